@@ -1,0 +1,51 @@
+/*
+ * A job: one piece of work on its way between threads. One heap allocation, one owner at a time:
+ * loop -> queue -> worker (committer or reader) -> loop, freed by the loop in one function. Nothing of
+ * the request pool is ever stored in it (design section 9).
+ *
+ * State machine (one table, job_move is the only function that changes it):
+ *     QUEUED -> TAKEN     the worker, with at least JOB_RESERVE_US left
+ *     QUEUED -> CANCELLED the loop's timer at the deadline, or the worker when less is left: it never ran and never will
+ *     TAKEN  -> DONE      the worker, outcome or error filled in
+ */
+#ifndef COUNTERPART_RUNTIME_JOB_H
+#define COUNTERPART_RUNTIME_JOB_H
+
+#include "base/error.h"
+#include "ledger/command.h"
+
+#include <stdatomic.h>
+
+#define JOB_DEADLINE_US (INT64_C(4) * 1000000) /* design section 3 */
+#define JOB_RESERVE_US (INT64_C(500) * 1000)   /* a worker takes a job only with this much left */
+
+enum job_state {
+    JOB_QUEUED,
+    JOB_TAKEN,
+    JOB_DONE,
+    JOB_CANCELLED,
+};
+
+struct store;
+struct job;
+/* Called on the worker's thread, once, when the job has ended (DONE or CANCELLED by the worker, or CANCELLED by the
+ * loop and now out of the queue): gives the job back to its loop. The worker does not touch it afterwards. */
+typedef void (*job_return_fn)(struct job *job);
+/* A task of its own instead of a command: runs on the worker's thread with its store. Returns 0 or ERR_*. */
+typedef int (*job_task_fn)(struct job *job, struct store *store);
+
+struct job {
+    _Atomic(enum job_state) state;
+    int64_t deadline_us; /* monotonic */
+    job_return_fn give_back;
+    job_task_fn task;    /* NULL: a command for the committer */
+    struct command command;
+    struct outcome outcome; /* valid when DONE and error is 0 */
+    int error;              /* ERR_* */
+    struct job *next;       /* the queue's */
+};
+
+/* true: the move was allowed and made. */
+MUST_CHECK bool job_move(struct job *job, enum job_state from, enum job_state to);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * Readers: M threads, each with a reader connection, for what misses the hot tier, look-ups and reports.
+ * Never write. Same job rules as the committer; every job has a task.
+ */
+#ifndef COUNTERPART_RUNTIME_READER_H
+#define COUNTERPART_RUNTIME_READER_H
+
+#include "runtime/job.h"
+#include "store/store.h"
+
+#define READER_QUEUE_MAX 8192
+#define READER_THREADS_MAX 8
+
+struct reader;
+
+/* stores: count open reader connections, 1..READER_THREADS_MAX; borrowed until reader_destroy. */
+MUST_CHECK int reader_create(struct store *const *stores, int32_t count, struct reader **reader);
+void reader_destroy(struct reader *reader); /* accepts NULL; finishes what is queued */
+/* errors: ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays the caller's. */
+MUST_CHECK int reader_submit(struct reader *reader, struct job *job);
+int32_t reader_queue_depth(struct reader *reader);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * A batch: the commands of one commit, the rows they need, and what was decided. One per committer, its
+ * memory allocated once and reused.
+ */
+#ifndef COUNTERPART_STORE_BATCH_H
+#define COUNTERPART_STORE_BATCH_H
+
+#include "ledger/ledger.h"
+
+struct batch {
+    const struct command *commands[BATCH_MAX]; /* borrowed from the jobs */
+    struct keys keys[BATCH_MAX];
+    struct scope scopes[BATCH_MAX];
+    struct outcome outcomes[BATCH_MAX];
+    int32_t count;
+    struct view view;
+};
+
+/* ownership  caller's; NULL when memory is short. Untouched pages cost nothing. */
+struct batch *batch_create(void);
+void batch_destroy(struct batch *batch); /* accepts NULL */
+void batch_clear(struct batch *batch);
+/* Copies the pointer, fills the keys. CHECKs count < BATCH_MAX. */
+void batch_add(struct batch *batch, const struct command *command);
+/* ledger_decide for every command, in order. */
+void batch_decide(struct batch *batch, int64_t now_us);
+/* Did the decisions change anything that must be committed? */
+bool batch_has_changes(const struct batch *batch);
+
+#endif
