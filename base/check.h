@@ -1,13 +1,15 @@
 /*
- * CHECK: a guard against our own bugs. It stays on in release builds and aborts the process, so it is
- * only for what cannot be true unless our code is wrong. Bad input and failing disks are never bugs.
+ * CHECK: a guard against our own bugs. It stays on in release builds and aborts the process, so it
+ * is only for what cannot be true unless our code is wrong. Bad input and failing disks are never
+ * bugs.
  */
 #ifndef COUNTERPART_BASE_CHECK_H
 #define COUNTERPART_BASE_CHECK_H
 
 typedef void (*check_hook_fn)(const char *expression, const char *file, int line);
 
-/* Tests put cmocka's mock_assert here, so that a failing CHECK can be expected; NULL means abort. */
+/* Tests put cmocka's mock_assert here, so that a failing CHECK can be expected; NULL means abort.
+ */
 extern check_hook_fn check_hook;
 
 _Noreturn void check_failed(const char *expression, const char *file, int line);

@@ -1,5 +1,6 @@
 /*
- * Time comes from here and is passed on (law 8): handlers stamp a command once, nothing below asks again.
+ * Time comes from here and is passed on (law 8): handlers stamp a command once, nothing below asks
+ * again.
  */
 #ifndef COUNTERPART_BASE_CLOCK_H
 #define COUNTERPART_BASE_CLOCK_H
@@ -15,12 +16,14 @@ int64_t clock_monotonic_us(void); /* since boot; never jumps: deadlines and dura
 
 /* An IANA time zone such as "Australia/Sydney". Immutable, may be used from any thread. */
 struct clock_zone;
-/* errors  ERR_NOT_FOUND for a name the system's tz database does not know. ownership: caller, clock_zone_destroy. */
+/* errors  ERR_NOT_FOUND for a name the system's tz database does not know. ownership: caller,
+ * clock_zone_destroy. */
 MUST_CHECK int clock_zone_create(const char *name, struct clock_zone **zone);
 void clock_zone_destroy(struct clock_zone *zone); /* accepts NULL */
 int32_t clock_local_date(const struct clock_zone *zone, int64_t wall_us);
 
-/* "2027-03-31" to days since 1970 and back. errors: ERR_NOT_A_NUMBER for anything but a real calendar date. */
+/* "2027-03-31" to days since 1970 and back. errors: ERR_NOT_A_NUMBER for anything but a real
+ * calendar date. */
 MUST_CHECK int clock_parse_date(struct text text, int32_t *date);
 void clock_append_date(struct text_buffer *buffer, int32_t date);
 /* "2026-05-29T11:14:06.123456Z" */

@@ -1,8 +1,8 @@
 /*
- * JSON: a strict reader over json-c and a bounded writer. json-c 0.16 even in strict mode takes single
- * quotes and the last of two equal keys, and turns strings, fractions and booleans into integers; this
- * wrapper refuses all of that, and reads numbers from their source text. (Names are jread_ and jwrite_ because
- * json_ is json-c's.)
+ * JSON: a strict reader over json-c and a bounded writer. json-c 0.16 even in strict mode takes
+ * single quotes and the last of two equal keys, and turns strings, fractions and booleans into
+ * integers; this wrapper refuses all of that, and reads numbers from their source text. (Names are
+ * jread_ and jwrite_ because json_ is json-c's.)
  */
 #ifndef COUNTERPART_BASE_JSON_H
 #define COUNTERPART_BASE_JSON_H
@@ -24,8 +24,9 @@ enum jread_kind {
 
 /*
  * ownership  *document is the caller's; jread_destroy frees it and all values reached through it.
- * errors     ERR_JSON_SYNTAX (not exactly one strict RFC 8259 value in valid UTF-8; raw NUL included),
- *            ERR_JSON_DUPLICATE (a key twice in one object, at any depth), ERR_JSON_DEPTH, ERR_NO_MEMORY.
+ * errors     ERR_JSON_SYNTAX (not exactly one strict RFC 8259 value in valid UTF-8; raw NUL
+ * included), ERR_JSON_DUPLICATE (a key twice in one object, at any depth), ERR_JSON_DEPTH,
+ * ERR_NO_MEMORY.
  */
 MUST_CHECK int jread_parse(struct text body, struct jread **document);
 void jread_destroy(struct jread *document); /* accepts NULL */
@@ -39,7 +40,8 @@ const struct jread *jread_element(const struct jread *value, size_t index);
 const struct jread *jread_member_at(const struct jread *value, size_t index, struct text *name);
 
 /* The characters of a string, or the source text of a number ("25.50" stays "25.50").
- * errors  ERR_MISSING (NULL or null), ERR_JSON_TYPE (other kinds; a string that holds a NUL character). */
+ * errors  ERR_MISSING (NULL or null), ERR_JSON_TYPE (other kinds; a string that holds a NUL
+ * character). */
 MUST_CHECK int jread_scalar(const struct jread *value, struct text *text);
 /* errors  ERR_MISSING, ERR_JSON_TYPE. */
 MUST_CHECK int jread_text(const struct jread *value, struct text *text); /* strings only */
@@ -59,10 +61,12 @@ void jwrite_object_end(struct jwrite *writer);
 void jwrite_array_begin(struct jwrite *writer);
 void jwrite_array_end(struct jwrite *writer);
 void jwrite_key(struct jwrite *writer, struct text name);
-void jwrite_text(struct jwrite *writer, struct text text); /* escapes; invalid UTF-8 becomes U+FFFD */
+void jwrite_text(struct jwrite *writer,
+                 struct text text); /* escapes; invalid UTF-8 becomes U+FFFD */
 void jwrite_int64(struct jwrite *writer, int64_t number);
 void jwrite_bool(struct jwrite *writer, bool flag);
 void jwrite_null(struct jwrite *writer);
-void jwrite_raw(struct jwrite *writer, struct text value); /* already JSON, such as a money number */
+void jwrite_raw(struct jwrite *writer,
+                struct text value); /* already JSON, such as a money number */
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Structured logs: one JSON object a line on standard error, written by a thread of its own so that no
- * loop or committer ever waits for a terminal. The queue is bounded; what does not fit is counted and the
- * count is logged. Secrets never come here: card ids and last four, never numbers, PINs, tokens or bodies.
+ * Structured logs: one JSON object a line on standard error, written by a thread of its own so that
+ * no loop or committer ever waits for a terminal. The queue is bounded; what does not fit is
+ * counted and the count is logged. Secrets never come here: card ids and last four, never numbers,
+ * PINs, tokens or bodies.
  */
 #ifndef COUNTERPART_BASE_LOG_H
 #define COUNTERPART_BASE_LOG_H
@@ -30,12 +31,17 @@ struct log_field {
     int64_t number;
     struct text text; /* copied; invalid UTF-8 is replaced */
 };
-#define LOG_INT(name_, value_) ((struct log_field){.name = (name_), .kind = LOG_FIELD_INT, .number = (int64_t)(value_)})
-#define LOG_BOOL(name_, value_) ((struct log_field){.name = (name_), .kind = LOG_FIELD_BOOL, .number = (value_)})
-#define LOG_TEXT(name_, value_) ((struct log_field){.name = (name_), .kind = LOG_FIELD_TEXT, .text = text_of(value_)})
-#define LOG_TEXT_N(name_, text_) ((struct log_field){.name = (name_), .kind = LOG_FIELD_TEXT, .text = (text_)})
+#define LOG_INT(name_, value_)                                                                     \
+    ((struct log_field){.name = (name_), .kind = LOG_FIELD_INT, .number = (int64_t)(value_)})
+#define LOG_BOOL(name_, value_)                                                                    \
+    ((struct log_field){.name = (name_), .kind = LOG_FIELD_BOOL, .number = (value_)})
+#define LOG_TEXT(name_, value_)                                                                    \
+    ((struct log_field){.name = (name_), .kind = LOG_FIELD_TEXT, .text = text_of(value_)})
+#define LOG_TEXT_N(name_, text_)                                                                   \
+    ((struct log_field){.name = (name_), .kind = LOG_FIELD_TEXT, .text = (text_)})
 #define LOG_FIELDS_MAX 16
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+void log_write(enum log_level level, const char *event, const struct log_field *fields,
+               size_t count);
 #define log_event(level, event, ...)                                                               \
     do {                                                                                           \
         if (log_is_on(level)) {                                                                    \

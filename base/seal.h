@@ -1,6 +1,7 @@
 /*
- * Keys and what is done with them: HMAC-SHA256 (signatures, card index, PIN hash) and AES-256-GCM (sealed
- * text in the store). All keys derive by HKDF-SHA256 from one 32-byte master key file, mode 0600, 64 hex digits.
+ * Keys and what is done with them: HMAC-SHA256 (signatures, card index, PIN hash) and AES-256-GCM
+ * (sealed text in the store). All keys derive by HKDF-SHA256 from one 32-byte master key file, mode
+ * 0600, 64 hex digits.
  */
 #ifndef COUNTERPART_BASE_SEAL_H
 #define COUNTERPART_BASE_SEAL_H
@@ -19,32 +20,41 @@ struct seal; /* holds the derived keys; immutable; any thread */
  * Read the master key file, or create it.
  *
  * ownership  *seal is the caller's; seal_destroy wipes it.
- * errors     ERR_BAD_KEY: not there and may_create is false, malformed, or readable by group or others;
- *            ERR_IO: cannot be read or written. The reason is logged, the key never is.
+ * errors     ERR_BAD_KEY: not there and may_create is false, malformed, or readable by group or
+ * others; ERR_IO: cannot be read or written. The reason is logged, the key never is.
  */
 MUST_CHECK int seal_open(const char *path, bool may_create, struct seal **seal);
-MUST_CHECK int seal_from_bytes(const uint8_t master[SEAL_KEY_BYTES], struct seal **seal); /* tests */
-void seal_destroy(struct seal *seal); /* accepts NULL */
+MUST_CHECK int seal_from_bytes(const uint8_t master[SEAL_KEY_BYTES],
+                               struct seal **seal); /* tests */
+void seal_destroy(struct seal *seal);               /* accepts NULL */
 
-/* A value that is equal exactly for the same master key; the store keeps it and refuses another key. */
+/* A value that is equal exactly for the same master key; the store keeps it and refuses another
+ * key. */
 void seal_check_value(const struct seal *seal, uint8_t out[SEAL_MAC_BYTES]);
 
-/* HMAC-SHA256 under the card-index key over tenant id and normalised number: the row's look-up index. */
-void seal_card_index(const struct seal *seal, int64_t tenant_id, struct text number, uint8_t out[SEAL_MAC_BYTES]);
+/* HMAC-SHA256 under the card-index key over tenant id and normalised number: the row's look-up
+ * index. */
+void seal_card_index(const struct seal *seal, int64_t tenant_id, struct text number,
+                     uint8_t out[SEAL_MAC_BYTES]);
 /* HMAC-SHA256 under the PIN key over tenant id, card index and PIN. */
-void seal_pin_hash(const struct seal *seal, int64_t tenant_id, const uint8_t card_index[SEAL_MAC_BYTES], struct text pin,
+void seal_pin_hash(const struct seal *seal, int64_t tenant_id,
+                   const uint8_t card_index[SEAL_MAC_BYTES], struct text pin,
                    uint8_t out[SEAL_MAC_BYTES]);
 
 /*
- * AES-256-GCM. The label (such as "card.number") is authenticated, so a sealed value cannot be moved to
- * another column. out holds text.length + SEAL_OVERHEAD bytes (seal) or sealed length - SEAL_OVERHEAD (open).
+ * AES-256-GCM. The label (such as "card.number") is authenticated, so a sealed value cannot be
+ * moved to another column. out holds text.length + SEAL_OVERHEAD bytes (seal) or sealed length -
+ * SEAL_OVERHEAD (open).
  *
  * errors     seal_text_open: ERR_BAD_SEAL.
  */
-void seal_text(const struct seal *seal, struct id_source source, const char *label, struct text text, uint8_t *out);
-MUST_CHECK int seal_text_open(const struct seal *seal, const char *label, const uint8_t *sealed, size_t size, char *out);
+void seal_text(const struct seal *seal, struct id_source source, const char *label,
+               struct text text, uint8_t *out);
+MUST_CHECK int seal_text_open(const struct seal *seal, const char *label, const uint8_t *sealed,
+                              size_t size, char *out);
 
-/* A prepared HMAC-SHA256 key (signature tokens): the key schedule is done once. One per thread or behind copies. */
+/* A prepared HMAC-SHA256 key (signature tokens): the key schedule is done once. One per thread or
+ * behind copies. */
 struct seal_hmac;
 struct seal_hmac *seal_hmac_create(struct text key);
 void seal_hmac_destroy(struct seal_hmac *hmac); /* accepts NULL */

@@ -1,6 +1,7 @@
 /*
  * Text as (base, length): never assumed to be NUL-terminated, never owned. Helpers are pure.
- * Bodies from libh2o are not NUL-terminated, so everything that reads a request works on struct text.
+ * Bodies from libh2o are not NUL-terminated, so everything that reads a request works on struct
+ * text.
  */
 #ifndef COUNTERPART_BASE_TEXT_H
 #define COUNTERPART_BASE_TEXT_H
@@ -16,8 +17,9 @@ struct text {
     size_t length;
 };
 
-/* A bounded string builder over the caller's memory. When something does not fit, is_cut becomes true and
- * the buffer keeps what fitted; it is NUL-terminated at all times. Nothing is ever written past capacity. */
+/* A bounded string builder over the caller's memory. When something does not fit, is_cut becomes
+ * true and the buffer keeps what fitted; it is NUL-terminated at all times. Nothing is ever written
+ * past capacity. */
 struct text_buffer {
     char *base;
     size_t length;   /* without the NUL */
@@ -29,23 +31,25 @@ struct text_buffer {
 struct text text_of(const char *c_string); /* NULL gives the empty text */
 
 bool text_equal(struct text a, struct text b);
-bool text_equal_nocase(struct text a, struct text b);   /* ASCII */
+bool text_equal_nocase(struct text a, struct text b);        /* ASCII */
 bool text_equal_constant_time(struct text a, struct text b); /* leaks the lengths only */
 bool text_starts_with(struct text text, struct text prefix);
-struct text text_trim(struct text text);                /* ASCII white space at both ends */
+struct text text_trim(struct text text); /* ASCII white space at both ends */
 struct text text_slice(struct text text, size_t from, size_t length); /* clipped to text */
-bool text_is_digits(struct text text);                  /* at least one, ASCII 0-9 only */
-bool text_is_utf8(struct text text);                    /* well-formed: no surrogates, no overlong forms */
-uint64_t text_hash(struct text text);                   /* FNV-1a, for tables of trusted or keyed input only */
+bool text_is_digits(struct text text); /* at least one, ASCII 0-9 only */
+bool text_is_utf8(struct text text);   /* well-formed: no surrogates, no overlong forms */
+uint64_t text_hash(struct text text);  /* FNV-1a, for tables of trusted or keyed input only */
 
-/* errors  ERR_NOT_A_NUMBER (empty, sign alone, anything but ASCII digits), ERR_TOO_LARGE (outside int64_t). */
+/* errors  ERR_NOT_A_NUMBER (empty, sign alone, anything but ASCII digits), ERR_TOO_LARGE (outside
+ * int64_t). */
 MUST_CHECK int text_parse_int64(struct text text, int64_t *value);
 
 void text_buffer_init(struct text_buffer *buffer, char *base, size_t capacity); /* capacity >= 1 */
 void text_append(struct text_buffer *buffer, struct text text);
 void text_append_char(struct text_buffer *buffer, char c);
 void text_append_int64(struct text_buffer *buffer, int64_t value);
-void text_append_format(struct text_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_append_format(struct text_buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 struct text text_buffer_text(const struct text_buffer *buffer);
 
 /* Lower-case hex; writes 2*size characters and a NUL. */
@@ -59,10 +63,11 @@ bool text_base64_decode(uint8_t *out, size_t size, struct text base64);
  * One "name=value" pair of an application/x-www-form-urlencoded body or a query string.
  *
  * units      cursor starts as the whole body; each call takes one pair off its front.
- * ownership  name and value are decoded ('+' and %XX) into buffer, which must hold at least the length of
- *            what is left of the body; they point into it.
- * errors     ERR_NOT_FOUND at the end; ERR_FORM_SYNTAX for a broken %XX or a decoded NUL.
+ * ownership  name and value are decoded ('+' and %XX) into buffer, which must hold at least the
+ * length of what is left of the body; they point into it. errors     ERR_NOT_FOUND at the end;
+ * ERR_FORM_SYNTAX for a broken %XX or a decoded NUL.
  */
-MUST_CHECK int text_form_next(struct text *cursor, struct text_buffer *buffer, struct text *name, struct text *value);
+MUST_CHECK int text_form_next(struct text *cursor, struct text_buffer *buffer, struct text *name,
+                              struct text *value);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * O-Series payments and gift cards: what the register POSTs to us (protocol o-series sections 2 and 4).
+ * O-Series payments and gift cards: what the register POSTs to us (protocol o-series sections 2 and
+ * 4).
  */
 #ifndef COUNTERPART_HANDLERS_OSERIES_H
 #define COUNTERPART_HANDLERS_OSERIES_H

@@ -1,6 +1,6 @@
 /*
- * A command: a request made plain. Everything a decision depends on is in here or in the view; the clock,
- * ids, local date and the tenant's policy are passed in (law 8).
+ * A command: a request made plain. Everything a decision depends on is in here or in the view; the
+ * clock, ids, local date and the tenant's policy are passed in (law 8).
  */
 #ifndef COUNTERPART_LEDGER_COMMAND_H
 #define COUNTERPART_LEDGER_COMMAND_H
@@ -8,21 +8,24 @@
 #include "ledger/card.h"
 #include "ledger/operation.h"
 
-/* Limits of one tenant, copied into each command. Amounts are minor units; 0 means no limit unless said. */
+/* Limits of one tenant, copied into each command. Amounts are minor units; 0 means no limit unless
+ * said. */
 struct policy {
-    bool partial_is_allowed;       /* approve a lower amount when the card has less */
+    bool partial_is_allowed; /* approve a lower amount when the card has less */
     int64_t balance_max_minor;
-    int64_t load_day_max_minor;    /* top-ups per card and local date */
-    int32_t uses_hour_max;         /* charges per card and clock hour */
-    int64_t refund_max_minor;      /* one refund without a known sale; 0: none is given */
-    int64_t refund_register_day_max_minor; /* such refunds per register and local date; 0: none is given */
-    int64_t replay_window_us;      /* with an order id; default 90 s */
-    int64_t replay_window_no_order_us; /* without; default 15 s */
+    int64_t load_day_max_minor;            /* top-ups per card and local date */
+    int32_t uses_hour_max;                 /* charges per card and clock hour */
+    int64_t refund_max_minor;              /* one refund without a known sale; 0: none is given */
+    int64_t refund_register_day_max_minor; /* such refunds per register and local date; 0: none is
+                                              given */
+    int64_t replay_window_us;              /* with an order id; default 90 s */
+    int64_t replay_window_no_order_us;     /* without; default 15 s */
 };
 
 #define REPLAY_WINDOW_US (INT64_C(90) * 1000000)
 #define REPLAY_WINDOW_NO_ORDER_US (INT64_C(15) * 1000000)
-#define REFUND_REACH_US (INT64_C(90) * 86400 * 1000000) /* a refund without its sale reaches back 90 days */
+#define REFUND_REACH_US                                                                            \
+    (INT64_C(90) * 86400 * 1000000) /* a refund without its sale reaches back 90 days */
 
 /* A new card, for ACTION_ISSUE only. */
 #define CARD_SEALED_MAX 96 /* number of up to 64 characters + SEAL_OVERHEAD, rounded up */
@@ -45,28 +48,31 @@ struct command {
     uint8_t card_index[CARD_INDEX_BYTES];
     bool has_pin;
     uint8_t pin_hash[CARD_PIN_BYTES];
-    bool is_throttled;        /* the caller's budget of misses is used up: unknown numbers and PINs are refused unseen */
-    enum result amount_result; /* RESULT_OK, or the RESULT_AMOUNT_* found while reading the request */
-    int64_t asked_minor;      /* valid when amount_result is RESULT_OK; any sign: the ledger judges */
-    int32_t local_date;       /* at the site, when the request came */
-    int64_t received_at_us;   /* wall clock, when the request came */
+    bool is_throttled; /* the caller's budget of misses is used up: unknown numbers and PINs are
+                          refused unseen */
+    enum result
+        amount_result;      /* RESULT_OK, or the RESULT_AMOUNT_* found while reading the request */
+    int64_t asked_minor;    /* valid when amount_result is RESULT_OK; any sign: the ledger judges */
+    int32_t local_date;     /* at the site, when the request came */
+    int64_t received_at_us; /* wall clock, when the request came */
     struct policy policy;
     struct new_card new_card;
 };
 
-/* What is told. Everything a reply needs, also for a replay, is rebuilt from stored values only, so that a
- * repeated answer is the same byte for byte. */
+/* What is told. Everything a reply needs, also for a replay, is rebuilt from stored values only, so
+ * that a repeated answer is the same byte for byte. */
 struct outcome {
     enum result result;
-    bool is_replay;          /* nothing moved now: the answer of an earlier operation */
-    int64_t operation_id;    /* 0 when none was recorded (unknown card, bad amount) */
-    int64_t card_id;         /* 0: unknown */
+    bool is_replay;       /* nothing moved now: the answer of an earlier operation */
+    int64_t operation_id; /* 0 when none was recorded (unknown card, bad amount) */
+    int64_t card_id;      /* 0: unknown */
     char last4[5];
     int64_t asked_minor;
-    int64_t amount_minor;    /* moved */
-    int64_t balance_minor;   /* after; for refusals what is on the card now. 0 for RESULT_THROTTLED, _NOT_FOUND */
+    int64_t amount_minor;  /* moved */
+    int64_t balance_minor; /* after; for refusals what is on the card now. 0 for RESULT_THROTTLED,
+                              _NOT_FOUND */
     int64_t card_version;
-    int64_t limit_minor;     /* for RESULT_OVER_*: what would have been possible; else 0 */
+    int64_t limit_minor; /* for RESULT_OVER_*: what would have been possible; else 0 */
     int32_t expires_on;
 };
 

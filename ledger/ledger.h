@@ -1,10 +1,10 @@
 /*
  * The money rules. Pure functions over plain structs: no I/O, no threads, no clock, no allocation.
  *
- * A batch is decided in three steps: ledger_keys lists the rows each command needs, the store loads them
- * into a view, ledger_decide takes the commands one after the other, reads and updates the view and marks
- * what changed. The store then writes the changes in one transaction. The second command on a card sees
- * what the first one did.
+ * A batch is decided in three steps: ledger_keys lists the rows each command needs, the store loads
+ * them into a view, ledger_decide takes the commands one after the other, reads and updates the
+ * view and marks what changed. The store then writes the changes in one transaction. The second
+ * command on a card sees what the first one did.
  */
 #ifndef COUNTERPART_LEDGER_LEDGER_H
 #define COUNTERPART_LEDGER_LEDGER_H
@@ -13,8 +13,8 @@
 
 /* Commands in one commit (COUNTERPART_BATCH_MAX may lower it). */
 #define BATCH_MAX 512
-/* Operations of one card on one order that a decision looks at, newest first. A sale that pays more often
- * than this with one card does not exist; beyond it a refund sees only the newest. */
+/* Operations of one card on one order that a decision looks at, newest first. A sale that pays more
+ * often than this with one card does not exist; beyond it a refund sees only the newest. */
 #define ORDER_OPERATIONS_MAX 64
 /* Charges a refund without a known sale looks at, newest first. */
 #define RECENT_CHARGES_MAX 64
@@ -26,29 +26,32 @@
 
 /* What the store must load for one command, besides the card found by (tenant_id, card_index). */
 struct keys {
-    bool wants_order_operations; /* of this card, tenant and order; for order_id 0 also of this site and register;
-                                    the newest ORDER_OPERATIONS_MAX */
-    bool wants_order_is_known;   /* is there any successful charge of the tenant on that order, whatever the card? */
-    bool wants_recent_charges;   /* only if the order is not known: this card's successful charges with
-                                    given_back < amount, not older than recent_since_us, newest RECENT_CHARGES_MAX */
+    bool wants_order_operations; /* of this card, tenant and order; for order_id 0 also of this site
+                                    and register; the newest ORDER_OPERATIONS_MAX */
+    bool wants_order_is_known;   /* is there any successful charge of the tenant on that order,
+                                    whatever the card? */
+    bool wants_recent_charges;   /* only if the order is not known: this card's successful charges
+                                    with   given_back < amount, not older than recent_since_us, newest
+                                    RECENT_CHARGES_MAX */
     int64_t recent_since_us;
-    bool wants_register_day;     /* refunds without a known sale given today by this register */
+    bool wants_register_day; /* refunds without a known sale given today by this register */
 };
 
 struct view_card {
     struct card card;
-    int32_t operation_newest;    /* index into view.operations, VIEW_NONE: list of this card's loaded operations */
-    int64_t version_loaded;      /* card.version when loaded: the store's WHERE version = */
-    bool is_new;                 /* insert instead of update */
+    int32_t operation_newest; /* index into view.operations, VIEW_NONE: list of this card's loaded
+                                 operations */
+    int64_t version_loaded;   /* card.version when loaded: the store's WHERE version = */
+    bool is_new;              /* insert instead of update */
     bool is_changed;
-    int32_t new_card;            /* is_new: index of the issuing command in the batch */
+    int32_t new_card; /* is_new: index of the issuing command in the batch */
 };
 
 struct view_operation {
     struct operation operation;
-    int32_t next_older;          /* index, VIEW_NONE: same card; sorted by id, newest first */
+    int32_t next_older; /* index, VIEW_NONE: same card; sorted by id, newest first */
     bool is_new;
-    bool is_changed;             /* given_back_minor moved */
+    bool is_changed; /* given_back_minor moved */
     int64_t given_back_minor_loaded;
 };
 
@@ -70,13 +73,15 @@ struct view_day {
 
 /* Which of the view's rows belong to one command. Filled by the store. */
 struct scope {
-    int32_t card;          /* index into view.cards, VIEW_NONE: no such card */
-    int32_t day;           /* index into view.days, VIEW_NONE: not wanted. A missing row is loaded as zero, is_new */
+    int32_t card; /* index into view.cards, VIEW_NONE: no such card */
+    int32_t day;  /* index into view.days, VIEW_NONE: not wanted. A missing row is loaded as zero,
+                     is_new */
     bool order_is_known;
 };
 
-/* Capacities: cards and days BATCH_MAX, operations VIEW_OPERATIONS_MAX, transfers VIEW_TRANSFERS_MAX. The memory is
- * the owner's (store/batch.h); pages that a batch does not touch cost nothing. */
+/* Capacities: cards and days BATCH_MAX, operations VIEW_OPERATIONS_MAX, transfers
+ * VIEW_TRANSFERS_MAX. The memory is the owner's (store/batch.h); pages that a batch does not touch
+ * cost nothing. */
 struct view {
     struct view_card *cards;
     int32_t card_count;
@@ -92,12 +97,13 @@ struct view {
     int64_t next_transfer_id;
 };
 
-/* What to load for command. Called before ledger_decide, and never depends on anything but the command. */
+/* What to load for command. Called before ledger_decide, and never depends on anything but the
+ * command. */
 void ledger_keys(const struct command *command, struct keys *keys);
 
 /*
- * Put a loaded operation into its card's list, keeping it sorted; an id that is already there is ignored,
- * so two commands of one batch may load the same rows.
+ * Put a loaded operation into its card's list, keeping it sorted; an id that is already there is
+ * ignored, so two commands of one batch may load the same rows.
  */
 void view_add_operation(struct view *view, int32_t card, const struct operation *operation);
 
@@ -107,16 +113,17 @@ void view_add_operation(struct view *view, int32_t card, const struct operation 
  * units      now_us is the wall clock at decision; amounts in the tenant currency's minor units.
  * ownership  borrows all; updates view and *outcome; allocates nothing.
  * errors     none: a decision cannot fail.
- * outcomes   the first of RESULT_LIST that applies. Refusals on a known card are recorded as operations,
- *            except RESULT_THROTTLED, RESULT_NOT_FOUND, RESULT_AMOUNT_*: those leave no trace.
+ * outcomes   the first of RESULT_LIST that applies. Refusals on a known card are recorded as
+ * operations, except RESULT_THROTTLED, RESULT_NOT_FOUND, RESULT_AMOUNT_*: those leave no trace.
  * source     design sections 3 and 4, laws 1-9.
  */
-void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index, const struct command *command, int64_t now_us,
-                   struct outcome *outcome);
+void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,
+                   const struct command *command, int64_t now_us, struct outcome *outcome);
 
-/* May this card be looked at, by someone who knows number and PIN? The balance look-up's decision: no row changes.
- * outcomes   RESULT_OK, _THROTTLED, _NOT_FOUND, _DISABLED, _NOT_YET_VALID, _EXPIRED. card NULL: unknown number. */
-enum result ledger_look(const struct card *card, bool is_throttled, bool has_pin, const uint8_t pin_hash[CARD_PIN_BYTES],
-                        int32_t local_date);
+/* May this card be looked at, by someone who knows number and PIN? The balance look-up's decision:
+ * no row changes. outcomes   RESULT_OK, _THROTTLED, _NOT_FOUND, _DISABLED, _NOT_YET_VALID,
+ * _EXPIRED. card NULL: unknown number. */
+enum result ledger_look(const struct card *card, bool is_throttled, bool has_pin,
+                        const uint8_t pin_hash[CARD_PIN_BYTES], int32_t local_date);
 
 #endif

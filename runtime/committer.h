@@ -1,7 +1,7 @@
 /*
- * The committer: one thread, one writer connection. Takes every waiting job (1..batch_max, no timer),
- * decides and commits them in one transaction, then gives them back: the answer leaves after the commit.
- * While the disk works the next batch gathers by itself.
+ * The committer: one thread, one writer connection. Takes every waiting job (1..batch_max, no
+ * timer), decides and commits them in one transaction, then gives them back: the answer leaves
+ * after the commit. While the disk works the next batch gathers by itself.
  */
 #ifndef COUNTERPART_RUNTIME_COMMITTER_H
 #define COUNTERPART_RUNTIME_COMMITTER_H
@@ -16,17 +16,20 @@
 struct committer;
 
 struct committer_config {
-    struct store *store;      /* writer; the committer's alone until committer_destroy. Borrowed */
-    struct store *checkpoint_store; /* a second writer connection for the checkpoint thread; NULL: none */
-    struct hot *hot;          /* gets every committed card; NULL: none */
-    int32_t batch_max;        /* 1..BATCH_MAX */
+    struct store *store; /* writer; the committer's alone until committer_destroy. Borrowed */
+    struct store
+        *checkpoint_store; /* a second writer connection for the checkpoint thread; NULL: none */
+    struct hot *hot;       /* gets every committed card; NULL: none */
+    int32_t batch_max;     /* 1..BATCH_MAX */
 };
 
-MUST_CHECK int committer_create(const struct committer_config *config, struct committer **committer);
+MUST_CHECK int committer_create(const struct committer_config *config,
+                                struct committer **committer);
 /* Finishes what is queued, then stops the threads. */
 void committer_destroy(struct committer *committer); /* accepts NULL */
 
-/* Takes ownership of the job on success. errors: ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays the caller's. */
+/* Takes ownership of the job on success. errors: ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays
+ * the caller's. */
 MUST_CHECK int committer_submit(struct committer *committer, struct job *job);
 
 /* Tests: hold the committer before it takes the next batch / let it go on. */
@@ -36,8 +39,9 @@ void committer_resume(struct committer *committer);
 #define COMMITTER_HISTOGRAM 16 /* buckets: 2^0..2^15; unit microseconds x 64 for times */
 struct committer_counters {
     uint64_t batches, commands, rollbacks, unknown_commits, cancelled;
-    uint64_t batch_size[COMMITTER_HISTOGRAM]; /* batches by size, bucket i: <= 2^i */
-    uint64_t commit_time[COMMITTER_HISTOGRAM]; /* COMMIT (the fsync) by duration, bucket i: <= 64 us * 2^i */
+    uint64_t batch_size[COMMITTER_HISTOGRAM];  /* batches by size, bucket i: <= 2^i */
+    uint64_t commit_time[COMMITTER_HISTOGRAM]; /* COMMIT (the fsync) by duration, bucket i: <= 64 us
+                                                  * 2^i */
     uint64_t batch_size_sum, commit_time_us_sum;
     int32_t queue_depth;
     bool is_healthy; /* the last transaction worked */

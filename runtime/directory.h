@@ -1,7 +1,7 @@
 /*
- * The directory: all tenants and sites in memory, so that a request finds its tenant without the store.
- * An immutable snapshot is swapped whole when the configuration changes; a request holds the snapshot it
- * started with.
+ * The directory: all tenants and sites in memory, so that a request finds its tenant without the
+ * store. An immutable snapshot is swapped whole when the configuration changes; a request holds the
+ * snapshot it started with.
  */
 #ifndef COUNTERPART_RUNTIME_DIRECTORY_H
 #define COUNTERPART_RUNTIME_DIRECTORY_H
@@ -29,17 +29,23 @@ void directory_destroy(struct directory *directory);
 /* Reads all tenants and sites and swaps them in. On error the old snapshot stays. */
 MUST_CHECK int directory_load(struct directory *directory, struct store *store);
 
-/* A reference to the current snapshot; release it when the request is done. Cheap: one lock, one counter. */
+/* A reference to the current snapshot; release it when the request is done. Cheap: one lock, one
+ * counter. */
 const struct directory_snapshot *directory_acquire(struct directory *directory);
 void directory_release(const struct directory_snapshot *snapshot);
 
-const struct directory_tenant *directory_find_key(const struct directory_snapshot *snapshot, struct text key);
-const struct directory_tenant *directory_find_id(const struct directory_snapshot *snapshot, int64_t tenant_id);
+const struct directory_tenant *directory_find_key(const struct directory_snapshot *snapshot,
+                                                  struct text key);
+const struct directory_tenant *directory_find_id(const struct directory_snapshot *snapshot,
+                                                 int64_t tenant_id);
 /* NULL: not mapped. */
-const struct directory_site *directory_find_site(const struct directory_snapshot *snapshot, int64_t tenant_id, int64_t oseries_site);
+const struct directory_site *directory_find_site(const struct directory_snapshot *snapshot,
+                                                 int64_t tenant_id, int64_t oseries_site);
 size_t directory_tenant_count(const struct directory_snapshot *snapshot);
-const struct directory_tenant *directory_tenant_at(const struct directory_snapshot *snapshot, size_t index);
+const struct directory_tenant *directory_tenant_at(const struct directory_snapshot *snapshot,
+                                                   size_t index);
 /* Sites of one tenant, in id order; index from 0; NULL at the end. */
-const struct directory_site *directory_site_at(const struct directory_snapshot *snapshot, int64_t tenant_id, size_t index);
+const struct directory_site *directory_site_at(const struct directory_snapshot *snapshot,
+                                               int64_t tenant_id, size_t index);
 
 #endif

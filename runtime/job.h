@@ -1,12 +1,12 @@
 /*
  * A job: one piece of work on its way between threads. One heap allocation, one owner at a time:
- * loop -> queue -> worker (committer or reader) -> loop, freed by the loop in one function. Nothing of
- * the request pool is ever stored in it (design section 9).
+ * loop -> queue -> worker (committer or reader) -> loop, freed by the loop in one function. Nothing
+ * of the request pool is ever stored in it (design section 9).
  *
  * State machine (one table, job_move is the only function that changes it):
  *     QUEUED -> TAKEN     the worker, with at least JOB_RESERVE_US left
- *     QUEUED -> CANCELLED the loop's timer at the deadline, or the worker when less is left: it never ran and never will
- *     TAKEN  -> DONE      the worker, outcome or error filled in
+ *     QUEUED -> CANCELLED the loop's timer at the deadline, or the worker when less is left: it
+ * never ran and never will TAKEN  -> DONE      the worker, outcome or error filled in
  */
 #ifndef COUNTERPART_RUNTIME_JOB_H
 #define COUNTERPART_RUNTIME_JOB_H
@@ -28,17 +28,19 @@ enum job_state {
 
 struct store;
 struct job;
-/* Called on the worker's thread, once, when the job has ended (DONE or CANCELLED by the worker, or CANCELLED by the
- * loop and now out of the queue): gives the job back to its loop. The worker does not touch it afterwards. */
+/* Called on the worker's thread, once, when the job has ended (DONE or CANCELLED by the worker, or
+ * CANCELLED by the loop and now out of the queue): gives the job back to its loop. The worker does
+ * not touch it afterwards. */
 typedef void (*job_return_fn)(struct job *job);
-/* A task of its own instead of a command: runs on the worker's thread with its store. Returns 0 or ERR_*. */
+/* A task of its own instead of a command: runs on the worker's thread with its store. Returns 0 or
+ * ERR_*. */
 typedef int (*job_task_fn)(struct job *job, struct store *store);
 
 struct job {
     _Atomic(enum job_state) state;
     int64_t deadline_us; /* monotonic */
     job_return_fn give_back;
-    job_task_fn task;    /* NULL: a command for the committer */
+    job_task_fn task; /* NULL: a command for the committer */
     struct command command;
     struct outcome outcome; /* valid when DONE and error is 0 */
     int error;              /* ERR_* */

@@ -1,6 +1,6 @@
 /*
- * Readers: M threads, each with a reader connection, for what misses the hot tier, look-ups and reports.
- * Never write. Same job rules as the committer; every job has a task.
+ * Readers: M threads, each with a reader connection, for what misses the hot tier, look-ups and
+ * reports. Never write. Same job rules as the committer; every job has a task.
  */
 #ifndef COUNTERPART_RUNTIME_READER_H
 #define COUNTERPART_RUNTIME_READER_H

@@ -1,6 +1,6 @@
 /*
- * What a database must be able to do to hold the ledger. store/store.c forwards to it; meanings are in
- * store/store.h. An implementation embeds struct store as its first member.
+ * What a database must be able to do to hold the ledger. store/store.c forwards to it; meanings are
+ * in store/store.h. An implementation embeds struct store as its first member.
  */
 #ifndef COUNTERPART_STORE_BACKEND_H
 #define COUNTERPART_STORE_BACKEND_H
@@ -17,18 +17,22 @@ struct store_backend {
     int (*add_tenant)(struct store *store, struct tenant *tenant);
     int (*update_tenant)(struct store *store, const struct tenant *tenant);
     int (*add_site)(struct store *store, struct site *site);
-    int (*set_card_status)(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
+    int (*set_card_status)(struct store *store, int64_t tenant_id,
+                           const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                            struct card *card);
     int (*generation)(struct store *store, int64_t *generation);
     int (*each_tenant)(struct store *store, store_tenant_fn each, void *context);
     int (*each_site)(struct store *store, store_site_fn each, void *context);
-    int (*read_card)(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES], struct card *card);
-    int (*read_card_by_last4)(struct store *store, int64_t tenant_id, const char last4[5], struct card *card);
-    int (*each_entry)(struct store *store, int64_t card_id, int64_t before_operation_id, int32_t limit, store_entry_fn each,
-                      void *context);
+    int (*read_card)(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                     struct card *card);
+    int (*read_card_by_last4)(struct store *store, int64_t tenant_id, const char last4[5],
+                              struct card *card);
+    int (*each_entry)(struct store *store, int64_t card_id, int64_t before_operation_id,
+                      int32_t limit, store_entry_fn each, void *context);
     int (*read_totals)(struct store *store, struct store_totals *totals);
     int (*ping)(struct store *store);
-    int (*verify)(struct store *store, verify_finding_fn finding, verify_progress_fn progress, void *context, int64_t *findings);
+    int (*verify)(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
+                  void *context, int64_t *findings);
     void (*close)(struct store *store);
 };
 
@@ -37,7 +41,8 @@ struct store {
     const struct seal *seal;
 };
 
-int store_sqlite_open(const struct store_config *config, enum store_mode mode, struct store **store);
+int store_sqlite_open(const struct store_config *config, enum store_mode mode,
+                      struct store **store);
 int store_sqlite_is_empty(const char *location, bool *is_empty);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A batch: the commands of one commit, the rows they need, and what was decided. One per committer, its
- * memory allocated once and reused.
+ * A batch: the commands of one commit, the rows they need, and what was decided. One per committer,
+ * its memory allocated once and reused.
  */
 #ifndef COUNTERPART_STORE_BATCH_H
 #define COUNTERPART_STORE_BATCH_H

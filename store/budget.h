@@ -1,7 +1,7 @@
 /*
- * Budgets of misses: guessing card numbers and PINs is expensive (design section 6). A miss is an unknown
- * number, unsold stock, or a wrong PIN. Each layer is a token bucket; when one is empty, guesses of its
- * members are refused until it has refilled. In process memory; bounded; any thread.
+ * Budgets of misses: guessing card numbers and PINs is expensive (design section 6). A miss is an
+ * unknown number, unsold stock, or a wrong PIN. Each layer is a token bucket; when one is empty,
+ * guesses of its members are refused until it has refilled. In process memory; bounded; any thread.
  */
 #ifndef COUNTERPART_STORE_BUDGET_H
 #define COUNTERPART_STORE_BUDGET_H
@@ -10,7 +10,8 @@
 
 /* Layers a request draws on, narrowest first. */
 enum budget_layer {
-    BUDGET_CARD,     /* one card number (its index): 5 misses, one back every 3 minutes: the PIN lock-out */
+    BUDGET_CARD,     /* one card number (its index): 5 misses, one back every 3 minutes: the PIN
+                        lock-out */
     BUDGET_REGISTER, /* 10, one back every 30 s */
     BUDGET_SITE,     /* 40, one back every 10 s */
     BUDGET_PREFIX,   /* first 8 characters of the number: 60, one back every 10 s */
@@ -25,17 +26,21 @@ struct budget_keys {
 
 struct budget;
 
-/* errors  ERR_NO_MEMORY. ownership: caller. The table holds 65,536 buckets; a full bucket is not stored, the fullest
- * goes first when there is no room. */
+/* errors  ERR_NO_MEMORY. ownership: caller. The table holds 65,536 buckets; a full bucket is not
+ * stored, the fullest goes first when there is no room. */
 MUST_CHECK int budget_create(struct budget **budget);
 void budget_destroy(struct budget *budget); /* accepts NULL */
 
-void budget_keys_fill(const struct budget *budget, struct budget_keys *keys, int64_t tenant_id, int64_t site_id, int64_t register_id,
-                      const uint8_t card_index[32], struct text number);
+void budget_keys_fill(const struct budget *budget, struct budget_keys *keys, int64_t tenant_id,
+                      int64_t site_id, int64_t register_id, const uint8_t card_index[32],
+                      struct text number);
 /* Is any layer empty? *layer (may be NULL) names the first. */
-bool budget_is_exhausted(struct budget *budget, const struct budget_keys *keys, int64_t now_us, enum budget_layer *layer);
-/* Takes one token from every layer. true: this miss emptied a layer (a trip: log and count it once), named in *layer. */
-bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t now_us, enum budget_layer *layer);
+bool budget_is_exhausted(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
+                         enum budget_layer *layer);
+/* Takes one token from every layer. true: this miss emptied a layer (a trip: log and count it
+ * once), named in *layer. */
+bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
+                 enum budget_layer *layer);
 
 uint64_t budget_trips(const struct budget *budget, enum budget_layer layer);
 

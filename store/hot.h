@@ -1,7 +1,7 @@
 /*
- * Hot balances: the fast, expendable copy that check-balance is answered from (design section 5). Money
- * never asks it. Only ever raises a card's version, so a late or reordered write cannot bring an old balance
- * back; entries older than their time to live are not returned. Any thread.
+ * Hot balances: the fast, expendable copy that check-balance is answered from (design section 5).
+ * Money never asks it. Only ever raises a card's version, so a late or reordered write cannot bring
+ * an old balance back; entries older than their time to live are not returned. Any thread.
  */
 #ifndef COUNTERPART_STORE_HOT_H
 #define COUNTERPART_STORE_HOT_H
@@ -11,31 +11,36 @@
 #include "base/check.h"
 
 #define HOT_TTL_US (INT64_C(60) * 1000000)
-/* 2^20 entries of about 192 bytes: 200 MB when every one is used; pages are touched only as cards come by. */
+/* 2^20 entries of about 192 bytes: 200 MB when every one is used; pages are touched only as cards
+ * come by. */
 #define HOT_ENTRIES_DEFAULT (1 << 20)
 
 struct hot;
 
-/* What a balance look-up needs to answer without the store. Cards with a PIN are kept only as such: their look-up
- * goes to the store, where right and wrong PIN take the same time. */
+/* What a balance look-up needs to answer without the store. Cards with a PIN are kept only as such:
+ * their look-up goes to the store, where right and wrong PIN take the same time. */
 struct hot_value {
-    struct card card; /* pin_hash, counters and chain head are zero */
+    struct card card;     /* pin_hash, counters and chain head are zero */
     int64_t filled_at_us; /* monotonic */
 };
 
-/* errors  ERR_NO_MEMORY. entries is rounded up to a power of two. ownership: caller, hot_destroy. */
+/* errors  ERR_NO_MEMORY. entries is rounded up to a power of two. ownership: caller, hot_destroy.
+ */
 MUST_CHECK int hot_memory_create(int32_t entries, struct hot **hot);
-void hot_destroy(struct hot *hot); /* accepts NULL */
+void hot_destroy(struct hot *hot);           /* accepts NULL */
 const char *hot_name(const struct hot *hot); /* "memory" */
 
 /* true: *value holds an entry younger than HOT_TTL_US. */
-MUST_CHECK bool hot_get(struct hot *hot, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES], int64_t now_us,
-                        struct hot_value *value);
-/* After a commit or a store read. Ignored when the entry there has a greater version; an equal version refreshes it (status
- * changes do not count versions, so hot_remove first). read_at_us: monotonic, before the store was asked. */
+MUST_CHECK bool hot_get(struct hot *hot, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                        int64_t now_us, struct hot_value *value);
+/* After a commit or a store read. Ignored when the entry there has a greater version; an equal
+ * version refreshes it (status changes do not count versions, so hot_remove first). read_at_us:
+ * monotonic, before the store was asked. */
 void hot_put(struct hot *hot, const struct card *card, int64_t read_at_us);
-/* A tombstone that carries the version: puts of that version or below that were read before now are ignored until it expires. */
-void hot_remove(struct hot *hot, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES], int64_t version, int64_t now_us);
+/* A tombstone that carries the version: puts of that version or below that were read before now are
+ * ignored until it expires. */
+void hot_remove(struct hot *hot, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                int64_t version, int64_t now_us);
 
 struct hot_counters {
     uint64_t hits, misses, puts, evictions;

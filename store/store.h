@@ -1,6 +1,7 @@
 /*
- * Rows in, rows out: the durable truth. Knows tables and transactions, decides nothing. SQLite today;
- * a second backend joins by filling struct store_backend (store/backend.h) and passing the conformance suite.
+ * Rows in, rows out: the durable truth. Knows tables and transactions, decides nothing. SQLite
+ * today; a second backend joins by filling struct store_backend (store/backend.h) and passing the
+ * conformance suite.
  *
  * A struct store is one connection and belongs to one thread at a time. A service has one writer
  * (the committer's) and several readers. Readers see the last commit and never block the writer.
@@ -20,56 +21,65 @@ enum store_mode {
 };
 
 struct store_config {
-    const char *location;     /* SQLite: path of the file, or ":memory:" for tests */
-    const struct seal *seal;  /* seals tokens and keys; must be the one the store was created with */
+    const char *location;    /* SQLite: path of the file, or ":memory:" for tests */
+    const struct seal *seal; /* seals tokens and keys; must be the one the store was created with */
 };
 
 /*
  * ownership  *store is the caller's, store_close.
- * errors     ERR_BAD_KEY (key-check value differs), ERR_SCHEMA_TOO_NEW, ERR_STORE_DOWN, ERR_STORE_CORRUPT, ERR_NO_MEMORY.
+ * errors     ERR_BAD_KEY (key-check value differs), ERR_SCHEMA_TOO_NEW, ERR_STORE_DOWN,
+ * ERR_STORE_CORRUPT, ERR_NO_MEMORY.
  */
-MUST_CHECK int store_open(const struct store_config *config, enum store_mode mode, struct store **store);
+MUST_CHECK int store_open(const struct store_config *config, enum store_mode mode,
+                          struct store **store);
 void store_close(struct store *store); /* accepts NULL */
 /* Is this location without any tables? A new master key may be created only then. */
 MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 
 /*
- * --- the committer's cycle: fetch, (batch_decide,) commit -------------------------------------------------
+ * --- the committer's cycle: fetch, (batch_decide,) commit
+ * -------------------------------------------------
  *
- * store_fetch begins a transaction and loads what batch->keys ask for; sets view and scopes, ids included.
- * Then exactly one of store_commit or store_rollback ends it.
+ * store_fetch begins a transaction and loads what batch->keys ask for; sets view and scopes, ids
+ * included. Then exactly one of store_commit or store_rollback ends it.
  *
  * errors     fetch: ERR_STORE_BUSY, _FULL, _DOWN, _CORRUPT; nothing is open afterwards.
- *            commit: the same and ERR_STORE_CONSTRAINT: rolled back, nothing happened. ERR_COMMIT_UNKNOWN: the
- *            COMMIT itself failed; settle with store_settle before anything else is decided.
+ *            commit: the same and ERR_STORE_CONSTRAINT: rolled back, nothing happened.
+ * ERR_COMMIT_UNKNOWN: the COMMIT itself failed; settle with store_settle before anything else is
+ * decided.
  */
 MUST_CHECK int store_fetch(struct store *store, struct batch *batch);
 MUST_CHECK int store_commit(struct store *store, const struct batch *batch);
 void store_rollback(struct store *store);
 /*
- * Settle a commit whose outcome is unknown: writes a tombstone (ACTION_VOID) for each new operation id of the batch
- * that is not in the store.
- * outcomes   *happened: the batch is in the store as decided; else it never happened and never can.
- * errors     as store_fetch: still unknown, call again.
+ * Settle a commit whose outcome is unknown: writes a tombstone (ACTION_VOID) for each new operation
+ * id of the batch that is not in the store. outcomes   *happened: the batch is in the store as
+ * decided; else it never happened and never can. errors     as store_fetch: still unknown, call
+ * again.
  */
 MUST_CHECK int store_settle(struct store *store, const struct batch *batch, bool *happened);
-/* Move the write-ahead log into the database file. Runs on a thread and a connection (STORE_WRITER) of its own. */
+/* Move the write-ahead log into the database file. Runs on a thread and a connection (STORE_WRITER)
+ * of its own. */
 MUST_CHECK int store_checkpoint(struct store *store);
 
 /*
- * --- configuration (writer, each in a transaction of its own) ---------------------------------------------
- * ids are filled in. errors: ERR_ALREADY_EXISTS (company already served under another tenant; site mapped twice).
+ * --- configuration (writer, each in a transaction of its own)
+ * --------------------------------------------- ids are filled in. errors: ERR_ALREADY_EXISTS
+ * (company already served under another tenant; site mapped twice).
  */
 MUST_CHECK int store_add_tenant(struct store *store, struct tenant *tenant);
 MUST_CHECK int store_update_tenant(struct store *store, const struct tenant *tenant);
 MUST_CHECK int store_add_site(struct store *store, struct site *site);
-/* The merchant's switch on one card. errors: ERR_NOT_FOUND. STOCK cannot be set. *card is the row afterwards. */
-MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
-                                     enum card_status status, struct card *card);
+/* The merchant's switch on one card. errors: ERR_NOT_FOUND. STOCK cannot be set. *card is the row
+ * afterwards. */
+MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id,
+                                     const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
+                                     struct card *card);
 /* Bumped after a restore; part of every reference and of every hot-tier key. */
 MUST_CHECK int store_generation(struct store *store, int64_t *generation);
 
-/* --- reading --------------------------------------------------------------------------------------------- */
+/* --- reading
+ * --------------------------------------------------------------------------------------------- */
 
 typedef void (*store_tenant_fn)(void *context, const struct tenant *tenant);
 typedef void (*store_site_fn)(void *context, const struct site *site);
@@ -77,20 +87,23 @@ MUST_CHECK int store_each_tenant(struct store *store, store_tenant_fn each, void
 MUST_CHECK int store_each_site(struct store *store, store_site_fn each, void *context);
 
 /* errors  ERR_NOT_FOUND and the store's own. */
-MUST_CHECK int store_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES], struct card *card);
-/* The one sold card (not CARD_STOCK) that ends in last4. errors: ERR_NOT_FOUND for none and for more than one. */
-MUST_CHECK int store_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5], struct card *card);
+MUST_CHECK int store_read_card(struct store *store, int64_t tenant_id,
+                               const uint8_t index[CARD_INDEX_BYTES], struct card *card);
+/* The one sold card (not CARD_STOCK) that ends in last4. errors: ERR_NOT_FOUND for none and for
+ * more than one. */
+MUST_CHECK int store_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
+                                        struct card *card);
 
-/* One line of a card's history: an operation, and its transfer where money moved (transfer.id 0 for refusals). A refund
- * that answers several charges gives several lines. */
+/* One line of a card's history: an operation, and its transfer where money moved (transfer.id 0 for
+ * refusals). A refund that answers several charges gives several lines. */
 struct entry {
     struct operation operation;
     struct transfer transfer;
 };
 typedef void (*store_entry_fn)(void *context, const struct entry *entry);
 /* Newest first; before_operation_id 0 starts at the end; at most limit operations. */
-MUST_CHECK int store_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id, int32_t limit,
-                                store_entry_fn each, void *context);
+MUST_CHECK int store_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
+                                int32_t limit, store_entry_fn each, void *context);
 
 /* Totals for metrics and tests. */
 struct store_totals {

@@ -1,6 +1,6 @@
 /*
- * Tenants and sites: configuration rows as the rest of the program uses them. A tenant is one merchant
- * company with one currency and one time zone (design section 6).
+ * Tenants and sites: configuration rows as the rest of the program uses them. A tenant is one
+ * merchant company with one currency and one time zone (design section 6).
  */
 #ifndef COUNTERPART_STORE_TENANT_H
 #define COUNTERPART_STORE_TENANT_H
@@ -11,9 +11,9 @@
 
 #define TENANT_NAME_MAX 120
 #define TENANT_ZONE_MAX 64
-#define TENANT_TOKEN_MAX 128      /* Signature Token; two may be valid during a rotation */
-#define TENANT_PREFIX_MAX 10      /* card-number prefix, digits */
-#define TENANT_NUMBER_LENGTH 16   /* generated card numbers */
+#define TENANT_TOKEN_MAX 128    /* Signature Token; two may be valid during a rotation */
+#define TENANT_PREFIX_MAX 10    /* card-number prefix, digits */
+#define TENANT_NUMBER_LENGTH 16 /* generated card numbers */
 
 /* Per-surface signature mode. Stored as these numbers. */
 enum signature_mode {
@@ -25,20 +25,23 @@ enum signature_mode {
 struct tenant {
     int64_t id;
     char name[TENANT_NAME_MAX + 1];
-    char key[ID_KEY_CHARS + 1];         /* in the URLs; a bearer secret: sealed in the store, never logged */
+    char
+        key[ID_KEY_CHARS + 1]; /* in the URLs; a bearer secret: sealed in the store, never logged */
     struct currency currency;
     char zone[TENANT_ZONE_MAX + 1];
     int64_t oseries_company;
-    char signature_token[TENANT_TOKEN_MAX + 1];          /* sealed in the store; empty: none set */
-    char signature_token_previous[TENANT_TOKEN_MAX + 1]; /* still accepted during a rotation; empty: none */
+    char signature_token[TENANT_TOKEN_MAX + 1]; /* sealed in the store; empty: none set */
+    char signature_token_previous[TENANT_TOKEN_MAX +
+                                  1]; /* still accepted during a rotation; empty: none */
     enum signature_mode oseries_signature_mode;
     bool signature_base64_is_accepted;
-    bool charge_is_on, top_up_is_on, refund_is_on, balance_is_on; /* each action can be switched off */
-    bool sites_must_be_mapped;          /* refuse requests of sites that are not in the site table */
-    bool last4_is_accepted;             /* look a card up by its last four digits when exactly one matches */
-    bool amounts_are_strings;           /* reply amounts as "25.50" instead of 25.50 */
+    bool charge_is_on, top_up_is_on, refund_is_on,
+        balance_is_on;         /* each action can be switched off */
+    bool sites_must_be_mapped; /* refuse requests of sites that are not in the site table */
+    bool last4_is_accepted;    /* look a card up by its last four digits when exactly one matches */
+    bool amounts_are_strings;  /* reply amounts as "25.50" instead of 25.50 */
     char card_prefix[TENANT_PREFIX_MAX + 1];
-    char profile[33];                   /* name of the request/reply profile; "default" */
+    char profile[33]; /* name of the request/reply profile; "default" */
     struct policy policy;
 };
 
@@ -47,7 +50,7 @@ struct site {
     int64_t tenant_id;
     char name[TENANT_NAME_MAX + 1];
     int64_t oseries_site;
-    char zone[TENANT_ZONE_MAX + 1];     /* empty: the tenant's */
+    char zone[TENANT_ZONE_MAX + 1]; /* empty: the tenant's */
 };
 
 #endif
