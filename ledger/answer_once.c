@@ -2,6 +2,8 @@
  * 4). */
 #include "ledger/answer_once.h"
 
+#include <stddef.h>
+
 #include "base/banned.h"
 
 /* Operations that the same sale could mean: its order, or without one the same register. */
