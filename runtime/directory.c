@@ -1,7 +1,7 @@
 /* Tenants and sites as one immutable snapshot, swapped whole and counted by its holders. */
 #include "runtime/directory.h"
 
-#include "base/log.h"
+#include "base/error.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
