@@ -74,9 +74,7 @@ struct operation {
     int64_t limit_minor;      /* RESULT_OVER_*: what would have been possible; else 0 */
     int64_t given_back_minor; /* charges: the sum of refunds that answer this one (law 9); never
                                  above amount_minor */
-    int64_t previous_operation_id; /* the card's operation before this one; 0: first. The card's
-                                      history without an index by card, which would cost a page of
-                                      write-ahead log per charge */
+    int64_t previous_operation_id; /* of the same card; 0: first. A card's history is this chain */
     int64_t created_at_us;         /* when it was decided */
 };
 
