@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-/* calloc of these sizes maps fresh zero pages, so capacity that no batch reaches is never resident. */
+/* calloc of these sizes maps fresh zero pages, so capacity that no batch reaches is never resident.
+ */
 static bool view_allocate(struct view *view)
 {
     view->cards = calloc(BATCH_MAX, sizeof(*view->cards));

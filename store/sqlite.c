@@ -143,8 +143,7 @@ static int connection_open(struct store_sqlite *sqlite, const char *location)
     return 0;
 }
 
-int store_sqlite_open(const struct store_config *config, enum store_mode mode,
-                      struct store **store)
+int store_sqlite_open(const struct store_config *config, enum store_mode mode, struct store **store)
 {
     struct store_sqlite *sqlite = calloc(1, sizeof(*sqlite));
     if (sqlite == NULL)

@@ -128,7 +128,7 @@ void column_blob(struct columns *columns, void *out, size_t size);
 
 /* Secrets are sealed: key, signature tokens. */
 #define TENANT_FIELDS                                                                              \
-    "name, key_sealed, currency_code, currency_exponent, zone, oseries_company, "              \
+    "name, key_sealed, currency_code, currency_exponent, zone, oseries_company, "                  \
     "signature_token_sealed, signature_token_previous_sealed, oseries_signature_mode, "            \
     "signature_base64_is_accepted, charge_is_on, top_up_is_on, refund_is_on, balance_is_on, "      \
     "sites_must_be_mapped, last4_is_accepted, amounts_are_strings, card_prefix, profile, "         \
@@ -155,6 +155,9 @@ MUST_CHECK int sqlite_find_operation(struct store_sqlite *sqlite, int64_t id,
 
 /* sqlite_schema.c: creates or migrates (writer), or refuses what is not ours. */
 MUST_CHECK int sqlite_schema_open(struct store_sqlite *sqlite);
+/* An empty database in memory with the schema as it ought to be. ownership: caller, sqlite3_close,
+ * also after an error. */
+MUST_CHECK int sqlite_schema_create_model(sqlite3 **model);
 
 /* sqlite_fetch.c, sqlite_commit.c */
 int sqlite_fetch(struct store *store, struct batch *batch);

@@ -131,8 +131,8 @@ static int write_day(struct store_sqlite *sqlite, const struct view_day *changed
 {
     const struct register_day *day = &changed->day;
     sqlite3_stmt *statement;
-    int err = sqlite_prepare(
-        sqlite, changed->is_new ? STATEMENT_INSERT_DAY : STATEMENT_UPDATE_DAY, &statement);
+    int err = sqlite_prepare(sqlite, changed->is_new ? STATEMENT_INSERT_DAY : STATEMENT_UPDATE_DAY,
+                             &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};

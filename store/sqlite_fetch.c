@@ -69,15 +69,14 @@ static int32_t *card_slot(struct store_sqlite *sqlite, const struct view *view,
     }
 }
 
-static int fetch_card(struct store_sqlite *sqlite, struct view *view,
-                      const struct command *command, int32_t *card)
+static int fetch_card(struct store_sqlite *sqlite, struct view *view, const struct command *command,
+                      int32_t *card)
 {
     int32_t *slot = card_slot(sqlite, view, command);
     if (*slot == VIEW_NONE) {
         struct view_card *added = &view->cards[view->card_count];
         *added = (struct view_card){.operation_newest = VIEW_NONE, .new_card = VIEW_NONE};
-        int err =
-            sqlite_find_card(sqlite, command->tenant_id, command->card_index, &added->card);
+        int err = sqlite_find_card(sqlite, command->tenant_id, command->card_index, &added->card);
         if (err == ERR_NOT_FOUND)
             return 0;
         if (err != 0)
@@ -93,8 +92,7 @@ static int fetch_card(struct store_sqlite *sqlite, struct view *view,
 
 static bool is_of_register(const struct command *command, const struct operation *operation)
 {
-    return operation->site_id == command->site_id &&
-           operation->register_id == command->register_id;
+    return operation->site_id == command->site_id && operation->register_id == command->register_id;
 }
 
 /* With an order: all that match, the newest ORDER_OPERATIONS_MAX. Without: only this register's. */

@@ -102,7 +102,7 @@ int sqlite_set_card_status(struct store *store, int64_t tenant_id,
 struct walk {
     struct store_sqlite *sqlite;
     int64_t card_id;
-    int64_t operation_id; /* next to read; 0: the end */
+    int64_t operation_id;     /* next to read; 0: the end */
     struct transfer transfer; /* the newest not yet given out; id 0: none left */
 };
 
@@ -200,11 +200,10 @@ static int walk_entries(struct walk *walk, int32_t limit, store_entry_fn each, v
     for (int32_t i = 0; err == 0 && i < limit && walk->operation_id != 0; i++) {
         struct operation operation;
         err = walk_find_operation(walk, walk->operation_id, &operation);
-        if (err == ERR_NOT_FOUND)
-            err = ERR_STORE_CORRUPT;
-        if (err == 0)
-            err = walk_give_entries(walk, &operation, each, context);
+        if (err != 0)
+            return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
         walk->operation_id = operation.previous_operation_id;
+        err = walk_give_entries(walk, &operation, each, context);
     }
     return err;
 }

@@ -1,6 +1,6 @@
 /*
- * Rows: cards, operations and transfers between SQLite and the ledger's structs, column by column in
- * the order of the lists in sqlite.h.
+ * Rows: cards, operations and transfers between SQLite and the ledger's structs, column by column
+ * in the order of the lists in sqlite.h.
  */
 #include "store/sqlite.h"
 
@@ -68,8 +68,7 @@ int row_read_operation(sqlite3_stmt *statement, struct operation *operation)
     operation->tenant_id = column_int(&columns);
     operation->card_id = column_int(&columns);
     operation->action = (enum action)column_enum(&columns, ACTION_ISSUE, ACTION_VOID);
-    operation->result =
-        (enum result)column_enum(&columns, RESULT_OK, RESULT_OVER_REGISTER_DAY);
+    operation->result = (enum result)column_enum(&columns, RESULT_OK, RESULT_OVER_REGISTER_DAY);
     operation->order_id = column_int(&columns);
     operation->site_id = column_int(&columns);
     operation->register_id = column_int(&columns);

@@ -1,5 +1,6 @@
 /*
- * The schema: the ordered list of migrations, and the checks a database must pass before it is used.
+ * The schema: the ordered list of migrations, and the checks a database must pass before it is
+ * used.
  */
 #include "store/sqlite.h"
 
@@ -191,8 +192,8 @@ static int schema_execute(struct store_sqlite *sqlite, const char *sql, const ch
     return 0;
 }
 
-/* The write-ahead log is what lets readers and the writer work side by side. ":memory:" has none and
- * needs none. A file system without shared memory keeps its old mode: then we do not start. */
+/* The write-ahead log is what lets readers and the writer work side by side. ":memory:" has none
+ * and needs none. A file system without shared memory keeps its old mode: then we do not start. */
 static int schema_set_journal(struct store_sqlite *sqlite)
 {
     char mode[16];
@@ -312,6 +313,14 @@ static int schema_check_key(struct store_sqlite *sqlite)
         return ERR_STORE_CORRUPT;
     seal_check_value(sqlite->store.seal, expected);
     return seal_equal(expected, stored, sizeof(expected)) ? 0 : ERR_BAD_KEY;
+}
+
+int sqlite_schema_create_model(sqlite3 **model)
+{
+    int code = sqlite3_open_v2(":memory:", model, SQLITE_OPEN_READWRITE, NULL);
+    for (size_t i = 0; code == SQLITE_OK && i < COUNT_OF(migrations); i++)
+        code = sqlite3_exec(*model, migrations[i], NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : sqlite_error_of(code);
 }
 
 int sqlite_schema_open(struct store_sqlite *sqlite)

@@ -11,7 +11,8 @@
 #include "base/banned.h"
 
 /* As many as TENANT_FIELDS. */
-#define TENANT_MARKS "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+#define TENANT_MARKS                                                                               \
+    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
 /*
  * UPDATE card names only what a decision may change. None of these columns is in an index: SQLite
@@ -72,8 +73,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         "UPDATE tenant SET (" TENANT_FIELDS ") = (" TENANT_MARKS ") WHERE id = ?",
     [STATEMENT_READ_SITES] = "SELECT id, " SITE_FIELDS " FROM site ORDER BY tenant_id, id",
     [STATEMENT_INSERT_SITE] = "INSERT INTO site (" SITE_FIELDS ") VALUES (?, ?, ?, ?)",
-    /* Ids are given out without gaps and rows never deleted, so the greatest id counts them; count(*)
-     * would read every row for each scrape of the metrics. */
+    /* Ids are given out without gaps and rows never deleted, so the greatest id counts them;
+     * count(*) would read every row for each scrape of the metrics. */
     [STATEMENT_READ_TOTALS] = "SELECT (SELECT coalesce(max(id), 0) FROM card), "
                               "(SELECT coalesce(max(id), 0) FROM operation), "
                               "(SELECT coalesce(max(id), 0) FROM transfer), "
