@@ -62,8 +62,7 @@ const char *profile_action_name(enum profile_action action)
     return action_names[action];
 }
 
-/* --- compiling one file ------------------------------------------------------------------------
- */
+/* --- compiling one file --- */
 
 /* Where in the file we are, for the one sentence that says what is wrong. */
 struct compiler {
@@ -275,8 +274,7 @@ static int compile_document(struct compiler *compiler, const struct jread *docum
     return 0;
 }
 
-/* --- what a complete profile must be -----------------------------------------------------------
- */
+/* --- what a complete profile must be --- */
 
 static bool names_meet(const struct profile_names *a, const struct profile_names *b, bool is_same)
 {
@@ -347,8 +345,7 @@ int profile_compile(struct text json, const struct profile *base, struct profile
     return err;
 }
 
-/* --- the set -----------------------------------------------------------------------------------
- */
+/* --- the set --- */
 
 static void set_release(struct profile_set *set)
 {
