@@ -5,12 +5,15 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 #define NUMBER_MIN 4
 #define NUMBER_MAX 64
 #define PIN_MIN 4
 #define PIN_MAX 12
 #define ISSUE_MAX 1000    /* two full batches; a quarter of the committer's queue */
-#define ISSUE_ATTEMPTS 5  /* generated numbers have at least 5 random digits: collisions are rare */
+#define ISSUE_ATTEMPTS 5  /* generated numbers have at least 5 random digits: collisions are rare  \
+                           */
 #define CARD_JSON_MAX 512 /* one issued card */
 #define ENTRIES_DEFAULT 50
 #define ENTRIES_MAX 200
@@ -309,12 +312,12 @@ static bool read_count(struct exchange *exchange, const struct jread *body, stru
 {
     issue->count = 1;
     issue->is_list = jread_member(body, "count") != NULL;
-    if (issue->is_list &&
-        !admin_read_int64(exchange, body, "count", 1, ISSUE_MAX, &issue->count))
+    if (issue->is_list && !admin_read_int64(exchange, body, "count", 1, ISSUE_MAX, &issue->count))
         return false;
     if (issue->count == 1 || issue->given[0] == '\0')
         return true;
-    admin_refuse(exchange, 400, "bad_count", "One number is one card: 'count' needs generated ones");
+    admin_refuse(exchange, 400, "bad_count",
+                 "One number is one card: 'count' needs generated ones");
     return false;
 }
 
@@ -325,8 +328,7 @@ static bool read_issue(struct exchange *exchange, const struct jread *body, stru
         return false;
     issue->command.action = ACTION_ISSUE;
     issue->command.tenant_id = issue->tenant->tenant.id;
-    issue->command.local_date =
-        clock_local_date(issue->tenant->zone, exchange->received_wall_us);
+    issue->command.local_date = clock_local_date(issue->tenant->zone, exchange->received_wall_us);
     issue->command.received_at_us = exchange->received_wall_us;
     issue->command.policy = issue->tenant->tenant.policy;
     return read_number(exchange, body, false, issue->given) && read_pin(exchange, body, issue) &&
@@ -338,9 +340,8 @@ static bool read_issue(struct exchange *exchange, const struct jread *body, stru
 
 void admin_card_issue(struct exchange *exchange)
 {
-    static const char *const members[] = {"tenant",  "amount",     "number", "pin",
-                                          "expires", "valid_from", "stock",  "count",
-                                          NULL};
+    static const char *const members[] = {"tenant",     "amount", "number", "pin", "expires",
+                                          "valid_from", "stock",  "count",  NULL};
     struct jread *body;
     if (!admin_read_body(exchange, members, &body))
         return;
@@ -536,8 +537,8 @@ static void card_show(struct exchange *exchange, const struct jread *body)
     const struct directory_tenant *tenant;
     char number[NUMBER_MAX + 1];
     struct page page;
-    if (!admin_read_tenant(exchange, body, &tenant) ||
-        !read_number(exchange, body, true, number) || !read_page(exchange, body, &page))
+    if (!admin_read_tenant(exchange, body, &tenant) || !read_number(exchange, body, true, number) ||
+        !read_page(exchange, body, &page))
         return;
     struct job *job = exchange_job(exchange, sizeof(struct show_task));
     struct show_task *task = (struct show_task *)(job + 1);
@@ -573,8 +574,7 @@ struct switch_task {
 static int task_switch(struct job *job, struct store *store)
 {
     struct switch_task *task = (struct switch_task *)(job + 1);
-    int err =
-        store_set_card_status(store, task->tenant_id, task->index, task->status, &task->card);
+    int err = store_set_card_status(store, task->tenant_id, task->index, task->status, &task->card);
     if (err != 0)
         return err;
     /* The status does not count versions, so the hot copy must go before it can be refreshed. */
@@ -599,8 +599,7 @@ static void on_switched(struct exchange *exchange, const struct job *job)
     write_int64_member(&writer, "card_id", task->card.id);
     jwrite_key(&writer, TEXT("last4"));
     jwrite_text(&writer, text_of(task->card.last4));
-    admin_write_amount(&writer, TEXT("balance"), task->card.balance_minor,
-                       task->currency.exponent);
+    admin_write_amount(&writer, TEXT("balance"), task->card.balance_minor, task->currency.exponent);
     jwrite_key(&writer, TEXT("status"));
     jwrite_text(&writer, text_of(status_name(task->card.status)));
     jwrite_object_end(&writer);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define SENTENCE_MAX 256
 
 void admin_refuse(struct exchange *exchange, int status, const char *code, const char *format, ...)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define COUNT_MAX 1000000 /* more uses of one card in an hour than any till can make */
 #define SECONDS_MAX INT64_C(86400)
 
@@ -25,32 +27,34 @@ static const struct admin_setting settings[] = {
      "Signature Token of the application; empty removes it"},
     {"signature_token_previous", SETTING_SECRET, AT(signature_token_previous),
      ROOM(signature_token_previous), NULL, "still accepted during a rotation; empty removes it"},
-    {"signature_mode", SETTING_MODE, AT(oseries_signature_mode), ROOM(oseries_signature_mode), "enforce|log|off",
-     "what happens to requests that are not signed well"},
-    {"signature_base64", SETTING_SWITCH, AT(signature_base64_is_accepted), ROOM(signature_base64_is_accepted), "off|on",
-     "accept base64 signatures besides hex"},
-    {"partial", SETTING_SWITCH, AT(policy.partial_is_allowed), ROOM(policy.partial_is_allowed), "refuse|allow",
-     "approve a lower amount when the card has less than asked"},
-    {"balance_max", SETTING_AMOUNT, AT(policy.balance_max_minor), ROOM(policy.balance_max_minor), NULL,
-     "largest balance of a card; 0: no limit"},
-    {"load_day_max", SETTING_AMOUNT, AT(policy.load_day_max_minor), ROOM(policy.load_day_max_minor), NULL,
-     "top-ups per card and day; 0: no limit"},
+    {"signature_mode", SETTING_MODE, AT(oseries_signature_mode), ROOM(oseries_signature_mode),
+     "enforce|log|off", "what happens to requests that are not signed well"},
+    {"signature_base64", SETTING_SWITCH, AT(signature_base64_is_accepted),
+     ROOM(signature_base64_is_accepted), "off|on", "accept base64 signatures besides hex"},
+    {"partial", SETTING_SWITCH, AT(policy.partial_is_allowed), ROOM(policy.partial_is_allowed),
+     "refuse|allow", "approve a lower amount when the card has less than asked"},
+    {"balance_max", SETTING_AMOUNT, AT(policy.balance_max_minor), ROOM(policy.balance_max_minor),
+     NULL, "largest balance of a card; 0: no limit"},
+    {"load_day_max", SETTING_AMOUNT, AT(policy.load_day_max_minor), ROOM(policy.load_day_max_minor),
+     NULL, "top-ups per card and day; 0: no limit"},
     {"uses_hour_max", SETTING_COUNT, AT(policy.uses_hour_max), ROOM(policy.uses_hour_max), NULL,
      "charges per card and hour; 0: no limit"},
     {"refund_max", SETTING_AMOUNT, AT(policy.refund_max_minor), ROOM(policy.refund_max_minor), NULL,
      "one refund without a known sale; 0: none is given"},
-    {"refund_register_day_max", SETTING_AMOUNT, AT(policy.refund_register_day_max_minor), ROOM(policy.refund_register_day_max_minor), NULL,
+    {"refund_register_day_max", SETTING_AMOUNT, AT(policy.refund_register_day_max_minor),
+     ROOM(policy.refund_register_day_max_minor), NULL,
      "such refunds per register and day; 0: none is given"},
-    {"replay_window", SETTING_SECONDS, AT(policy.replay_window_us), ROOM(policy.replay_window_us), NULL,
-     "seconds in which a repeated request gets the first answer again"},
-    {"replay_window_no_order", SETTING_SECONDS, AT(policy.replay_window_no_order_us), ROOM(policy.replay_window_no_order_us), NULL,
-     "the same for requests without an order"},
+    {"replay_window", SETTING_SECONDS, AT(policy.replay_window_us), ROOM(policy.replay_window_us),
+     NULL, "seconds in which a repeated request gets the first answer again"},
+    {"replay_window_no_order", SETTING_SECONDS, AT(policy.replay_window_no_order_us),
+     ROOM(policy.replay_window_no_order_us), NULL, "the same for requests without an order"},
     {"charge", SETTING_SWITCH, AT(charge_is_on), ROOM(charge_is_on), "off|on", "serve checkout"},
     {"top_up", SETTING_SWITCH, AT(top_up_is_on), ROOM(top_up_is_on), "off|on", "serve top-up"},
     {"refund", SETTING_SWITCH, AT(refund_is_on), ROOM(refund_is_on), "off|on", "serve refund"},
-    {"check_balance", SETTING_SWITCH, AT(balance_is_on), ROOM(balance_is_on), "off|on", "serve check-balance"},
-    {"sites_must_be_mapped", SETTING_SWITCH, AT(sites_must_be_mapped), ROOM(sites_must_be_mapped), "off|on",
-     "refuse requests of sites that were not added"},
+    {"check_balance", SETTING_SWITCH, AT(balance_is_on), ROOM(balance_is_on), "off|on",
+     "serve check-balance"},
+    {"sites_must_be_mapped", SETTING_SWITCH, AT(sites_must_be_mapped), ROOM(sites_must_be_mapped),
+     "off|on", "refuse requests of sites that were not added"},
     {"last4", SETTING_SWITCH, AT(last4_is_accepted), ROOM(last4_is_accepted), "off|on",
      "look a card up by its last four digits when exactly one matches"},
     {"amounts", SETTING_SWITCH, AT(amounts_are_strings), ROOM(amounts_are_strings), "number|string",
@@ -258,8 +262,7 @@ void admin_setting_write(const struct admin_setting *setting, const struct tenan
         jwrite_text(writer, word_at(setting->words, *(const bool *)field));
         break;
     case SETTING_MODE:
-        jwrite_text(writer,
-                    word_at(setting->words, (int)*(const enum signature_mode *)aligned));
+        jwrite_text(writer, word_at(setting->words, (int)*(const enum signature_mode *)aligned));
         break;
     case SETTING_AMOUNT:
         write_amount(*(const int64_t *)aligned, tenant->currency.exponent, writer);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 #define TENANT_JSON_MAX 8192 /* 22 settings, four URLs, two texts of 120 bytes */
 #define SITE_JSON_MAX 2048
 
@@ -261,8 +263,7 @@ static void tenant_add(struct exchange *exchange, const struct jread *body)
     if (!admin_read_text(exchange, body, "name", true, &name) ||
         !read_currency(exchange, body, &tenant.currency) ||
         !read_zone(exchange, body, true, tenant.zone) ||
-        !admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX,
-                          &tenant.oseries_company))
+        !admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX, &tenant.oseries_company))
         return;
     admin_setting_defaults(&tenant);
     if (!apply_settings(exchange, body, others, &tenant, &changed))

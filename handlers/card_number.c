@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 static bool find_char(struct text text, char wanted, size_t *at)
 {
     const char *found = text.length == 0 ? NULL : memchr(text.base, wanted, text.length);

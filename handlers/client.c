@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define BITS_V4_OFFSET 96 /* ::ffff:a.b.c.d */
 
 /* An address as 16 bytes; IPv4 is mapped. */

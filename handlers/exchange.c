@@ -1,13 +1,14 @@
 /* Carries one HTTP request to its one answer, over jobs that may outlive it. */
 #include "handlers/exchange.h"
 
-#include "base/json.h"
 #include "base/log.h"
 #include "handlers/linger.h"
 #include "handlers/route.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/banned.h"
 
 #define LOOP_SLEEP_MAX_MS 500 /* an idle loop still looks at its phase twice a second */
 #define REFUSAL_MAX 2048      /* a sentence of 256 bytes, each escaped as \\u00XX, and the frame */
@@ -30,8 +31,7 @@ static void snapshot_destroy(struct exchange_snapshot *held)
 static struct exchange_snapshot *loop_take_snapshot(struct exchange_loop *loop)
 {
     /* Read before the acquire: an epoch that is too old only makes us acquire once more. */
-    uint64_t epoch =
-        atomic_load_explicit(&loop->handlers->directory_epoch, memory_order_acquire);
+    uint64_t epoch = atomic_load_explicit(&loop->handlers->directory_epoch, memory_order_acquire);
     if (loop->snapshot == NULL || loop->snapshot->epoch != epoch) {
         if (loop->snapshot != NULL) {
             loop->snapshot->next = loop->retired;
@@ -139,8 +139,7 @@ static void on_homecoming(h2o_multithread_receiver_t *receiver, h2o_linklist_t *
 {
     (void)receiver;
     while (!h2o_linklist_is_empty(messages)) {
-        struct errand *errand =
-            H2O_STRUCT_FROM_MEMBER(struct errand, message.link, messages->next);
+        struct errand *errand = H2O_STRUCT_FROM_MEMBER(struct errand, message.link, messages->next);
         h2o_linklist_unlink(&errand->message.link);
         errand_come_home(errand);
     }
@@ -214,8 +213,7 @@ int32_t exchange_loop_tend(struct exchange_loop *loop)
     if (loop->retired != NULL)
         loop_release_retired(loop);
     while (!h2o_linklist_is_empty(&loop->away)) {
-        struct errand *first =
-            H2O_STRUCT_FROM_MEMBER(struct errand, by_deadline, loop->away.next);
+        struct errand *first = H2O_STRUCT_FROM_MEMBER(struct errand, by_deadline, loop->away.next);
         int64_t left_us = first->job.deadline_us - clock_monotonic_us();
         if (left_us > LOOP_SLEEP_MAX_MS * 1000)
             break;
@@ -325,6 +323,7 @@ static const char *status_reason(int status)
         {200, "OK"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
+        {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {409, "Conflict"},
@@ -369,12 +368,10 @@ static const char *exchange_route_name(const struct exchange *exchange)
 static void exchange_account(struct exchange *exchange, int status)
 {
     int64_t duration_us = clock_monotonic_us() - exchange->received_monotonic_us;
-    metrics_request(exchange->handlers->metrics, route_index(exchange->route), status,
-                    duration_us);
+    metrics_request(exchange->handlers->metrics, route_index(exchange->route), status, duration_us);
     log_event(LOG_DEBUG, "request", LOG_INT("request_id", exchange->request_id),
               LOG_TEXT("route", exchange_route_name(exchange)), LOG_INT("status", status),
-              LOG_INT("duration_us", duration_us),
-              LOG_TEXT_N("client", exchange_client(exchange)));
+              LOG_INT("duration_us", duration_us), LOG_TEXT_N("client", exchange_client(exchange)));
 }
 
 void exchange_reply_text(struct exchange *exchange, int status, const char *content_type,
@@ -411,18 +408,11 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
 {
     char bytes[REFUSAL_MAX];
     struct text_buffer buffer;
-    struct jwrite writer;
     text_buffer_init(&buffer, bytes, sizeof(bytes));
-    jwrite_init(&writer, &buffer);
-    jwrite_object_begin(&writer);
-    jwrite_key(&writer, TEXT("success"));
-    jwrite_bool(&writer, false);
-    jwrite_key(&writer, TEXT("error"));
-    jwrite_text(&writer, text_of(sentence));
-    jwrite_key(&writer, TEXT("code"));
-    jwrite_text(&writer, text_of(code));
-    jwrite_object_end(&writer);
-    CHECK(!buffer.is_cut);
+    const char *dialect = exchange->tenant == NULL ? "default" : exchange->tenant->tenant.profile;
+    const struct profile *profile = profile_acquire(exchange->handlers->profiles, dialect);
+    profile_append_refusal(profile, &buffer, code, sentence);
+    profile_release(profile);
     exchange_reply_json(exchange, status, text_buffer_text(&buffer));
 }
 
@@ -462,8 +452,8 @@ bool exchange_header(const struct exchange *exchange, const char *name_lower, st
 struct text exchange_client(struct exchange *exchange)
 {
     struct sockaddr_storage address;
-    socklen_t length = exchange->req->conn->callbacks->get_peername(
-        exchange->req->conn, (struct sockaddr *)&address);
+    socklen_t length = exchange->req->conn->callbacks->get_peername(exchange->req->conn,
+                                                                    (struct sockaddr *)&address);
     if (length == 0 || address.ss_family == AF_UNIX)
         return TEXT("local");
     char host[NI_MAXHOST];

@@ -130,7 +130,8 @@ MUST_CHECK int exchange_offer_command(struct exchange *exchange, struct job *job
 void exchange_reply_json(struct exchange *exchange, int status, struct text body);
 void exchange_reply_text(struct exchange *exchange, int status, const char *content_type,
                          struct text body);
-/* {"success":false,"error":"sentence","code":"wire_name"}. */
+/* {"success":false,"error":"sentence","code":"wire_name"}, in the tenant's dialect where there is
+ * one. sentence: at most 256 bytes. */
 void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *sentence);
 /* One more header for the answer; before it. name and value must outlive the request (literals or
  * its pool). */

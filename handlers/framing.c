@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 /* The rest after the next line feed; empty at the end. */
 static struct text next_line(struct text bytes)
 {

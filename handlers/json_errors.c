@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 /* What libh2o 2.2.5 may answer by itself before a handler sees the request. */
 static struct text refusal_of(int status)
 {

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/banned.h"
+
 struct lingering {
     struct exchange_loop *loop;
     int fd; /* a duplicate: keeps the connection open; -1 once sock has it */

@@ -8,14 +8,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/banned.h"
+
 /* Upper bounds of the latency buckets. A hot balance takes some 50 us, a durable checkout one
  * fdatasync (0.5 to 10 ms), and 4 s is the deadline. */
-static const int64_t bounds_us[] = {250,    500,    1000,   2500,    5000,    10000,  25000,
-                                    50000,  100000, 250000, 500000, 1000000, 2500000, 5000000};
+static const int64_t bounds_us[] = {250,   500,    1000,   2500,   5000,    10000,   25000,
+                                    50000, 100000, 250000, 500000, 1000000, 2500000, 5000000};
 #define BUCKETS (COUNT_OF(bounds_us) + 1) /* the last: everything above */
 
 /* Statuses that we send; anything else counts as the last one. */
-static const int statuses[] = {200, 400, 401, 404, 405, 409, 413, 417, 500, 503, 0};
+static const int statuses[] = {200, 400, 401, 403, 404, 405, 409, 413, 417, 500, 503, 0};
 #define STATUSES COUNT_OF(statuses)
 
 /* Written by one thread, read by any: relaxed loads and stores, no locked instructions. */
@@ -300,8 +302,7 @@ static void append_connections(const struct shard *sum, struct text_buffer *buff
     metrics_append_value(buffer, "counterpart_connections", "", get(&sum->connections));
     metrics_append_head(buffer, "counterpart_connections_accepted_total", "counter",
                         "Connections served.");
-    metrics_append_value(buffer, "counterpart_connections_accepted_total", "",
-                         get(&sum->accepted));
+    metrics_append_value(buffer, "counterpart_connections_accepted_total", "", get(&sum->accepted));
     metrics_append_head(buffer, "counterpart_connections_refused_total", "counter",
                         "Connections refused because too many were open.");
     metrics_append_value(buffer, "counterpart_connections_refused_total", "", get(&sum->refused));

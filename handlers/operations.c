@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/banned.h"
+
 #define PING_FRESH_US CLOCK_US_PER_S /* probes within a second share one look at the store */
 /* 17 routes with 17 lines of 120 bytes, some 100 outcomes, and room to grow. */
 #define METRICS_TEXT_MAX (128 * 1024)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define SENTENCE_BUSY "Not done: the system is busy. Try again."
 #define SENTENCE_UNCONFIRMED "Not confirmed: check the card's balance before trying again."
 #define SENTENCE_NO_CARD "Card number required"

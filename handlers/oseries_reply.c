@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 /* --- sentences --- */
 
 #define RESULTS_MAX (RESULT_OVER_REGISTER_DAY + 1)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 /* --- fields that nobody asked for --- */
 
 #define IGNORED_LOGGED_MAX 16 /* per request: a hostile body must not fill the log */

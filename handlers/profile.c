@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 /* handlers/profiles/default.json, put into the binary by the build. */
 extern const unsigned char profile_default_json[];
 extern const size_t profile_default_json_size;

@@ -9,6 +9,8 @@
 #include "handlers/oseries.h"
 #include "handlers/signature.h"
 
+#include "base/banned.h"
+
 static const struct route routes[] = {
     {"POST", "/oseries/{key}/checkout", "oseries.checkout", SURFACE_OSERIES, AUTH_TENANT_SIGNED,
      oseries_checkout},

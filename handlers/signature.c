@@ -1,6 +1,8 @@
 /* X-Kounta-Signature: verifies the HMAC of the raw body under one or two tokens. */
 #include "handlers/signature.h"
 
+#include "base/banned.h"
+
 const char *signature_verdict_name(enum signature_verdict verdict)
 {
     switch (verdict) {
