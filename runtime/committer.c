@@ -27,6 +27,7 @@ struct committer {
     pthread_t thread;
     pthread_t checkpoint_thread;
     bool has_checkpoint_thread;
+    bool is_joined; /* the threads have ended */
     pthread_mutex_t mutex; /* guards what is below */
     pthread_cond_t stopping;
     bool is_stopping;
@@ -289,9 +290,9 @@ int committer_create(const struct committer_config *config, struct committer **c
     return 0;
 }
 
-void committer_destroy(struct committer *committer)
+void committer_stop(struct committer *committer)
 {
-    if (committer == NULL)
+    if (committer == NULL || committer->is_joined)
         return;
     queue_close(&committer->queue);
     pthread_mutex_lock(&committer->mutex);
@@ -301,6 +302,14 @@ void committer_destroy(struct committer *committer)
     pthread_join(committer->thread, NULL);
     if (committer->has_checkpoint_thread)
         pthread_join(committer->checkpoint_thread, NULL);
+    committer->is_joined = true;
+}
+
+void committer_destroy(struct committer *committer)
+{
+    if (committer == NULL)
+        return;
+    committer_stop(committer);
     committer_free(committer);
 }
 
