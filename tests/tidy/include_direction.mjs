@@ -7,7 +7,7 @@ const WRAPPERS = [
   { header: /^json-c\//, files: /^base\/json\.c$/ },
   { header: /^glib(\/|\.h$)/, files: /^base\/clock\.c$/ },
   { header: /^sqlite3\.h$/, files: /^store\/sqlite[a-z0-9_]*\.[ch]$|^tests\/(store|service)\// },
-  { header: /^openssl\//, files: /^base\/(seal|id)\.c$|^service\/tls\.c$/ },
+  { header: /^openssl\//, files: /^base\/(seal|id)\.c$|^service\/tls\.[ch]$/ },
   { header: /^curl\//, files: /^(service|mocks\/[a-z]+)\/[a-z0-9_]+\.c$/ },
   { header: /^cmocka\.h$/, files: /^tests\// },
 ];
