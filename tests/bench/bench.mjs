@@ -15,8 +15,7 @@ import { writeRequests, zipf } from './requests.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../..');
-const bin = resolve(root, process.env.COUNTERPART_BIN ?? 'build/release');
-const floorBin = join(root, 'build/release/bench_floor');
+const bin = join(root, 'build/release');
 
 const option = (name, value) => {
   const at = process.argv.indexOf(`--${name}`);
@@ -209,7 +208,7 @@ async function measureBalance(service) {
   if (!JSON.parse(reply).success) throw new Error(`check-balance refused: ${reply}`);
 
   const port = await freePort();
-  const floor = start(floorBin, [String(port), String(THREADS), reply]);
+  const floor = start(join(bin, 'bench_floor'), [String(port), String(THREADS), reply]);
   await ready(floor, port, '/');
   const url = `http://127.0.0.1:${port}${path}`;
   for (let round = 0; round < ROUNDS; round++)
@@ -260,7 +259,7 @@ async function measureCharges(services) {
 }
 
 function disk() {
-  return JSON.parse(execFileSync(join(dirname(floorBin), 'bench_disk'), [work, '2']).toString());
+  return JSON.parse(execFileSync(join(bin, 'bench_disk'), [work, '2']).toString());
 }
 
 // --- the table ---------------------------------------------------------------------------------------------------

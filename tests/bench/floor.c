@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define THREADS_MAX 64
 /* As the service's listeners. */
@@ -55,11 +56,12 @@ static int listen_on(uint16_t port)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1;
+    int on = 1, send_timeout_ms = 30000;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &send_timeout_ms, sizeof(send_timeout_ms)) !=
+            0 ||
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0 ||
         bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, BACKLOG) != 0) {
         perror("bench_floor");
         exit(1);
@@ -96,8 +98,9 @@ int main(int argc, char **argv)
         return 2;
     }
     reply_body = h2o_iovec_init(argv[3], strlen(argv[3]));
+    int listener = listen_on((uint16_t)strtol(argv[1], NULL, 10));
     for (long i = 0; i < threads; i++) {
-        loops[i].listener = listen_on((uint16_t)strtol(argv[1], NULL, 10));
+        loops[i].listener = dup(listener);
         pthread_create(&loops[i].thread, NULL, loop_run, &loops[i]);
     }
     for (long i = 0; i < threads; i++)
