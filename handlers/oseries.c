@@ -327,11 +327,10 @@ static bool tell_hot_balance(struct exchange *exchange)
     if (payment->request.is_last4 || payment->has_pin || payment->is_throttled)
         return false;
     if (!hot_get(exchange->handlers->hot, exchange->tenant->tenant.id, payment->card_index,
-                 exchange->received_monotonic_us, &value) ||
-        value.card.has_pin)
+                 exchange->received_monotonic_us, &value))
         return false;
     struct outcome outcome = balance_of(payment, &value.card);
-    if (outcome.result == RESULT_NOT_FOUND)
+    if (outcome.result == RESULT_NOT_FOUND) /* unsold, or a PIN is wanted */
         return false;
     conclude(exchange, &outcome);
     return true;

@@ -61,11 +61,9 @@ static void count_batch(struct committer *committer, int err, int64_t commit_us)
 /* Sleeps, or less when the committer is to stop. true: it is to stop. */
 static bool committer_wait(struct committer *committer, int64_t pause_us)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t at_ns = until.tv_nsec + pause_us * 1000;
-    until.tv_sec += at_ns / 1000000000;
-    until.tv_nsec = at_ns % 1000000000;
+    int64_t until_us = clock_monotonic_us() + pause_us;
+    struct timespec until = {.tv_sec = until_us / CLOCK_US_PER_S,
+                             .tv_nsec = until_us % CLOCK_US_PER_S * 1000};
     pthread_mutex_lock(&committer->mutex);
     int woken = 0;
     while (!committer->is_stopping && woken == 0)

@@ -358,7 +358,7 @@ static void a_profile_renames_every_field(void **state)
     (void)state;
     static const char renamed[] =
         "{\"request\":{\"all\":{\"company_id\":[\"firm\"],\"site_id\":[\"shop\"],"
-        "\"register_id\":[\"till\"],\"order_id\":[\"sale\"],\"keyword\":[\"typed\"],"
+        "\"register_id\":[\"till\",\"desk\"],\"order_id\":[\"sale\"],\"keyword\":[\"typed\"],"
         "\"reference_id\":[\"guest\"],\"amount\":[\"sum\",\"value\"],\"refused\":[\"load\"]},"
         "\"top_up\":{\"amount\":[\"load\"],\"refused\":[]}}}";
     static const struct {
@@ -382,6 +382,7 @@ static void a_profile_renames_every_field(void **state)
          "1/0/0/0 no card amount_missing 0"},
         {CHECKOUT, BODY("company_id=1"), "missing: firm is missing."},
         {CHECKOUT, BODY("firm=1&till=x"), "not_a_number: till is not a whole number."},
+        {CHECKOUT, BODY("firm=1&desk=x"), "not_a_number: desk is not a whole number."},
     };
     const struct profile *base = profile_acquire(profiles, "default");
     struct profile profile;
@@ -434,6 +435,7 @@ static void the_log_names_ignored_fields_and_never_a_secret(void **state)
         {BODY("company_id=1&6036280000012345*4711=1"), "no plain name"},
         {BODY("6036280000012345*4711"), ""},
         {BODY("[\"6036280000012345*4711\"]"), ""},
+        {BODY("GIFTNUMBER"), ""},
         {BODY("{\"keyword\":\"6036280000012345*4711"), ""},
     };
     const struct profile *profile = profile_acquire(profiles, "default");
@@ -444,6 +446,7 @@ static void the_log_names_ignored_fields_and_never_a_secret(void **state)
         assert_non_null(strstr(log, lines[i].logged));
         assert_null(strstr(log, "6036280000012345"));
         assert_null(strstr(log, "4711"));
+        assert_null(strstr(log, "GIFTNUMBER"));
     }
     profile_release(profile);
 }

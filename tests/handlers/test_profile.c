@@ -209,23 +209,10 @@ static void the_65th_profile_is_refused(void **state)
 #define PAIR(name, value) "{\"name\":\"" name "\",\"value\":\"" value "\"}"
 #define SUCCESS_IS(pairs) "{\"reply\":{\"checkout\":{\"success\":[" pairs "]}}}"
 #define REFUSAL_IS(pairs) "{\"reply\":{\"refusal\":[" pairs "]}}"
-#define PAIRS_16                                                                                                                                                                                                         \
-    PAIR("a", "amount")                                                                                                                                                                                                  \
-    "," PAIR("b", "amount") "," PAIR("c", "amount") "," PAIR("d", "amount") "," PAIR(                                                                                                                                    \
-        "e",                                                                                                                                                                                                             \
-        "amoun"                                                                                                                                                                                                          \
-        "t") "," PAIR("f",                                                                                                                                                                                               \
-                      "amount") "," PAIR("g",                                                                                                                                                                            \
-                                         "amount") "," PAIR("h",                                                                                                                                                         \
-                                                            "amount") "," PAIR("i",                                                                                                                                      \
-                                                                               "amount") "," PAIR("j",                                                                                                                   \
-                                                                                                  "amount") "," PAIR("k",                                                                                                \
-                                                                                                                     "amount") "," PAIR("l",                                                                             \
-                                                                                                                                        "amount") "," PAIR("m",                                                          \
-                                                                                                                                                           "amount") "," PAIR("n",                                       \
-                                                                                                                                                                              "amount") "," PAIR("o",                    \
-                                                                                                                                                                                                 "amount") "," PAIR("p", \
-                                                                                                                                                                                                                    "amount")
+#define FOUR(name)                                                                                 \
+    PAIR(name "1", "amount")                                                                       \
+    "," PAIR(name "2", "amount") "," PAIR(name "3", "amount") "," PAIR(name "4", "amount")
+#define PAIRS_16 FOUR("a") "," FOUR("b") "," FOUR("c") "," FOUR("d")
 
 static const struct {
     const char *json;
