@@ -19,6 +19,12 @@ export const TOKEN = 'test-signature-token';
 export const HTTP2_IS_TESTED = process.env.COUNTERPART_HTTP2 === 'on';
 export const IS_SOAK = Boolean(process.env.COUNTERPART_SOAK);
 
+/** For tests that wait for slow clients to be cut off. */
+export const SHORT_TIMEOUTS = { COUNTERPART_REQUEST_TIMEOUT_S: '2' };
+
+// The service refuses COUNTERPART_ variables that it does not know, so ours stay here.
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERPART_')));
+
 const READY_MS = 20_000; // a sanitizer build on a busy machine
 const STOP_MS = 15_000;
 const REQUEST_MS = 15_000;
@@ -79,7 +85,7 @@ function start(command, args, options) {
 /** Runs a program to its end: {code, signal, stdout, stderr, json}. */
 export function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_000 } = {}) {
   return new Promise((resolve, reject) => {
-    const child = start(command, args, { env: { ...process.env, ...env }, cwd });
+    const child = start(command, args, { env: { ...ENVIRONMENT, ...env }, cwd });
     const out = [], err = [];
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
     child.stdout.on('data', (data) => out.push(data));
@@ -96,6 +102,9 @@ export function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_0
     });
   });
 }
+
+/** A program that runs beside a test; ended with the tests at the latest. */
+export const spawnHelper = (command, args) => start(command, args, { env: ENVIRONMENT });
 
 /** A port that is free now, below the range that outgoing connections use. */
 export async function freePort() {
@@ -241,7 +250,7 @@ export class Service {
 
   get origin() { return `${this.scheme}://127.0.0.1:${this.port}`; }
   get environment() {
-    return { ...process.env, COUNTERPART_LISTEN: `${this.scheme === 'https' ? 'https://' : ''}127.0.0.1:${this.port}`,
+    return { ...ENVIRONMENT, COUNTERPART_LISTEN: `${this.scheme === 'https' ? 'https://' : ''}127.0.0.1:${this.port}`,
       COUNTERPART_DATA: this.data, ...this.env };
   }
 
@@ -383,7 +392,7 @@ export class Tenant {
   }
 
   show(number) {
-    return this.service.must(['card', 'show', '--tenant', String(this.id), '--number', String(number)]);
+    return this.service.must(['card', 'show', '--tenant', String(this.id), '--number', String(number), '--limit', '200']);
   }
 
   till(options) { return new Till(this, options); }
@@ -450,7 +459,7 @@ export function isApproved(reply, { amount, balance } = {}) {
 
 /** "amount":25.50 exactly as it stands in the text: 25.5 would be another text. */
 function fieldIs(name, text) {
-  return new RegExp(`"${name}":\\s*${String(text).replace('.', '\\.')}[,}\\s]`);
+  return new RegExp(`"${name}":\\s*${String(text).replaceAll('.', '\\.')}[,}\\s]`);
 }
 
 export function isRefused(reply, sentence, { status = 200 } = {}) {
@@ -466,4 +475,41 @@ export function isRefused(reply, sentence, { status = 200 } = {}) {
 export function areIdentical(a, b) {
   assert.equal(a.status, b.status);
   assert.ok(a.body.equals(b.body), `replies differ:\n${a.text}\n${b.text}`);
+}
+
+// --- more than one suite needs these -------------------------------------------------------------
+
+/** The demo tenant, through mocks/demo/seed.sh: {stdout, values of demo.env}. */
+export async function seedDemo(service) {
+  const { code, stdout, stderr } = await run('sh', [path.join(ROOT, 'mocks/demo/seed.sh'), BUILD], { env: { COUNTERPART_DATA: service.data } });
+  assert.equal(code, 0, stdout + stderr);
+  const lines = fs.readFileSync(path.join(service.data, 'demo.env'), 'utf8').split('\n');
+  const values = lines.map((line) => line.match(/^(\w+)='(.*)'$/)).filter(Boolean).map(([, name, value]) => [name, value]);
+  return { stdout, ...Object.fromEntries(values) };
+}
+
+let nextCompany = 5678;
+
+/** A tenant with a company of its own: the first has the demo tenant's. */
+export function newTenant(service, options = {}) {
+  return service.addTenant({ company: nextCompany++, ...options });
+}
+
+/** The entries of `card show` in which money moved. */
+export const movements = (shown) => shown.entries.filter((entry) => entry.result === 'ok' && Number(entry.amount) > 0);
+
+/** Runs what must not see the local day or clock hour change: waits for the next one when less
+ *  than `seconds` are left of this one. Gives the local date. */
+export async function stillIn(period, timeZone, seconds, run) {
+  const parts = () => Object.fromEntries(new Intl.DateTimeFormat('en-CA', { timeZone, hourCycle: 'h23', year: 'numeric',
+    month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+    .formatToParts(new Date()).map(({ type, value }) => [type, value]));
+  const left = () => {
+    const { hour, minute, second } = parts();
+    const ofHour = 3600 - Number(minute) * 60 - Number(second);
+    return period === 'hour' ? ofHour : ofHour + (23 - Number(hour)) * 3600;
+  };
+  if (left() < seconds) await sleep((left() + 1) * 1000);
+  const { year, month, day } = parts();
+  return run(`${year}-${month}-${day}`);
 }
