@@ -30,8 +30,9 @@ struct card {
     int32_t valid_from;               /* local date; 0: at once */
     int32_t expires_on;               /* last local date it is good for; CARD_NEVER_EXPIRES */
     int64_t balance_minor;
-    int64_t version;          /* number of transfers on this card: 0, 1, 2 ... */
-    int64_t last_transfer_id; /* head of the card's transfer chain; 0: none */
+    int64_t version;           /* number of transfers on this card: 0, 1, 2 ... */
+    int64_t last_transfer_id;  /* head of the card's transfer chain; 0: none */
+    int64_t last_operation_id; /* head of the card's operation chain, refusals included; 0: none */
     /* Counters for the merchant's limits; each belongs to the period beside it and restarts in a
      * new one. */
     int32_t loaded_on; /* local date of loaded_minor */

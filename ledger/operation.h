@@ -74,7 +74,8 @@ struct operation {
     int64_t limit_minor;      /* RESULT_OVER_*: what would have been possible; else 0 */
     int64_t given_back_minor; /* charges: the sum of refunds that answer this one (law 9); never
                                  above amount_minor */
-    int64_t created_at_us;    /* when it was decided */
+    int64_t previous_operation_id; /* of the same card; 0: first. A card's history is this chain */
+    int64_t created_at_us;         /* when it was decided */
 };
 
 /* Why a credit was given (law 9). Stored as these numbers. */

@@ -25,23 +25,22 @@ struct committer_config {
 
 MUST_CHECK int committer_create(const struct committer_config *config,
                                 struct committer **committer);
-/* Finishes what is queued, then stops the threads. */
+/* Finishes what is queued, then stops the threads; later jobs get ERR_SHUTTING_DOWN. Loops may go on
+ * submitting and reading counters until committer_destroy. */
+void committer_stop(struct committer *committer); /* accepts NULL */
+/* Stops it if that was not done, and frees it: nobody may submit any more. */
 void committer_destroy(struct committer *committer); /* accepts NULL */
 
 /* Takes ownership of the job on success. errors: ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays
  * the caller's. */
 MUST_CHECK int committer_submit(struct committer *committer, struct job *job);
 
-/* Tests: hold the committer before it takes the next batch / let it go on. */
-void committer_pause(struct committer *committer);
-void committer_resume(struct committer *committer);
-
 #define COMMITTER_HISTOGRAM 16 /* buckets: 2^0..2^15; unit microseconds x 64 for times */
 struct committer_counters {
     uint64_t batches, commands, rollbacks, unknown_commits, cancelled;
     uint64_t batch_size[COMMITTER_HISTOGRAM];  /* batches by size, bucket i: <= 2^i */
     uint64_t commit_time[COMMITTER_HISTOGRAM]; /* COMMIT (the fsync) by duration, bucket i: <= 64 us
-                                                  * 2^i */
+                                                * 2^i */
     uint64_t batch_size_sum, commit_time_us_sum;
     int32_t queue_depth;
     bool is_healthy; /* the last transaction worked */

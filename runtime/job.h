@@ -11,6 +11,7 @@
 #ifndef COUNTERPART_RUNTIME_JOB_H
 #define COUNTERPART_RUNTIME_JOB_H
 
+#include "base/check.h"
 #include "base/error.h"
 #include "ledger/command.h"
 

@@ -34,8 +34,8 @@ const char *hot_name(const struct hot *hot); /* "memory" */
 MUST_CHECK bool hot_get(struct hot *hot, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
                         int64_t now_us, struct hot_value *value);
 /* After a commit or a store read. Ignored when the entry there has a greater version; an equal
- * version refreshes it (status changes do not count versions, so hot_remove first). read_at_us:
- * monotonic, before the store was asked. */
+ * version refreshes it, unless it was read earlier (status changes do not count versions, so
+ * hot_remove first). read_at_us: monotonic, before the store was asked. */
 void hot_put(struct hot *hot, const struct card *card, int64_t read_at_us);
 /* A tombstone that carries the version: puts of that version or below that were read before now are
  * ignored until it expires. */

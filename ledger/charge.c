@@ -1,0 +1,43 @@
+/* Charge: the card pays for a sale, wholly or, where the tenant allows it, with what it has. */
+#include "ledger/rules.h"
+
+#include "base/banned.h"
+
+#define US_PER_HOUR (INT64_C(3600) * 1000000)
+
+static int64_t hour_of(const struct command *command)
+{
+    return command->received_at_us / US_PER_HOUR;
+}
+
+/* A counter belongs to its hour. A clock that steps back keeps counting in the hour already begun.
+ */
+static int32_t uses_this_hour(const struct card *card, int64_t hour)
+{
+    return hour > card->used_hour ? 0 : card->used_count;
+}
+
+enum result charge_check(struct decision *decision)
+{
+    const struct command *command = decision->command;
+    const struct card *card = &decision->card->card;
+    int32_t uses_max = command->policy.uses_hour_max;
+    if (uses_max > 0 && uses_this_hour(card, hour_of(command)) >= uses_max)
+        return RESULT_OVER_USES;
+    bool is_partial = card->balance_minor < command->asked_minor;
+    if (card->balance_minor == 0 || (is_partial && !command->policy.partial_is_allowed))
+        return RESULT_NO_FUNDS;
+    decision->outcome->amount_minor = is_partial ? card->balance_minor : command->asked_minor;
+    return RESULT_OK;
+}
+
+void charge_apply(struct decision *decision, struct operation *operation)
+{
+    struct card *card = &decision->card->card;
+    int64_t hour = hour_of(decision->command);
+    card->used_count = uses_this_hour(card, hour) + 1;
+    if (hour > card->used_hour)
+        card->used_hour = hour;
+    view_move(decision, operation, CAUSE_CHARGE, account_make(ACCOUNT_SALES, operation->tenant_id),
+              operation->amount_minor, operation->id);
+}

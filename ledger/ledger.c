@@ -1,0 +1,141 @@
+/* The order of checks, the same for every action; the rules themselves are one file per action. */
+#include "ledger/ledger.h"
+
+#include "ledger/answer_once.h"
+#include "ledger/rules.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+void ledger_keys(const struct command *command, struct keys *keys)
+{
+    bool is_refund = command->action == ACTION_REFUND;
+    *keys = (struct keys){
+        .wants_order_operations = command->action != ACTION_ISSUE,
+        .wants_order_is_known = is_refund && command->order_id != 0,
+        .wants_recent_charges = is_refund,
+        .recent_since_us = is_refund ? command->received_at_us - REFUND_REACH_US : 0,
+        .wants_register_day = is_refund,
+    };
+}
+
+static enum result decide_check_action(struct decision *decision)
+{
+    switch (decision->command->action) {
+    case ACTION_CHARGE:
+        return charge_check(decision);
+    case ACTION_TOP_UP:
+        return top_up_check(decision);
+    case ACTION_REFUND:
+        return refund_check(decision);
+    case ACTION_ISSUE:
+    case ACTION_VOID:
+        break;
+    }
+    check_failed("action is one a register asks for", __FILE__, __LINE__);
+}
+
+static void decide_apply_action(struct decision *decision, struct operation *operation)
+{
+    if (operation->action == ACTION_CHARGE)
+        charge_apply(decision, operation);
+    else if (operation->action == ACTION_TOP_UP)
+        top_up_apply(decision, operation);
+    else
+        refund_apply(decision, operation);
+}
+
+/* What every reply shows of the card. */
+static void outcome_show_card(struct outcome *outcome, const struct card *card)
+{
+    outcome->card_id = card->id;
+    memcpy(outcome->last4, card->last4, sizeof(outcome->last4));
+    outcome->balance_minor = card->balance_minor;
+    outcome->card_version = card->version;
+    outcome->expires_on = card->expires_on;
+}
+
+/* Only stored values, so that the answer is the same byte for byte. */
+static void outcome_replay(struct outcome *outcome, const struct operation *earlier)
+{
+    outcome->result = earlier->result;
+    outcome->is_replay = true;
+    outcome->operation_id = earlier->id;
+    outcome->amount_minor = earlier->amount_minor;
+    outcome->balance_minor = earlier->balance_minor_after;
+    outcome->limit_minor = earlier->limit_minor;
+}
+
+/* Refusals that leave no trace: who cannot name the card, or no amount, has not touched it. So a
+ * wrong PIN between a charge and its retry cannot break the chain that answer_once follows. */
+static enum result decide_before_identity(struct decision *decision)
+{
+    const struct command *command = decision->command;
+    const struct card *card = decision->card == NULL ? NULL : &decision->card->card;
+    enum result result = rule_guess(card, command->action, command->is_throttled, command->has_pin,
+                                    command->pin_hash);
+    if (result != RESULT_OK)
+        return result;
+    outcome_show_card(decision->outcome, card);
+    return rule_amount(command, false);
+}
+
+static enum result decide_after_identity(struct decision *decision, enum repeat repeat)
+{
+    if (repeat == REPEAT_LATE)
+        return RESULT_ALREADY_LOADED;
+    enum result result = rule_validity(&decision->card->card, decision->command->local_date);
+    if (result != RESULT_OK)
+        return result;
+    return decide_check_action(decision);
+}
+
+static void decide_on_card(struct decision *decision)
+{
+    struct outcome *outcome = decision->outcome;
+    const struct operation *earlier = NULL;
+    outcome->result = decide_before_identity(decision);
+    if (outcome->result != RESULT_OK)
+        return;
+    enum repeat repeat = answer_once(decision, &earlier);
+    if (repeat == REPEAT_REPLAY) {
+        outcome_replay(outcome, earlier);
+        return;
+    }
+    outcome->result = decide_after_identity(decision, repeat);
+    if (outcome->result != RESULT_OK)
+        outcome->amount_minor = 0;
+    struct operation *operation = view_record(decision);
+    if (outcome->result == RESULT_OK)
+        decide_apply_action(decision, operation);
+    outcome_show_card(outcome, &decision->card->card);
+}
+
+void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,
+                   const struct command *command, int64_t now_us, struct outcome *outcome)
+{
+    struct decision decision = {
+        .view = view,
+        .scope = scope,
+        .command = command,
+        .card = scope->card == VIEW_NONE ? NULL : &view->cards[scope->card],
+        .now_us = now_us,
+        .outcome = outcome,
+    };
+    *outcome = (struct outcome){.asked_minor = command->asked_minor};
+    if (command->action == ACTION_ISSUE)
+        issue_decide(&decision, command_index);
+    else
+        decide_on_card(&decision);
+}
+
+enum result ledger_look(const struct card *card, bool is_throttled, bool has_pin,
+                        const uint8_t pin_hash[CARD_PIN_BYTES], int32_t local_date)
+{
+    /* Looking needs what charging needs. */
+    enum result result = rule_guess(card, ACTION_CHARGE, is_throttled, has_pin, pin_hash);
+    return result != RESULT_OK ? result : rule_validity(card, local_date);
+}

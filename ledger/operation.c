@@ -1,0 +1,35 @@
+/* Wire names of actions and results. */
+#include "ledger/operation.h"
+
+#include "base/check.h"
+
+#include "base/banned.h"
+
+const char *result_name(enum result result)
+{
+    switch (result) {
+#define X(symbol, number, name)                                                                    \
+    case symbol:                                                                                   \
+        return name;
+        RESULT_LIST(X)
+#undef X
+    }
+    check_failed("result is one of RESULT_LIST", __FILE__, __LINE__);
+}
+
+const char *action_name(enum action action)
+{
+    switch (action) {
+    case ACTION_ISSUE:
+        return "issue";
+    case ACTION_CHARGE:
+        return "charge";
+    case ACTION_TOP_UP:
+        return "top_up";
+    case ACTION_REFUND:
+        return "refund";
+    case ACTION_VOID:
+        return "void";
+    }
+    check_failed("action is one of enum action", __FILE__, __LINE__);
+}

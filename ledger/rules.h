@@ -1,0 +1,32 @@
+/*
+ * The rules of each action. Every function returns the first result of RESULT_LIST that applies
+ * and, for RESULT_OK, sets outcome->amount_minor to what shall move; *_apply then moves it. Nothing
+ * changes before RESULT_OK.
+ */
+#ifndef COUNTERPART_LEDGER_RULES_H
+#define COUNTERPART_LEDGER_RULES_H
+
+#include "ledger/view.h"
+
+/* Does the requester know an existing, sold card (and its PIN)? RESULT_OK, _THROTTLED, _NOT_FOUND.
+ */
+enum result rule_guess(const struct card *card, enum action action, bool is_throttled, bool has_pin,
+                       const uint8_t pin_hash[CARD_PIN_BYTES]);
+/* Is the card good for use today? RESULT_OK, _DISABLED, _NOT_YET_VALID, _EXPIRED. */
+enum result rule_validity(const struct card *card, int32_t local_date);
+/* Is the amount one that can move at all? RESULT_OK, _AMOUNT_*. zero_is_fine for issue. */
+enum result rule_amount(const struct command *command, bool zero_is_fine);
+
+enum result charge_check(struct decision *decision);
+void charge_apply(struct decision *decision, struct operation *operation);
+
+enum result top_up_check(struct decision *decision);
+void top_up_apply(struct decision *decision, struct operation *operation);
+
+enum result refund_check(struct decision *decision);
+void refund_apply(struct decision *decision, struct operation *operation);
+
+/* Issue makes its own card and decides whole. */
+void issue_decide(struct decision *decision, int32_t command_index);
+
+#endif

@@ -1,0 +1,63 @@
+/* Top-up: the till took money and loads it on the card; the first load of printed stock activates
+ * it. */
+#include "ledger/rules.h"
+
+#include "base/check.h"
+#include "base/money.h"
+
+#include "base/banned.h"
+
+/* Without a limit of the merchant's: keeps the counter inside int64_t whatever a day brings. */
+#define LOAD_DAY_MAX_MINOR (1000 * MONEY_MAX_MINOR)
+
+/* A counter belongs to its day. Sites in an earlier time zone count into the day already begun. */
+static int64_t loaded_today(const struct card *card, int32_t local_date)
+{
+    return local_date > card->loaded_on ? 0 : card->loaded_minor;
+}
+
+static int64_t room_for_balance(const struct card *card, const struct policy *policy)
+{
+    int64_t max_minor = policy->balance_max_minor > 0 ? policy->balance_max_minor : MONEY_MAX_MINOR;
+    return max_minor > card->balance_minor ? max_minor - card->balance_minor : 0;
+}
+
+static int64_t room_for_today(const struct card *card, const struct command *command)
+{
+    int64_t max_minor = command->policy.load_day_max_minor > 0 ? command->policy.load_day_max_minor
+                                                               : LOAD_DAY_MAX_MINOR;
+    int64_t loaded_minor = loaded_today(card, command->local_date);
+    return max_minor > loaded_minor ? max_minor - loaded_minor : 0;
+}
+
+enum result top_up_check(struct decision *decision)
+{
+    const struct command *command = decision->command;
+    const struct card *card = &decision->card->card;
+    struct outcome *outcome = decision->outcome;
+    int64_t room_minor = room_for_balance(card, &command->policy);
+    if (command->asked_minor > room_minor) {
+        outcome->limit_minor = room_minor;
+        return RESULT_OVER_BALANCE_MAX;
+    }
+    room_minor = room_for_today(card, command);
+    if (command->asked_minor > room_minor) {
+        outcome->limit_minor = room_minor;
+        return RESULT_OVER_LOAD_DAY;
+    }
+    outcome->amount_minor = command->asked_minor;
+    return RESULT_OK;
+}
+
+void top_up_apply(struct decision *decision, struct operation *operation)
+{
+    struct card *card = &decision->card->card;
+    int32_t local_date = decision->command->local_date;
+    CHECK(money_add(loaded_today(card, local_date), operation->amount_minor, &card->loaded_minor));
+    if (local_date > card->loaded_on)
+        card->loaded_on = local_date;
+    if (card->status == CARD_STOCK)
+        card->status = CARD_ACTIVE;
+    view_move(decision, operation, CAUSE_LOAD, account_make(ACCOUNT_LOADS, operation->tenant_id),
+              operation->amount_minor, operation->id);
+}

@@ -1,0 +1,37 @@
+/*
+ * The view from inside the ledger: walking a card's operations and recording what a decision
+ * changed. Not for other folders.
+ */
+#ifndef COUNTERPART_LEDGER_VIEW_H
+#define COUNTERPART_LEDGER_VIEW_H
+
+#include "ledger/account.h"
+#include "ledger/ledger.h"
+
+/* One decision on its way: what every rule looks at. */
+struct decision {
+    struct view *view;
+    const struct scope *scope;
+    const struct command *command;
+    struct view_card *card; /* NULL: no such card */
+    int64_t now_us;
+    struct outcome *outcome;
+};
+
+/* Newest operation of the card, or the next older one; NULL at the end. */
+struct view_operation *view_newest(const struct view *view, const struct view_card *card);
+struct view_operation *view_older(const struct view *view, const struct view_operation *operation);
+
+/* A new operation with the decision's outcome, at the head of the card's list; fills
+ * outcome->operation_id. */
+struct operation *view_record(struct decision *decision);
+
+/*
+ * Move amount_minor between the card and counter_account, and add the transfer: a debit (of the
+ * card) for CAUSE_CHARGE, a credit for the others. operation must be the decision's own. Law 4 is
+ * CHECKed here, after the rules have decided.
+ */
+void view_move(struct decision *decision, const struct operation *operation, enum cause cause,
+               int64_t counter_account, int64_t amount_minor, int64_t answers_operation_id);
+
+#endif

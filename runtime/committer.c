@@ -1,0 +1,325 @@
+/* Group commit: the thread that decides and commits, and beside it the one that moves the log into
+ * the database. */
+#include "runtime/committer.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "runtime/queue.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/banned.h"
+
+/* How often the checkpoint thread looks: at a write-ahead log of up to some 100 MB/s it then has at
+ * most some 10 MB to move, and an idle service wakes 10 times a second for nothing but a
+ * comparison. */
+#define CHECKPOINT_PERIOD_US (INT64_C(100) * 1000)
+/* Between two attempts to settle a commit whose outcome is unknown. */
+#define SETTLE_PAUSE_US (INT64_C(100) * 1000)
+
+struct committer {
+    struct committer_config config;
+    struct queue queue;
+    struct batch *batch;
+    struct job *jobs[BATCH_MAX]; /* of the batch, same index as its commands */
+    pthread_t thread;
+    pthread_t checkpoint_thread;
+    bool has_checkpoint_thread;
+    bool is_joined; /* the threads have ended */
+    pthread_mutex_t mutex; /* guards what is below */
+    pthread_cond_t stopping;
+    bool is_stopping;
+    struct committer_counters counters;
+};
+
+static void histogram_add(uint64_t histogram[COMMITTER_HISTOGRAM], int64_t value, int64_t unit)
+{
+    int bucket = 0;
+    while (bucket < COMMITTER_HISTOGRAM - 1 && value > unit << bucket)
+        bucket++;
+    histogram[bucket]++;
+}
+
+static void count_batch(struct committer *committer, int err, int64_t commit_us)
+{
+    int32_t size = committer->batch->count;
+    pthread_mutex_lock(&committer->mutex);
+    struct committer_counters *counters = &committer->counters;
+    counters->is_healthy = err == 0;
+    counters->batches++;
+    counters->commands += (uint64_t)size;
+    counters->rollbacks += err != 0;
+    counters->batch_size_sum += (uint64_t)size;
+    counters->commit_time_us_sum += (uint64_t)commit_us;
+    histogram_add(counters->batch_size, size, 1);
+    histogram_add(counters->commit_time, commit_us, 64);
+    pthread_mutex_unlock(&committer->mutex);
+}
+
+/* Sleeps, or less when the committer is to stop. true: it is to stop. */
+static bool committer_wait(struct committer *committer, int64_t pause_us)
+{
+    int64_t until_us = clock_monotonic_us() + pause_us;
+    struct timespec until = {.tv_sec = until_us / CLOCK_US_PER_S,
+                             .tv_nsec = until_us % CLOCK_US_PER_S * 1000};
+    pthread_mutex_lock(&committer->mutex);
+    int woken = 0;
+    while (!committer->is_stopping && woken == 0)
+        woken = pthread_cond_timedwait(&committer->stopping, &committer->mutex, &until);
+    bool is_stopping = committer->is_stopping;
+    pthread_mutex_unlock(&committer->mutex);
+    return is_stopping;
+}
+
+/*
+ * The COMMIT failed and nobody knows what is on the disk. Nothing else is decided until we do: a
+ * second attempt on the same identity must not run beside a first one that may yet appear. The
+ * tills are answered "not confirmed" by their loops' timers meanwhile.
+ */
+static int committer_settle(struct committer *committer)
+{
+    log_event(LOG_ERROR, "commit_unknown", LOG_INT("commands", committer->batch->count));
+    pthread_mutex_lock(&committer->mutex);
+    committer->counters.unknown_commits++;
+    committer->counters.is_healthy = false;
+    pthread_mutex_unlock(&committer->mutex);
+    bool happened;
+    while (store_settle(committer->config.store, committer->batch, &happened) != 0) {
+        if (committer_wait(committer, SETTLE_PAUSE_US))
+            return ERR_UNCONFIRMED;
+    }
+    log_event(LOG_WARNING, "commit_settled", LOG_BOOL("happened", happened));
+    return happened ? 0 : ERR_STORE_DOWN;
+}
+
+static int committer_transact(struct committer *committer)
+{
+    struct batch *batch = committer->batch;
+    int64_t commit_us = 0;
+    int err = store_fetch(committer->config.store, batch);
+    if (err == 0) {
+        batch_decide(batch, clock_wall_us());
+        int64_t began_us = clock_monotonic_us();
+        err = store_commit(committer->config.store, batch);
+        commit_us = clock_monotonic_us() - began_us;
+    }
+    if (err == ERR_COMMIT_UNKNOWN)
+        err = committer_settle(committer);
+    count_batch(committer, err, commit_us);
+    return err;
+}
+
+/* Cards that may answer look-ups from now on. Unsold stock must look like an unknown number, in
+ * time too. */
+static void committer_warm(struct committer *committer, int64_t read_at_us)
+{
+    const struct view *view = &committer->batch->view;
+    if (committer->config.hot == NULL)
+        return;
+    for (int32_t i = 0; i < view->card_count; i++) {
+        const struct view_card *each = &view->cards[i];
+        if ((each->is_new || each->is_changed) && each->card.status != CARD_STOCK)
+            hot_put(committer->config.hot, &each->card, read_at_us);
+    }
+}
+
+static void committer_end_batch(struct committer *committer, int err)
+{
+    struct batch *batch = committer->batch;
+    if (err != 0)
+        log_event(LOG_ERROR, "batch_failed", LOG_TEXT("error", error_name(err)),
+                  LOG_INT("commands", batch->count));
+    for (int32_t i = 0; i < batch->count; i++) {
+        if (err == 0)
+            committer->jobs[i]->outcome = batch->outcomes[i];
+        job_end(committer->jobs[i], err);
+    }
+    batch_clear(batch);
+}
+
+static int committer_commit_batch(struct committer *committer)
+{
+    int64_t read_at_us = clock_monotonic_us();
+    int err = committer_transact(committer);
+    if (err == 0)
+        committer_warm(committer, read_at_us);
+    return err;
+}
+
+/* A law of the schema refused the batch, which is a bug of one command at most: the others must not
+ * pay for it. */
+static void committer_commit_one_by_one(struct committer *committer)
+{
+    struct batch *batch = committer->batch;
+    struct job *jobs[BATCH_MAX];
+    int32_t count = batch->count;
+    for (int32_t i = 0; i < count; i++)
+        jobs[i] = committer->jobs[i];
+    for (int32_t i = 0; i < count; i++) {
+        batch_clear(batch);
+        batch_add(batch, &jobs[i]->command);
+        committer->jobs[0] = jobs[i];
+        committer_end_batch(committer, committer_commit_batch(committer));
+    }
+}
+
+static void committer_flush(struct committer *committer)
+{
+    if (committer->batch->count == 0)
+        return;
+    int err = committer_commit_batch(committer);
+    if (err == ERR_STORE_CONSTRAINT && committer->batch->count > 1)
+        committer_commit_one_by_one(committer);
+    else
+        committer_end_batch(committer, err);
+}
+
+static void committer_run_task(struct committer *committer, struct job *job)
+{
+    committer_flush(committer); /* order is kept */
+    int err = job->task(job, committer->config.store);
+    pthread_mutex_lock(&committer->mutex);
+    committer->counters.is_healthy = !error_is_retryable(err);
+    pthread_mutex_unlock(&committer->mutex);
+    job_end(job, err);
+}
+
+static void committer_add(struct committer *committer, struct job *job)
+{
+    if (!job_take(job, clock_monotonic_us())) {
+        pthread_mutex_lock(&committer->mutex);
+        committer->counters.cancelled++;
+        pthread_mutex_unlock(&committer->mutex);
+        return;
+    }
+    if (job->task != NULL) {
+        committer_run_task(committer, job);
+        return;
+    }
+    committer->jobs[committer->batch->count] = job;
+    batch_add(committer->batch, &job->command);
+}
+
+static void *committer_run(void *argument)
+{
+    struct committer *committer = argument;
+    struct job *list;
+    while ((list = queue_take(&committer->queue, committer->config.batch_max)) != NULL) {
+        while (list != NULL) {
+            struct job *job = list;
+            list = job->next; /* before the job may be gone */
+            committer_add(committer, job);
+        }
+        committer_flush(committer);
+    }
+    return NULL;
+}
+
+static void *checkpoint_run(void *argument)
+{
+    struct committer *committer = argument;
+    uint64_t batches_seen = 0;
+    while (!committer_wait(committer, CHECKPOINT_PERIOD_US)) {
+        struct committer_counters counters;
+        committer_read_counters(committer, &counters);
+        if (counters.batches == batches_seen)
+            continue;
+        batches_seen = counters.batches;
+        int err = store_checkpoint(committer->config.checkpoint_store);
+        if (err != 0 && err != ERR_STORE_BUSY)
+            log_event(LOG_WARNING, "checkpoint_failed", LOG_TEXT("error", error_name(err)));
+    }
+    return NULL;
+}
+
+static int committer_start_threads(struct committer *committer)
+{
+    if (pthread_create(&committer->thread, NULL, committer_run, committer) != 0)
+        return ERR_NO_MEMORY;
+    if (committer->config.checkpoint_store == NULL)
+        return 0;
+    if (pthread_create(&committer->checkpoint_thread, NULL, checkpoint_run, committer) != 0) {
+        queue_close(&committer->queue);
+        pthread_join(committer->thread, NULL);
+        return ERR_NO_MEMORY;
+    }
+    committer->has_checkpoint_thread = true;
+    return 0;
+}
+
+static void committer_init_locks(struct committer *committer)
+{
+    pthread_condattr_t attributes;
+    CHECK(pthread_condattr_init(&attributes) == 0);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&committer->stopping, &attributes) == 0);
+    pthread_condattr_destroy(&attributes);
+    CHECK(pthread_mutex_init(&committer->mutex, NULL) == 0);
+}
+
+static void committer_free(struct committer *committer)
+{
+    queue_finish(&committer->queue);
+    pthread_cond_destroy(&committer->stopping);
+    pthread_mutex_destroy(&committer->mutex);
+    batch_destroy(committer->batch);
+    free(committer);
+}
+
+int committer_create(const struct committer_config *config, struct committer **committer)
+{
+    CHECK(config->batch_max >= 1 && config->batch_max <= BATCH_MAX);
+    struct committer *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    made->config = *config;
+    made->counters.is_healthy = true;
+    committer_init_locks(made);
+    queue_init(&made->queue, COMMITTER_QUEUE_MAX);
+    made->batch = batch_create();
+    int err = made->batch == NULL ? ERR_NO_MEMORY : committer_start_threads(made);
+    if (err != 0) {
+        committer_free(made);
+        return err;
+    }
+    *committer = made;
+    return 0;
+}
+
+void committer_stop(struct committer *committer)
+{
+    if (committer == NULL || committer->is_joined)
+        return;
+    queue_close(&committer->queue);
+    pthread_mutex_lock(&committer->mutex);
+    committer->is_stopping = true;
+    pthread_cond_broadcast(&committer->stopping);
+    pthread_mutex_unlock(&committer->mutex);
+    pthread_join(committer->thread, NULL);
+    if (committer->has_checkpoint_thread)
+        pthread_join(committer->checkpoint_thread, NULL);
+    committer->is_joined = true;
+}
+
+void committer_destroy(struct committer *committer)
+{
+    if (committer == NULL)
+        return;
+    committer_stop(committer);
+    committer_free(committer);
+}
+
+int committer_submit(struct committer *committer, struct job *job)
+{
+    return queue_push(&committer->queue, job);
+}
+
+void committer_read_counters(struct committer *committer, struct committer_counters *counters)
+{
+    pthread_mutex_lock(&committer->mutex);
+    *counters = committer->counters;
+    pthread_mutex_unlock(&committer->mutex);
+    counters->queue_depth = queue_depth(&committer->queue);
+}

@@ -1,0 +1,276 @@
+/*
+ * Budgets of misses as token buckets. A bucket is one number, the moment at which it will be full
+ * again: taking a token moves that moment one period on, and time itself refills.
+ */
+#include "store/budget.h"
+
+#include "base/error.h"
+#include "base/id.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+#define BUCKETS 65536
+/* A key's bucket stands in one window of this size: 16 buckets are searched under one lock. */
+#define WINDOW_BUCKETS 16
+#define WINDOWS (BUCKETS / WINDOW_BUCKETS)
+/* Locks: more than there are threads, few enough to stay small. Window w belongs to lock w % 64. */
+#define LOCKS 64
+#define PREFIX_CHARS 8
+#define SECOND_US INT64_C(1000000)
+
+/* The numbers of budget.h. */
+static const struct limit {
+    const char *name;
+    int64_t tokens;
+    int64_t period_us; /* for one token to come back */
+} limits[BUDGET_LAYERS] = {
+    [BUDGET_CARD] = {"card", 5, 180 * SECOND_US},
+    [BUDGET_REGISTER] = {"register", 10, 30 * SECOND_US},
+    [BUDGET_SITE] = {"site", 40, 10 * SECOND_US},
+    [BUDGET_PREFIX] = {"prefix", 60, 10 * SECOND_US},
+    [BUDGET_TENANT] = {"tenant", 200, 2 * SECOND_US},
+};
+
+struct bucket {
+    uint64_t key; /* 0: free */
+    int64_t full_at_us;
+    enum budget_layer layer;
+};
+
+struct budget {
+    uint64_t secret[2]; /* of the keyed hash: nobody can aim at somebody else's bucket */
+    _Atomic uint64_t trips[BUDGET_LAYERS];
+    /* From here on every bucket is full: while nobody misses, nobody takes a lock. */
+    _Atomic int64_t all_full_at_us;
+    pthread_mutex_t locks[LOCKS];
+    struct bucket buckets[BUCKETS];
+};
+
+/* --- the keyed hash: SipHash-2-4 (Aumasson and Bernstein, 2012) --- */
+
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static uint64_t rotate(uint64_t value, int bits)
+{
+    return value << bits | value >> (64 - bits);
+}
+
+static void sip_rounds(struct sip *sip, int count)
+{
+    for (int i = 0; i < count; i++) {
+        sip->v0 += sip->v1;
+        sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
+        sip->v0 = rotate(sip->v0, 32);
+        sip->v2 += sip->v3;
+        sip->v3 = rotate(sip->v3, 16) ^ sip->v2;
+        sip->v0 += sip->v3;
+        sip->v3 = rotate(sip->v3, 21) ^ sip->v0;
+        sip->v2 += sip->v1;
+        sip->v1 = rotate(sip->v1, 17) ^ sip->v2;
+        sip->v2 = rotate(sip->v2, 32);
+    }
+}
+
+/* Over whole words only: that is all a key consists of. Never 0, which marks a free bucket. */
+static uint64_t sip_hash(const uint64_t secret[2], const uint64_t *words, size_t count)
+{
+    struct sip sip = {
+        secret[0] ^ UINT64_C(0x736f6d6570736575), secret[1] ^ UINT64_C(0x646f72616e646f6d),
+        secret[0] ^ UINT64_C(0x6c7967656e657261), secret[1] ^ UINT64_C(0x7465646279746573)};
+    for (size_t i = 0; i <= count; i++) {
+        uint64_t word = i < count ? words[i] : (uint64_t)(count * 8) << 56;
+        sip.v3 ^= word;
+        sip_rounds(&sip, 2);
+        sip.v0 ^= word;
+    }
+    sip.v2 ^= 0xff;
+    sip_rounds(&sip, 4);
+    uint64_t hash = sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+    return hash == 0 ? 1 : hash;
+}
+
+/* --- buckets --- */
+
+/* Time until it is full again; a full bucket needs none. */
+static int64_t debt_us(const struct bucket *bucket, int64_t now_us)
+{
+    return bucket->full_at_us > now_us ? bucket->full_at_us - now_us : 0;
+}
+
+static bool is_empty(const struct limit *limit, int64_t debt)
+{
+    return debt > (limit->tokens - 1) * limit->period_us;
+}
+
+/* In thousandths of its size, so that buckets of all layers can be compared. */
+static int64_t emptiness(const struct bucket *bucket, int64_t now_us)
+{
+    const struct limit *limit = &limits[bucket->layer];
+    return debt_us(bucket, now_us) * 1000 / (limit->tokens * limit->period_us);
+}
+
+static struct bucket *window_of(struct budget *budget, uint64_t key)
+{
+    return &budget->buckets[key % WINDOWS * WINDOW_BUCKETS];
+}
+
+static pthread_mutex_t *lock_of(struct budget *budget, uint64_t key)
+{
+    return &budget->locks[key % WINDOWS % LOCKS];
+}
+
+static struct bucket *bucket_find(struct bucket *window, uint64_t key)
+{
+    for (size_t i = 0; i < WINDOW_BUCKETS; i++)
+        if (window[i].key == key)
+            return &window[i];
+    return NULL;
+}
+
+/* A free bucket or the fullest: whoever floods the table with fresh misses pushes out other fresh
+ * ones, never an empty bucket that is holding somebody back. */
+static struct bucket *bucket_claim(struct bucket *window, uint64_t key, enum budget_layer layer,
+                                   int64_t now_us)
+{
+    struct bucket *fullest = &window[0];
+    for (size_t i = 0; i < WINDOW_BUCKETS && fullest->key != 0; i++)
+        if (window[i].key == 0 || emptiness(&window[i], now_us) < emptiness(fullest, now_us))
+            fullest = &window[i];
+    *fullest = (struct bucket){.key = key, .full_at_us = now_us, .layer = layer};
+    return fullest;
+}
+
+static bool layer_is_empty(struct budget *budget, uint64_t key, enum budget_layer layer,
+                           int64_t now_us)
+{
+    pthread_mutex_lock(lock_of(budget, key));
+    const struct bucket *bucket = bucket_find(window_of(budget, key), key);
+    bool empty = bucket != NULL && is_empty(&limits[layer], debt_us(bucket, now_us));
+    pthread_mutex_unlock(lock_of(budget, key));
+    return empty;
+}
+
+static void raise_all_full(struct budget *budget, int64_t at_us)
+{
+    int64_t known_us = atomic_load(&budget->all_full_at_us);
+    while (known_us < at_us &&
+           !atomic_compare_exchange_weak(&budget->all_full_at_us, &known_us, at_us))
+        ;
+}
+
+/* true: this token was the last one. */
+static bool layer_take(struct budget *budget, uint64_t key, enum budget_layer layer, int64_t now_us)
+{
+    const struct limit *limit = &limits[layer];
+    pthread_mutex_lock(lock_of(budget, key));
+    struct bucket *bucket = bucket_find(window_of(budget, key), key);
+    if (bucket == NULL)
+        bucket = bucket_claim(window_of(budget, key), key, layer, now_us);
+    int64_t debt = debt_us(bucket, now_us);
+    bool was_empty = is_empty(limit, debt);
+    debt += limit->period_us;
+    if (debt > limit->tokens * limit->period_us)
+        debt = limit->tokens * limit->period_us; /* a bucket never owes more than it holds */
+    bucket->full_at_us = now_us + debt;
+    pthread_mutex_unlock(lock_of(budget, key));
+    raise_all_full(budget, now_us + debt);
+    return !was_empty && is_empty(limit, debt);
+}
+
+/* --- public --- */
+
+const char *budget_layer_name(enum budget_layer layer)
+{
+    CHECK(layer >= 0 && layer < BUDGET_LAYERS);
+    return limits[layer].name;
+}
+
+int budget_create(struct budget **created)
+{
+    struct budget *budget = calloc(1, sizeof(*budget));
+    *created = budget;
+    if (budget == NULL)
+        return ERR_NO_MEMORY;
+    struct id_source source = id_source_system();
+    source.fill(source.context, (uint8_t *)budget->secret, sizeof(budget->secret));
+    for (size_t i = 0; i < LOCKS; i++)
+        CHECK(pthread_mutex_init(&budget->locks[i], NULL) == 0);
+    return 0;
+}
+
+void budget_destroy(struct budget *budget)
+{
+    if (budget == NULL)
+        return;
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_destroy(&budget->locks[i]);
+    free(budget);
+}
+
+static uint64_t key_of(const struct budget *budget, enum budget_layer layer, int64_t tenant_id,
+                       uint64_t a, uint64_t b)
+{
+    const uint64_t words[] = {(uint64_t)layer, (uint64_t)tenant_id, a, b};
+    return sip_hash(budget->secret, words, COUNT_OF(words));
+}
+
+void budget_keys_fill(const struct budget *budget, struct budget_keys *keys, int64_t tenant_id,
+                      int64_t site_id, int64_t register_id, const uint8_t card_index[32],
+                      struct text number)
+{
+    uint64_t card[2]; /* of a MAC, so 16 bytes name a card */
+    uint64_t prefix = 0;
+    struct text prefix_text = text_slice(number, 0, PREFIX_CHARS);
+    memcpy(card, card_index, sizeof(card));
+    if (prefix_text.length > 0)
+        memcpy(&prefix, prefix_text.base, prefix_text.length);
+    keys->key[BUDGET_CARD] = key_of(budget, BUDGET_CARD, tenant_id, card[0], card[1]);
+    keys->key[BUDGET_REGISTER] =
+        key_of(budget, BUDGET_REGISTER, tenant_id, (uint64_t)site_id, (uint64_t)register_id);
+    keys->key[BUDGET_SITE] = key_of(budget, BUDGET_SITE, tenant_id, (uint64_t)site_id, 0);
+    keys->key[BUDGET_PREFIX] = key_of(budget, BUDGET_PREFIX, tenant_id, prefix, 0);
+    keys->key[BUDGET_TENANT] = key_of(budget, BUDGET_TENANT, tenant_id, 0, 0);
+}
+
+bool budget_is_exhausted(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
+                         enum budget_layer *layer)
+{
+    if (now_us >= atomic_load(&budget->all_full_at_us))
+        return false;
+    for (int i = 0; i < BUDGET_LAYERS; i++) {
+        if (!layer_is_empty(budget, keys->key[i], (enum budget_layer)i, now_us))
+            continue;
+        if (layer != NULL)
+            *layer = (enum budget_layer)i;
+        return true;
+    }
+    return false;
+}
+
+bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
+                 enum budget_layer *layer)
+{
+    bool is_trip = false;
+    for (int i = 0; i < BUDGET_LAYERS; i++) {
+        if (!layer_take(budget, keys->key[i], (enum budget_layer)i, now_us))
+            continue;
+        atomic_fetch_add_explicit(&budget->trips[i], 1, memory_order_relaxed);
+        if (!is_trip && layer != NULL)
+            *layer = (enum budget_layer)i;
+        is_trip = true;
+    }
+    return is_trip;
+}
+
+uint64_t budget_trips(const struct budget *budget, enum budget_layer layer)
+{
+    CHECK(layer >= 0 && layer < BUDGET_LAYERS);
+    return atomic_load_explicit(&budget->trips[layer], memory_order_relaxed);
+}

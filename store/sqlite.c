@@ -1,0 +1,192 @@
+/*
+ * The SQLite backend: one connection, how it is opened, configured, checkpointed and closed.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+/* How long a statement waits for another connection's lock. The only one that ever holds the
+ * writer's is a restarting checkpoint, for less than this; JOB_RESERVE_US leaves room for it. */
+#define BUSY_TIMEOUT_MS 250
+/* A restarting checkpoint holds the writer's lock while it waits for readers of the old log: it
+ * gives up well before the writer does. The next one tries again. */
+#define CHECKPOINT_BUSY_TIMEOUT_MS 50
+/*
+ * A busy writer never lets the log end, so a passive checkpoint alone would let it grow for ever.
+ * Beyond this many pages it is restarted, which stops the writer for one copy and two fsyncs.
+ * 16,384 pages are 64 MiB: at the 4 to 5 KiB of log that one charge costs in a large batch, some
+ * 15,000 charges, so at full speed about one restart a second; and log look-ups search one hash
+ * table per 4,096 pages, so at most 4 or 5.
+ */
+#define LOG_PAGES_MAX 16384
+
+/*
+ * synchronous FULL: a commit returns after its fsync. mmap off: a failing disk is then an error we
+ * can answer, not a SIGBUS. Caches in KiB: 8 MiB hold the inner pages of 10 M cards and the hottest
+ * leaves; what misses comes from the system's page cache in a few microseconds. With four readers
+ * of 2 MiB the store stays below 20 MiB of resident memory.
+ */
+static const char sql_configure_writer[] = "PRAGMA synchronous = FULL;"
+                                           "PRAGMA foreign_keys = ON;"
+                                           "PRAGMA trusted_schema = OFF;"
+                                           "PRAGMA mmap_size = 0;"
+                                           "PRAGMA cache_size = -8192;"
+                                           "PRAGMA wal_autocheckpoint = 0;"
+                                           "PRAGMA journal_size_limit = 67108864";
+static const char sql_configure_reader[] = "PRAGMA query_only = ON;"
+                                           "PRAGMA trusted_schema = OFF;"
+                                           "PRAGMA mmap_size = 0;"
+                                           "PRAGMA cache_size = -2048";
+static const char sql_count_objects[] = "SELECT count(*) FROM sqlite_schema";
+static const char location_memory[] = ":memory:";
+
+static void sqlite_close(struct store *store)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    for (size_t i = 0; i < COUNT_OF(sqlite->statements); i++)
+        sqlite3_finalize(sqlite->statements[i]);
+    CHECK(sqlite3_close(sqlite->connection) == SQLITE_OK);
+    free(sqlite);
+}
+
+static int checkpoint_run(struct store_sqlite *sqlite, int mode, int *log_pages)
+{
+    int moved_pages;
+    int code = sqlite3_wal_checkpoint_v2(sqlite->connection, "main", mode, log_pages, &moved_pages);
+    if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
+        return 0; /* busy: another checkpoint, or readers of the old log: next time */
+    return sqlite_fail(sqlite, "checkpoint");
+}
+
+static int sqlite_checkpoint(struct store *store)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int log_pages = 0;
+    int err = checkpoint_run(sqlite, SQLITE_CHECKPOINT_PASSIVE, &log_pages);
+    if (err != 0 || log_pages < LOG_PAGES_MAX)
+        return err;
+    /* RESTART, not TRUNCATE: appending to space that the file already has makes fsync cheaper. */
+    sqlite3_busy_timeout(sqlite->connection, CHECKPOINT_BUSY_TIMEOUT_MS);
+    err = checkpoint_run(sqlite, SQLITE_CHECKPOINT_RESTART, &log_pages);
+    sqlite3_busy_timeout(sqlite->connection, BUSY_TIMEOUT_MS);
+    return err;
+}
+
+static void sqlite_store_rollback(struct store *store)
+{
+    sqlite_rollback(sqlite_of(store));
+}
+
+static const struct store_backend sqlite_backend = {
+    .fetch = sqlite_fetch,
+    .commit = sqlite_commit,
+    .rollback = sqlite_store_rollback,
+    .settle = sqlite_settle,
+    .checkpoint = sqlite_checkpoint,
+    .add_tenant = sqlite_add_tenant,
+    .update_tenant = sqlite_update_tenant,
+    .add_site = sqlite_add_site,
+    .set_card_status = sqlite_set_card_status,
+    .generation = sqlite_generation,
+    .each_tenant = sqlite_each_tenant,
+    .each_site = sqlite_each_site,
+    .read_card = sqlite_read_card,
+    .read_card_by_last4 = sqlite_read_card_by_last4,
+    .each_entry = sqlite_each_entry,
+    .read_totals = sqlite_read_totals,
+    .ping = sqlite_ping,
+    .verify = sqlite_verify,
+    .close = sqlite_close,
+};
+
+/*
+ * For our eyes only from its first byte; the log and its index inherit the mode. O_EXCL matters: to
+ * open and close a database that this process uses would drop the locks of its connections (POSIX
+ * record locks belong to the process).
+ */
+static int create_file(const char *location)
+{
+    int file = open(location, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file >= 0)
+        return close(file) == 0 ? 0 : ERR_STORE_DOWN;
+    if (errno == EEXIST)
+        return 0;
+    log_event(LOG_ERROR, "store_not_created", LOG_TEXT("path", location), LOG_INT("errno", errno));
+    return ERR_STORE_DOWN;
+}
+
+static int connection_open(struct store_sqlite *sqlite, const char *location)
+{
+    bool is_writer = sqlite->mode == STORE_WRITER;
+    if (is_writer && strcmp(location, location_memory) != 0) {
+        int err = create_file(location);
+        if (err != 0)
+            return err;
+    }
+    /* One thread at a time uses a connection, so SQLite's own mutex is not needed. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(location, &sqlite->connection, flags, NULL) != SQLITE_OK)
+        return sqlite->connection == NULL ? ERR_NO_MEMORY : sqlite_fail(sqlite, "open");
+    sqlite3_busy_timeout(sqlite->connection, BUSY_TIMEOUT_MS);
+    const char *sql = is_writer ? sql_configure_writer : sql_configure_reader;
+    if (sqlite3_exec(sqlite->connection, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_fail(sqlite, "configure");
+    return 0;
+}
+
+int store_sqlite_open(const struct store_config *config, enum store_mode mode, struct store **store)
+{
+    struct store_sqlite *sqlite = calloc(1, sizeof(*sqlite));
+    if (sqlite == NULL)
+        return ERR_NO_MEMORY;
+    sqlite->store.backend = &sqlite_backend;
+    sqlite->store.seal = config->seal;
+    sqlite->mode = mode;
+    int err = connection_open(sqlite, config->location);
+    if (err == 0)
+        err = sqlite_schema_open(sqlite);
+    if (err != 0) {
+        sqlite_close(&sqlite->store);
+        return err;
+    }
+    *store = &sqlite->store;
+    return 0;
+}
+
+static int count_objects(sqlite3 *connection, int64_t *count)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(connection, sql_count_objects, -1, &statement, NULL);
+    if (code != SQLITE_OK)
+        return sqlite_error_of(code);
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *count = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return code == SQLITE_ROW ? 0 : sqlite_error_of(code);
+}
+
+int store_sqlite_is_empty(const char *location, bool *is_empty)
+{
+    *is_empty = true;
+    if (strcmp(location, location_memory) == 0)
+        return 0;
+    if (access(location, F_OK) != 0)
+        return errno == ENOENT ? 0 : ERR_STORE_DOWN;
+    sqlite3 *connection;
+    int64_t count = 0;
+    int code = sqlite3_open_v2(location, &connection, SQLITE_OPEN_READWRITE, NULL);
+    int err = code == SQLITE_OK ? count_objects(connection, &count) : sqlite_error_of(code);
+    CHECK(sqlite3_close(connection) == SQLITE_OK);
+    *is_empty = count == 0;
+    return err;
+}

@@ -1,0 +1,192 @@
+/*
+ * What the SQLite files of this folder share: the connection, its statements, and how rows become
+ * structs. Nobody else includes this header, and nobody else includes <sqlite3.h>.
+ */
+#ifndef COUNTERPART_STORE_SQLITE_H
+#define COUNTERPART_STORE_SQLITE_H
+
+#include "store/backend.h"
+
+#include "base/error.h"
+
+#include <sqlite3.h>
+
+/* Every statement but the schema's and verify's; their text is one table in sqlite_statement.c. */
+enum statement {
+    STATEMENT_BEGIN_READ,
+    STATEMENT_BEGIN_WRITE,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_READ_META,
+    STATEMENT_READ_LAST_IDS,
+    STATEMENT_READ_CARD,
+    STATEMENT_READ_CARD_BY_LAST4,
+    STATEMENT_READ_CARD_HEADS,
+    STATEMENT_INSERT_CARD,
+    STATEMENT_UPDATE_CARD,
+    STATEMENT_UPDATE_CARD_STATUS,
+    STATEMENT_READ_OPERATION,
+    STATEMENT_READ_ORDER_OPERATIONS,
+    STATEMENT_READ_ORDER_IS_KNOWN,
+    STATEMENT_INSERT_OPERATION,
+    STATEMENT_INSERT_TOMBSTONE,
+    STATEMENT_UPDATE_GIVEN_BACK,
+    STATEMENT_READ_TRANSFER,
+    STATEMENT_INSERT_TRANSFER,
+    STATEMENT_READ_DAY,
+    STATEMENT_INSERT_DAY,
+    STATEMENT_UPDATE_DAY,
+    STATEMENT_READ_TENANTS,
+    STATEMENT_INSERT_TENANT,
+    STATEMENT_UPDATE_TENANT,
+    STATEMENT_READ_SITES,
+    STATEMENT_INSERT_SITE,
+    STATEMENT_READ_TOTALS,
+    STATEMENT_COUNT,
+};
+
+/* Cards of one batch by index: open addressing, at most half full. */
+#define CARD_SLOTS (2 * BATCH_MAX)
+
+struct store_sqlite {
+    struct store store; /* first: callers hold only this */
+    sqlite3 *connection;
+    enum store_mode mode;
+    sqlite3_stmt *statements[STATEMENT_COUNT]; /* prepared at their first use, then kept */
+    /* The next ids, or 0 when they must be read from the tables (at the start, and after anything
+     * went wrong). */
+    int64_t next_card_id;
+    int64_t next_operation_id;
+    int64_t next_transfer_id;
+    /* Ids below these may have been committed, whatever the tables say now. */
+    int64_t floor_card_id;
+    int64_t floor_operation_id;
+    int64_t floor_transfer_id;
+    int32_t card_slots[CARD_SLOTS]; /* index into view.cards, VIEW_NONE: free */
+};
+
+static inline struct store_sqlite *sqlite_of(struct store *store)
+{
+    return (struct store_sqlite *)store;
+}
+
+/* --- statements (sqlite_statement.c) --- */
+
+/* SQLite's code as ours, without logging. SQLITE_OK and friends must not come here. */
+int sqlite_error_of(int code);
+/* The same, logged with SQLite's own words: call right after the failure. what: a literal. */
+int sqlite_fail(struct store_sqlite *sqlite, const char *what);
+
+/* ownership  *statement stays the connection's; it is reset and ready to be bound. */
+MUST_CHECK int sqlite_prepare(struct store_sqlite *sqlite, enum statement which,
+                              sqlite3_stmt **statement);
+/* One row further. *has_row false: no more rows, or an error; the statement is then reset. */
+MUST_CHECK int sqlite_step(struct store_sqlite *sqlite, sqlite3_stmt *statement, bool *has_row);
+/* A bound statement that returns no rows; resets it. */
+MUST_CHECK int sqlite_finish(struct store_sqlite *sqlite, sqlite3_stmt *statement);
+/* A statement without parameters or rows. */
+MUST_CHECK int sqlite_run(struct store_sqlite *sqlite, enum statement which);
+/* Ends whatever transaction is open; the next fetch reads the ids anew. */
+void sqlite_rollback(struct store_sqlite *sqlite);
+
+/* Parameters in order. Bound bytes are borrowed until the statement is bound again. */
+struct binder {
+    sqlite3_stmt *statement;
+    int position;
+};
+void bind_int(struct binder *binder, int64_t value);
+void bind_blob(struct binder *binder, const void *bytes, size_t size);
+void bind_text(struct binder *binder, const char *c_string);
+
+/* Columns in order. A value that does not fit its struct field sets is_bad: a corrupt row. */
+struct columns {
+    sqlite3_stmt *statement;
+    int position;
+    bool is_bad;
+};
+int64_t column_int(struct columns *columns);
+int32_t column_int32(struct columns *columns);
+int column_enum(struct columns *columns, int first, int last);
+bool column_bool(struct columns *columns);
+void column_text(struct columns *columns, char *out, size_t capacity);
+/* Exactly size bytes, or none: then out is zeroed. */
+void column_blob(struct columns *columns, void *out, size_t size);
+
+/* --- rows (sqlite_row.c): the column lists below, in this order --- */
+
+#define CARD_COLUMNS                                                                               \
+    "id, tenant_id, number_index, last4, status, has_pin, pin_hash, valid_from, expires_on, "      \
+    "balance_minor, version, last_transfer_id, last_operation_id, loaded_on, loaded_minor, "       \
+    "used_hour, used_count"
+#define OPERATION_COLUMNS                                                                          \
+    "id, tenant_id, card_id, action, result, order_id, site_id, register_id, asked_minor, "        \
+    "amount_minor, balance_minor_after, card_version_after, limit_minor, given_back_minor, "       \
+    "previous_operation_id, created_at_us"
+#define TRANSFER_COLUMNS                                                                           \
+    "id, operation_id, debit_account, credit_account, amount_minor, cause, "                       \
+    "answers_operation_id, version, balance_minor_after, previous_transfer_id, created_at_us"
+
+/* Secrets are sealed: key, signature tokens. */
+#define TENANT_FIELDS                                                                              \
+    "name, key_sealed, currency_code, currency_exponent, zone, oseries_company, "                  \
+    "signature_token_sealed, signature_token_previous_sealed, oseries_signature_mode, "            \
+    "signature_base64_is_accepted, charge_is_on, top_up_is_on, refund_is_on, balance_is_on, "      \
+    "sites_must_be_mapped, last4_is_accepted, amounts_are_strings, card_prefix, profile, "         \
+    "partial_is_allowed, balance_max_minor, load_day_max_minor, uses_hour_max, "                   \
+    "refund_max_minor, refund_register_day_max_minor, replay_window_us, "                          \
+    "replay_window_no_order_us"
+#define SITE_FIELDS "tenant_id, name, oseries_site, zone"
+
+/* errors  ERR_STORE_CORRUPT. */
+MUST_CHECK int row_read_card(sqlite3_stmt *statement, struct card *card);
+MUST_CHECK int row_read_operation(sqlite3_stmt *statement, struct operation *operation);
+MUST_CHECK int row_read_transfer(sqlite3_stmt *statement, struct transfer *transfer);
+void row_bind_card(struct binder *binder, const struct card *card);
+void row_bind_operation(struct binder *binder, const struct operation *operation);
+void row_bind_transfer(struct binder *binder, const struct transfer *transfer);
+
+/* errors  ERR_NOT_FOUND and the store's own. */
+MUST_CHECK int sqlite_find_card(struct store_sqlite *sqlite, int64_t tenant_id,
+                                const uint8_t index[CARD_INDEX_BYTES], struct card *card);
+MUST_CHECK int sqlite_find_operation(struct store_sqlite *sqlite, int64_t id,
+                                     struct operation *operation);
+
+/* --- the files behind the backend's table --- */
+
+/* sqlite_schema.c: creates or migrates (writer), or refuses what is not ours. */
+MUST_CHECK int sqlite_schema_open(struct store_sqlite *sqlite);
+/* An empty database in memory with the schema as it ought to be. ownership: caller, sqlite3_close,
+ * also after an error. */
+MUST_CHECK int sqlite_schema_create_model(sqlite3 **model);
+
+/* sqlite_fetch.c, sqlite_commit.c */
+int sqlite_fetch(struct store *store, struct batch *batch);
+int sqlite_commit(struct store *store, const struct batch *batch);
+int sqlite_settle(struct store *store, const struct batch *batch, bool *happened);
+
+/* sqlite_config.c */
+int sqlite_add_tenant(struct store *store, struct tenant *tenant);
+int sqlite_update_tenant(struct store *store, const struct tenant *tenant);
+int sqlite_add_site(struct store *store, struct site *site);
+int sqlite_each_tenant(struct store *store, store_tenant_fn each, void *context);
+int sqlite_each_site(struct store *store, store_site_fn each, void *context);
+
+/* sqlite_read.c */
+int sqlite_generation(struct store *store, int64_t *generation);
+int sqlite_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                     struct card *card);
+int sqlite_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
+                              struct card *card);
+int sqlite_set_card_status(struct store *store, int64_t tenant_id,
+                           const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
+                           struct card *card);
+int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
+                      int32_t limit, store_entry_fn each, void *context);
+int sqlite_read_totals(struct store *store, struct store_totals *totals);
+int sqlite_ping(struct store *store);
+
+/* sqlite_verify.c */
+int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
+                  void *context, int64_t *findings);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * Configuration: tenants and their sites, with the tenant's secrets sealed.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+/* Authenticated with the value, so that one column's secret cannot be moved into another. */
+static const char label_key[] = "tenant.key";
+static const char label_token[] = "tenant.signature_token";
+static const char label_token_previous[] = "tenant.signature_token_previous";
+
+/* Room for the longest secret, sealed. */
+#define SECRET_MAX TENANT_TOKEN_MAX
+struct sealed {
+    uint8_t bytes[SECRET_MAX + SEAL_OVERHEAD];
+    size_t size;
+};
+
+/* An empty secret stays empty: none is set. */
+static void secret_seal(const struct seal *seal, const char *label, const char *secret,
+                        struct sealed *sealed)
+{
+    size_t length = strnlen(secret, SECRET_MAX + 1);
+    CHECK(length <= SECRET_MAX);
+    sealed->size = length == 0 ? 0 : length + SEAL_OVERHEAD;
+    if (length != 0)
+        seal_text(seal, id_source_system(), label, (struct text){secret, length}, sealed->bytes);
+}
+
+static int secret_open(const struct seal *seal, const char *label, struct columns *columns,
+                       char *out, size_t capacity)
+{
+    const uint8_t *sealed = sqlite3_column_blob(columns->statement, columns->position);
+    size_t size = (size_t)sqlite3_column_bytes(columns->statement, columns->position);
+    columns->position++;
+    memset(out, 0, capacity);
+    if (size == 0)
+        return 0;
+    if (size < SEAL_OVERHEAD || size - SEAL_OVERHEAD >= capacity)
+        return ERR_STORE_CORRUPT;
+    return seal_text_open(seal, label, sealed, size, out);
+}
+
+struct tenant_secrets {
+    struct sealed key;
+    struct sealed token;
+    struct sealed token_previous;
+};
+
+static void bind_policy(struct binder *binder, const struct policy *policy)
+{
+    bind_int(binder, policy->partial_is_allowed);
+    bind_int(binder, policy->balance_max_minor);
+    bind_int(binder, policy->load_day_max_minor);
+    bind_int(binder, policy->uses_hour_max);
+    bind_int(binder, policy->refund_max_minor);
+    bind_int(binder, policy->refund_register_day_max_minor);
+    bind_int(binder, policy->replay_window_us);
+    bind_int(binder, policy->replay_window_no_order_us);
+}
+
+/* TENANT_FIELDS. secrets must live until the statement has run. */
+static void bind_tenant(struct binder *binder, const struct seal *seal, const struct tenant *tenant,
+                        struct tenant_secrets *secrets)
+{
+    secret_seal(seal, label_key, tenant->key, &secrets->key);
+    secret_seal(seal, label_token, tenant->signature_token, &secrets->token);
+    secret_seal(seal, label_token_previous, tenant->signature_token_previous,
+                &secrets->token_previous);
+    bind_text(binder, tenant->name);
+    bind_blob(binder, secrets->key.bytes, secrets->key.size);
+    bind_text(binder, tenant->currency.code);
+    bind_int(binder, tenant->currency.exponent);
+    bind_text(binder, tenant->zone);
+    bind_int(binder, tenant->oseries_company);
+    bind_blob(binder, secrets->token.bytes, secrets->token.size);
+    bind_blob(binder, secrets->token_previous.bytes, secrets->token_previous.size);
+    bind_int(binder, tenant->oseries_signature_mode);
+    bind_int(binder, tenant->signature_base64_is_accepted);
+    bind_int(binder, tenant->charge_is_on);
+    bind_int(binder, tenant->top_up_is_on);
+    bind_int(binder, tenant->refund_is_on);
+    bind_int(binder, tenant->balance_is_on);
+    bind_int(binder, tenant->sites_must_be_mapped);
+    bind_int(binder, tenant->last4_is_accepted);
+    bind_int(binder, tenant->amounts_are_strings);
+    bind_text(binder, tenant->card_prefix);
+    bind_text(binder, tenant->profile);
+    bind_policy(binder, &tenant->policy);
+}
+
+static void read_policy(struct columns *columns, struct policy *policy)
+{
+    policy->partial_is_allowed = column_bool(columns);
+    policy->balance_max_minor = column_int(columns);
+    policy->load_day_max_minor = column_int(columns);
+    policy->uses_hour_max = column_int32(columns);
+    policy->refund_max_minor = column_int(columns);
+    policy->refund_register_day_max_minor = column_int(columns);
+    policy->replay_window_us = column_int(columns);
+    policy->replay_window_no_order_us = column_int(columns);
+}
+
+static void read_switches(struct columns *columns, struct tenant *tenant)
+{
+    tenant->oseries_signature_mode =
+        (enum signature_mode)column_enum(columns, SIGNATURE_ENFORCE, SIGNATURE_OFF);
+    tenant->signature_base64_is_accepted = column_bool(columns);
+    tenant->charge_is_on = column_bool(columns);
+    tenant->top_up_is_on = column_bool(columns);
+    tenant->refund_is_on = column_bool(columns);
+    tenant->balance_is_on = column_bool(columns);
+    tenant->sites_must_be_mapped = column_bool(columns);
+    tenant->last4_is_accepted = column_bool(columns);
+    tenant->amounts_are_strings = column_bool(columns);
+}
+
+/* errors  ERR_BAD_SEAL, ERR_STORE_CORRUPT. */
+static int read_tenant(sqlite3_stmt *statement, const struct seal *seal, struct tenant *tenant)
+{
+    struct columns columns = {.statement = statement};
+    tenant->id = column_int(&columns);
+    column_text(&columns, tenant->name, sizeof(tenant->name));
+    int err = secret_open(seal, label_key, &columns, tenant->key, sizeof(tenant->key));
+    column_text(&columns, tenant->currency.code, sizeof(tenant->currency.code));
+    tenant->currency.exponent = column_enum(&columns, 0, MONEY_EXPONENT_MAX);
+    column_text(&columns, tenant->zone, sizeof(tenant->zone));
+    tenant->oseries_company = column_int(&columns);
+    int token_err = secret_open(seal, label_token, &columns, tenant->signature_token,
+                                sizeof(tenant->signature_token));
+    int previous_err =
+        secret_open(seal, label_token_previous, &columns, tenant->signature_token_previous,
+                    sizeof(tenant->signature_token_previous));
+    read_switches(&columns, tenant);
+    column_text(&columns, tenant->card_prefix, sizeof(tenant->card_prefix));
+    column_text(&columns, tenant->profile, sizeof(tenant->profile));
+    read_policy(&columns, &tenant->policy);
+    if (err == 0)
+        err = token_err != 0 ? token_err : previous_err;
+    return err == 0 && columns.is_bad ? ERR_STORE_CORRUPT : err;
+}
+
+/* A row that the administrator's input made impossible is an answer, not a failure of the store. */
+static int finish_configured(struct store_sqlite *sqlite, sqlite3_stmt *statement)
+{
+    int code = sqlite3_step(statement);
+    int err = 0;
+    if (code == SQLITE_CONSTRAINT_UNIQUE)
+        err = ERR_ALREADY_EXISTS;
+    else if (code == SQLITE_CONSTRAINT_FOREIGNKEY)
+        err = ERR_NOT_FOUND;
+    else if (code != SQLITE_DONE)
+        err = sqlite_fail(sqlite, sqlite3_sql(statement));
+    sqlite3_reset(statement);
+    return err;
+}
+
+int sqlite_add_tenant(struct store *store, struct tenant *tenant)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct tenant_secrets secrets;
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_INSERT_TENANT, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_tenant(&binder, store->seal, tenant, &secrets);
+    err = finish_configured(sqlite, statement);
+    if (err == 0)
+        tenant->id = sqlite3_last_insert_rowid(sqlite->connection);
+    return err;
+}
+
+int sqlite_update_tenant(struct store *store, const struct tenant *tenant)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct tenant_secrets secrets;
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_UPDATE_TENANT, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_tenant(&binder, store->seal, tenant, &secrets);
+    bind_int(&binder, tenant->id);
+    err = finish_configured(sqlite, statement);
+    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+        err = ERR_NOT_FOUND;
+    return err;
+}
+
+int sqlite_add_site(struct store *store, struct site *site)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_INSERT_SITE, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, site->tenant_id);
+    bind_text(&binder, site->name);
+    bind_int(&binder, site->oseries_site);
+    bind_text(&binder, site->zone);
+    err = finish_configured(sqlite, statement);
+    if (err == 0)
+        site->id = sqlite3_last_insert_rowid(sqlite->connection);
+    return err;
+}
+
+int sqlite_each_tenant(struct store *store, store_tenant_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_TENANTS, &statement);
+    if (err != 0)
+        return err;
+    err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct tenant tenant;
+        err = read_tenant(statement, store->seal, &tenant);
+        if (err == 0) {
+            each(context, &tenant);
+            err = sqlite_step(sqlite, statement, &has_row);
+        }
+        seal_wipe(&tenant, sizeof(tenant));
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+static int read_site(sqlite3_stmt *statement, struct site *site)
+{
+    struct columns columns = {.statement = statement};
+    site->id = column_int(&columns);
+    site->tenant_id = column_int(&columns);
+    column_text(&columns, site->name, sizeof(site->name));
+    site->oseries_site = column_int(&columns);
+    column_text(&columns, site->zone, sizeof(site->zone));
+    return columns.is_bad ? ERR_STORE_CORRUPT : 0;
+}
+
+int sqlite_each_site(struct store *store, store_site_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_SITES, &statement);
+    if (err != 0)
+        return err;
+    err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct site site;
+        err = read_site(statement, &site);
+        if (err == 0) {
+            each(context, &site);
+            err = sqlite_step(sqlite, statement, &has_row);
+        }
+    }
+    sqlite3_reset(statement);
+    return err;
+}

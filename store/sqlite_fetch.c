@@ -1,0 +1,273 @@
+/*
+ * Fetch: begins the writer's transaction and loads what a batch needs into its view.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+/* Operations without an order that one look-up reads before it filters them by site and register:
+ * ten thousand charges of one card without an order are not a till's doing, and must not stop all
+ * others. */
+#define NO_ORDER_REACH 1024
+/* Operations of one card that a refund without a known sale looks back over: more than ten a day
+ * for the 90 days it may reach. By count, never by time alone: a clock may have jumped. */
+#define RECENT_REACH 1024
+
+/* --- ids --- */
+
+static int64_t at_least(int64_t id, int64_t floor_id)
+{
+    return id > floor_id ? id : floor_id;
+}
+
+/* From the tables at the start and after every rollback; counted in memory in between. */
+static int fetch_ids(struct store_sqlite *sqlite, struct view *view)
+{
+    if (sqlite->next_operation_id == 0) {
+        sqlite3_stmt *statement;
+        bool has_row;
+        int err = sqlite_prepare(sqlite, STATEMENT_READ_LAST_IDS, &statement);
+        if (err != 0)
+            return err;
+        err = sqlite_step(sqlite, statement, &has_row);
+        if (err != 0)
+            return err;
+        CHECK(has_row);
+        struct columns columns = {.statement = statement};
+        sqlite->next_card_id = at_least(column_int(&columns) + 1, sqlite->floor_card_id);
+        sqlite->next_operation_id = at_least(column_int(&columns) + 1, sqlite->floor_operation_id);
+        sqlite->next_transfer_id = at_least(column_int(&columns) + 1, sqlite->floor_transfer_id);
+        sqlite3_reset(statement);
+    }
+    view->next_card_id = sqlite->next_card_id;
+    view->next_operation_id = sqlite->next_operation_id;
+    view->next_transfer_id = sqlite->next_transfer_id;
+    return 0;
+}
+
+/* --- cards: each once per batch --- */
+
+/* The slot of a card, or the free one where it belongs. An index is a MAC, so its first bytes are
+ * as good as any hash; and who chooses numbers cannot choose slots. */
+static int32_t *card_slot(struct store_sqlite *sqlite, const struct view *view,
+                          const struct command *command)
+{
+    uint64_t hash;
+    memcpy(&hash, command->card_index, sizeof(hash));
+    for (uint64_t i = hash;; i++) {
+        int32_t *slot = &sqlite->card_slots[i % CARD_SLOTS];
+        if (*slot == VIEW_NONE)
+            return slot;
+        const struct card *card = &view->cards[*slot].card;
+        if (card->tenant_id == command->tenant_id &&
+            memcmp(card->index, command->card_index, CARD_INDEX_BYTES) == 0)
+            return slot;
+    }
+}
+
+static int fetch_card(struct store_sqlite *sqlite, struct view *view, const struct command *command,
+                      int32_t *card)
+{
+    int32_t *slot = card_slot(sqlite, view, command);
+    if (*slot == VIEW_NONE) {
+        struct view_card *added = &view->cards[view->card_count];
+        *added = (struct view_card){.operation_newest = VIEW_NONE, .new_card = VIEW_NONE};
+        int err = sqlite_find_card(sqlite, command->tenant_id, command->card_index, &added->card);
+        if (err == ERR_NOT_FOUND)
+            return 0;
+        if (err != 0)
+            return err;
+        added->version_loaded = added->card.version;
+        *slot = view->card_count++;
+    }
+    *card = *slot;
+    return 0;
+}
+
+/* --- operations --- */
+
+static bool is_of_register(const struct command *command, const struct operation *operation)
+{
+    return operation->site_id == command->site_id && operation->register_id == command->register_id;
+}
+
+/* With an order: all that match, the newest ORDER_OPERATIONS_MAX. Without: only this register's. */
+static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view,
+                                  const struct command *command, int32_t card)
+{
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_ORDER_OPERATIONS, &statement);
+    if (err != 0)
+        return err;
+    bool has_order = command->order_id != 0;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, command->tenant_id);
+    bind_int(&binder, command->order_id);
+    bind_int(&binder, view->cards[card].card.id);
+    bind_int(&binder, has_order ? ORDER_OPERATIONS_MAX : NO_ORDER_REACH);
+    int32_t added = 0;
+    bool has_row;
+    err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row && added < ORDER_OPERATIONS_MAX) {
+        struct operation operation;
+        err = row_read_operation(statement, &operation);
+        if (err == 0 && (has_order || is_of_register(command, &operation))) {
+            view_add_operation(view, card, &operation);
+            added++;
+        }
+        if (err == 0)
+            err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+static int fetch_order_is_known(struct store_sqlite *sqlite, const struct command *command,
+                                bool *is_known)
+{
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_ORDER_IS_KNOWN, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, command->tenant_id);
+    bind_int(&binder, command->order_id);
+    bind_int(&binder, ACTION_CHARGE);
+    bind_int(&binder, RESULT_OK);
+    err = sqlite_step(sqlite, statement, is_known);
+    sqlite3_reset(statement);
+    return err;
+}
+
+static bool is_open_charge(const struct operation *operation, int64_t since_us)
+{
+    return operation->action == ACTION_CHARGE && operation->result == RESULT_OK &&
+           operation->given_back_minor < operation->amount_minor &&
+           operation->created_at_us >= since_us;
+}
+
+static int fetch_recent_charges(struct store_sqlite *sqlite, struct view *view, int32_t card,
+                                int64_t since_us)
+{
+    int64_t id = view->cards[card].card.last_operation_id;
+    int32_t added = 0;
+    for (int32_t i = 0; id != 0 && i < RECENT_REACH && added < RECENT_CHARGES_MAX; i++) {
+        struct operation operation;
+        int err = sqlite_find_operation(sqlite, id, &operation);
+        if (err != 0) /* a chain that leads nowhere is damage, not an answer */
+            return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+        if (operation.card_id != view->cards[card].card.id)
+            return ERR_STORE_CORRUPT;
+        if (is_open_charge(&operation, since_us)) {
+            view_add_operation(view, card, &operation);
+            added++;
+        }
+        id = operation.previous_operation_id;
+    }
+    return 0;
+}
+
+/* --- register days --- */
+
+static bool is_same_day(const struct register_day *a, const struct register_day *b)
+{
+    return a->register_id == b->register_id && a->site_id == b->site_id &&
+           a->tenant_id == b->tenant_id && a->local_date == b->local_date;
+}
+
+static int read_day(struct store_sqlite *sqlite, struct view_day *view_day)
+{
+    struct register_day *day = &view_day->day;
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_DAY, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, day->tenant_id);
+    bind_int(&binder, day->site_id);
+    bind_int(&binder, day->register_id);
+    bind_int(&binder, day->local_date);
+    err = sqlite_step(sqlite, statement, &has_row);
+    if (has_row)
+        day->refunded_minor = column_int(&(struct columns){.statement = statement});
+    sqlite3_reset(statement);
+    view_day->is_new = !has_row;
+    view_day->refunded_minor_loaded = day->refunded_minor;
+    return err;
+}
+
+static int fetch_day(struct store_sqlite *sqlite, struct view *view, const struct command *command,
+                     int32_t *index)
+{
+    struct view_day wanted = {.day = {.tenant_id = command->tenant_id,
+                                      .site_id = command->site_id,
+                                      .register_id = command->register_id,
+                                      .local_date = command->local_date}};
+    for (int32_t i = 0; i < view->day_count; i++) {
+        if (is_same_day(&view->days[i].day, &wanted.day)) {
+            *index = i;
+            return 0;
+        }
+    }
+    int err = read_day(sqlite, &wanted);
+    if (err != 0)
+        return err;
+    *index = view->day_count++;
+    view->days[*index] = wanted;
+    return 0;
+}
+
+/* --- the batch --- */
+
+static int fetch_history(struct store_sqlite *sqlite, struct view *view,
+                         const struct command *command, const struct keys *keys,
+                         const struct scope *scope)
+{
+    int err = 0;
+    if (scope->card == VIEW_NONE)
+        return 0;
+    if (keys->wants_order_operations)
+        err = fetch_order_operations(sqlite, view, command, scope->card);
+    if (err == 0 && keys->wants_recent_charges && !scope->order_is_known)
+        err = fetch_recent_charges(sqlite, view, scope->card, keys->recent_since_us);
+    return err;
+}
+
+static int fetch_command(struct store_sqlite *sqlite, struct batch *batch, int32_t at)
+{
+    const struct command *command = batch->commands[at];
+    const struct keys *keys = &batch->keys[at];
+    struct scope *scope = &batch->scopes[at];
+    *scope = (struct scope){.card = VIEW_NONE, .day = VIEW_NONE};
+    int err = fetch_card(sqlite, &batch->view, command, &scope->card);
+    if (err == 0 && keys->wants_order_is_known)
+        err = fetch_order_is_known(sqlite, command, &scope->order_is_known);
+    if (err == 0)
+        err = fetch_history(sqlite, &batch->view, command, keys, scope);
+    if (err == 0 && keys->wants_register_day)
+        err = fetch_day(sqlite, &batch->view, command, &scope->day);
+    return err;
+}
+
+int sqlite_fetch(struct store *store, struct batch *batch)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    CHECK(sqlite->mode == STORE_WRITER);
+    CHECK(sqlite3_get_autocommit(sqlite->connection) != 0);
+    int err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+    if (err != 0)
+        return err;
+    for (size_t i = 0; i < CARD_SLOTS; i++)
+        sqlite->card_slots[i] = VIEW_NONE;
+    err = fetch_ids(sqlite, &batch->view);
+    for (int32_t i = 0; err == 0 && i < batch->count; i++)
+        err = fetch_command(sqlite, batch, i);
+    if (err != 0)
+        sqlite_rollback(sqlite);
+    return err;
+}

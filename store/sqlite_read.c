@@ -1,0 +1,246 @@
+/*
+ * Reading: single cards, a card's history along its chains, totals, readiness; and the merchant's
+ * switch on one card.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+
+#include "base/banned.h"
+
+int sqlite_generation(struct store *store, int64_t *generation)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_META, &statement);
+    if (err != 0)
+        return err;
+    err = sqlite_step(sqlite, statement, &has_row);
+    if (err != 0)
+        return err;
+    if (!has_row)
+        return ERR_STORE_CORRUPT;
+    *generation = column_int(&(struct columns){.statement = statement});
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int sqlite_ping(struct store *store)
+{
+    int64_t generation; /* reads a page of the file: SELECT 1 would not */
+    return sqlite_generation(store, &generation);
+}
+
+int sqlite_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                     struct card *card)
+{
+    return sqlite_find_card(sqlite_of(store), tenant_id, index, card);
+}
+
+int sqlite_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
+                              struct card *card)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_CARD_BY_LAST4, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, tenant_id);
+    bind_text(&binder, last4);
+    bind_int(&binder, CARD_STOCK);
+    bool has_row;
+    bool has_second = false;
+    err = sqlite_step(sqlite, statement, &has_row);
+    if (has_row)
+        err = row_read_card(statement, card);
+    if (err == 0 && has_row)
+        err = sqlite_step(sqlite, statement, &has_second);
+    sqlite3_reset(statement);
+    if (err != 0)
+        return err;
+    return has_row && !has_second ? 0 : ERR_NOT_FOUND;
+}
+
+static int write_card_status(struct store_sqlite *sqlite, int64_t tenant_id,
+                             const uint8_t index[CARD_INDEX_BYTES], enum card_status status)
+{
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_UPDATE_CARD_STATUS, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, status);
+    bind_int(&binder, tenant_id);
+    bind_blob(&binder, index, CARD_INDEX_BYTES);
+    return sqlite_finish(sqlite, statement);
+}
+
+int sqlite_set_card_status(struct store *store, int64_t tenant_id,
+                           const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
+                           struct card *card)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+    if (err != 0)
+        return err;
+    err = write_card_status(sqlite, tenant_id, index, status);
+    if (err == 0)
+        err = sqlite_find_card(sqlite, tenant_id, index, card);
+    if (err == 0)
+        err = sqlite_run(sqlite, STATEMENT_COMMIT);
+    if (err != 0)
+        sqlite_rollback(sqlite);
+    return err;
+}
+
+/* --- history --- */
+
+/* Where a walk along a card's two chains stands. Operations lead; transfers follow them, because
+ * both chains run in the order of decision. */
+struct walk {
+    struct store_sqlite *sqlite;
+    int64_t card_id;
+    int64_t operation_id;     /* next to read; 0: the end */
+    struct transfer transfer; /* the newest not yet given out; id 0: none left */
+};
+
+static int find_transfer(struct store_sqlite *sqlite, int64_t id, struct transfer *transfer)
+{
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_TRANSFER, &statement);
+    if (err != 0)
+        return err;
+    bind_int(&(struct binder){.statement = statement}, id);
+    err = sqlite_step(sqlite, statement, &has_row);
+    if (err != 0)
+        return err;
+    err = has_row ? row_read_transfer(statement, transfer) : ERR_STORE_CORRUPT;
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* The chains only ever lead to smaller ids; anything else would be damage, and perhaps a circle. */
+static int walk_load_transfer(struct walk *walk, int64_t id)
+{
+    int64_t newer_id = walk->transfer.id;
+    walk->transfer.id = 0;
+    if (id == 0)
+        return 0;
+    if (newer_id != 0 && id >= newer_id)
+        return ERR_STORE_CORRUPT;
+    return find_transfer(walk->sqlite, id, &walk->transfer);
+}
+
+static int walk_skip_newer(struct walk *walk, int64_t operation_id)
+{
+    int err = 0;
+    while (err == 0 && walk->transfer.id != 0 && walk->transfer.operation_id > operation_id)
+        err = walk_load_transfer(walk, walk->transfer.previous_transfer_id);
+    return err;
+}
+
+static int walk_give_entries(struct walk *walk, const struct operation *operation,
+                             store_entry_fn each, void *context)
+{
+    struct entry entry = {.operation = *operation};
+    int err = walk_skip_newer(walk, operation->id);
+    if (err == 0 && (walk->transfer.id == 0 || walk->transfer.operation_id != operation->id))
+        each(context, &entry);
+    while (err == 0 && walk->transfer.id != 0 && walk->transfer.operation_id == operation->id) {
+        entry.transfer = walk->transfer;
+        each(context, &entry);
+        err = walk_load_transfer(walk, walk->transfer.previous_transfer_id);
+    }
+    return err;
+}
+
+static int walk_find_operation(struct walk *walk, int64_t id, struct operation *operation)
+{
+    int err = sqlite_find_operation(walk->sqlite, id, operation);
+    if (err != 0)
+        return err;
+    if (operation->card_id != walk->card_id)
+        return ERR_NOT_FOUND;
+    return operation->previous_operation_id < id ? 0 : ERR_STORE_CORRUPT;
+}
+
+static int walk_start(struct walk *walk, int64_t before_operation_id)
+{
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(walk->sqlite, STATEMENT_READ_CARD_HEADS, &statement);
+    if (err != 0)
+        return err;
+    bind_int(&(struct binder){.statement = statement}, walk->card_id);
+    err = sqlite_step(walk->sqlite, statement, &has_row);
+    if (err != 0)
+        return err;
+    if (!has_row)
+        return ERR_NOT_FOUND;
+    struct columns columns = {.statement = statement};
+    walk->operation_id = column_int(&columns);
+    int64_t transfer_id = column_int(&columns);
+    sqlite3_reset(statement);
+    if (before_operation_id != 0) {
+        struct operation before;
+        err = walk_find_operation(walk, before_operation_id, &before);
+        if (err != 0)
+            return err;
+        walk->operation_id = before.previous_operation_id;
+    }
+    return walk_load_transfer(walk, transfer_id);
+}
+
+static int walk_entries(struct walk *walk, int32_t limit, store_entry_fn each, void *context)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < limit && walk->operation_id != 0; i++) {
+        struct operation operation;
+        err = walk_find_operation(walk, walk->operation_id, &operation);
+        if (err != 0)
+            return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+        walk->operation_id = operation.previous_operation_id;
+        err = walk_give_entries(walk, &operation, each, context);
+    }
+    return err;
+}
+
+int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
+                      int32_t limit, store_entry_fn each, void *context)
+{
+    struct walk walk = {.sqlite = sqlite_of(store), .card_id = card_id};
+    int err = sqlite_run(walk.sqlite, STATEMENT_BEGIN_READ); /* one snapshot for all rows */
+    if (err != 0)
+        return err;
+    err = walk_start(&walk, before_operation_id);
+    if (err == 0)
+        err = walk_entries(&walk, limit, each, context);
+    sqlite_rollback(walk.sqlite);
+    return err;
+}
+
+/* --- totals --- */
+
+int sqlite_read_totals(struct store *store, struct store_totals *totals)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_TOTALS, &statement);
+    if (err != 0)
+        return err;
+    err = sqlite_step(sqlite, statement, &has_row);
+    if (err != 0)
+        return err;
+    CHECK(has_row);
+    struct columns columns = {.statement = statement};
+    totals->cards = column_int(&columns);
+    totals->operations = column_int(&columns);
+    totals->transfers = column_int(&columns);
+    totals->tenants = column_int(&columns);
+    sqlite3_reset(statement);
+    return 0;
+}

@@ -1,0 +1,341 @@
+/*
+ * The schema: the ordered list of migrations, and the checks a database must pass before it is
+ * used.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+/* "CTPT": tells our files from any other SQLite database. */
+#define APPLICATION_ID 0x43545054
+
+/*
+ * Version 1. Columns carry the names of the struct fields they hold (ledger/card.h,
+ * ledger/operation.h, store/tenant.h); the laws that one row can show are CHECKed here a second
+ * time.
+ *
+ * What is not here, because each would rewrite a random page with every charge: an index of
+ * transfers or operations by card. A card's transfers and operations are chains that start at its
+ * row. operation_by_order leads with the tenant and the order, and order ids grow, so its inserts
+ * stay at the right edge. card_by_last4 and the unique index have no column that a charge assigns.
+ */
+static const char schema_1[] =
+    "CREATE TABLE meta ("
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"
+    " key_check BLOB NOT NULL CHECK (length(key_check) = 32),"
+    " key_version INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL CHECK (generation > 0)"
+    ") STRICT;"
+
+    "CREATE TABLE tenant ("
+    " id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " name TEXT NOT NULL,"
+    " key_sealed BLOB NOT NULL,"
+    " currency_code TEXT NOT NULL CHECK (length(currency_code) = 3),"
+    " currency_exponent INTEGER NOT NULL CHECK (currency_exponent BETWEEN 0 AND 3),"
+    " zone TEXT NOT NULL,"
+    " oseries_company INTEGER NOT NULL,"
+    " signature_token_sealed BLOB NOT NULL,"
+    " signature_token_previous_sealed BLOB NOT NULL,"
+    " oseries_signature_mode INTEGER NOT NULL CHECK (oseries_signature_mode BETWEEN 0 AND 2),"
+    " signature_base64_is_accepted INTEGER NOT NULL CHECK (signature_base64_is_accepted IN (0, 1)),"
+    " charge_is_on INTEGER NOT NULL CHECK (charge_is_on IN (0, 1)),"
+    " top_up_is_on INTEGER NOT NULL CHECK (top_up_is_on IN (0, 1)),"
+    " refund_is_on INTEGER NOT NULL CHECK (refund_is_on IN (0, 1)),"
+    " balance_is_on INTEGER NOT NULL CHECK (balance_is_on IN (0, 1)),"
+    " sites_must_be_mapped INTEGER NOT NULL CHECK (sites_must_be_mapped IN (0, 1)),"
+    " last4_is_accepted INTEGER NOT NULL CHECK (last4_is_accepted IN (0, 1)),"
+    " amounts_are_strings INTEGER NOT NULL CHECK (amounts_are_strings IN (0, 1)),"
+    " card_prefix TEXT NOT NULL,"
+    " profile TEXT NOT NULL,"
+    " partial_is_allowed INTEGER NOT NULL CHECK (partial_is_allowed IN (0, 1)),"
+    " balance_max_minor INTEGER NOT NULL CHECK (balance_max_minor >= 0),"
+    " load_day_max_minor INTEGER NOT NULL CHECK (load_day_max_minor >= 0),"
+    " uses_hour_max INTEGER NOT NULL CHECK (uses_hour_max >= 0),"
+    " refund_max_minor INTEGER NOT NULL CHECK (refund_max_minor >= 0),"
+    " refund_register_day_max_minor INTEGER NOT NULL CHECK (refund_register_day_max_minor >= 0),"
+    " replay_window_us INTEGER NOT NULL CHECK (replay_window_us >= 0),"
+    " replay_window_no_order_us INTEGER NOT NULL CHECK (replay_window_no_order_us >= 0)"
+    ") STRICT;"
+    /* 0: not connected to a company yet. */
+    "CREATE UNIQUE INDEX tenant_by_company ON tenant (oseries_company) WHERE oseries_company <> 0;"
+
+    "CREATE TABLE site ("
+    " id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " tenant_id INTEGER NOT NULL REFERENCES tenant (id),"
+    " name TEXT NOT NULL,"
+    " oseries_site INTEGER NOT NULL,"
+    " zone TEXT NOT NULL,"
+    " UNIQUE (tenant_id, oseries_site)"
+    ") STRICT;"
+
+    /* number_index is card.index; pin_hash is empty without PIN. number_sealed comes last: nothing
+     * on the way of a charge reads it. */
+    "CREATE TABLE card ("
+    " id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " tenant_id INTEGER NOT NULL REFERENCES tenant (id),"
+    " number_index BLOB NOT NULL CHECK (length(number_index) = 32),"
+    " last4 TEXT NOT NULL CHECK (length(last4) <= 4),"
+    " status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 2),"
+    " has_pin INTEGER NOT NULL CHECK (has_pin IN (0, 1)),"
+    " pin_hash BLOB NOT NULL CHECK (length(pin_hash) = 32 * has_pin),"
+    " valid_from INTEGER NOT NULL,"
+    " expires_on INTEGER NOT NULL,"
+    " balance_minor INTEGER NOT NULL CHECK (balance_minor >= 0),"
+    " version INTEGER NOT NULL CHECK (version >= 0),"
+    " last_transfer_id INTEGER NOT NULL CHECK (last_transfer_id >= 0),"
+    " last_operation_id INTEGER NOT NULL CHECK (last_operation_id >= 0),"
+    " loaded_on INTEGER NOT NULL,"
+    " loaded_minor INTEGER NOT NULL CHECK (loaded_minor >= 0),"
+    " used_hour INTEGER NOT NULL,"
+    " used_count INTEGER NOT NULL CHECK (used_count >= 0),"
+    " number_sealed BLOB NOT NULL,"
+    " key_version INTEGER NOT NULL,"
+    " UNIQUE (tenant_id, number_index)"
+    ") STRICT;"
+    "CREATE INDEX card_by_last4 ON card (tenant_id, last4);"
+
+    /* A tombstone (action 5) belongs to no card, so card_id refers to none there. */
+    "CREATE TABLE operation ("
+    " id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " tenant_id INTEGER NOT NULL,"
+    " card_id INTEGER NOT NULL CHECK (card_id > 0 OR action = 5),"
+    " action INTEGER NOT NULL CHECK (action BETWEEN 1 AND 5),"
+    " result INTEGER NOT NULL CHECK (result BETWEEN 0 AND 20),"
+    " order_id INTEGER NOT NULL,"
+    " site_id INTEGER NOT NULL,"
+    " register_id INTEGER NOT NULL,"
+    " asked_minor INTEGER NOT NULL,"
+    " amount_minor INTEGER NOT NULL"
+    "  CHECK (amount_minor >= 0 AND (amount_minor = 0 OR (result = 0 AND action <> 5))),"
+    " balance_minor_after INTEGER NOT NULL CHECK (balance_minor_after >= 0),"
+    " card_version_after INTEGER NOT NULL CHECK (card_version_after >= 0),"
+    " limit_minor INTEGER NOT NULL,"
+    " given_back_minor INTEGER NOT NULL CHECK (given_back_minor BETWEEN 0 AND amount_minor),"
+    " previous_operation_id INTEGER NOT NULL CHECK (previous_operation_id BETWEEN 0 AND id - 1),"
+    " created_at_us INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX operation_by_order ON operation (tenant_id, order_id, card_id, id);"
+
+    "CREATE TABLE transfer ("
+    " id INTEGER PRIMARY KEY CHECK (id > 0),"
+    " operation_id INTEGER NOT NULL REFERENCES operation (id),"
+    " debit_account INTEGER NOT NULL CHECK (debit_account > 0),"
+    " credit_account INTEGER NOT NULL CHECK (credit_account > 0"
+    "  AND credit_account <> debit_account),"
+    " amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),"
+    " cause INTEGER NOT NULL CHECK (cause BETWEEN 1 AND 4),"
+    " answers_operation_id INTEGER NOT NULL CHECK (answers_operation_id > 0),"
+    " version INTEGER NOT NULL CHECK (version > 0),"
+    " balance_minor_after INTEGER NOT NULL CHECK (balance_minor_after >= 0),"
+    " previous_transfer_id INTEGER NOT NULL CHECK (previous_transfer_id BETWEEN 0 AND id - 1),"
+    " created_at_us INTEGER NOT NULL"
+    ") STRICT;"
+
+    "CREATE TABLE register_day ("
+    " tenant_id INTEGER NOT NULL,"
+    " site_id INTEGER NOT NULL,"
+    " register_id INTEGER NOT NULL,"
+    " local_date INTEGER NOT NULL,"
+    " refunded_minor INTEGER NOT NULL CHECK (refunded_minor >= 0),"
+    " PRIMARY KEY (tenant_id, site_id, register_id, local_date)"
+    ") STRICT, WITHOUT ROWID;"
+
+    /* Law 1. UPDATE OF lists every column but given_back_minor, so an update of that one alone
+     * never meets the trigger. */
+    "CREATE TRIGGER transfer_is_never_updated BEFORE UPDATE ON transfer BEGIN"
+    " SELECT RAISE(ABORT, 'law 1: a transfer is never changed'); END;"
+    "CREATE TRIGGER transfer_is_never_deleted BEFORE DELETE ON transfer BEGIN"
+    " SELECT RAISE(ABORT, 'law 1: a transfer is never deleted'); END;"
+    "CREATE TRIGGER operation_is_never_updated BEFORE UPDATE OF id, tenant_id, card_id, action,"
+    " result, order_id, site_id, register_id, asked_minor, amount_minor, balance_minor_after,"
+    " card_version_after, limit_minor, previous_operation_id, created_at_us ON operation BEGIN"
+    " SELECT RAISE(ABORT, 'law 5: of an operation only given_back_minor changes'); END;"
+    "CREATE TRIGGER operation_is_never_deleted BEFORE DELETE ON operation BEGIN"
+    " SELECT RAISE(ABORT, 'law 5: an operation is never deleted'); END;"
+    "CREATE TRIGGER card_is_never_deleted BEFORE DELETE ON card BEGIN"
+    " SELECT RAISE(ABORT, 'law 2: a card is never deleted'); END;";
+
+/* In order; entry n brings a database of version n to n + 1. Entries are never changed. */
+static const char *const migrations[] = {schema_1};
+#define SCHEMA_VERSION ((int64_t)COUNT_OF(migrations))
+
+static const char sql_read_version[] = "PRAGMA user_version";
+static const char sql_read_application[] = "PRAGMA application_id";
+static const char sql_count_tables[] = "SELECT count(*) FROM sqlite_schema";
+static const char sql_set_journal[] = "PRAGMA journal_mode = WAL";
+static const char sql_read_key[] = "SELECT key_check FROM meta WHERE id = 1";
+static const char sql_insert_meta[] =
+    "INSERT INTO meta (id, key_check, key_version, generation) VALUES (1, ?, ?, 1)";
+
+static int schema_read_int(struct store_sqlite *sqlite, const char *sql, int64_t *value)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v2(sqlite->connection, sql, -1, &statement, NULL) != SQLITE_OK)
+        return sqlite_fail(sqlite, sql);
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    *value = has_row ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
+    return err;
+}
+
+static int schema_execute(struct store_sqlite *sqlite, const char *sql, const char *what)
+{
+    if (sqlite3_exec(sqlite->connection, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_fail(sqlite, what);
+    return 0;
+}
+
+/* The write-ahead log is what lets readers and the writer work side by side. ":memory:" has none
+ * and needs none. A file system without shared memory keeps its old mode: then we do not start. */
+static int schema_set_journal(struct store_sqlite *sqlite)
+{
+    char mode[16];
+    sqlite3_stmt *statement;
+    bool has_row;
+    if (sqlite3_prepare_v2(sqlite->connection, sql_set_journal, -1, &statement, NULL) != SQLITE_OK)
+        return sqlite_fail(sqlite, sql_set_journal);
+    int err = sqlite_step(sqlite, statement, &has_row);
+    if (has_row)
+        column_text(&(struct columns){.statement = statement}, mode, sizeof(mode));
+    sqlite3_finalize(statement);
+    if (err != 0)
+        return err;
+    if (has_row && (strcmp(mode, "wal") == 0 || strcmp(mode, "memory") == 0))
+        return 0;
+    log_event(LOG_ERROR, "no_write_ahead_log", LOG_TEXT("mode", has_row ? mode : ""));
+    return ERR_STORE_DOWN;
+}
+
+static int schema_write_version(struct store_sqlite *sqlite)
+{
+    char sql[96];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, sql, sizeof(sql));
+    text_append_format(&buffer, "PRAGMA application_id = %d; PRAGMA user_version = %d",
+                       APPLICATION_ID, (int)SCHEMA_VERSION);
+    CHECK(!buffer.is_cut);
+    return schema_execute(sqlite, sql, "write schema version");
+}
+
+static int schema_insert_meta(struct store_sqlite *sqlite)
+{
+    uint8_t key_check[SEAL_MAC_BYTES];
+    sqlite3_stmt *statement;
+    seal_check_value(sqlite->store.seal, key_check);
+    if (sqlite3_prepare_v2(sqlite->connection, sql_insert_meta, -1, &statement, NULL) != SQLITE_OK)
+        return sqlite_fail(sqlite, sql_insert_meta);
+    struct binder binder = {.statement = statement};
+    bind_blob(&binder, key_check, sizeof(key_check));
+    bind_int(&binder, SEAL_KEY_VERSION);
+    int err = sqlite_finish(sqlite, statement);
+    sqlite3_finalize(statement);
+    return err;
+}
+
+static int schema_migrate_from(struct store_sqlite *sqlite, int64_t version)
+{
+    int err = 0;
+    for (int64_t next = version; err == 0 && next < SCHEMA_VERSION; next++)
+        err = schema_execute(sqlite, migrations[next], "migrate schema");
+    if (err == 0 && version == 0)
+        err = schema_insert_meta(sqlite);
+    if (err == 0)
+        err = schema_write_version(sqlite);
+    return err;
+}
+
+/* Ours, and not from a later program? *version 0: an empty database. */
+static int schema_read_version(struct store_sqlite *sqlite, int64_t *version)
+{
+    int64_t application, tables;
+    int err = schema_read_int(sqlite, sql_read_version, version);
+    if (err == 0)
+        err = schema_read_int(sqlite, sql_read_application, &application);
+    if (err == 0)
+        err = schema_read_int(sqlite, sql_count_tables, &tables);
+    if (err != 0)
+        return err;
+    if (*version == 0 && tables == 0)
+        return 0;
+    if (application != APPLICATION_ID || *version <= 0) {
+        log_event(LOG_ERROR, "store_is_not_ours", LOG_INT("tables", tables));
+        return ERR_STORE_CORRUPT;
+    }
+    if (*version > SCHEMA_VERSION) {
+        log_event(LOG_ERROR, "schema_too_new", LOG_INT("version", *version),
+                  LOG_INT("known", SCHEMA_VERSION));
+        return ERR_SCHEMA_TOO_NEW;
+    }
+    return 0;
+}
+
+/* In one transaction, so that a crash leaves the old version or the new one. */
+static int schema_migrate(struct store_sqlite *sqlite)
+{
+    int64_t version;
+    int err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+    if (err != 0)
+        return err;
+    err = schema_read_version(sqlite, &version); /* again: another process may have migrated */
+    if (err == 0 && version < SCHEMA_VERSION)
+        err = schema_migrate_from(sqlite, version);
+    if (err == 0)
+        err = sqlite_run(sqlite, STATEMENT_COMMIT);
+    if (err != 0)
+        sqlite_rollback(sqlite);
+    return err;
+}
+
+/* The master key must be the one the store was created with: another would seal and index new rows
+ * so that nobody finds them again. */
+static int schema_check_key(struct store_sqlite *sqlite)
+{
+    uint8_t expected[SEAL_MAC_BYTES];
+    uint8_t stored[SEAL_MAC_BYTES];
+    sqlite3_stmt *statement;
+    bool has_row;
+    if (sqlite3_prepare_v2(sqlite->connection, sql_read_key, -1, &statement, NULL) != SQLITE_OK)
+        return sqlite_fail(sqlite, sql_read_key);
+    int err = sqlite_step(sqlite, statement, &has_row);
+    if (has_row)
+        column_blob(&(struct columns){.statement = statement}, stored, sizeof(stored));
+    sqlite3_finalize(statement);
+    if (err != 0)
+        return err;
+    if (!has_row)
+        return ERR_STORE_CORRUPT;
+    seal_check_value(sqlite->store.seal, expected);
+    return seal_equal(expected, stored, sizeof(expected)) ? 0 : ERR_BAD_KEY;
+}
+
+int sqlite_schema_create_model(sqlite3 **model)
+{
+    int code = sqlite3_open_v2(":memory:", model, SQLITE_OPEN_READWRITE, NULL);
+    for (size_t i = 0; code == SQLITE_OK && i < COUNT_OF(migrations); i++)
+        code = sqlite3_exec(*model, migrations[i], NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : sqlite_error_of(code);
+}
+
+int sqlite_schema_open(struct store_sqlite *sqlite)
+{
+    int64_t version;
+    int err = schema_read_version(sqlite, &version); /* before anything is written to it */
+    if (err == 0 && sqlite->mode == STORE_WRITER)
+        err = schema_set_journal(sqlite);
+    if (err != 0)
+        return err;
+    if (version < SCHEMA_VERSION && sqlite->mode == STORE_READER) {
+        log_event(LOG_ERROR, "schema_not_migrated", LOG_INT("version", version));
+        return ERR_STORE_DOWN;
+    }
+    if (version < SCHEMA_VERSION)
+        err = schema_migrate(sqlite);
+    return err != 0 ? err : schema_check_key(sqlite);
+}

@@ -1,0 +1,322 @@
+/*
+ * Verify, by operation: what each one says happened is what its transfers did, and every credit
+ * names what it answers (laws 1, 5 and 9).
+ */
+#include "store/sqlite_verify.h"
+
+#include "base/check.h"
+#include "base/money.h"
+#include "ledger/account.h"
+
+#include <inttypes.h>
+
+#include "base/banned.h"
+
+static const char sql_read_operations[] =
+    "SELECT " OPERATION_COLUMNS ","
+    " coalesce((SELECT tenant_id FROM card WHERE card.id = operation.card_id), 0),"
+    " EXISTS (SELECT 1 FROM tenant WHERE tenant.id = operation.tenant_id)"
+    " FROM operation ORDER BY id";
+#define OPERATION_COLUMN_CARD_TENANT 16 /* after OPERATION_COLUMNS */
+#define OPERATION_COLUMN_HAS_TENANT 17
+static const char sql_read_transfers[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
+                                         " ORDER BY operation_id, id";
+static const char sql_read_refunds[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
+                                       " WHERE cause = 3 ORDER BY answers_operation_id, id";
+
+struct operation_pass {
+    struct verify *verify;
+    struct stream operations;
+    struct stream transfers; /* by operation */
+    struct stream refunds;   /* by the charge that they answer */
+    struct operation operation;
+    struct transfer transfer;
+    struct transfer refund;
+};
+
+/* The card pass names causes that do not exist; here they just fit no action. */
+static void load(const struct stream *stream, struct transfer *transfer)
+{
+    if (stream->has_row && row_read_transfer(stream->statement, transfer) != 0)
+        transfer->cause = (enum cause)0;
+}
+
+static int next(struct stream *stream, struct transfer *transfer)
+{
+    int err = stream_next(stream);
+    if (err == 0)
+        load(stream, transfer);
+    return err;
+}
+
+static bool is_owner(int64_t id)
+{
+    return id > 0 && id <= ACCOUNT_OWNER_MAX;
+}
+
+/* --- one transfer of an operation --- */
+
+/* What a transfer of each action looks like. */
+struct shape {
+    enum cause cause;
+    enum account_kind counter_kind;
+    bool is_debit; /* of the card */
+};
+
+static struct shape shape_of(enum action action)
+{
+    switch (action) {
+    case ACTION_ISSUE:
+        return (struct shape){CAUSE_GRANT, ACCOUNT_ISSUED, false};
+    case ACTION_CHARGE:
+        return (struct shape){CAUSE_CHARGE, ACCOUNT_SALES, true};
+    case ACTION_TOP_UP:
+        return (struct shape){CAUSE_LOAD, ACCOUNT_LOADS, false};
+    case ACTION_REFUND:
+        return (struct shape){CAUSE_REFUND, ACCOUNT_SALES, false};
+    case ACTION_VOID:
+        break;
+    }
+    return (struct shape){0};
+}
+
+static bool accounts_fit(const struct operation *operation, const struct transfer *transfer,
+                         struct shape shape)
+{
+    if (!is_owner(operation->card_id) || !is_owner(operation->tenant_id))
+        return false;
+    int64_t card = account_make(ACCOUNT_CARD, operation->card_id);
+    int64_t counter = account_make(shape.counter_kind, operation->tenant_id);
+    return transfer->debit_account == (shape.is_debit ? card : counter) &&
+           transfer->credit_account == (shape.is_debit ? counter : card);
+}
+
+/* A refund answers an earlier charge; everything else answers for itself. */
+static bool answer_fits(const struct operation *operation, const struct transfer *transfer)
+{
+    if (transfer->cause == CAUSE_REFUND)
+        return transfer->answers_operation_id < operation->id;
+    return transfer->answers_operation_id == operation->id;
+}
+
+static void check_transfer(struct verify *verify, const struct operation *operation,
+                           const struct transfer *transfer)
+{
+    struct shape shape = shape_of(operation->action);
+    if (operation->result != RESULT_OK || operation->action == ACTION_VOID) {
+        verify_report(verify, "refusal_moved_money",
+                      "operation %" PRId64 " did not happen, but transfer %" PRId64 " is its",
+                      operation->id, transfer->id);
+        return;
+    }
+    if (transfer->cause != shape.cause)
+        verify_report(verify, "transfer_cause_differs",
+                      "transfer %" PRId64 " has cause %d; operation %" PRId64 " has action %d",
+                      transfer->id, (int)transfer->cause, operation->id, (int)operation->action);
+    if (!accounts_fit(operation, transfer, shape))
+        verify_report(verify, "transfer_accounts_differ",
+                      "transfer %" PRId64 " moves between %" PRId64 " and %" PRId64
+                      ", which is not what operation %" PRId64 " on card %" PRId64 " does",
+                      transfer->id, transfer->debit_account, transfer->credit_account,
+                      operation->id, operation->card_id);
+    if (!answer_fits(operation, transfer))
+        verify_report(verify, "transfer_answer_differs",
+                      "transfer %" PRId64 " of operation %" PRId64 " answers operation %" PRId64,
+                      transfer->id, operation->id, transfer->answers_operation_id);
+    if (transfer->created_at_us != operation->created_at_us)
+        verify_report(verify, "transfer_time_differs",
+                      "transfer %" PRId64 " was not made when operation %" PRId64 " was decided",
+                      transfer->id, operation->id);
+}
+
+static void check_last_transfer(struct verify *verify, const struct operation *operation,
+                                const struct transfer *last)
+{
+    if (last->balance_minor_after == operation->balance_minor_after &&
+        last->version == operation->card_version_after)
+        return;
+    verify_report(verify, "operation_balance_differs",
+                  "operation %" PRId64 " told balance %" PRId64 " at version %" PRId64
+                  "; transfer %" PRId64 " left %" PRId64 " at version %" PRId64,
+                  operation->id, operation->balance_minor_after, operation->card_version_after,
+                  last->id, last->balance_minor_after, last->version);
+}
+
+static int check_transfers(struct operation_pass *pass)
+{
+    const struct operation *operation = &pass->operation;
+    struct transfer last = {0};
+    int64_t sum_minor = 0;
+    int err = 0;
+    while (err == 0 && pass->transfers.has_row && pass->transfer.operation_id <= operation->id) {
+        last = pass->transfer;
+        if (last.operation_id < operation->id)
+            verify_report(pass->verify, "transfer_without_operation",
+                          "transfer %" PRId64 " is of operation %" PRId64 ", which does not exist",
+                          last.id, last.operation_id);
+        else
+            check_transfer(pass->verify, operation, &last);
+        if (last.operation_id == operation->id &&
+            !money_add(sum_minor, last.amount_minor, &sum_minor))
+            verify_report(pass->verify, "sum_overflows", "transfers of operation %" PRId64,
+                          operation->id);
+        err = next(&pass->transfers, &pass->transfer);
+    }
+    if (err == 0 && sum_minor != operation->amount_minor)
+        verify_report(pass->verify, "operation_amount_differs",
+                      "operation %" PRId64 " told %" PRId64 "; its transfers moved %" PRId64,
+                      operation->id, operation->amount_minor, sum_minor);
+    if (err == 0 && last.operation_id == operation->id)
+        check_last_transfer(pass->verify, operation, &last);
+    return err;
+}
+
+/* --- the refunds that answer an operation --- */
+
+static void check_refund(struct verify *verify, const struct operation *charge,
+                         const struct transfer *refund)
+{
+    if (refund->answers_operation_id < charge->id)
+        verify_report(verify, "refund_answers_nothing",
+                      "transfer %" PRId64 " answers operation %" PRId64 ", which does not exist",
+                      refund->id, refund->answers_operation_id);
+    else if (charge->action != ACTION_CHARGE || charge->result != RESULT_OK)
+        verify_report(verify, "refund_answers_no_charge",
+                      "transfer %" PRId64 " answers operation %" PRId64
+                      ", which is no successful charge",
+                      refund->id, charge->id);
+    else if (!is_owner(charge->card_id) ||
+             refund->credit_account != account_make(ACCOUNT_CARD, charge->card_id))
+        verify_report(verify, "refund_to_other_card",
+                      "transfer %" PRId64 " gives back to another card than %" PRId64
+                      ", which paid in operation %" PRId64,
+                      refund->id, charge->card_id, charge->id);
+}
+
+static int check_given_back(struct operation_pass *pass)
+{
+    const struct operation *charge = &pass->operation;
+    int64_t sum_minor = 0;
+    int err = 0;
+    while (err == 0 && pass->refunds.has_row && pass->refund.answers_operation_id <= charge->id) {
+        check_refund(pass->verify, charge, &pass->refund);
+        if (pass->refund.answers_operation_id == charge->id &&
+            !money_add(sum_minor, pass->refund.amount_minor, &sum_minor))
+            verify_report(pass->verify, "sum_overflows", "refunds of operation %" PRId64,
+                          charge->id);
+        err = next(&pass->refunds, &pass->refund);
+    }
+    if (err == 0 && charge->given_back_minor != sum_minor)
+        verify_report(pass->verify, "given_back_differs",
+                      "operation %" PRId64 " counts %" PRId64
+                      " as given back; refunds gave %" PRId64,
+                      charge->id, charge->given_back_minor, sum_minor);
+    if (err == 0 && (charge->given_back_minor < 0 || sum_minor > charge->amount_minor ||
+                     charge->given_back_minor > charge->amount_minor))
+        verify_report(pass->verify, "given_back_above_charge",
+                      "operation %" PRId64 " took %" PRId64 "; %" PRId64 " was given back",
+                      charge->id, charge->amount_minor, sum_minor);
+    return err;
+}
+
+/* --- one operation by itself --- */
+
+static void check_amount(struct verify *verify, const struct operation *operation)
+{
+    bool is_refusal = operation->result != RESULT_OK;
+    bool fits =
+        is_refusal ? operation->amount_minor == 0
+        : operation->action == ACTION_CHARGE
+            ? operation->amount_minor > 0 && operation->amount_minor <= operation->asked_minor
+            : operation->amount_minor == operation->asked_minor;
+    if (!fits)
+        verify_report(verify, "amount_not_as_asked",
+                      "operation %" PRId64 " (action %d, result %d) was asked for %" PRId64
+                      " and moved %" PRId64,
+                      operation->id, (int)operation->action, (int)operation->result,
+                      operation->asked_minor, operation->amount_minor);
+}
+
+static void check_belonging(struct verify *verify, const struct operation *operation,
+                            int64_t card_tenant_id)
+{
+    if (card_tenant_id == 0)
+        verify_report(verify, "operation_without_card",
+                      "operation %" PRId64 " is on card %" PRId64 ", which does not exist",
+                      operation->id, operation->card_id);
+    else if (card_tenant_id != operation->tenant_id)
+        verify_report(verify, "operation_tenant_differs",
+                      "operation %" PRId64 " is of tenant %" PRId64 ", its card %" PRId64
+                      " of tenant %" PRId64,
+                      operation->id, operation->tenant_id, operation->card_id, card_tenant_id);
+}
+
+static void check_operation(struct operation_pass *pass)
+{
+    struct verify *verify = pass->verify;
+    sqlite3_stmt *statement = pass->operations.statement;
+    struct operation *operation = &pass->operation;
+    if (row_read_operation(statement, operation) != 0)
+        verify_report(verify, "operation_out_of_range",
+                      "operation %" PRId64 " has an action or result that does not exist",
+                      operation->id);
+    if (sqlite3_column_int(statement, OPERATION_COLUMN_HAS_TENANT) == 0)
+        verify_report(verify, "operation_without_tenant",
+                      "operation %" PRId64 " is of tenant %" PRId64 ", which does not exist",
+                      operation->id, operation->tenant_id);
+    if (operation->action == ACTION_VOID) {
+        if (operation->card_id != 0 || operation->amount_minor != 0)
+            verify_report(verify, "tombstone_not_empty",
+                          "operation %" PRId64 " never happened, but names a card or an amount",
+                          operation->id);
+        return;
+    }
+    check_amount(verify, operation);
+    check_belonging(verify, operation,
+                    sqlite3_column_int64(statement, OPERATION_COLUMN_CARD_TENANT));
+}
+
+/* --- all of them --- */
+
+static int check_operations(struct operation_pass *pass)
+{
+    int err = 0;
+    while (err == 0 && pass->operations.has_row) {
+        check_operation(pass);
+        err = check_transfers(pass);
+        if (err == 0)
+            err = check_given_back(pass);
+        if (err == 0)
+            err = stream_next(&pass->operations);
+    }
+    return err;
+}
+
+/* What is left belongs to operations after the last one. */
+static int check_rest(struct operation_pass *pass)
+{
+    pass->operation = (struct operation){.id = INT64_MAX};
+    int err = check_transfers(pass);
+    return err != 0 ? err : check_given_back(pass);
+}
+
+int verify_operations(struct verify *verify)
+{
+    struct operation_pass pass = {.verify = verify};
+    int err = stream_open(&pass.operations, verify, sql_read_operations);
+    if (err == 0)
+        err = stream_open(&pass.transfers, verify, sql_read_transfers);
+    if (err == 0)
+        err = stream_open(&pass.refunds, verify, sql_read_refunds);
+    if (err == 0) {
+        load(&pass.transfers, &pass.transfer);
+        load(&pass.refunds, &pass.refund);
+        err = check_operations(&pass);
+    }
+    if (err == 0)
+        err = check_rest(&pass);
+    stream_close(&pass.operations);
+    stream_close(&pass.transfers);
+    stream_close(&pass.refunds);
+    return err;
+}

@@ -1,0 +1,128 @@
+/*
+ * The store's front: forwards every call to the backend that was opened.
+ */
+#include "store/backend.h"
+
+#include "base/check.h"
+
+int store_open(const struct store_config *config, enum store_mode mode, struct store **store)
+{
+    CHECK(config->location != NULL && config->seal != NULL);
+    *store = NULL;
+    return store_sqlite_open(config, mode, store);
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL)
+        store->backend->close(store);
+}
+
+int store_is_empty(const char *location, bool *is_empty)
+{
+    return store_sqlite_is_empty(location, is_empty);
+}
+
+int store_fetch(struct store *store, struct batch *batch)
+{
+    CHECK(batch->count > 0 && batch->count <= BATCH_MAX);
+    CHECK(batch->view.card_count == 0 && batch->view.operation_count == 0);
+    CHECK(batch->view.day_count == 0 && batch->view.transfer_count == 0);
+    return store->backend->fetch(store, batch);
+}
+
+int store_commit(struct store *store, const struct batch *batch)
+{
+    return store->backend->commit(store, batch);
+}
+
+void store_rollback(struct store *store)
+{
+    store->backend->rollback(store);
+}
+
+int store_settle(struct store *store, const struct batch *batch, bool *happened)
+{
+    return store->backend->settle(store, batch, happened);
+}
+
+int store_checkpoint(struct store *store)
+{
+    return store->backend->checkpoint(store);
+}
+
+int store_add_tenant(struct store *store, struct tenant *tenant)
+{
+    return store->backend->add_tenant(store, tenant);
+}
+
+int store_update_tenant(struct store *store, const struct tenant *tenant)
+{
+    CHECK(tenant->id > 0);
+    return store->backend->update_tenant(store, tenant);
+}
+
+int store_add_site(struct store *store, struct site *site)
+{
+    return store->backend->add_site(store, site);
+}
+
+int store_set_card_status(struct store *store, int64_t tenant_id,
+                          const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
+                          struct card *card)
+{
+    CHECK(status == CARD_ACTIVE || status == CARD_DISABLED);
+    return store->backend->set_card_status(store, tenant_id, index, status, card);
+}
+
+int store_generation(struct store *store, int64_t *generation)
+{
+    return store->backend->generation(store, generation);
+}
+
+int store_each_tenant(struct store *store, store_tenant_fn each, void *context)
+{
+    return store->backend->each_tenant(store, each, context);
+}
+
+int store_each_site(struct store *store, store_site_fn each, void *context)
+{
+    return store->backend->each_site(store, each, context);
+}
+
+int store_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                    struct card *card)
+{
+    return store->backend->read_card(store, tenant_id, index, card);
+}
+
+int store_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
+                             struct card *card)
+{
+    return store->backend->read_card_by_last4(store, tenant_id, last4, card);
+}
+
+int store_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
+                     int32_t limit, store_entry_fn each, void *context)
+{
+    CHECK(card_id > 0 && before_operation_id >= 0 && limit > 0);
+    return store->backend->each_entry(store, card_id, before_operation_id, limit, each, context);
+}
+
+int store_read_totals(struct store *store, struct store_totals *totals)
+{
+    return store->backend->read_totals(store, totals);
+}
+
+int store_ping(struct store *store)
+{
+    return store->backend->ping(store);
+}
+
+int store_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
+                 void *context, int64_t *findings)
+{
+    CHECK(finding != NULL);
+    *findings = 0;
+    return store->backend->verify(store, finding, progress, context, findings);
+}

@@ -1,0 +1,735 @@
+/*
+ * Random commands against a naive model: the ledger decides batches on a view, the model keeps one
+ * long list of everything that ever happened and answers each command by reading it from the start.
+ * They must agree on every answer, and the laws must hold after every batch. Prints its seed;
+ * COUNTERPART_SEED repeats a run, COUNTERPART_COMMANDS lengthens it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "ledger/account.h"
+#include "ledger/ledger.h"
+
+#define COMMANDS_DEFAULT 1200000
+#define WORLD_COMMANDS 300 /* then a new world: short lists keep the naive model quick */
+#define CARDS 5
+#define TENANT 3
+#define START_US (INT64_C(1700000000) * 1000000)
+
+/* --- the world both sides live in: rows as a store would keep them
+ * ------------------------------------------ */
+
+struct world {
+    struct card cards[CARDS + WORLD_COMMANDS];
+    int card_count;
+    struct operation operations[WORLD_COMMANDS + 1];
+    int operation_count;
+    struct transfer transfers[WORLD_COMMANDS * 70];
+    int transfer_count;
+    struct register_day days[64];
+    int day_count;
+    int64_t now_us;
+};
+
+/* What the model remembers of one decided command. Balances and allocations are always summed up
+ * anew. */
+struct event {
+    struct command command;
+    enum result result;
+    int64_t operation_id; /* 0: left no trace */
+    int64_t moved_minor;
+    int64_t balance_minor_after;
+    int64_t limit_minor;
+    int64_t at_us;
+    int card;
+    bool known_sale; /* refunds */
+};
+
+struct allocation {
+    int charge; /* event */
+    int64_t amount_minor;
+};
+
+struct model {
+    struct event events[WORLD_COMMANDS];
+    int event_count;
+    struct allocation allocations[WORLD_COMMANDS * 70];
+    int allocation_count;
+};
+
+static struct world world;
+static struct model model;
+static struct view view;
+static uint64_t random_state;
+static int64_t commands_left;
+static int64_t batches, replays, refusals, approvals;
+
+static uint64_t random_next(void)
+{
+    uint64_t z = (random_state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static int64_t random_below(int64_t bound)
+{
+    return (int64_t)(random_next() % (uint64_t)bound);
+}
+
+static bool random_chance(int percent)
+{
+    return random_below(100) < percent;
+}
+
+/* --- the naive model
+ * ----------------------------------------------------------------------------------------- */
+
+static int64_t model_balance(int card)
+{
+    int64_t balance_minor = 0;
+    for (int i = 0; i < model.event_count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->card != card || each->result != RESULT_OK)
+            continue;
+        balance_minor +=
+            each->command.action == ACTION_CHARGE ? -each->moved_minor : each->moved_minor;
+    }
+    return balance_minor;
+}
+
+static int64_t model_given_back(int charge)
+{
+    int64_t sum_minor = 0;
+    for (int i = 0; i < model.allocation_count; i++) {
+        if (model.allocations[i].charge == charge)
+            sum_minor += model.allocations[i].amount_minor;
+    }
+    return sum_minor;
+}
+
+static bool model_was_sold(int card)
+{
+    if (world.cards[card].status == CARD_DISABLED)
+        return true;
+    for (int i = 0; i < model.event_count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->card != card)
+            continue;
+        if (each->command.action == ACTION_ISSUE && each->command.new_card.status == CARD_ACTIVE)
+            return true;
+        if (each->command.action == ACTION_TOP_UP && each->result == RESULT_OK)
+            return true;
+    }
+    return false;
+}
+
+static bool same_sale(const struct command *a, const struct command *b)
+{
+    if (a->order_id != 0 || b->order_id != 0)
+        return a->order_id == b->order_id;
+    return a->site_id == b->site_id && a->register_id == b->register_id;
+}
+
+static bool same_request(const struct command *a, const struct command *b)
+{
+    return a->action == b->action && a->asked_minor == b->asked_minor && same_sale(a, b);
+}
+
+/* The event this command repeats, -1: none. *is_late: a load that this sale has had before. */
+static int model_repeat(const struct command *command, int card, bool *is_late)
+{
+    int64_t window_us = command->order_id != 0 ? 90 * INT64_C(1000000) : 15 * INT64_C(1000000);
+    *is_late = false;
+    for (int i = model.event_count - 1; i >= 0; i--) {
+        const struct event *each = &model.events[i];
+        if (each->card != card || each->operation_id == 0 || !same_sale(&each->command, command))
+            continue;
+        bool is_load = command->action == ACTION_TOP_UP;
+        if (!same_request(&each->command, command)) {
+            if (is_load)
+                continue;
+            return -1;
+        }
+        bool in_flight = each->at_us >= command->received_at_us;
+        bool is_young = command->received_at_us - each->at_us < window_us;
+        bool is_void = each->command.action == ACTION_CHARGE && each->result == RESULT_OK &&
+                       model_given_back(i) == each->moved_minor;
+        if (each->result != RESULT_OK ? in_flight : (!is_void && is_young))
+            return i;
+        if (is_load && each->result == RESULT_OK && command->order_id != 0) {
+            *is_late = true;
+            return -1;
+        }
+        if (!is_load)
+            return -1;
+    }
+    return -1;
+}
+
+static enum result model_charge(const struct command *command, int card, struct event *event)
+{
+    int64_t balance_minor = model_balance(card);
+    int64_t hour = command->received_at_us / (3600 * INT64_C(1000000));
+    int uses = 0;
+    int64_t last_hour = 0;
+    for (int i = 0; i < model.event_count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->card != card || each->command.action != ACTION_CHARGE ||
+            each->result != RESULT_OK)
+            continue;
+        int64_t its_hour = each->command.received_at_us / (3600 * INT64_C(1000000));
+        if (its_hour > last_hour) {
+            last_hour = its_hour;
+            uses = 0;
+        }
+        uses++;
+    }
+    if (hour > last_hour)
+        uses = 0;
+    if (command->policy.uses_hour_max > 0 && uses >= command->policy.uses_hour_max)
+        return RESULT_OVER_USES;
+    if (balance_minor <= 0)
+        return RESULT_NO_FUNDS;
+    if (balance_minor < command->asked_minor && !command->policy.partial_is_allowed)
+        return RESULT_NO_FUNDS;
+    event->moved_minor =
+        balance_minor < command->asked_minor ? balance_minor : command->asked_minor;
+    return RESULT_OK;
+}
+
+static enum result model_top_up(const struct command *command, int card, struct event *event)
+{
+    int64_t balance_minor = model_balance(card);
+    int64_t loaded_minor = 0;
+    int32_t day = 0;
+    for (int i = 0; i < model.event_count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->card != card || each->command.action != ACTION_TOP_UP ||
+            each->result != RESULT_OK)
+            continue;
+        if (each->command.local_date > day) {
+            day = each->command.local_date;
+            loaded_minor = 0;
+        }
+        loaded_minor += each->moved_minor;
+    }
+    if (command->local_date > day)
+        loaded_minor = 0;
+    int64_t room_minor = command->policy.balance_max_minor - balance_minor;
+    if (command->asked_minor > room_minor) {
+        event->limit_minor = room_minor > 0 ? room_minor : 0;
+        return RESULT_OVER_BALANCE_MAX;
+    }
+    room_minor = command->policy.load_day_max_minor - loaded_minor;
+    if (command->asked_minor > room_minor) {
+        event->limit_minor = room_minor > 0 ? room_minor : 0;
+        return RESULT_OVER_LOAD_DAY;
+    }
+    event->moved_minor = command->asked_minor;
+    return RESULT_OK;
+}
+
+static bool model_reaches(const struct event *charge, const struct command *refund, int card,
+                          bool known)
+{
+    if (charge->card != card || charge->command.action != ACTION_CHARGE ||
+        charge->result != RESULT_OK)
+        return false;
+    if (known)
+        return charge->command.order_id == refund->order_id;
+    return charge->at_us >= refund->received_at_us - 90 * INT64_C(86400) * 1000000;
+}
+
+static int64_t model_register_day(const struct command *refund)
+{
+    int64_t sum_minor = 0;
+    for (int i = 0; i < model.event_count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->command.action == ACTION_REFUND && each->result == RESULT_OK &&
+            !each->known_sale && each->command.site_id == refund->site_id &&
+            each->command.register_id == refund->register_id &&
+            each->command.local_date == refund->local_date)
+            sum_minor += each->moved_minor;
+    }
+    return sum_minor;
+}
+
+static bool model_sale_is_known(const struct command *command)
+{
+    for (int i = 0; i < model.event_count && command->order_id != 0; i++) {
+        const struct event *each = &model.events[i];
+        if (each->command.action == ACTION_CHARGE && each->result == RESULT_OK &&
+            each->command.order_id == command->order_id)
+            return true;
+    }
+    return false;
+}
+
+static enum result model_refund(const struct command *command, int card, struct event *event)
+{
+    int64_t left_minor = 0;
+    bool has_charges = false;
+    event->known_sale = model_sale_is_known(command);
+    for (int i = 0; i < model.event_count; i++) {
+        if (!model_reaches(&model.events[i], command, card, event->known_sale))
+            continue;
+        has_charges = true;
+        left_minor += model.events[i].moved_minor - model_given_back(i);
+    }
+    if (event->known_sale && !has_charges)
+        return RESULT_NOT_CHARGED;
+    if (command->asked_minor > left_minor) {
+        event->limit_minor = left_minor;
+        return RESULT_OVER_CHARGED;
+    }
+    if (!event->known_sale && command->asked_minor > command->policy.refund_max_minor) {
+        event->limit_minor = command->policy.refund_max_minor;
+        return RESULT_OVER_REFUND_LIMIT;
+    }
+    int64_t day_minor = command->policy.refund_register_day_max_minor - model_register_day(command);
+    if (!event->known_sale && command->asked_minor > day_minor) {
+        event->limit_minor = day_minor > 0 ? day_minor : 0;
+        return RESULT_OVER_REGISTER_DAY;
+    }
+    event->moved_minor = command->asked_minor;
+    left_minor = command->asked_minor;
+    for (int i = model.event_count - 1; i >= 0 && left_minor > 0; i--) {
+        if (!model_reaches(&model.events[i], command, card, event->known_sale))
+            continue;
+        int64_t part_minor = model.events[i].moved_minor - model_given_back(i);
+        part_minor = part_minor < left_minor ? part_minor : left_minor;
+        if (part_minor == 0)
+            continue;
+        model.allocations[model.allocation_count++] = (struct allocation){i, part_minor};
+        left_minor -= part_minor;
+    }
+    return RESULT_OK;
+}
+
+static enum result model_guess(const struct command *command, int card)
+{
+    bool is_load = command->action == ACTION_TOP_UP;
+    if (card < 0 || (!is_load && !model_was_sold(card)))
+        return command->is_throttled ? RESULT_THROTTLED : RESULT_NOT_FOUND;
+    if (!world.cards[card].has_pin || (is_load && !command->has_pin))
+        return RESULT_OK;
+    if (command->is_throttled)
+        return RESULT_THROTTLED;
+    if (!command->has_pin ||
+        memcmp(command->pin_hash, world.cards[card].pin_hash, CARD_PIN_BYTES) != 0)
+        return RESULT_NOT_FOUND;
+    return RESULT_OK;
+}
+
+static enum result model_state(const struct card *card, int32_t local_date)
+{
+    if (card->status == CARD_DISABLED)
+        return RESULT_DISABLED;
+    if (card->valid_from > local_date)
+        return RESULT_NOT_YET_VALID;
+    return card->expires_on != 0 && card->expires_on < local_date ? RESULT_EXPIRED : RESULT_OK;
+}
+
+/* Answers one command from the list of events; appends an event unless it was a repeat or left no
+ * trace. */
+static void model_decide(const struct command *command, int card, int64_t now_us,
+                         int64_t next_operation_id, struct outcome *wanted)
+{
+    struct event event = {.command = *command, .card = card, .at_us = now_us};
+    bool is_late;
+    *wanted = (struct outcome){.result = model_guess(command, card)};
+    if (wanted->result != RESULT_OK)
+        return;
+    wanted->balance_minor = model_balance(card);
+    if (command->asked_minor <= 0) {
+        wanted->result = RESULT_AMOUNT_NOT_POSITIVE;
+        return;
+    }
+    int repeat = model_repeat(command, card, &is_late);
+    if (repeat >= 0) {
+        const struct event *earlier = &model.events[repeat];
+        *wanted = (struct outcome){.result = earlier->result,
+                                   .is_replay = true,
+                                   .operation_id = earlier->operation_id,
+                                   .amount_minor = earlier->moved_minor,
+                                   .balance_minor = earlier->balance_minor_after,
+                                   .limit_minor = earlier->limit_minor};
+        return;
+    }
+    event.result =
+        is_late ? RESULT_ALREADY_LOADED : model_state(&world.cards[card], command->local_date);
+    if (event.result == RESULT_OK)
+        event.result = command->action == ACTION_CHARGE   ? model_charge(command, card, &event)
+                       : command->action == ACTION_TOP_UP ? model_top_up(command, card, &event)
+                                                          : model_refund(command, card, &event);
+    event.operation_id = next_operation_id;
+    model.events[model.event_count++] = event;
+    model.events[model.event_count - 1].balance_minor_after = model_balance(card);
+    *wanted = (struct outcome){.result = event.result,
+                               .operation_id = event.operation_id,
+                               .amount_minor = event.moved_minor,
+                               .balance_minor = model_balance(card),
+                               .limit_minor = event.limit_minor};
+}
+
+/* --- the store's part, played over arrays
+ * -------------------------------------------------------------------- */
+
+static int32_t load_card(int card)
+{
+    for (int32_t i = 0; i < view.card_count; i++) {
+        if (view.cards[i].card.id == world.cards[card].id)
+            return i;
+    }
+    view.cards[view.card_count] = (struct view_card){.card = world.cards[card],
+                                                     .operation_newest = VIEW_NONE,
+                                                     .version_loaded = world.cards[card].version};
+    return view.card_count++;
+}
+
+static int32_t load_day(const struct command *command)
+{
+    struct register_day wanted = {command->tenant_id, command->site_id, command->register_id,
+                                  command->local_date, 0};
+    for (int32_t i = 0; i < view.day_count; i++) {
+        struct register_day *each = &view.days[i].day;
+        if (each->site_id == wanted.site_id && each->register_id == wanted.register_id &&
+            each->local_date == wanted.local_date)
+            return i;
+    }
+    view.days[view.day_count] = (struct view_day){.day = wanted, .is_new = true};
+    for (int i = 0; i < world.day_count; i++) {
+        struct register_day *each = &world.days[i];
+        if (each->site_id == wanted.site_id && each->register_id == wanted.register_id &&
+            each->local_date == wanted.local_date)
+            view.days[view.day_count] =
+                (struct view_day){.day = *each, .refunded_minor_loaded = each->refunded_minor};
+    }
+    return view.day_count++;
+}
+
+static bool is_charge_row(const struct operation *row)
+{
+    return row->action == ACTION_CHARGE && row->result == RESULT_OK;
+}
+
+static void load_operations(const struct command *command, const struct keys *keys,
+                            struct scope *scope)
+{
+    int64_t card_id = view.cards[scope->card].card.id;
+    for (int i = 0; i < world.operation_count; i++) {
+        const struct operation *row = &world.operations[i];
+        bool is_of_order = row->card_id == card_id && row->order_id == command->order_id &&
+                           (command->order_id != 0 || (row->site_id == command->site_id &&
+                                                       row->register_id == command->register_id));
+        bool is_recent = keys->wants_recent_charges && !scope->order_is_known &&
+                         row->card_id == card_id && is_charge_row(row) &&
+                         row->given_back_minor < row->amount_minor &&
+                         row->created_at_us >= keys->recent_since_us;
+        if ((keys->wants_order_operations && is_of_order) || is_recent)
+            view_add_operation(&view, scope->card, row);
+    }
+}
+
+static void load_scope(const struct command *command, int card, struct scope *scope)
+{
+    struct keys keys;
+    ledger_keys(command, &keys);
+    *scope = (struct scope){card < 0 ? VIEW_NONE : load_card(card), VIEW_NONE, false};
+    if (keys.wants_register_day)
+        scope->day = load_day(command);
+    for (int i = 0; keys.wants_order_is_known && i < world.operation_count; i++) {
+        if (is_charge_row(&world.operations[i]) &&
+            world.operations[i].order_id == command->order_id)
+            scope->order_is_known = true;
+    }
+    if (scope->card != VIEW_NONE)
+        load_operations(command, &keys, scope);
+}
+
+static void store_operation(const struct view_operation *changed)
+{
+    if (changed->is_new) {
+        assert_true(world.operation_count < WORLD_COMMANDS + 1);
+        world.operations[world.operation_count++] = changed->operation;
+        return;
+    }
+    for (int i = 0; i < world.operation_count; i++) {
+        if (world.operations[i].id == changed->operation.id)
+            world.operations[i].given_back_minor = changed->operation.given_back_minor;
+    }
+}
+
+static void store_day(const struct view_day *changed)
+{
+    for (int i = 0; i < world.day_count; i++) {
+        struct register_day *each = &world.days[i];
+        if (each->site_id == changed->day.site_id &&
+            each->register_id == changed->day.register_id &&
+            each->local_date == changed->day.local_date) {
+            assert_int_equal(each->refunded_minor, changed->refunded_minor_loaded);
+            *each = changed->day;
+            return;
+        }
+    }
+    assert_true(world.day_count < 64);
+    world.days[world.day_count++] = changed->day;
+}
+
+static void store_view(void)
+{
+    for (int32_t i = 0; i < view.card_count; i++) {
+        for (int c = 0; c < world.card_count; c++) {
+            if (world.cards[c].id != view.cards[i].card.id)
+                continue;
+            assert_int_equal(world.cards[c].version, view.cards[i].version_loaded);
+            world.cards[c] = view.cards[i].card;
+        }
+    }
+    for (int32_t i = view.operation_count - 1; i >= 0; i--)
+        assert_true(view.operations[i].is_new || !view.operations[i].is_changed ||
+                    view.operations[i].operation.given_back_minor >
+                        view.operations[i].given_back_minor_loaded);
+    for (int32_t i = 0; i < view.operation_count; i++) {
+        if (view.operations[i].is_new || view.operations[i].is_changed)
+            store_operation(&view.operations[i]);
+    }
+    for (int32_t i = 0; i < view.transfer_count; i++)
+        world.transfers[world.transfer_count++] = view.transfers[i];
+    for (int32_t i = 0; i < view.day_count; i++) {
+        if (view.days[i].is_changed)
+            store_day(&view.days[i]);
+    }
+}
+
+static void view_clear(void)
+{
+    int64_t card_id = view.next_card_id, operation_id = view.next_operation_id,
+            transfer_id = view.next_transfer_id;
+    view.card_count = view.operation_count = view.day_count = view.transfer_count = 0;
+    view.next_card_id = card_id;
+    view.next_operation_id = operation_id;
+    view.next_transfer_id = transfer_id;
+}
+
+/* --- laws, from the rows alone
+ * -------------------------------------------------------------------------------- */
+
+static void assert_card_laws(const struct card *card, int index)
+{
+    int64_t sum_minor = 0, version = 0, last_id = 0;
+    int64_t account = account_make(ACCOUNT_CARD, card->id);
+    for (int i = 0; i < world.transfer_count; i++) {
+        const struct transfer *each = &world.transfers[i];
+        bool is_debit = each->debit_account == account, is_credit = each->credit_account == account;
+        if (!is_debit && !is_credit)
+            continue;
+        assert_false(is_debit && is_credit);
+        sum_minor += is_credit ? each->amount_minor : -each->amount_minor;
+        assert_int_equal(each->version, ++version); /* law 2: no gaps */
+        assert_int_equal(each->balance_minor_after, sum_minor);
+        assert_true(sum_minor >= 0); /* law 4 */
+        assert_int_equal(each->previous_transfer_id, last_id);
+        last_id = each->id;
+    }
+    assert_int_equal(card->balance_minor, sum_minor); /* law 2 */
+    assert_int_equal(card->version, version);
+    assert_int_equal(card->last_transfer_id, last_id);
+    assert_int_equal(card->balance_minor, model_balance(index));
+}
+
+static void assert_operation_laws(void)
+{
+    for (int i = 0; i < world.operation_count; i++) {
+        const struct operation *row = &world.operations[i];
+        int64_t moved_minor = 0, given_minor = 0;
+        for (int t = 0; t < world.transfer_count; t++) {
+            const struct transfer *each = &world.transfers[t];
+            if (each->operation_id == row->id)
+                moved_minor += each->amount_minor;
+            if (each->cause == CAUSE_REFUND && each->answers_operation_id == row->id)
+                given_minor += each->amount_minor;
+        }
+        assert_int_equal(moved_minor, row->amount_minor);
+        assert_int_equal(given_minor, row->given_back_minor); /* law 9 */
+        assert_true(row->given_back_minor <= row->amount_minor);
+        assert_true(row->amount_minor <= row->asked_minor);
+    }
+}
+
+/* --- random commands
+ * ------------------------------------------------------------------------------------------ */
+
+static struct policy random_policy(void)
+{
+    return (struct policy){
+        .partial_is_allowed = random_chance(60),
+        .balance_max_minor = 100 + random_below(400),
+        .load_day_max_minor = 100 + random_below(500),
+        .uses_hour_max = random_chance(70) ? 0 : (int32_t)(1 + random_below(6)),
+        .refund_max_minor = random_below(200),
+        .refund_register_day_max_minor = random_below(300),
+        .replay_window_us = REPLAY_WINDOW_US,
+        .replay_window_no_order_us = REPLAY_WINDOW_NO_ORDER_US,
+    };
+}
+
+static void random_command(struct command *command, int *card, const struct command *previous,
+                           int previous_card)
+{
+    static const enum action actions[] = {ACTION_CHARGE, ACTION_CHARGE, ACTION_TOP_UP,
+                                          ACTION_REFUND};
+    if (previous != NULL && random_chance(25)) {
+        *command = *previous; /* asked again */
+        *card = previous_card;
+    } else {
+        *command = (struct command){.action = actions[random_below(4)], .tenant_id = TENANT};
+        *card = (int)random_below(CARDS + 1) - 1;
+        command->order_id = random_below(6);
+        command->site_id = 1 + random_below(2);
+        command->register_id = 1 + random_below(2);
+        command->asked_minor = random_chance(2) ? -random_below(3) : 1 + random_below(4) * 30;
+        command->has_pin = random_chance(50);
+        memset(command->pin_hash, (int)random_below(2), CARD_PIN_BYTES);
+        command->is_throttled = random_chance(5);
+    }
+    command->policy = random_policy();
+    command->local_date = (int32_t)(world.now_us / 1000000 / 86400) + (int32_t)random_below(2);
+    command->received_at_us =
+        world.now_us - (random_chance(80) ? random_below(1000) : random_below(2000000));
+}
+
+static void compare(const struct outcome *got, const struct outcome *wanted)
+{
+    if (got->result != wanted->result)
+        fail_msg("ledger says %s, the model says %s", result_name(got->result),
+                 result_name(wanted->result));
+    assert_int_equal(got->is_replay, wanted->is_replay);
+    assert_int_equal(got->amount_minor, wanted->amount_minor);
+    assert_int_equal(got->balance_minor, wanted->balance_minor);
+    assert_int_equal(got->limit_minor, wanted->limit_minor);
+    assert_int_equal(got->operation_id, wanted->operation_id);
+    replays += got->is_replay;
+    approvals += got->result == RESULT_OK;
+    refusals += got->result != RESULT_OK;
+}
+
+static void decide_batch(int count)
+{
+    static struct command commands[16];
+    static struct scope scopes[16];
+    int cards[16];
+    view_clear();
+    for (int i = 0; i < count; i++) {
+        random_command(&commands[i], &cards[i], i > 0 ? &commands[i - 1] : NULL,
+                       i > 0 ? cards[i - 1] : 0);
+        load_scope(&commands[i], cards[i], &scopes[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        struct outcome got, wanted;
+        model_decide(&commands[i], cards[i], world.now_us, view.next_operation_id, &wanted);
+        ledger_decide(&view, &scopes[i], i, &commands[i], world.now_us, &got);
+        compare(&got, &wanted);
+    }
+    store_view();
+    for (int i = 0; i < world.card_count; i++)
+        assert_card_laws(&world.cards[i], i);
+    assert_operation_laws();
+    commands_left -= count;
+    batches++;
+}
+
+static void issue_cards(void)
+{
+    view_clear();
+    for (int i = 0; i < CARDS; i++) {
+        struct command command = {.action = ACTION_ISSUE, .tenant_id = TENANT, .local_date = 1};
+        struct scope scope = {VIEW_NONE, VIEW_NONE, false};
+        struct outcome outcome;
+        command.card_index[0] = (uint8_t)(i + 1);
+        command.new_card.status = random_chance(80) ? CARD_ACTIVE : CARD_STOCK;
+        command.asked_minor = command.new_card.status == CARD_ACTIVE ? random_below(300) : 0;
+        command.has_pin = random_chance(30);
+        memset(command.pin_hash, 1, CARD_PIN_BYTES);
+        int32_t today = (int32_t)(world.now_us / 1000000 / 86400);
+        command.new_card.expires_on = random_chance(70) ? 0 : today + (int32_t)random_below(3);
+        command.new_card.valid_from = random_chance(90) ? 0 : today + 1;
+        model.events[model.event_count++] = (struct event){.command = command,
+                                                           .card = i,
+                                                           .moved_minor = command.asked_minor,
+                                                           .at_us = world.now_us};
+        ledger_decide(&view, &scope, i, &command, world.now_us, &outcome);
+        assert_int_equal(outcome.result, RESULT_OK);
+        world.cards[world.card_count++] = view.cards[i].card;
+        if (random_chance(5))
+            world.cards[i].status = CARD_DISABLED;
+    }
+    for (int32_t i = 0; i < view.operation_count; i++)
+        store_operation(&view.operations[i]);
+    for (int32_t i = 0; i < view.transfer_count; i++)
+        world.transfers[world.transfer_count++] = view.transfers[i];
+}
+
+static void live_one_world(void)
+{
+    memset(&world, 0, sizeof(world));
+    memset(&model, 0, sizeof(model));
+    world.now_us = START_US + random_below(86400) * 1000000;
+    issue_cards();
+    int lived = CARDS;
+    while (lived < WORLD_COMMANDS - 16) {
+        int count = 1 + (int)random_below(random_chance(50) ? 1 : 16);
+        static const int64_t steps_s[] = {0, 1, 5, 20, 60, 100, 3000, 90000, 8000000};
+        world.now_us += 1 + steps_s[random_below(random_chance(95) ? 7 : 9)] * 1000000;
+        decide_batch(count);
+        lived += count;
+    }
+}
+
+static int64_t number_from_environment(const char *name, int64_t fallback)
+{
+    const char *value = getenv(name);
+    return value == NULL ? fallback : strtoll(value, NULL, 10);
+}
+
+static void random_commands_agree_with_the_naive_model(void **state)
+{
+    uint64_t seed = (uint64_t)number_from_environment("COUNTERPART_SEED", (int64_t)time(NULL));
+    (void)state;
+    commands_left = number_from_environment("COUNTERPART_COMMANDS", COMMANDS_DEFAULT);
+    print_message("COUNTERPART_SEED=%llu\n", (unsigned long long)seed);
+    random_state = seed;
+    view.cards = calloc(BATCH_MAX, sizeof(struct view_card));
+    view.operations = calloc(VIEW_OPERATIONS_MAX, sizeof(struct view_operation));
+    view.days = calloc(BATCH_MAX, sizeof(struct view_day));
+    view.transfers = calloc(VIEW_TRANSFERS_MAX, sizeof(struct transfer));
+    view.next_card_id = view.next_operation_id = view.next_transfer_id = 1;
+    while (commands_left > 0)
+        live_one_world();
+    print_message("batches %lld, approvals %lld (replays %lld), refusals %lld\n",
+                  (long long)batches, (long long)approvals, (long long)replays,
+                  (long long)refusals);
+    assert_true(replays > batches / 50);
+    assert_true(approvals > refusals / 10);
+    free(view.cards);
+    free(view.operations);
+    free(view.days);
+    free(view.transfers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_commands_agree_with_the_naive_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

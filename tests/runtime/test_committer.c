@@ -1,0 +1,544 @@
+/* The committer against a real store behind one that fails, waits and lies on request. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "runtime/committer.h"
+#include "tests/support/faulty_store.h"
+
+#define CARD_BALANCE 50000
+
+struct fixture {
+    struct seal *seal;
+    struct store *real;
+    struct faulty_store faulty;
+    struct hot *hot;
+    struct committer *committer;
+    int64_t tenant_id;
+    uint8_t card_index[CARD_INDEX_BYTES];
+};
+
+/* A job that its test waits for. */
+struct call {
+    struct job job;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    int homecomings;
+};
+
+static void on_home(struct job *job)
+{
+    struct call *call = (struct call *)job;
+    pthread_mutex_lock(&call->mutex);
+    call->homecomings++;
+    pthread_cond_signal(&call->ended);
+    pthread_mutex_unlock(&call->mutex);
+}
+
+static void call_init(struct call *call, const struct fixture *fixture, enum action action,
+                      int64_t order_id, int64_t asked_minor)
+{
+    memset(call, 0, sizeof(*call));
+    pthread_mutex_init(&call->mutex, NULL);
+    pthread_cond_init(&call->ended, NULL);
+    call->job.deadline_us = clock_monotonic_us() + JOB_DEADLINE_US;
+    call->job.give_back = on_home;
+    call->job.command = (struct command){
+        .action = action,
+        .tenant_id = fixture->tenant_id,
+        .order_id = order_id,
+        .asked_minor = asked_minor,
+        .local_date = 20000,
+        .received_at_us = clock_wall_us(),
+        .policy = {.partial_is_allowed = true,
+                   .replay_window_us = REPLAY_WINDOW_US,
+                   .replay_window_no_order_us = REPLAY_WINDOW_NO_ORDER_US},
+        .new_card = {.last4 = "2345",
+                     .status = CARD_ACTIVE,
+                     .number_sealed_size = 1,
+                     .key_version = 1},
+    };
+    memcpy(call->job.command.card_index, fixture->card_index, CARD_INDEX_BYTES);
+}
+
+static void call_await(struct call *call)
+{
+    pthread_mutex_lock(&call->mutex);
+    while (call->homecomings == 0)
+        pthread_cond_wait(&call->ended, &call->mutex);
+    pthread_mutex_unlock(&call->mutex);
+    assert_int_equal(call->homecomings, 1);
+}
+
+static void call_finish(struct call *call)
+{
+    pthread_cond_destroy(&call->ended);
+    pthread_mutex_destroy(&call->mutex);
+}
+
+static void submit(struct fixture *fixture, struct call *call)
+{
+    assert_int_equal(committer_submit(fixture->committer, &call->job), 0);
+}
+
+static int64_t balance(struct fixture *fixture)
+{
+    struct card card;
+    assert_int_equal(store_read_card(fixture->real, fixture->tenant_id, fixture->card_index, &card),
+                     0);
+    return card.balance_minor;
+}
+
+static void add_tenant(struct fixture *fixture)
+{
+    struct tenant tenant = {
+        .name = "Test", .zone = "UTC", .oseries_company = 1, .profile = "default"};
+    tenant.currency = (struct currency){"AUD", 2};
+    memset(tenant.key, 'a', ID_KEY_CHARS);
+    assert_int_equal(store_add_tenant(fixture->real, &tenant), 0);
+    fixture->tenant_id = tenant.id;
+}
+
+static void issue_card(struct fixture *fixture)
+{
+    struct call call;
+    memset(fixture->card_index, 7, CARD_INDEX_BYTES);
+    call_init(&call, fixture, ACTION_ISSUE, 0, CARD_BALANCE);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, 0);
+    assert_int_equal(call.job.outcome.result, RESULT_OK);
+    call_finish(&call);
+}
+
+static int setup(void **state)
+{
+    static const uint8_t master[SEAL_KEY_BYTES] = {1};
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_int_equal(seal_from_bytes(master, &fixture->seal), 0);
+    struct store_config config = {.location = ":memory:", .seal = fixture->seal};
+    assert_int_equal(store_open(&config, STORE_WRITER, &fixture->real), 0);
+    faulty_store_init(&fixture->faulty, fixture->real);
+    assert_int_equal(hot_memory_create(1024, &fixture->hot), 0);
+    add_tenant(fixture);
+    struct committer_config committer = {
+        .store = &fixture->faulty.super, .hot = fixture->hot, .batch_max = BATCH_MAX};
+    assert_int_equal(committer_create(&committer, &fixture->committer), 0);
+    issue_card(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    committer_destroy(fixture->committer);
+    hot_destroy(fixture->hot);
+    faulty_store_finish(&fixture->faulty);
+    store_close(fixture->real);
+    seal_destroy(fixture->seal);
+    free(fixture);
+    return 0;
+}
+
+static void stop_committer(struct fixture *fixture)
+{
+    committer_destroy(fixture->committer); /* so that the test may look into the store */
+    fixture->committer = NULL;
+}
+
+static void a_charge_is_answered_after_its_commit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, 0);
+    assert_int_equal(atomic_load(&call.job.state), JOB_DONE);
+    assert_int_equal(call.job.outcome.amount_minor, 1000);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 1000);
+    call_finish(&call);
+}
+
+static void what_waits_together_is_committed_together(void **state)
+{
+    enum { COUNT = 100 };
+    struct fixture *fixture = *state;
+    static struct call first, calls[COUNT];
+    faulty_store_hold(&fixture->faulty);
+    call_init(&first, fixture, ACTION_CHARGE, 1, 100);
+    submit(fixture, &first);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < COUNT; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 2 + i, 100);
+        submit(fixture, &calls[i]);
+    }
+    faulty_store_let_go(&fixture->faulty);
+    for (int i = 0; i < COUNT; i++) {
+        call_await(&calls[i]);
+        assert_int_equal(calls[i].job.outcome.result, RESULT_OK);
+        assert_int_equal(calls[i].job.outcome.balance_minor, CARD_BALANCE - 100 * (i + 2));
+        call_finish(&calls[i]);
+    }
+    stop_committer(fixture);
+    assert_int_equal(fixture->faulty.fetches, 3); /* the card, the first, the hundred */
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1));
+    call_finish(&first);
+}
+
+static void a_command_cancelled_in_the_queue_never_runs(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call taken, queued;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&taken, fixture, ACTION_CHARGE, 1, 1000);
+    call_init(&queued, fixture, ACTION_CHARGE, 2, 2000);
+    submit(fixture, &taken);
+    faulty_store_await_waiting(&fixture->faulty);
+    submit(fixture, &queued);
+    assert_true(job_move(&queued.job, JOB_QUEUED, JOB_CANCELLED));
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&taken);
+    call_await(&queued);
+    assert_int_equal(queued.job.error, ERR_CANCELLED);
+    assert_int_equal(atomic_load(&queued.job.state), JOB_CANCELLED);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 1000);
+    call_finish(&taken);
+    call_finish(&queued);
+}
+
+static void a_command_that_was_taken_cannot_be_called_not_done(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call taken;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&taken, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &taken);
+    faulty_store_await_waiting(&fixture->faulty);
+    assert_false(job_move(&taken.job, JOB_QUEUED, JOB_CANCELLED));
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&taken);
+    assert_int_equal(taken.job.error, 0);
+    assert_int_equal(atomic_load(&taken.job.state), JOB_DONE);
+    call_finish(&taken);
+}
+
+static void a_command_with_too_little_time_left_is_not_begun(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
+    call.job.deadline_us = clock_monotonic_us() + JOB_RESERVE_US / 2;
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_CANCELLED);
+    assert_int_equal(atomic_load(&call.job.state), JOB_CANCELLED);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE);
+    call_finish(&call);
+}
+
+static void a_full_queue_refuses_and_keeps_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call *calls = calloc(COMMITTER_QUEUE_MAX, sizeof(*calls));
+    struct call first, refused;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&first, fixture, ACTION_CHARGE, 1, 1);
+    submit(fixture, &first);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < COMMITTER_QUEUE_MAX; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 2 + i, 1);
+        submit(fixture, &calls[i]);
+    }
+    call_init(&refused, fixture, ACTION_CHARGE, 99999, 1);
+    assert_int_equal(committer_submit(fixture->committer, &refused.job), ERR_QUEUE_FULL);
+    faulty_store_let_go(&fixture->faulty);
+    for (int i = 0; i < COMMITTER_QUEUE_MAX; i++) {
+        call_await(&calls[i]);
+        call_finish(&calls[i]);
+    }
+    assert_int_equal(refused.homecomings, 0);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 1 - COMMITTER_QUEUE_MAX);
+    call_finish(&first);
+    call_finish(&refused);
+    free(calls);
+}
+
+static void a_store_that_fails_and_comes_back_is_told_and_forgotten(void **state)
+{
+    struct fixture *fixture = *state;
+    struct committer_counters counters;
+    struct call failed, retried;
+    fixture->faulty.fetch_error = ERR_STORE_DOWN;
+    fixture->faulty.fail_fetches = 1;
+    call_init(&failed, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &failed);
+    call_await(&failed);
+    assert_int_equal(failed.job.error, ERR_STORE_DOWN);
+    committer_read_counters(fixture->committer, &counters);
+    assert_false(counters.is_healthy);
+    call_init(&retried, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &retried);
+    call_await(&retried);
+    assert_int_equal(retried.job.error, 0);
+    assert_false(retried.job.outcome.is_replay);
+    committer_read_counters(fixture->committer, &counters);
+    assert_true(counters.is_healthy);
+    call_finish(&failed);
+    call_finish(&retried);
+}
+
+static void a_full_disk_at_commit_moves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.commit_error = ERR_STORE_FULL;
+    fixture->faulty.fail_commits = 1;
+    call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_STORE_FULL);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE);
+    call_finish(&call);
+}
+
+static void a_batch_that_breaks_a_constraint_is_run_again_one_by_one(void **state)
+{
+    enum { COUNT = 8 };
+    struct fixture *fixture = *state;
+    struct call first, calls[COUNT];
+    faulty_store_hold(&fixture->faulty);
+    call_init(&first, fixture, ACTION_CHARGE, 1, 100);
+    submit(fixture, &first);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < COUNT; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 2 + i, 100);
+        submit(fixture, &calls[i]);
+    }
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&first);
+    pthread_mutex_lock(&fixture->faulty.mutex);
+    fixture->faulty.commit_error = ERR_STORE_CONSTRAINT;
+    fixture->faulty.fail_commits = 2; /* the batch, and the first of it alone */
+    pthread_mutex_unlock(&fixture->faulty.mutex);
+    int failed = 0;
+    for (int i = 0; i < COUNT; i++) {
+        call_await(&calls[i]);
+        failed += calls[i].job.error == ERR_STORE_CONSTRAINT;
+        call_finish(&calls[i]);
+    }
+    stop_committer(fixture);
+    assert_true(failed <= 1);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1 - failed));
+    call_finish(&first);
+}
+
+static void an_unknown_commit_that_happened_is_answered_as_done(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.commit_error = ERR_COMMIT_UNKNOWN;
+    fixture->faulty.unknown_happens = true;
+    fixture->faulty.fail_commits = 1;
+    fixture->faulty.fail_settles = 2;
+    call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, 0);
+    assert_int_equal(call.job.outcome.amount_minor, 1000);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 1000);
+    call_finish(&call);
+}
+
+static void an_unknown_commit_that_did_not_happen_never_can(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call, retried;
+    fixture->faulty.commit_error = ERR_COMMIT_UNKNOWN;
+    fixture->faulty.unknown_happens = false;
+    fixture->faulty.fail_commits = 1;
+    call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_STORE_DOWN);
+    call_init(&retried, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &retried);
+    call_await(&retried);
+    assert_int_equal(retried.job.error, 0);
+    assert_false(retried.job.outcome.is_replay);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 1000);
+    call_finish(&call);
+    call_finish(&retried);
+}
+
+static void an_unknown_commit_at_the_end_stays_unconfirmed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.commit_error = ERR_COMMIT_UNKNOWN;
+    fixture->faulty.unknown_happens = true;
+    fixture->faulty.fail_commits = 1;
+    fixture->faulty.fail_settles = 1000000;
+    call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &call);
+    stop_committer(fixture);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_UNCONFIRMED);
+    call_finish(&call);
+}
+
+static int task_of_the_test(struct job *job, struct store *store)
+{
+    (void)store;
+    job->outcome.operation_id = 4711;
+    return ERR_ALREADY_EXISTS;
+}
+
+static void a_task_runs_in_its_place_and_brings_its_error_home(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call before, task, after;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&before, fixture, ACTION_CHARGE, 1, 100);
+    call_init(&task, fixture, ACTION_CHARGE, 0, 0);
+    call_init(&after, fixture, ACTION_CHARGE, 2, 100);
+    task.job.task = task_of_the_test;
+    submit(fixture, &before);
+    submit(fixture, &task);
+    submit(fixture, &after);
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&before);
+    call_await(&task);
+    call_await(&after);
+    assert_int_equal(task.job.error, ERR_ALREADY_EXISTS);
+    assert_int_equal(task.job.outcome.operation_id, 4711);
+    assert_int_equal(after.job.outcome.balance_minor, CARD_BALANCE - 200);
+    call_finish(&before);
+    call_finish(&task);
+    call_finish(&after);
+}
+
+static void the_hot_tier_learns_each_commit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct hot_value value;
+    struct call call;
+    call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_true(hot_get(fixture->hot, fixture->tenant_id, fixture->card_index, clock_monotonic_us(),
+                        &value));
+    assert_int_equal(value.card.balance_minor, CARD_BALANCE - 1000);
+    call_finish(&call);
+}
+
+static void the_hot_tier_does_not_know_unsold_stock(void **state)
+{
+    struct fixture *fixture = *state;
+    struct hot_value value;
+    struct call call;
+    memset(fixture->card_index, 8, CARD_INDEX_BYTES);
+    call_init(&call, fixture, ACTION_ISSUE, 0, 0);
+    call.job.command.new_card.status = CARD_STOCK;
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.outcome.result, RESULT_OK);
+    assert_false(hot_get(fixture->hot, fixture->tenant_id, fixture->card_index,
+                         clock_monotonic_us(), &value));
+    call_finish(&call);
+}
+
+static void nothing_is_taken_after_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call last;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&last, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &last);
+    faulty_store_let_go(&fixture->faulty);
+    stop_committer(fixture); /* finishes what is queued */
+    assert_int_equal(last.homecomings, 1);
+    assert_int_equal(last.job.error, 0);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 1000);
+    call_finish(&last);
+}
+
+struct till {
+    struct fixture *fixture;
+    int64_t first_order;
+    int approved;
+};
+
+static void *till_run(void *argument)
+{
+    struct till *till = argument;
+    for (int i = 0; i < 200; i++) {
+        struct call call;
+        call_init(&call, till->fixture, ACTION_CHARGE, till->first_order + i, 10);
+        submit(till->fixture, &call);
+        call_await(&call);
+        till->approved += call.job.error == 0 && call.job.outcome.result == RESULT_OK;
+        call_finish(&call);
+    }
+    return NULL;
+}
+
+static void many_tills_at_once_each_get_their_own_answer(void **state)
+{
+    enum { TILLS = 8 };
+    struct fixture *fixture = *state;
+    struct till tills[TILLS];
+    pthread_t threads[TILLS];
+    for (int i = 0; i < TILLS; i++) {
+        tills[i] = (struct till){fixture, 1000 * (i + 1), 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, till_run, &tills[i]), 0);
+    }
+    int approved = 0;
+    for (int i = 0; i < TILLS; i++) {
+        pthread_join(threads[i], NULL);
+        approved += tills[i].approved;
+    }
+    stop_committer(fixture);
+    assert_int_equal(approved, TILLS * 200);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 10 * TILLS * 200);
+}
+
+#define committer_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        committer_test(a_charge_is_answered_after_its_commit),
+        committer_test(what_waits_together_is_committed_together),
+        committer_test(a_command_cancelled_in_the_queue_never_runs),
+        committer_test(a_command_that_was_taken_cannot_be_called_not_done),
+        committer_test(a_command_with_too_little_time_left_is_not_begun),
+        committer_test(a_full_queue_refuses_and_keeps_nothing),
+        committer_test(a_store_that_fails_and_comes_back_is_told_and_forgotten),
+        committer_test(a_full_disk_at_commit_moves_nothing),
+        committer_test(a_batch_that_breaks_a_constraint_is_run_again_one_by_one),
+        committer_test(an_unknown_commit_that_happened_is_answered_as_done),
+        committer_test(an_unknown_commit_that_did_not_happen_never_can),
+        committer_test(an_unknown_commit_at_the_end_stays_unconfirmed),
+        committer_test(a_task_runs_in_its_place_and_brings_its_error_home),
+        committer_test(the_hot_tier_learns_each_commit),
+        committer_test(the_hot_tier_does_not_know_unsold_stock),
+        committer_test(nothing_is_taken_after_the_end),
+        committer_test(many_tills_at_once_each_get_their_own_answer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+/* A store that fails, waits or lies on request. */
+#include "tests/support/faulty_store.h"
+
+#include "base/error.h"
+
+static struct faulty_store *faulty_of(struct store *store)
+{
+    return (struct faulty_store *)store; /* super is the first member */
+}
+
+static bool count_down(struct faulty_store *faulty, int *counter)
+{
+    pthread_mutex_lock(&faulty->mutex);
+    bool fails = *counter > 0;
+    if (fails)
+        (*counter)--;
+    pthread_mutex_unlock(&faulty->mutex);
+    return fails;
+}
+
+static int faulty_fetch(struct store *store, struct batch *batch)
+{
+    struct faulty_store *faulty = faulty_of(store);
+    pthread_mutex_lock(&faulty->mutex);
+    faulty->fetches++;
+    faulty->waiting++;
+    pthread_cond_broadcast(&faulty->changed);
+    while (faulty->is_held)
+        pthread_cond_wait(&faulty->changed, &faulty->mutex);
+    faulty->waiting--;
+    pthread_mutex_unlock(&faulty->mutex);
+    return count_down(faulty, &faulty->fail_fetches) ? faulty->fetch_error
+                                                     : store_fetch(faulty->real, batch);
+}
+
+static int faulty_commit(struct store *store, const struct batch *batch)
+{
+    struct faulty_store *faulty = faulty_of(store);
+    if (!count_down(faulty, &faulty->fail_commits))
+        return store_commit(faulty->real, batch);
+    if (faulty->commit_error == ERR_COMMIT_UNKNOWN && faulty->unknown_happens) {
+        int err = store_commit(faulty->real, batch);
+        return err != 0 ? err : ERR_COMMIT_UNKNOWN;
+    }
+    store_rollback(faulty->real);
+    return faulty->commit_error;
+}
+
+static void faulty_rollback(struct store *store)
+{
+    store_rollback(faulty_of(store)->real);
+}
+
+static int faulty_settle(struct store *store, const struct batch *batch, bool *happened)
+{
+    struct faulty_store *faulty = faulty_of(store);
+    if (count_down(faulty, &faulty->fail_settles))
+        return ERR_STORE_DOWN;
+    return store_settle(faulty->real, batch, happened);
+}
+
+static int faulty_ping(struct store *store)
+{
+    return store_ping(faulty_of(store)->real);
+}
+
+static const struct store_backend faulty_backend = {
+    .fetch = faulty_fetch,
+    .commit = faulty_commit,
+    .rollback = faulty_rollback,
+    .settle = faulty_settle,
+    .ping = faulty_ping,
+};
+
+void faulty_store_init(struct faulty_store *faulty, struct store *real)
+{
+    *faulty = (struct faulty_store){.super.backend = &faulty_backend, .real = real};
+    pthread_mutex_init(&faulty->mutex, NULL);
+    pthread_cond_init(&faulty->changed, NULL);
+}
+
+void faulty_store_finish(struct faulty_store *faulty)
+{
+    pthread_cond_destroy(&faulty->changed);
+    pthread_mutex_destroy(&faulty->mutex);
+}
+
+void faulty_store_hold(struct faulty_store *faulty)
+{
+    pthread_mutex_lock(&faulty->mutex);
+    faulty->is_held = true;
+    pthread_mutex_unlock(&faulty->mutex);
+}
+
+void faulty_store_let_go(struct faulty_store *faulty)
+{
+    pthread_mutex_lock(&faulty->mutex);
+    faulty->is_held = false;
+    pthread_cond_broadcast(&faulty->changed);
+    pthread_mutex_unlock(&faulty->mutex);
+}
+
+void faulty_store_await_waiting(struct faulty_store *faulty)
+{
+    pthread_mutex_lock(&faulty->mutex);
+    while (faulty->waiting == 0)
+        pthread_cond_wait(&faulty->changed, &faulty->mutex);
+    pthread_mutex_unlock(&faulty->mutex);
+}

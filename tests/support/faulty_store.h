@@ -1,0 +1,35 @@
+/*
+ * A store in front of a real one that fails, waits or lies on request (a countdown, in the manner
+ * of raft's test/lib/fault.h). Everything it does not spoil reaches the real store.
+ */
+#ifndef COUNTERPART_TESTS_FAULTY_STORE_H
+#define COUNTERPART_TESTS_FAULTY_STORE_H
+
+#include "store/backend.h"
+
+#include <pthread.h>
+
+struct faulty_store {
+    struct store super;
+    struct store *real;
+    pthread_mutex_t mutex; /* guards what is below; the committer's thread and the test's use it */
+    pthread_cond_t changed;
+    bool is_held; /* fetch waits */
+    int waiting;  /* fetches that wait now */
+    int fetches;
+    int fail_fetches; /* so many of the next fetches fail with fetch_error */
+    int fetch_error;
+    int fail_commits; /* so many of the next commits fail with commit_error */
+    int commit_error;
+    bool unknown_happens; /* ERR_COMMIT_UNKNOWN: commit really, then claim not to know; else roll
+                             back */
+    int fail_settles;     /* so many of the next settles fail with ERR_STORE_DOWN */
+};
+
+void faulty_store_init(struct faulty_store *faulty, struct store *real);
+void faulty_store_finish(struct faulty_store *faulty);
+void faulty_store_hold(struct faulty_store *faulty);
+void faulty_store_let_go(struct faulty_store *faulty);
+void faulty_store_await_waiting(struct faulty_store *faulty); /* until a fetch waits */
+
+#endif
