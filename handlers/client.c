@@ -30,7 +30,7 @@ static bool address_parse(struct text text, uint8_t address[16], bool *is_v4)
     if (inet_pton(AF_INET6, copy, &v6) != 1)
         return false;
     memcpy(address, &v6, 16);
-    *is_v4 = memcmp(address, mapped, sizeof(mapped)) == 0;
+    *is_v4 = false; /* as it was written: "::ffff:10.0.0.0/104" counts its bits as IPv6 */
     return true;
 }
 

@@ -11,7 +11,11 @@
 #include "base/banned.h"
 
 #define LOOP_SLEEP_MAX_MS 500 /* an idle loop still looks at its phase twice a second */
-#define REFUSAL_MAX 2048      /* a sentence of 256 bytes, each escaped as \\u00XX, and the frame */
+/* Request ids count up from a random number below 2^52: even readers that keep JSON numbers in
+ * binary floating point see them exactly. */
+#define REQUEST_ID_MASK ((UINT64_C(1) << 52) - 1)
+#define REQUEST_ID_TEXT_MAX 24
+#define REFUSAL_MAX 2048 /* a sentence of 256 bytes, each escaped as \\u00XX, and the frame */
 
 /* --- snapshots: one reference per loop, so that no request touches the directory's lock */
 
@@ -195,6 +199,7 @@ void exchange_loop_init(struct exchange_loop *loop, h2o_evloop_t *evloop,
     h2o_multithread_register_receiver(loop->context.queue, &loop->homecoming, on_homecoming);
     handlers->random.fill(handlers->random.context, (uint8_t *)&loop->request_id_next,
                           sizeof(loop->request_id_next));
+    loop->request_id_next &= REQUEST_ID_MASK;
 }
 
 void exchange_loop_finish(struct exchange_loop *loop)
@@ -353,10 +358,11 @@ static void add_standard_headers(struct exchange *exchange, const char *content_
                    strlen(content_type));
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
                    H2O_STRLIT("no-store"));
-    char *id = h2o_mem_alloc_pool(&req->pool, 2 * sizeof(exchange->request_id) + 1);
-    text_hex_encode(id, (const uint8_t *)&exchange->request_id, sizeof(exchange->request_id));
-    exchange_add_header(exchange, "x-request-id",
-                        (struct text){id, 2 * sizeof(exchange->request_id)});
+    char *id = h2o_mem_alloc_pool(&req->pool, REQUEST_ID_TEXT_MAX);
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, id, REQUEST_ID_TEXT_MAX);
+    text_append_int64(&buffer, (int64_t)exchange->request_id);
+    exchange_add_header(exchange, "x-request-id", text_buffer_text(&buffer));
 }
 
 static const char *exchange_route_name(const struct exchange *exchange)

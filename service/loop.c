@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <h2o/http1.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,6 +38,8 @@ struct loop {
     int32_t connection_count;
     h2o_multithread_receiver_t wake;
     pthread_t thread;
+    sem_t started;
+    int start_error;
     _Atomic enum loop_phase asked;
     enum loop_phase phase;
     _Atomic int64_t quiet_since_us; /* 0: something is under way */
@@ -268,9 +271,8 @@ static void loop_stop(struct loop *loop)
     loop->evloop = NULL;
 }
 
-static void *loop_run(void *argument)
+static void loop_serve(struct loop *loop)
 {
-    struct loop *loop = argument;
     enum loop_phase asked;
     while ((asked = atomic_load(&loop->asked)) != LOOP_STOPPED) {
         if (asked == LOOP_DRAINING && loop->phase == LOOP_RUNNING)
@@ -279,11 +281,9 @@ static void *loop_run(void *argument)
         if (loop->phase == LOOP_DRAINING)
             loop_note_quiet(loop);
     }
-    loop_stop(loop);
-    return NULL;
 }
 
-/* --- from other threads */
+/* --- starting */
 
 static void on_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
@@ -306,37 +306,73 @@ static void make_refusal(struct loop *loop)
     loop->refusal_length = buffer.length;
 }
 
-static void loop_init(struct loop *loop, const struct loop_config *config)
+/* On the loop's own thread: sockets of libh2o allocate from lists of the thread that made them. */
+static int loop_start(struct loop *loop)
 {
+    const struct loop_config *config = &loop->config;
+    loop->evloop = h2o_evloop_create();
+    exchange_loop_init(&loop->exchanges, loop->evloop, config->globalconf, config->handlers);
+    h2o_multithread_register_receiver(loop->exchanges.context.queue, &loop->wake, on_wake);
+    int err = 0;
+    for (int i = 0; err == 0 && i < config->listeners->count; i++)
+        err = listener_open(loop, &config->listeners->items[i], &loop->listeners[i]);
+    return err;
+}
+
+static void *loop_run(void *argument)
+{
+    struct loop *loop = argument;
+    loop->start_error = loop_start(loop);
+    bool has_started = loop->start_error == 0;
+    sem_post(&loop->started); /* from here on loop_create's caller may go on */
+    if (has_started)
+        loop_serve(loop);
+    loop_stop(loop);
+    return NULL;
+}
+
+static struct loop *loop_make(const struct loop_config *config)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+    if (loop == NULL)
+        return NULL;
     loop->config = *config;
     loop->public_hosts[0] = config->public_host;
     loop->local_hosts[0] = config->local_host;
     h2o_linklist_init_anchor(&loop->connections);
     make_refusal(loop);
-    loop->evloop = h2o_evloop_create();
-    exchange_loop_init(&loop->exchanges, loop->evloop, config->globalconf, config->handlers);
-    h2o_multithread_register_receiver(loop->exchanges.context.queue, &loop->wake, on_wake);
+    CHECK(sem_init(&loop->started, 0, 0) == 0);
+    return loop;
+}
+
+static void loop_free(struct loop *loop)
+{
+    sem_destroy(&loop->started);
+    free(loop);
 }
 
 int loop_create(const struct loop_config *config, struct loop **loop)
 {
-    struct loop *made = calloc(1, sizeof(*made));
+    struct loop *made = loop_make(config);
     if (made == NULL)
         return ERR_NO_MEMORY;
-    loop_init(made, config);
-    int err = 0;
-    for (int i = 0; err == 0 && i < config->listeners->count; i++)
-        err = listener_open(made, &config->listeners->items[i], &made->listeners[i]);
-    if (err == 0 && pthread_create(&made->thread, NULL, loop_run, made) != 0)
-        err = ERR_NO_MEMORY;
-    if (err != 0) {
-        loop_stop(made);
-        free(made);
-        return err;
+    if (pthread_create(&made->thread, NULL, loop_run, made) != 0) {
+        loop_free(made);
+        return ERR_NO_MEMORY;
     }
-    *loop = made;
-    return 0;
+    while (sem_wait(&made->started) != 0)
+        ;
+    if (made->start_error == 0) {
+        *loop = made;
+        return 0;
+    }
+    int err = made->start_error;
+    pthread_join(made->thread, NULL);
+    loop_free(made);
+    return err;
 }
+
+/* --- from other threads */
 
 void loop_ask(struct loop *loop, enum loop_phase phase)
 {
@@ -357,5 +393,5 @@ void loop_destroy(struct loop *loop)
     loop_ask(loop, LOOP_STOPPED);
     pthread_join(loop->thread, NULL);
     if (loop->evloop == NULL)
-        free(loop);
+        loop_free(loop);
 }
