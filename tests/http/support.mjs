@@ -19,6 +19,12 @@ export const TOKEN = 'test-signature-token';
 export const HTTP2_IS_TESTED = process.env.COUNTERPART_HTTP2 === 'on';
 export const IS_SOAK = Boolean(process.env.COUNTERPART_SOAK);
 
+/** For tests that wait for slow clients to be cut off. */
+export const SHORT_TIMEOUTS = { COUNTERPART_REQUEST_TIMEOUT_S: '2' };
+
+// The service refuses COUNTERPART_ variables that it does not know, so ours stay here.
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERPART_')));
+
 const READY_MS = 20_000; // a sanitizer build on a busy machine
 const STOP_MS = 15_000;
 const REQUEST_MS = 15_000;
@@ -79,7 +85,7 @@ function start(command, args, options) {
 /** Runs a program to its end: {code, signal, stdout, stderr, json}. */
 export function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_000 } = {}) {
   return new Promise((resolve, reject) => {
-    const child = start(command, args, { env: { ...process.env, ...env }, cwd });
+    const child = start(command, args, { env: { ...ENVIRONMENT, ...env }, cwd });
     const out = [], err = [];
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
     child.stdout.on('data', (data) => out.push(data));
@@ -96,6 +102,9 @@ export function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_0
     });
   });
 }
+
+/** A program that runs beside a test; ended with the tests at the latest. */
+export const spawnHelper = (command, args) => start(command, args, { env: ENVIRONMENT });
 
 /** A port that is free now, below the range that outgoing connections use. */
 export async function freePort() {
@@ -223,7 +232,7 @@ export function rawRequest(pathname, body, { method = 'POST', token = TOKEN, hea
 
 // --- the service ---------------------------------------------------------------------------------
 
-const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK\(/;
+const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK failed:/;
 
 export class Service {
   /** Starts `counterpart serve`; env adds to or replaces the defaults, undefined removes. */
@@ -241,7 +250,7 @@ export class Service {
 
   get origin() { return `${this.scheme}://127.0.0.1:${this.port}`; }
   get environment() {
-    return { ...process.env, COUNTERPART_LISTEN: `${this.scheme === 'https' ? 'https://' : ''}127.0.0.1:${this.port}`,
+    return { ...ENVIRONMENT, COUNTERPART_LISTEN: `${this.scheme === 'https' ? 'https://' : ''}127.0.0.1:${this.port}`,
       COUNTERPART_DATA: this.data, ...this.env };
   }
 
@@ -319,20 +328,25 @@ export class Service {
 
   signal(name) { process.kill(this.child.pid, name); }
 
+  #sanitizersAreSilent() {
+    const at = this.log.search(SANITIZER);
+    if (at >= 0) assert.fail(`a sanitizer or a CHECK spoke:\n${this.log.slice(Math.max(0, at - 200), at + 8000)}`);
+  }
+
   /** Ends it as an operator would; a sanitizer's word or an exit code other than 0 is a failure. */
   async stop() {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
     const end = await Promise.race([this.ended, sleep(STOP_MS)]);
     if (!end) this.child.kill('SIGKILL');
     assert.ok(end, `did not end within ${STOP_MS} ms of SIGTERM:\n${this.log.slice(-4000)}`);
-    assert.doesNotMatch(this.log, SANITIZER, this.log.slice(-8000));
+    this.#sanitizersAreSilent();
     assert.equal(end.code, 0, `ended with ${end.code ?? end.signal}:\n${this.log.slice(-4000)}`);
   }
 
   async kill() {
     this.child.kill('SIGKILL');
     await this.ended;
-    assert.doesNotMatch(this.log, SANITIZER, this.log.slice(-8000));
+    this.#sanitizersAreSilent();
   }
 
   /** Starts again on the same data and the same port. */
@@ -383,7 +397,7 @@ export class Tenant {
   }
 
   show(number) {
-    return this.service.must(['card', 'show', '--tenant', String(this.id), '--number', String(number)]);
+    return this.service.must(['card', 'show', '--tenant', String(this.id), '--number', String(number), '--limit', '200']);
   }
 
   till(options) { return new Till(this, options); }
@@ -450,7 +464,7 @@ export function isApproved(reply, { amount, balance } = {}) {
 
 /** "amount":25.50 exactly as it stands in the text: 25.5 would be another text. */
 function fieldIs(name, text) {
-  return new RegExp(`"${name}":\\s*${String(text).replace('.', '\\.')}[,}\\s]`);
+  return new RegExp(`"${name}":\\s*${String(text).replaceAll('.', '\\.')}[,}\\s]`);
 }
 
 export function isRefused(reply, sentence, { status = 200 } = {}) {
@@ -466,4 +480,41 @@ export function isRefused(reply, sentence, { status = 200 } = {}) {
 export function areIdentical(a, b) {
   assert.equal(a.status, b.status);
   assert.ok(a.body.equals(b.body), `replies differ:\n${a.text}\n${b.text}`);
+}
+
+// --- more than one suite needs these -------------------------------------------------------------
+
+/** The demo tenant, through mocks/demo/seed.sh: {stdout, values of demo.env}. */
+export async function seedDemo(service) {
+  const { code, stdout, stderr } = await run('sh', [path.join(ROOT, 'mocks/demo/seed.sh'), BUILD], { env: { COUNTERPART_DATA: service.data } });
+  assert.equal(code, 0, stdout + stderr);
+  const lines = fs.readFileSync(path.join(service.data, 'demo.env'), 'utf8').split('\n');
+  const values = lines.map((line) => line.match(/^(\w+)='(.*)'$/)).filter(Boolean).map(([, name, value]) => [name, value]);
+  return { stdout, ...Object.fromEntries(values) };
+}
+
+let nextCompany = 5678;
+
+/** A tenant with a company of its own: the first has the demo tenant's. */
+export function newTenant(service, options = {}) {
+  return service.addTenant({ company: nextCompany++, ...options });
+}
+
+/** The entries of `card show` in which money moved. */
+export const movements = (shown) => shown.entries.filter((entry) => entry.result === 'ok' && Number(entry.amount) > 0);
+
+/** Runs what must not see the local day or clock hour change: waits for the next one when less
+ *  than `seconds` are left of this one. Gives the local date. */
+export async function stillIn(period, timeZone, seconds, run) {
+  const parts = () => Object.fromEntries(new Intl.DateTimeFormat('en-CA', { timeZone, hourCycle: 'h23', year: 'numeric',
+    month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+    .formatToParts(new Date()).map(({ type, value }) => [type, value]));
+  const left = () => {
+    const { hour, minute, second } = parts();
+    const ofHour = 3600 - Number(minute) * 60 - Number(second);
+    return period === 'hour' ? ofHour : ofHour + (23 - Number(hour)) * 3600;
+  };
+  if (left() < seconds) await sleep((left() + 1) * 1000);
+  const { year, month, day } = parts();
+  return run(`${year}-${month}-${day}`);
 }
