@@ -50,7 +50,7 @@ function freePort() {
 /** The service's environment: the tests' own variables are none of its business. */
 async function environment() {
   const env = { ...process.env, COUNTERPART_DATA: data, COUNTERPART_LISTEN: `127.0.0.1:${await freePort()}` };
-  for (const name of ['COUNTERPART_BIN', 'COUNTERPART_SOAK', 'COUNTERPART_SEED', 'NODE_TEST_CONTEXT']) delete env[name];
+  for (const name of ['COUNTERPART_BIN', 'COUNTERPART_SOAK', 'COUNTERPART_SEED', 'COUNTERPART_HTTP2', 'NODE_TEST_CONTEXT']) delete env[name];
   return env;
 }
 
