@@ -41,6 +41,7 @@ const note = (text) => process.stderr.write(`${text}\n`);
 // --- programs under measurement ----------------------------------------------------------------------------------
 
 const children = new Set();
+const started = [];
 const work = mkdtempSync(join(process.env.BENCH_DIR ?? join(root, 'build'), 'bench-'));
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
@@ -51,6 +52,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 function start(command, args, env = {}) {
   const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
   children.add(child);
+  started.push(child);
   child.log = '';
   child.stderr.on('data', (data) => { child.log = (child.log + data).slice(-4000); });
   child.ended = new Promise((done) => child.once('exit', (code) => { children.delete(child); done(code); }));
@@ -344,4 +346,13 @@ async function main() {
   process.exitCode = failures === 0 ? 0 : 1;
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  await sleep(200);
+  for (const child of started.filter((one) => one.exitCode !== null || one.signalCode !== null))
+    note(`${child.spawnfile} ended with ${child.exitCode ?? child.signalCode}:\n${child.log}`);
+  note(error.stack);
+  process.exitCode = 1;
+  process.exit();
+}
