@@ -16,7 +16,7 @@ for _ in $(seq 100); do
     kill -0 "$server" 2>/dev/null || break
     sleep 0.1
 done
-"$here/seed.sh" || echo "the demo tenant could not be set up" >&2
+"$here/seed.sh" /usr/local/bin || echo "the demo tenant could not be set up" >&2
 
 # A signal interrupts wait; the service then drains, and its own exit code is ours.
 status=0
