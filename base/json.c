@@ -14,12 +14,12 @@
  * Why the text is read here and not by json-c's tokener. With JSON_TOKENER_STRICT and
  * JSON_TOKENER_VALIDATE_UTF8 the tokener of json-c 0.16 still takes names in single quotes, control
  * characters in strings, overlong and surrogate UTF-8, lone \u surrogates (as U+FFFD), NaN and
- * Infinity, "-01", "00", "-.5" and "1."; it cuts names at \u0000, keeps the last of two equal names,
- * saturates integers beyond 2^64 (two long card numbers become one) and forgets how they were
- * written. No flag changes that, so a strict scanner would have to stand in front of it, and then
- * the tokener is what costs: 2.4 us to parse and read a register's 117-byte body, against 0.9 us
- * this way (of which allocating json-c's objects 0.3). tests/fuzz/fuzz_json.c holds the two against
- * each other: what is taken here, the tokener reads as the same tree.
+ * Infinity, "-01", "00", "-.5" and "1."; it cuts names at \u0000, keeps the last of two equal
+ * names, saturates integers beyond 2^64 (two long card numbers become one) and forgets how they
+ * were written. No flag changes that, so a strict scanner would have to stand in front of it, and
+ * then the tokener is what costs: 2.4 us to parse and read a register's 117-byte body, against 0.9
+ * us this way (of which allocating json-c's objects 0.3). tests/fuzz/fuzz_json.c holds the two
+ * against each other: what is taken here, the tokener reads as the same tree.
  *
  * In the tree a number is a string object that carries number_mark: its source text is all there is
  * to know, and no double comes into being. A JSON null is NULL, in json-c as in our interface.
