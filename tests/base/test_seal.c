@@ -127,6 +127,19 @@ static void hmac_key_signs_again_and_again(void **state)
     seal_hmac_destroy(NULL);
 }
 
+/* On both sides of the block size; computed with another implementation. */
+static void hmac_key_of_a_block_is_used_whole_and_a_longer_one_hashed(void **state)
+{
+    (void)state;
+    char key[65];
+    uint8_t mac[SEAL_MAC_BYTES];
+    memset(key, 'k', sizeof(key));
+    sign((struct text){key, 64}, TEXT("m"), mac);
+    assert_mac(mac, "3b7a8d453e76edb519238a515105a57508d0f169f480ebeee120a9e7803289fa");
+    sign((struct text){key, 65}, TEXT("m"), mac);
+    assert_mac(mac, "c2d7d4c2256ddb097409ec0c67e1d58fa1a007fc6932cac0d892a525d08af7cc");
+}
+
 static void hmac_of_an_empty_key_is_defined(void **state)
 {
     (void)state;
@@ -571,6 +584,7 @@ int main(void)
         cmocka_unit_test(hmac_gives_the_rfc_4231_vectors),
         cmocka_unit_test(hmac_gives_the_signatures_of_the_protocol),
         cmocka_unit_test(hmac_key_signs_again_and_again),
+        cmocka_unit_test(hmac_key_of_a_block_is_used_whole_and_a_longer_one_hashed),
         cmocka_unit_test(hmac_of_an_empty_key_is_defined),
         cmocka_unit_test(hmac_key_may_be_used_by_many_threads),
         cmocka_unit_test(keys_are_derived_by_hkdf),

@@ -4,8 +4,6 @@
  *   what is taken, written by our writer and taken again is the same text;
  *   any bytes, written as a name and as text, are taken, and valid UTF-8 comes back unchanged.
  */
-#include "fuzz.h"
-
 #include "base/error.h"
 #include "base/json.h"
 
@@ -14,6 +12,8 @@
 #include <string.h>
 
 #include "base/banned.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define INPUT_MAX (64 * 1024)
 /* Every byte may become six characters ("\u0001"), twice, with punctuation around. */

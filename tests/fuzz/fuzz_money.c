@@ -4,8 +4,6 @@
  *   what is taken, written by money_append, is the input without its superfluous zeroes;
  *   and reads back as the same amount.
  */
-#include "fuzz.h"
-
 #include "base/error.h"
 #include "base/money.h"
 
@@ -14,6 +12,8 @@
 #include <string.h>
 
 #include "base/banned.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define UNTOUCHED INT64_C(-4242)
 
