@@ -125,7 +125,7 @@ static void exchange_tell(struct exchange *exchange, exchange_done_fn on_done,
 static void errand_come_home(struct errand *errand)
 {
     struct exchange_loop *loop = errand->loop;
-    if (h2o_linklist_is_linked(&errand->by_deadline)) /* not after its deadline */
+    if (h2o_linklist_is_linked(&errand->by_deadline)) /* else its deadline was first */
         h2o_linklist_unlink(&errand->by_deadline);
     loop->jobs_away--;
     if (errand->slot != NULL) {

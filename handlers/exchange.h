@@ -47,6 +47,7 @@ struct handlers {
     _Atomic int64_t pinged_at_us;     /* /readyz: monotonic time and result of the last store ping;
                                          0: never */
     _Atomic int ping_error;
+    _Atomic int64_t probed_at_us; /* the last write that /readyz tried on an unhealthy committer */
 };
 
 /* A loop's share of the snapshots: one reference for all requests of the loop that started with it.

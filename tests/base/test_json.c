@@ -529,11 +529,8 @@ static const struct text not_one_strict_value[] = {
     STATIC_BYTES("\"\\ud800\\u0041\""),
     STATIC_BYTES("\"\\ud800\\ud800\""),
     STATIC_BYTES("\"\\udc00\\ud800\""),
-<<<<<<< HEAD
-=======
     STATIC_BYTES("\"\\udc00\\udc00\""),
     STATIC_BYTES("\"\\ud800\\ue000\""),
->>>>>>> fa7e334333b4ae51d9e69cb11bb4715ac564b8d0
     /* white space that JSON does not know */
     STATIC_BYTES("\v{}"),
     STATIC_BYTES("{}\f"),

@@ -4,11 +4,8 @@
  *   there are as many as there are non-empty pieces between '&';
  *   written again with every byte escaped, the same pairs come back.
  */
-<<<<<<< HEAD
 #include "fuzz.h"
 
-=======
->>>>>>> fa7e334333b4ae51d9e69cb11bb4715ac564b8d0
 #include "base/error.h"
 #include "base/text.h"
 
@@ -17,11 +14,6 @@
 
 #include "base/banned.h"
 
-<<<<<<< HEAD
-=======
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
->>>>>>> fa7e334333b4ae51d9e69cb11bb4715ac564b8d0
 struct memory {
     char *base;
     struct text_buffer buffer;
