@@ -373,11 +373,10 @@ test('SIGTERM under load loses no accepted request', async () => {
       }
     });
   }
-  console.log(`# ${answers(answered)} at SIGTERM, ${unanswered} closed before they were read`);
+  console.log(`# ${answered} answered at SIGTERM, ${unanswered} closed before they were read`);
   assert.ok(answered > 0);
   await service.stop();
 });
-const answers = (count) => `${count} answered`;
 
 test('while draining, readyz is red or the door is closed, and the process ends by itself', async () => {
   const service = await Service.start();
