@@ -71,6 +71,15 @@ make_base() {
 # config NAME: an array of the image's configuration, one item a line
 config() { buildah inspect --type image --format "{{range .Docker.Config.$1}}{{println .}}{{end}}" $IMAGE | sed '/^$/d'; }
 
+# The container's first process: the entrypoint, in the process group that buildah was started in.
+first_process() {
+    local pid
+    for pid in $(pgrep -g "$server"); do
+        [ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" = "/bin/bash ${entrypoint[*]} ${command[*]} " ] && echo "$pid" && return
+    done
+    die "the entrypoint is not running"
+}
+
 with_buildah() {
     local missing=() tool port entrypoint command health
     for tool in buildah debootstrap; do command -v $tool >/dev/null || missing+=($tool); done
@@ -99,7 +108,7 @@ with_buildah() {
     try 60 "${inside[@]}" "${health[@]}" 2>/dev/null || die "the health check did not turn green"
     say "the health check is green"
     charge "${inside[@]}"
-    kill -TERM -- "-$server"
+    kill -TERM "$(first_process)" # as an engine would: the container's first process alone
     wait "$server" || die "it did not stop cleanly: exit code $?"
     server=''
     "${inside[@]}" "${health[@]}" 2>/dev/null && die "the health check is green after the end"
