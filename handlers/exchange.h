@@ -11,6 +11,7 @@
 #ifndef COUNTERPART_HANDLERS_EXCHANGE_H
 #define COUNTERPART_HANDLERS_EXCHANGE_H
 
+#include "handlers/client.h"
 #include "handlers/metrics.h"
 #include "handlers/profile.h"
 #include "runtime/committer.h"
@@ -34,32 +35,75 @@ struct handlers {
     struct profiles *profiles;
     const struct seal *seal;
     struct metrics *metrics;
+    const struct client_proxies *proxies; /* whose X-Forwarded-For is believed */
     struct id_source random;
     const char *public_url;
     const char *store_name; /* "sqlite" */
     int64_t generation;     /* of the store; part of every reference */
     _Atomic bool
         is_draining; /* SIGTERM was seen: /readyz is red, connections close after their answer */
+    _Atomic uint64_t directory_epoch; /* counts directory_load; loops keep their snapshot until it
+                                         moves */
+    _Atomic int64_t pinged_at_us;     /* /readyz: monotonic time and result of the last store ping;
+                                         0: never */
+    _Atomic int ping_error;
+    _Atomic int64_t probed_at_us; /* the last write that /readyz tried on an unhealthy committer */
 };
+
+/* A loop's share of the snapshots: one reference for all requests of the loop that started with it.
+ */
+struct exchange_snapshot;
+
+/* What exchanges need of the loop they run on. service/ owns one per loop thread. */
+struct exchange_loop {
+    h2o_context_t context; /* first: found from req->conn->ctx */
+    struct handlers *handlers;
+    h2o_multithread_receiver_t homecoming; /* jobs that workers have given back */
+    h2o_linklist_t away;                   /* jobs under way, by deadline */
+    struct exchange_snapshot *snapshot;
+    struct exchange_snapshot *retired; /* replaced, perhaps still used */
+    uint64_t request_id_next;
+    int32_t jobs_away;
+    int32_t unanswered; /* exchanges begun and not yet answered */
+    int32_t lingering;  /* handlers/linger.h */
+};
+
+/* On the thread that will run it: libh2o's sockets allocate from lists of the thread that made
+ * them. ownership  the loop's memory is the caller's, zeroed; evloop stays the caller's. */
+void exchange_loop_init(struct exchange_loop *loop, h2o_evloop_t *evloop,
+                        h2o_globalconf_t *globalconf, struct handlers *handlers);
+/* All jobs must be home (jobs_away 0) and all connections closed. */
+void exchange_loop_finish(struct exchange_loop *loop);
+/* Once per turn of the loop: ends what is past its deadline. Returns how many milliseconds the loop
+ * may sleep. */
+int32_t exchange_loop_tend(struct exchange_loop *loop);
 
 struct exchange {
     h2o_req_t *req;
+    struct exchange_loop *loop;
     struct handlers *handlers;
-    const struct route *route;
-    const struct directory_snapshot *snapshot; /* held until the exchange dies */
-    const struct directory_tenant *tenant; /* of the {key} in the path; NULL for routes without */
-    struct text path_tail;                 /* what {name} at the end of the pattern matched */
-    struct text query;                     /* after '?', undecoded */
+    const struct route *route;                 /* NULL: unknown path */
+    const struct directory_snapshot *snapshot; /* good until the exchange is answered */
+    const struct directory_tenant *tenant;     /* of the {key} in the path; NULL without */
+    struct text query;                         /* after '?', undecoded */
     struct text body;
     int64_t received_wall_us;
     int64_t received_monotonic_us;
     uint64_t request_id; /* in the logs and in X-Request-Id */
     void *data;          /* the handler's own, in the request pool */
+    struct exchange_snapshot *held;
+    int32_t jobs_away;
+    bool is_answered;
 };
 
 /* Called on the loop when the job has ended and the request is still there. error is job->error (0:
- * DONE well). The job is freed after the call: copy what the reply needs. */
+ * DONE well). After ERR_CANCELLED and ERR_UNCONFIRMED only job->error and job->command may be
+ * looked at: the real job may still be the worker's. The job is freed after the call: copy what the
+ * reply needs. */
 typedef void (*exchange_done_fn)(struct exchange *exchange, const struct job *job);
+
+/* A request has arrived; counterpart: its answer, or its death. is_local: on the admin socket. */
+struct exchange *exchange_begin(h2o_req_t *req);
 
 /* Memory that lives as long as the request; zeroed. */
 void *exchange_allocate(struct exchange *exchange, size_t size);
@@ -68,7 +112,8 @@ void *exchange_allocate(struct exchange *exchange, size_t size);
  * Hand a job to the committer or a reader. The job is made by exchange_job, filled by the handler,
  * and from here on no longer the handler's. When the queue is full the exchange is answered 503
  * with Retry-After. At the deadline a job still queued is cancelled and on_done gets ERR_CANCELLED;
- * one that was taken gets ERR_UNCONFIRMED.
+ * one that was taken gets ERR_UNCONFIRMED. Several jobs may be under way for one exchange; on_done
+ * is not called for those that come home after the answer.
  */
 struct job *
 exchange_job(struct exchange *exchange,
@@ -78,16 +123,29 @@ void exchange_submit_write(struct exchange *exchange, struct job *job,
                            exchange_done_fn on_done); /* a task, on the committer's thread */
 void exchange_submit_read(struct exchange *exchange, struct job *job,
                           exchange_done_fn on_done); /* a task, on a reader's thread */
+/* As exchange_submit_command, but the answer to a full queue is the caller's: on error the job has
+ * been freed. */
+MUST_CHECK int exchange_offer_command(struct exchange *exchange, struct job *job,
+                                      exchange_done_fn on_done);
 
 /* Answer, exactly once. body is copied. Sets content type, length, no-store; HEAD gets no body. */
 void exchange_reply_json(struct exchange *exchange, int status, struct text body);
 void exchange_reply_text(struct exchange *exchange, int status, const char *content_type,
                          struct text body);
-/* {"success":false,"error":"sentence","code":"wire_name"}, in the tenant's profile where there is
- * one. */
+/* {"success":false,"error":"sentence","code":"wire_name"}, in the tenant's dialect where there is
+ * one. sentence: at most 256 bytes. */
 void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *sentence);
+/* One more header for the answer; before it. name and value must outlive the request (literals or
+ * its pool). */
+void exchange_add_header(struct exchange *exchange, const char *name_lower, struct text value);
+/* The connection ends after the answer: what follows on it cannot be trusted. */
+void exchange_close_after(struct exchange *exchange);
+/* 500 for a request-local violation of our own rules; logged. */
+void exchange_fail_bug(struct exchange *exchange, const char *what);
 
 /* The value of a request header; false when it is not there. */
 bool exchange_header(const struct exchange *exchange, const char *name_lower, struct text *value);
+/* The client's address as text: the socket's, or what a trusted proxy says. For logs. */
+struct text exchange_client(struct exchange *exchange);
 
 #endif

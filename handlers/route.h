@@ -1,5 +1,5 @@
 /*
- * The routes: ONE static table of all endpoints (route.c).
+ * The routes: ONE static table of all endpoints (route.c), and the way of a request to its handler.
  */
 #ifndef COUNTERPART_HANDLERS_ROUTE_H
 #define COUNTERPART_HANDLERS_ROUTE_H
@@ -13,6 +13,7 @@ enum surface {
     SURFACE_NONE,       /* unknown paths */
     SURFACE_COUNT,
 };
+const char *surface_name(enum surface surface);
 
 enum route_auth {
     AUTH_NONE,
@@ -24,11 +25,33 @@ typedef void (*route_handler_fn)(struct exchange *exchange);
 
 struct route {
     const char *method;  /* "GET" also answers HEAD */
-    const char *pattern; /* "/oseries/{key}/checkout" */
+    const char *pattern; /* "/oseries/{key}/checkout": at most one {key}, which matches one segment
+                          */
     const char *name;    /* in metrics and logs: "oseries.checkout" */
     enum surface surface;
     enum route_auth auth;
     route_handler_fn handler;
 };
+
+int route_count(void);
+/* index 0..route_count() - 1. */
+const struct route *route_at(int index);
+/* NULL, for unknown paths, gives route_count(). */
+int route_index(const struct route *route);
+
+enum route_finding {
+    ROUTE_FOUND,
+    ROUTE_UNKNOWN,      /* no such path here */
+    ROUTE_WRONG_METHOD, /* *route is one that has the path: its method is what would be allowed */
+};
+
+/* is_local: the request came over the admin socket, which serves AUTH_LOCAL and SURFACE_OPERATIONS;
+ * the others serve everything but AUTH_LOCAL. *key is what {key} matched, not yet judged. */
+enum route_finding route_find(struct text method, struct text path, bool is_local,
+                              const struct route **route, struct text *key);
+
+/* Puts the one handler and the JSON error filter on all paths of a host. is_local: see route_find.
+ */
+void route_register(h2o_hostconf_t *host, bool is_local);
 
 #endif

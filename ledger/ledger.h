@@ -30,9 +30,9 @@ struct keys {
                                     and register; the newest ORDER_OPERATIONS_MAX */
     bool wants_order_is_known;   /* is there any successful charge of the tenant on that order,
                                     whatever the card? */
-    bool wants_recent_charges;   /* only if the order is not known: this card's successful charges
-                                    with   given_back < amount, not older than recent_since_us, newest
-                                    RECENT_CHARGES_MAX */
+    /* Only if the order is not known: this card's successful charges with given_back < amount, not
+     * older than recent_since_us, the newest RECENT_CHARGES_MAX. */
+    bool wants_recent_charges;
     int64_t recent_since_us;
     bool wants_register_day; /* refunds without a known sale given today by this register */
 };

@@ -27,6 +27,7 @@ struct committer {
     pthread_t thread;
     pthread_t checkpoint_thread;
     bool has_checkpoint_thread;
+    bool is_joined; /* the threads have ended */
     pthread_mutex_t mutex; /* guards what is below */
     pthread_cond_t stopping;
     bool is_stopping;
@@ -60,11 +61,9 @@ static void count_batch(struct committer *committer, int err, int64_t commit_us)
 /* Sleeps, or less when the committer is to stop. true: it is to stop. */
 static bool committer_wait(struct committer *committer, int64_t pause_us)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t at_ns = until.tv_nsec + pause_us * 1000;
-    until.tv_sec += at_ns / 1000000000;
-    until.tv_nsec = at_ns % 1000000000;
+    int64_t until_us = clock_monotonic_us() + pause_us;
+    struct timespec until = {.tv_sec = until_us / CLOCK_US_PER_S,
+                             .tv_nsec = until_us % CLOCK_US_PER_S * 1000};
     pthread_mutex_lock(&committer->mutex);
     int woken = 0;
     while (!committer->is_stopping && woken == 0)
@@ -289,9 +288,9 @@ int committer_create(const struct committer_config *config, struct committer **c
     return 0;
 }
 
-void committer_destroy(struct committer *committer)
+void committer_stop(struct committer *committer)
 {
-    if (committer == NULL)
+    if (committer == NULL || committer->is_joined)
         return;
     queue_close(&committer->queue);
     pthread_mutex_lock(&committer->mutex);
@@ -301,6 +300,14 @@ void committer_destroy(struct committer *committer)
     pthread_join(committer->thread, NULL);
     if (committer->has_checkpoint_thread)
         pthread_join(committer->checkpoint_thread, NULL);
+    committer->is_joined = true;
+}
+
+void committer_destroy(struct committer *committer)
+{
+    if (committer == NULL)
+        return;
+    committer_stop(committer);
     committer_free(committer);
 }
 

@@ -52,13 +52,21 @@ int reader_create(struct store *const *stores, int32_t count, struct reader **re
     return 0;
 }
 
-void reader_destroy(struct reader *reader)
+void reader_stop(struct reader *reader)
 {
     if (reader == NULL)
         return;
     queue_close(&reader->queue);
     for (int32_t i = 0; i < reader->count; i++)
         pthread_join(reader->threads[i].thread, NULL);
+    reader->count = 0;
+}
+
+void reader_destroy(struct reader *reader)
+{
+    if (reader == NULL)
+        return;
+    reader_stop(reader);
     queue_finish(&reader->queue);
     free(reader);
 }

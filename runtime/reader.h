@@ -15,7 +15,10 @@ struct reader;
 
 /* stores: count open reader connections, 1..READER_THREADS_MAX; borrowed until reader_destroy. */
 MUST_CHECK int reader_create(struct store *const *stores, int32_t count, struct reader **reader);
-void reader_destroy(struct reader *reader); /* accepts NULL; finishes what is queued */
+/* Finishes what is queued, then stops the threads; later jobs get ERR_SHUTTING_DOWN. */
+void reader_stop(struct reader *reader); /* accepts NULL */
+/* Stops it if that was not done, and frees it: nobody may submit any more. */
+void reader_destroy(struct reader *reader); /* accepts NULL */
 /* errors: ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays the caller's. */
 MUST_CHECK int reader_submit(struct reader *reader, struct job *job);
 int32_t reader_queue_depth(struct reader *reader);

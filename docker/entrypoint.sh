@@ -1,0 +1,33 @@
+#!/bin/bash
+# Serves; with DEMO=1 a demo tenant is set up beside it and what to paste is printed. Anything but `serve` is handed to
+# the command line client, as in `docker exec ... counterpart tenant list`.
+set -euo pipefail
+here=$(dirname "$0")
+
+if [ "${1:-serve}" != serve ] || [ "${DEMO:-0}" != 1 ]; then
+    exec counterpart "$@"
+fi
+
+counterpart "$@" &
+server=$!
+trap 'kill -TERM "$server" 2>/dev/null || true' TERM INT
+for _ in $(seq 100); do
+    "$here/health.sh" 2>/dev/null && break
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+done
+if "$here/seed.sh" /usr/local/bin; then
+    echo
+    echo "Outside this container, paste these lines instead of the first one:"
+    grep '^DEMO_' "$COUNTERPART_DATA/demo.env"
+else
+    echo "the demo tenant could not be set up" >&2
+fi
+
+# A signal interrupts wait; the service then drains, and its own exit code is ours.
+status=0
+while kill -0 "$server" 2>/dev/null; do
+    status=0
+    wait "$server" || status=$?
+done
+exit "$status"

@@ -1,0 +1,23 @@
+/*
+ * The admin API: what the command line asks the running service over the Unix socket in its data
+ * directory. JSON in, JSON out; amounts are decimal strings; refusals are
+ * {"success":false,"error":"sentence","code":"word"} with status 400, 404, 409 or 503.
+ */
+#ifndef COUNTERPART_HANDLERS_ADMIN_H
+#define COUNTERPART_HANDLERS_ADMIN_H
+
+#include "handlers/exchange.h"
+
+void admin_tenant_add(struct exchange *exchange);
+void admin_tenant_list(struct exchange *exchange);
+void admin_tenant_set(struct exchange *exchange);
+void admin_site_add(struct exchange *exchange);
+void admin_site_list(struct exchange *exchange);
+void admin_card_issue(struct exchange *exchange);
+void admin_card_show(struct exchange *exchange);
+void admin_card_disable(struct exchange *exchange);
+void admin_card_enable(struct exchange *exchange);
+/* The body is signed as it stands, byte for byte; ?tenant=ID. */
+void admin_sign(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * What the admin handlers share: reading members, naming what is wrong, and the way back from a
+ * task on the committer or a reader.
+ */
+#ifndef COUNTERPART_HANDLERS_ADMIN_REQUEST_H
+#define COUNTERPART_HANDLERS_ADMIN_REQUEST_H
+
+#include "base/json.h"
+#include "handlers/exchange.h"
+
+/* Every function that returns false has answered the exchange with a refusal that says why. */
+
+void admin_refuse(struct exchange *exchange, int status, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* An ERR_*, as the status and words it means to an administrator. */
+void admin_refuse_error(struct exchange *exchange, int err);
+
+/* The body as one JSON object whose members are all in allowed (NULL-terminated; NULL: any). *body
+ * is the caller's: jread_destroy. */
+MUST_CHECK bool admin_read_body(struct exchange *exchange, const char *const *allowed,
+                                struct jread **body);
+/* is_wanted: refuse when it is missing; else *text is empty then. */
+MUST_CHECK bool admin_read_text(struct exchange *exchange, const struct jread *body,
+                                const char *name, bool is_wanted, struct text *text);
+MUST_CHECK bool admin_read_int64(struct exchange *exchange, const struct jread *body,
+                                 const char *name, int64_t min, int64_t max, int64_t *number);
+/* A date "YYYY-MM-DD"; missing: 0. */
+MUST_CHECK bool admin_read_date(struct exchange *exchange, const struct jread *body,
+                                const char *name, int32_t *date);
+/* The tenant that the body's member "tenant" names. */
+MUST_CHECK bool admin_read_tenant(struct exchange *exchange, const struct jread *body,
+                                  const struct directory_tenant **tenant);
+/* The same from the query: ?tenant=ID. is_wanted false: *tenant is NULL when it is not named. */
+MUST_CHECK bool admin_query_tenant(struct exchange *exchange, bool is_wanted,
+                                   const struct directory_tenant **tenant);
+
+/* Copies text, which must be 1..size - 1 bytes long, and a NUL into field. */
+MUST_CHECK bool admin_copy(struct exchange *exchange, const char *name, struct text text,
+                           char *field, size_t size);
+
+/* In a task on the committer's thread, after a change: all loops see it before the answer leaves.
+ */
+MUST_CHECK int admin_reload_directory(struct handlers *handlers, struct store *store);
+
+/* key and amount as a decimal string. */
+void admin_write_amount(struct jwrite *writer, struct text key, int64_t amount_minor, int exponent);
+
+#endif

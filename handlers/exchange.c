@@ -1,0 +1,494 @@
+/* Carries one HTTP request to its one answer, over jobs that may outlive it. */
+#include "handlers/exchange.h"
+
+#include "base/log.h"
+#include "handlers/linger.h"
+#include "handlers/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+#define LOOP_SLEEP_MAX_MS 500 /* an idle loop still looks at its phase twice a second */
+/* Request ids count up from a random number below 2^52: even readers that keep JSON numbers in
+ * binary floating point see them exactly. */
+#define REQUEST_ID_MASK ((UINT64_C(1) << 52) - 1)
+#define REQUEST_ID_TEXT_MAX 24
+#define REFUSAL_MAX 2048 /* a sentence of 256 bytes, each escaped as \\u00XX, and the frame */
+
+/* --- snapshots: one reference per loop, so that no request touches the directory's lock */
+
+struct exchange_snapshot {
+    const struct directory_snapshot *snapshot;
+    uint64_t epoch;
+    int32_t uses; /* by exchanges of this loop */
+    struct exchange_snapshot *next;
+};
+
+static void snapshot_destroy(struct exchange_snapshot *held)
+{
+    directory_release(held->snapshot);
+    free(held);
+}
+
+static struct exchange_snapshot *loop_take_snapshot(struct exchange_loop *loop)
+{
+    /* Read before the acquire: an epoch that is too old only makes us acquire once more. */
+    uint64_t epoch = atomic_load_explicit(&loop->handlers->directory_epoch, memory_order_acquire);
+    if (loop->snapshot == NULL || loop->snapshot->epoch != epoch) {
+        if (loop->snapshot != NULL) {
+            loop->snapshot->next = loop->retired;
+            loop->retired = loop->snapshot;
+        }
+        loop->snapshot = h2o_mem_alloc(sizeof(*loop->snapshot));
+        *loop->snapshot = (struct exchange_snapshot){
+            .snapshot = directory_acquire(loop->handlers->directory), .epoch = epoch};
+    }
+    loop->snapshot->uses++;
+    return loop->snapshot;
+}
+
+static void loop_release_retired(struct exchange_loop *loop)
+{
+    struct exchange_snapshot **link = &loop->retired;
+    while (*link != NULL) {
+        struct exchange_snapshot *held = *link;
+        if (held->uses > 0) {
+            link = &held->next;
+            continue;
+        }
+        *link = held->next;
+        snapshot_destroy(held);
+    }
+}
+
+/* --- errands: jobs away from their loop */
+
+struct errand_slot; /* in the request's pool: ties errand and exchange together while both live */
+
+struct errand {
+    h2o_multithread_message_t message; /* first: found from the mailbox */
+    h2o_linklist_t by_deadline;
+    struct exchange_loop *loop;
+    struct errand_slot *slot; /* NULL: nobody waits for it any more */
+    exchange_done_fn on_done;
+    struct job job; /* last: the job's extra bytes follow */
+};
+
+struct errand_slot {
+    struct errand *errand; /* NULL: told, or never sent */
+    struct exchange *exchange;
+};
+
+static struct errand *errand_of(const struct job *job)
+{
+    return H2O_STRUCT_FROM_MEMBER(struct errand, job, job);
+}
+
+static void exchange_end(struct exchange *exchange)
+{
+    exchange->held->uses--;
+    exchange->loop->unanswered--;
+    exchange->is_answered = true;
+}
+
+/* The request's pool is being cleared. An exchange that dies unanswered ends here. */
+static void on_slot_dispose(void *bytes)
+{
+    struct errand_slot *slot = bytes;
+    if (slot->errand == NULL)
+        return;
+    slot->errand->slot = NULL;
+    slot->errand = NULL;
+    if (!slot->exchange->is_answered)
+        exchange_end(slot->exchange);
+}
+
+static void errand_untie(struct errand *errand)
+{
+    errand->slot->exchange->jobs_away--;
+    errand->slot->errand = NULL;
+    errand->slot = NULL;
+}
+
+static void exchange_tell(struct exchange *exchange, exchange_done_fn on_done,
+                          const struct job *job)
+{
+    if (exchange->is_answered)
+        return;
+    on_done(exchange, job);
+    if (!exchange->is_answered && exchange->jobs_away == 0)
+        exchange_fail_bug(exchange, "on_done neither answered nor sent a job");
+}
+
+static void errand_come_home(struct errand *errand)
+{
+    struct exchange_loop *loop = errand->loop;
+    if (h2o_linklist_is_linked(&errand->by_deadline)) /* else its deadline was first */
+        h2o_linklist_unlink(&errand->by_deadline);
+    loop->jobs_away--;
+    if (errand->slot != NULL) {
+        struct exchange *exchange = errand->slot->exchange;
+        errand_untie(errand);
+        exchange_tell(exchange, errand->on_done, &errand->job);
+    } else {
+        log_event(LOG_INFO, "job_came_home_late",
+                  LOG_INT("operation_id", errand->job.outcome.operation_id),
+                  LOG_TEXT("error", error_name(errand->job.error)));
+    }
+    free(errand);
+}
+
+static void on_homecoming(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    (void)receiver;
+    while (!h2o_linklist_is_empty(messages)) {
+        struct errand *errand = H2O_STRUCT_FROM_MEMBER(struct errand, message.link, messages->next);
+        h2o_linklist_unlink(&errand->message.link);
+        errand_come_home(errand);
+    }
+}
+
+/* On the worker's thread: nothing of the errand may be touched afterwards. */
+static void on_give_back(struct job *job)
+{
+    struct errand *errand = errand_of(job);
+    h2o_multithread_send_message(&errand->loop->homecoming, &errand->message);
+}
+
+static void errand_link(struct errand *errand)
+{
+    /* Nearly always at the tail: only an exchange's second job is due before younger ones. */
+    h2o_linklist_t *at = &errand->loop->away;
+    while (at->prev != &errand->loop->away &&
+           H2O_STRUCT_FROM_MEMBER(struct errand, by_deadline, at->prev)->job.deadline_us >
+               errand->job.deadline_us)
+        at = at->prev;
+    h2o_linklist_insert(at, &errand->by_deadline);
+}
+
+static void errand_time_out(struct errand *errand)
+{
+    h2o_linklist_unlink(&errand->by_deadline);
+    int error = ERR_CANCELLED;
+    if (!job_move(&errand->job, JOB_QUEUED, JOB_CANCELLED)) {
+        if (atomic_load(&errand->job.state) != JOB_TAKEN)
+            return; /* it has ended and is on its way home */
+        error = ERR_UNCONFIRMED;
+    }
+    if (errand->slot == NULL)
+        return;
+    /* The worker may be writing to the real job, so the handler is shown another. */
+    const struct job told = {.deadline_us = errand->job.deadline_us,
+                             .task = errand->job.task,
+                             .command = errand->job.command,
+                             .error = error};
+    struct exchange *exchange = errand->slot->exchange;
+    errand_untie(errand);
+    exchange_tell(exchange, errand->on_done, &told);
+}
+
+/* --- the loop */
+
+void exchange_loop_init(struct exchange_loop *loop, h2o_evloop_t *evloop,
+                        h2o_globalconf_t *globalconf, struct handlers *handlers)
+{
+    h2o_context_init(&loop->context, evloop, globalconf);
+    loop->handlers = handlers;
+    h2o_linklist_init_anchor(&loop->away);
+    h2o_multithread_register_receiver(loop->context.queue, &loop->homecoming, on_homecoming);
+    handlers->random.fill(handlers->random.context, (uint8_t *)&loop->request_id_next,
+                          sizeof(loop->request_id_next));
+    loop->request_id_next &= REQUEST_ID_MASK;
+}
+
+void exchange_loop_finish(struct exchange_loop *loop)
+{
+    CHECK(loop->jobs_away == 0);
+    loop_release_retired(loop);
+    if (loop->snapshot != NULL)
+        snapshot_destroy(loop->snapshot);
+    h2o_multithread_unregister_receiver(loop->context.queue, &loop->homecoming);
+    h2o_timeout_unlink(&loop->context.http2._graceful_shutdown_timeout);
+    h2o_context_dispose(&loop->context);
+}
+
+int32_t exchange_loop_tend(struct exchange_loop *loop)
+{
+    if (loop->retired != NULL)
+        loop_release_retired(loop);
+    while (!h2o_linklist_is_empty(&loop->away)) {
+        struct errand *first = H2O_STRUCT_FROM_MEMBER(struct errand, by_deadline, loop->away.next);
+        int64_t left_us = first->job.deadline_us - clock_monotonic_us();
+        if (left_us > LOOP_SLEEP_MAX_MS * 1000)
+            break;
+        if (left_us > 0)
+            return (int32_t)(left_us / 1000) + 1;
+        errand_time_out(first);
+    }
+    return LOOP_SLEEP_MAX_MS;
+}
+
+/* --- submitting */
+
+void *exchange_allocate(struct exchange *exchange, size_t size)
+{
+    void *memory = h2o_mem_alloc_pool(&exchange->req->pool, size);
+    memset(memory, 0, size);
+    return memory;
+}
+
+struct job *exchange_job(struct exchange *exchange, size_t extra_bytes)
+{
+    size_t size = sizeof(struct errand) + extra_bytes;
+    struct errand *errand = h2o_mem_alloc(size);
+    memset(errand, 0, size);
+    errand->loop = exchange->loop;
+    errand->job.give_back = on_give_back;
+    errand->job.deadline_us = exchange->received_monotonic_us + JOB_DEADLINE_US;
+    return &errand->job;
+}
+
+/* Before the queue has it: afterwards the worker may give it back at any moment. */
+static void errand_depart(struct errand *errand, struct exchange *exchange,
+                          exchange_done_fn on_done)
+{
+    errand->slot =
+        h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*errand->slot), on_slot_dispose);
+    *errand->slot = (struct errand_slot){.errand = errand, .exchange = exchange};
+    errand->on_done = on_done;
+    errand_link(errand);
+    exchange->jobs_away++;
+    errand->loop->jobs_away++;
+}
+
+static void errand_turn_back(struct errand *errand)
+{
+    h2o_linklist_unlink(&errand->by_deadline);
+    errand->loop->jobs_away--;
+    errand_untie(errand);
+    free(errand);
+}
+
+static void exchange_refuse_busy(struct exchange *exchange, int error)
+{
+    if (exchange->is_answered)
+        return;
+    exchange_add_header(exchange, "retry-after", TEXT("1"));
+    exchange_refuse(exchange, 503, error_name(error), "Busy, please try again shortly");
+}
+
+int exchange_offer_command(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+{
+    struct errand *errand = errand_of(job);
+    errand_depart(errand, exchange, on_done);
+    int err = committer_submit(exchange->handlers->committer, job);
+    if (err != 0)
+        errand_turn_back(errand);
+    return err;
+}
+
+void exchange_submit_command(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+{
+    CHECK(job->task == NULL);
+    int err = exchange_offer_command(exchange, job, on_done);
+    if (err != 0)
+        exchange_refuse_busy(exchange, err);
+}
+
+void exchange_submit_write(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+{
+    CHECK(job->task != NULL);
+    int err = exchange_offer_command(exchange, job, on_done);
+    if (err != 0)
+        exchange_refuse_busy(exchange, err);
+}
+
+void exchange_submit_read(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+{
+    CHECK(job->task != NULL);
+    struct errand *errand = errand_of(job);
+    errand_depart(errand, exchange, on_done);
+    int err = reader_submit(exchange->handlers->reader, job);
+    if (err == 0)
+        return;
+    errand_turn_back(errand);
+    exchange_refuse_busy(exchange, err);
+}
+
+/* --- answering */
+
+/* The reason phrases of the statuses we send. */
+static const char *status_reason(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } reasons[] = {
+        {200, "OK"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {413, "Payload Too Large"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+    };
+    for (size_t i = 0; i < COUNT_OF(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].reason;
+    return "Unknown";
+}
+
+static struct text pool_copy(struct exchange *exchange, struct text text)
+{
+    if (text.length == 0)
+        return (struct text){"", 0};
+    char *copy = h2o_mem_alloc_pool(&exchange->req->pool, text.length);
+    memcpy(copy, text.base, text.length);
+    return (struct text){copy, text.length};
+}
+
+static void add_standard_headers(struct exchange *exchange, const char *content_type)
+{
+    h2o_req_t *req = exchange->req;
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, content_type,
+                   strlen(content_type));
+    h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL,
+                   H2O_STRLIT("no-store"));
+    char *id = h2o_mem_alloc_pool(&req->pool, REQUEST_ID_TEXT_MAX);
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, id, REQUEST_ID_TEXT_MAX);
+    text_append_int64(&buffer, (int64_t)exchange->request_id);
+    exchange_add_header(exchange, "x-request-id", text_buffer_text(&buffer));
+}
+
+static const char *exchange_route_name(const struct exchange *exchange)
+{
+    return exchange->route == NULL ? "none" : exchange->route->name;
+}
+
+/* All bookkeeping comes before h2o_send: it may end the request. */
+static void exchange_account(struct exchange *exchange, int status)
+{
+    int64_t duration_us = clock_monotonic_us() - exchange->received_monotonic_us;
+    metrics_request(exchange->handlers->metrics, route_index(exchange->route), status, duration_us);
+    log_event(LOG_DEBUG, "request", LOG_INT("request_id", exchange->request_id),
+              LOG_TEXT("route", exchange_route_name(exchange)), LOG_INT("status", status),
+              LOG_INT("duration_us", duration_us), LOG_TEXT_N("client", exchange_client(exchange)));
+}
+
+void exchange_reply_text(struct exchange *exchange, int status, const char *content_type,
+                         struct text body)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+    if (exchange->is_answered) { /* local to this request: the first answer stands */
+        log_event(LOG_ERROR, "answered_twice", LOG_INT("request_id", exchange->request_id),
+                  LOG_TEXT("route", exchange_route_name(exchange)));
+        return;
+    }
+    h2o_req_t *req = exchange->req;
+    req->res.status = status;
+    req->res.reason = status_reason(status);
+    req->res.content_length = body.length;
+    add_standard_headers(exchange, content_type);
+    if (atomic_load_explicit(&exchange->handlers->is_draining, memory_order_relaxed))
+        req->http1_is_persistent = 0;
+    struct text copy = pool_copy(exchange, body);
+    h2o_iovec_t part = h2o_iovec_init(copy.base, copy.length);
+    bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
+    exchange_account(exchange, status);
+    exchange_end(exchange);
+    h2o_start_response(req, &generator);
+    h2o_send(req, &part, is_head ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+void exchange_reply_json(struct exchange *exchange, int status, struct text body)
+{
+    exchange_reply_text(exchange, status, "application/json; charset=utf-8", body);
+}
+
+void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *sentence)
+{
+    char bytes[REFUSAL_MAX];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    const char *dialect = exchange->tenant == NULL ? "default" : exchange->tenant->tenant.profile;
+    const struct profile *profile = profile_acquire(exchange->handlers->profiles, dialect);
+    profile_append_refusal(profile, &buffer, code, sentence);
+    profile_release(profile);
+    exchange_reply_json(exchange, status, text_buffer_text(&buffer));
+}
+
+void exchange_fail_bug(struct exchange *exchange, const char *what)
+{
+    log_event(LOG_ERROR, "bug", LOG_INT("request_id", exchange->request_id),
+              LOG_TEXT("route", exchange_route_name(exchange)), LOG_TEXT("what", what));
+    exchange_refuse(exchange, 500, error_name(ERR_BUG),
+                    "Something went wrong here; please check the balance before trying again");
+}
+
+void exchange_add_header(struct exchange *exchange, const char *name_lower, struct text value)
+{
+    h2o_req_t *req = exchange->req;
+    h2o_add_header_by_str(&req->pool, &req->res.headers, name_lower, strlen(name_lower), 0, NULL,
+                          value.base, value.length);
+}
+
+void exchange_close_after(struct exchange *exchange)
+{
+    h2o_req_t *req = exchange->req;
+    req->http1_is_persistent = 0;
+    if (req->version < 0x200)
+        linger_arm(exchange->loop, req->conn->callbacks->get_socket(req->conn));
+}
+
+bool exchange_header(const struct exchange *exchange, const char *name_lower, struct text *value)
+{
+    const h2o_headers_t *headers = &exchange->req->headers;
+    ssize_t at = h2o_find_header_by_str(headers, name_lower, strlen(name_lower), -1);
+    if (at == -1)
+        return false;
+    *value = (struct text){headers->entries[at].value.base, headers->entries[at].value.len};
+    return true;
+}
+
+struct text exchange_client(struct exchange *exchange)
+{
+    struct sockaddr_storage address;
+    socklen_t length = exchange->req->conn->callbacks->get_peername(exchange->req->conn,
+                                                                    (struct sockaddr *)&address);
+    if (length == 0 || address.ss_family == AF_UNIX)
+        return TEXT("local");
+    char host[NI_MAXHOST];
+    size_t host_length = h2o_socket_getnumerichost((struct sockaddr *)&address, length, host);
+    if (host_length == SIZE_MAX)
+        return TEXT("unknown");
+    struct text forwarded = {NULL, 0};
+    (void)exchange_header(exchange, "x-forwarded-for", &forwarded);
+    struct text peer = pool_copy(exchange, (struct text){host, host_length});
+    return client_address(exchange->handlers->proxies, peer, forwarded);
+}
+
+struct exchange *exchange_begin(h2o_req_t *req)
+{
+    struct exchange_loop *loop =
+        H2O_STRUCT_FROM_MEMBER(struct exchange_loop, context, req->conn->ctx);
+    struct exchange *exchange = h2o_mem_alloc_pool(&req->pool, sizeof(*exchange));
+    *exchange = (struct exchange){
+        .req = req,
+        .loop = loop,
+        .handlers = loop->handlers,
+        .held = loop_take_snapshot(loop),
+        .body = {req->entity.base, req->entity.len},
+        .received_wall_us = clock_wall_us(),
+        .received_monotonic_us = clock_monotonic_us(),
+        .request_id = loop->request_id_next++,
+    };
+    exchange->snapshot = exchange->held->snapshot;
+    loop->unanswered++;
+    return exchange;
+}

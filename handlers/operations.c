@@ -1,0 +1,271 @@
+/* Answers /healthz, /readyz and /metrics. */
+#include "handlers/operations.h"
+
+#include "base/json.h"
+#include "base/log.h"
+#include "handlers/route.h"
+#include "handlers/signature.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define PING_FRESH_US CLOCK_US_PER_S /* probes within a second share one look at the store */
+/* 17 routes with 17 lines of 120 bytes, some 100 outcomes, and room to grow. */
+#define METRICS_TEXT_MAX (128 * 1024)
+
+void operations_healthz(struct exchange *exchange)
+{
+    exchange_reply_json(exchange, 200, TEXT("{\"alive\":true}"));
+}
+
+/* --- readyz */
+
+static void write_part(struct jwrite *writer, struct text key, const char *name, bool is_ok)
+{
+    jwrite_key(writer, key);
+    jwrite_object_begin(writer);
+    jwrite_key(writer, TEXT("name"));
+    jwrite_text(writer, text_of(name));
+    jwrite_key(writer, TEXT("ok"));
+    jwrite_bool(writer, is_ok);
+    jwrite_object_end(writer);
+}
+
+static void reply_readiness(struct exchange *exchange, bool store_is_ok)
+{
+    struct handlers *handlers = exchange->handlers;
+    bool is_draining = atomic_load(&handlers->is_draining);
+    bool is_ready = store_is_ok && !is_draining;
+    char bytes[512];
+    struct text_buffer buffer;
+    struct jwrite writer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    jwrite_init(&writer, &buffer);
+    jwrite_object_begin(&writer);
+    jwrite_key(&writer, TEXT("ready"));
+    jwrite_bool(&writer, is_ready);
+    write_part(&writer, TEXT("store"), handlers->store_name, store_is_ok);
+    write_part(&writer, TEXT("hot"), hot_name(handlers->hot), true);
+    jwrite_key(&writer, TEXT("draining"));
+    jwrite_bool(&writer, is_draining);
+    jwrite_object_end(&writer);
+    exchange_reply_json(exchange, is_ready ? 200 : 503, text_buffer_text(&buffer));
+}
+
+static int task_ping(struct job *job, struct store *store)
+{
+    (void)job;
+    return store_ping(store);
+}
+
+static bool committer_is_healthy(struct exchange *exchange)
+{
+    struct committer_counters counters;
+    committer_read_counters(exchange->handlers->committer, &counters);
+    return counters.is_healthy;
+}
+
+static void on_write_probed(struct exchange *exchange, const struct job *job)
+{
+    reply_readiness(exchange, job->error == 0 && committer_is_healthy(exchange));
+}
+
+/* An idle committer that failed last would stay red for ever: a probe is its traffic. One a second,
+ * whoever asks how often. */
+static void probe_writer(struct exchange *exchange)
+{
+    int64_t probed_at_us = atomic_load(&exchange->handlers->probed_at_us);
+    int64_t now_us = exchange->received_monotonic_us;
+    bool is_mine =
+        (probed_at_us == 0 || now_us - probed_at_us >= PING_FRESH_US) &&
+        atomic_compare_exchange_strong(&exchange->handlers->probed_at_us, &probed_at_us, now_us);
+    if (!is_mine) {
+        reply_readiness(exchange, false);
+        return;
+    }
+    struct job *job = exchange_job(exchange, 0);
+    job->task = task_ping;
+    exchange_submit_write(exchange, job, on_write_probed);
+}
+
+static void judge(struct exchange *exchange, int ping_error)
+{
+    if (ping_error != 0)
+        reply_readiness(exchange, false);
+    else if (committer_is_healthy(exchange))
+        reply_readiness(exchange, true);
+    else
+        probe_writer(exchange);
+}
+
+static void on_pinged(struct exchange *exchange, const struct job *job)
+{
+    struct handlers *handlers = exchange->handlers;
+    atomic_store(&handlers->ping_error, job->error);
+    atomic_store(&handlers->pinged_at_us, clock_monotonic_us());
+    judge(exchange, job->error);
+}
+
+void operations_readyz(struct exchange *exchange)
+{
+    struct handlers *handlers = exchange->handlers;
+    int64_t pinged_at_us = atomic_load(&handlers->pinged_at_us);
+    if (pinged_at_us != 0 && exchange->received_monotonic_us - pinged_at_us < PING_FRESH_US) {
+        judge(exchange, atomic_load(&handlers->ping_error));
+        return;
+    }
+    struct job *job = exchange_job(exchange, 0);
+    job->task = task_ping;
+    exchange_submit_read(exchange, job, on_pinged);
+}
+
+/* --- metrics */
+
+static const char *name_of_route(int index)
+{
+    return index == route_count() ? "none" : route_at(index)->name;
+}
+
+static const char *surface_of_route(int index)
+{
+    return surface_name(index == route_count() ? SURFACE_NONE : route_at(index)->surface);
+}
+
+static const char *name_of_verdict(int verdict)
+{
+    return verdict <= SIGNATURE_NO_TOKEN ? signature_verdict_name((enum signature_verdict)verdict)
+                                         : NULL;
+}
+
+static void append_counter(struct text_buffer *buffer, const char *name, const char *help,
+                           uint64_t value)
+{
+    metrics_append_head(buffer, name, "counter", help);
+    metrics_append_value(buffer, name, "", value);
+}
+
+static void append_gauge(struct text_buffer *buffer, const char *name, const char *help,
+                         uint64_t value)
+{
+    metrics_append_head(buffer, name, "gauge", help);
+    metrics_append_value(buffer, name, "", value);
+}
+
+static void append_batch_sizes(struct text_buffer *buffer,
+                               const struct committer_counters *counters)
+{
+    static const char name[] = "counterpart_commit_batch_size";
+    uint64_t count = 0;
+    metrics_append_head(buffer, name, "histogram", "Commands per commit.");
+    for (int i = 0; i < COMMITTER_HISTOGRAM - 1; i++) {
+        count += counters->batch_size[i];
+        text_append_format(buffer, "%s_bucket{le=\"%d\"} %llu\n", name, 1 << i,
+                           (unsigned long long)count);
+    }
+    count += counters->batch_size[COMMITTER_HISTOGRAM - 1]; /* it also holds what is larger */
+    text_append_format(buffer, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %llu\n%s_count %llu\n", name,
+                       (unsigned long long)count, name,
+                       (unsigned long long)counters->batch_size_sum, name,
+                       (unsigned long long)count);
+}
+
+static void append_commit_times(struct text_buffer *buffer,
+                                const struct committer_counters *counters)
+{
+    static const char name[] = "counterpart_commit_duration_seconds";
+    uint64_t count = 0;
+    metrics_append_head(buffer, name, "histogram",
+                        "Duration of COMMIT, which waits for the disk (fsync).");
+    for (int i = 0; i < COMMITTER_HISTOGRAM - 1; i++) {
+        count += counters->commit_time[i];
+        text_append_format(buffer, "%s_bucket{le=\"", name);
+        metrics_append_seconds(buffer, UINT64_C(64) << i);
+        text_append_format(buffer, "\"} %llu\n", (unsigned long long)count);
+    }
+    count += counters->commit_time[COMMITTER_HISTOGRAM - 1];
+    text_append_format(buffer, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", name,
+                       (unsigned long long)count, name);
+    metrics_append_seconds(buffer, counters->commit_time_us_sum);
+    text_append_format(buffer, "\n%s_count %llu\n", name, (unsigned long long)count);
+}
+
+static void append_committer(struct text_buffer *buffer, struct committer *committer)
+{
+    struct committer_counters counters;
+    committer_read_counters(committer, &counters);
+    append_batch_sizes(buffer, &counters);
+    append_commit_times(buffer, &counters);
+    append_counter(buffer, "counterpart_commits_total", "Committed batches.", counters.batches);
+    append_counter(buffer, "counterpart_commands_total", "Commands decided.", counters.commands);
+    append_counter(buffer, "counterpart_rollbacks_total", "Batches rolled back.",
+                   counters.rollbacks);
+    append_counter(buffer, "counterpart_unknown_commits_total",
+                   "Commits whose outcome had to be settled.", counters.unknown_commits);
+    append_counter(buffer, "counterpart_cancelled_total",
+                   "Commands that passed their deadline in the queue and never ran.",
+                   counters.cancelled);
+    append_gauge(buffer, "counterpart_store_healthy", "1 while the last transaction worked.",
+                 counters.is_healthy);
+    append_gauge(buffer, "counterpart_commit_queue_depth", "Commands waiting for the committer.",
+                 (uint64_t)counters.queue_depth);
+}
+
+static void append_hot(struct text_buffer *buffer, const struct hot *hot)
+{
+    struct hot_counters counters;
+    hot_read_counters(hot, &counters);
+    append_counter(buffer, "counterpart_hot_hits_total", "Balances found in the hot tier.",
+                   counters.hits);
+    append_counter(buffer, "counterpart_hot_misses_total", "Balances not found in the hot tier.",
+                   counters.misses);
+    append_counter(buffer, "counterpart_hot_puts_total", "Balances written to the hot tier.",
+                   counters.puts);
+    append_counter(buffer, "counterpart_hot_evictions_total",
+                   "Balances that made room for others in the hot tier.", counters.evictions);
+}
+
+static void append_budget(struct text_buffer *buffer, const struct budget *budget)
+{
+    static const char name[] = "counterpart_budget_trips_total";
+    metrics_append_head(buffer, name, "counter", "Budgets of misses that ran empty, by layer.");
+    for (int layer = 0; layer < BUDGET_LAYERS; layer++)
+        text_append_format(buffer, "%s{layer=\"%s\"} %llu\n", name,
+                           budget_layer_name((enum budget_layer)layer),
+                           (unsigned long long)budget_trips(budget, (enum budget_layer)layer));
+}
+
+/* Pages from /proc/self/statm; 0 where there is none. */
+static uint64_t resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    unsigned long long size = 0, resident = 0;
+    int found = fscanf(file, "%llu %llu", &size, &resident);
+    fclose(file);
+    return found == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+void operations_metrics(struct exchange *exchange)
+{
+    static const struct metrics_names names_but_count = {
+        .route = name_of_route, .surface = surface_of_route, .verdict = name_of_verdict};
+    struct metrics_names names = names_but_count;
+    names.routes = route_count() + 1; /* the last: unknown paths */
+    struct handlers *handlers = exchange->handlers;
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, exchange_allocate(exchange, METRICS_TEXT_MAX), METRICS_TEXT_MAX);
+    metrics_append(handlers->metrics, &names, &buffer);
+    append_committer(&buffer, handlers->committer);
+    append_gauge(&buffer, "counterpart_read_queue_depth", "Jobs waiting for a reader.",
+                 (uint64_t)reader_queue_depth(handlers->reader));
+    append_hot(&buffer, handlers->hot);
+    append_budget(&buffer, handlers->budget);
+    append_counter(&buffer, "counterpart_log_dropped_total", "Log lines that did not fit.",
+                   log_dropped());
+    append_gauge(&buffer, "process_resident_memory_bytes", "Resident memory.", resident_bytes());
+    exchange_reply_text(exchange, 200, "text/plain; version=0.0.4; charset=utf-8",
+                        text_buffer_text(&buffer));
+}

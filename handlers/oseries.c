@@ -1,0 +1,499 @@
+/* O-Series payments: checkout, check-balance, top-up and refund, from the register's body to the
+ * register's answer. All four read, find the card, ask, and tell in the same way; what differs
+ * between them stands in one table. */
+#include "handlers/oseries.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "handlers/oseries_reply.h"
+#include "handlers/oseries_request.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+#define SENTENCE_BUSY "Not done: the system is busy. Try again."
+#define SENTENCE_UNCONFIRMED "Not confirmed: check the card's balance before trying again."
+#define SENTENCE_NO_CARD "Card number required"
+#define SENTENCE_SITE "This site is not set up for gift cards. Ask the manager"
+#define SENTENCE_COMPANY "This URL belongs to another company. Check the URLs in Back Office"
+
+struct payment_kind {
+    enum action action;   /* the ledger's; check-balance has none */
+    size_t switch_offset; /* of the tenant's switch for it */
+    const char *off;
+    const char *misdirected;
+    const char *down;
+};
+
+static const struct payment_kind kinds[PROFILE_ACTIONS] = {
+    [PROFILE_CHECKOUT] =
+        {ACTION_CHARGE, offsetof(struct tenant, charge_is_on),
+         "Paying with gift cards is switched off here",
+         "This URL is for checkout and got a top-up. Check the URLs in Back Office",
+         "Gift cards are not available right now. Nothing was charged. Try again shortly."},
+    [PROFILE_CHECK_BALANCE] =
+        {0, offsetof(struct tenant, balance_is_on), "Balance look-ups are switched off here",
+         "This URL is for balances and got another request. Check the URLs in Back Office",
+         "Gift cards are not available right now. Try again shortly."},
+    [PROFILE_TOP_UP] =
+        {ACTION_TOP_UP, offsetof(struct tenant, top_up_is_on),
+         "Top-ups of gift cards are switched off here",
+         "This URL is for top-ups and got another request. Check the URLs in Back Office",
+         "Gift cards are not available right now. Nothing was loaded. Try again shortly."},
+    [PROFILE_REFUND] =
+        {ACTION_REFUND, offsetof(struct tenant, refund_is_on),
+         "Refunds to gift cards are switched off here",
+         "This URL is for refunds and got a top-up. Check the URLs in Back Office",
+         "Gift cards are not available right now. Nothing was refunded. Try again shortly."},
+};
+
+/* One payment under way; in the request's pool. */
+struct payment {
+    enum profile_action action;
+    const struct profile *profile; /* held until the request dies */
+    struct payment_request request;
+    uint8_t card_index[CARD_INDEX_BYTES];
+    uint8_t pin_hash[CARD_PIN_BYTES];
+    bool has_pin;
+    struct budget_keys budget;
+    bool is_throttled;
+    bool is_reserved; /* a guess that has taken its token in advance */
+    bool has_tripped; /* ... and that was the last one of the layer */
+    enum budget_layer tripped;
+    struct handlers *handlers;
+    int64_t received_monotonic_us;
+    int32_t local_date;
+};
+
+/* A card look-up on a reader's thread; stands behind its job. */
+struct look {
+    int64_t tenant_id;
+    uint8_t card_index[CARD_INDEX_BYTES];
+    char last4[5]; /* empty: by index */
+    bool is_found;
+    struct card card;
+};
+
+/* --- telling --- */
+
+static struct payment_style style_of(const struct exchange *exchange, const struct payment *payment)
+{
+    const struct tenant *tenant = &exchange->tenant->tenant;
+    return (struct payment_style){payment->profile, payment->action, tenant->currency,
+                                  tenant->amounts_are_strings, exchange->handlers->generation};
+}
+
+static void send_reply(struct exchange *exchange, const struct text_buffer *reply)
+{
+    /* 16 names of 64 characters and as many sentences of 120, all escaped, are 6 KiB of the 16. */
+    CHECK(!reply->is_cut);
+    exchange_reply_json(exchange, 200, text_buffer_text(reply));
+}
+
+static void tell_failure(struct exchange *exchange, const char *code, const char *sentence)
+{
+    const struct payment *payment = exchange->data;
+    struct payment_style style = style_of(exchange, payment);
+    char text[REPLY_MAX];
+    struct text_buffer reply;
+    text_buffer_init(&reply, text, sizeof(text));
+    oseries_reply_failure(&style, code, sentence, &reply);
+    send_reply(exchange, &reply);
+}
+
+/* What could not be done. A look-up that went silent has moved nothing, so it is never
+ * "unconfirmed". */
+static void tell_error(struct exchange *exchange, int err, bool is_money)
+{
+    const struct payment *payment = exchange->data;
+    log_event(LOG_WARNING, "payment_failed", LOG_INT("request_id", exchange->request_id),
+              LOG_INT("tenant_id", exchange->tenant->tenant.id),
+              LOG_TEXT("action", profile_action_name(payment->action)),
+              LOG_TEXT("error", error_name(err)));
+    bool is_unknown = err == ERR_UNCONFIRMED || err == ERR_COMMIT_UNKNOWN;
+    if (err == ERR_BUG || err == ERR_STORE_CONSTRAINT)
+        exchange_refuse(exchange, 500, error_name(err), kinds[payment->action].down);
+    else if (is_unknown && is_money)
+        tell_failure(exchange, error_name(err), SENTENCE_UNCONFIRMED);
+    else if (is_unknown || err == ERR_CANCELLED)
+        tell_failure(exchange, error_name(ERR_CANCELLED), SENTENCE_BUSY);
+    else
+        tell_failure(exchange, error_name(err), kinds[payment->action].down);
+}
+
+static void tell_outcome(struct exchange *exchange, const struct outcome *outcome)
+{
+    const struct payment *payment = exchange->data;
+    struct payment_style style = style_of(exchange, payment);
+    char text[REPLY_MAX];
+    struct text_buffer reply;
+    text_buffer_init(&reply, text, sizeof(text));
+    oseries_reply_outcome(&style, outcome, &reply);
+    send_reply(exchange, &reply);
+}
+
+static void take_token(struct payment *payment)
+{
+    payment->has_tripped = budget_take(payment->handlers->budget, &payment->budget,
+                                       payment->received_monotonic_us, &payment->tripped);
+}
+
+static void count_miss(struct exchange *exchange)
+{
+    struct payment *payment = exchange->data;
+    if (!payment->is_reserved)
+        take_token(payment);
+    payment->is_reserved = false;
+    if (!payment->has_tripped)
+        return;
+    log_event(LOG_WARNING, "miss_budget_tripped", LOG_INT("request_id", exchange->request_id),
+              LOG_TEXT("layer", budget_layer_name(payment->tripped)),
+              LOG_INT("tenant_id", exchange->tenant->tenant.id),
+              LOG_INT("site_id", payment->request.site_id),
+              LOG_INT("register_id", payment->request.register_id));
+}
+
+/* Four digits are no proof of holding the card: what is specific to it (expired, disabled) is told
+ * only for a full number (design section 6). */
+static bool is_hidden(const struct payment *payment, enum result result)
+{
+    return payment->request.is_last4 &&
+           (result == RESULT_DISABLED || result == RESULT_NOT_YET_VALID ||
+            result == RESULT_EXPIRED);
+}
+
+static void conclude(struct exchange *exchange, const struct outcome *decided)
+{
+    const struct payment *payment = exchange->data;
+    struct outcome outcome = *decided;
+    if (is_hidden(payment, outcome.result))
+        outcome.result = RESULT_NOT_FOUND;
+    if (outcome.result == RESULT_NOT_FOUND)
+        count_miss(exchange);
+    tell_outcome(exchange, &outcome);
+}
+
+static void log_operation(const struct exchange *exchange, const struct outcome *outcome)
+{
+    const struct payment *payment = exchange->data;
+    log_event(
+        LOG_INFO, "operation", LOG_INT("request_id", exchange->request_id),
+        LOG_INT("operation_id", outcome->operation_id),
+        LOG_INT("tenant_id", exchange->tenant->tenant.id), LOG_INT("card_id", outcome->card_id),
+        LOG_TEXT("action", action_name(kinds[payment->action].action)),
+        LOG_TEXT("result", result_name(outcome->result)),
+        LOG_INT("amount_minor", outcome->amount_minor), LOG_BOOL("is_replay", outcome->is_replay),
+        LOG_INT("order_id", payment->request.order_id),
+        LOG_INT("duration_us", clock_monotonic_us() - exchange->received_monotonic_us));
+}
+
+/* --- finding the card --- */
+
+static int look_task(struct job *job, struct store *store)
+{
+    struct look *look = (struct look *)(job + 1);
+    int err = look->last4[0] == '\0'
+                  ? store_read_card(store, look->tenant_id, look->card_index, &look->card)
+                  : store_read_card_by_last4(store, look->tenant_id, look->last4, &look->card);
+    look->is_found = err == 0;
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+static void submit_look(struct exchange *exchange, exchange_done_fn on_done)
+{
+    const struct payment *payment = exchange->data;
+    struct job *job = exchange_job(exchange, sizeof(struct look));
+    struct look *look = (struct look *)(job + 1);
+    look->tenant_id = exchange->tenant->tenant.id;
+    memcpy(look->card_index, payment->card_index, sizeof(look->card_index));
+    if (payment->request.is_last4)
+        memcpy(look->last4, payment->request.card.number, sizeof(look->last4));
+    job->task = look_task;
+    exchange_submit_read(exchange, job, on_done);
+}
+
+/* The PIN's hash depends on the card's index, which the last four digits do not give. */
+static void hash_pin(struct exchange *exchange, struct payment *payment)
+{
+    struct card_number *card = &payment->request.card;
+    payment->has_pin = card->pin[0] != '\0';
+    if (payment->has_pin)
+        seal_pin_hash(exchange->handlers->seal, exchange->tenant->tenant.id, payment->card_index,
+                      text_of(card->pin), payment->pin_hash);
+    seal_wipe(card, sizeof(*card));
+}
+
+static void take_found_card(struct exchange *exchange, const struct card *card)
+{
+    struct payment *payment = exchange->data;
+    memcpy(payment->card_index, card->index, sizeof(payment->card_index));
+    hash_pin(exchange, payment);
+}
+
+/* --- money: checkout, top-up, refund --- */
+
+static void on_decided(struct exchange *exchange, const struct job *job)
+{
+    if (job->error != 0) {
+        tell_error(exchange, job->error, true);
+        return;
+    }
+    metrics_outcome(exchange->handlers->metrics, job->command.action, job->outcome.result,
+                    job->outcome.is_replay);
+    log_operation(exchange, &job->outcome);
+    conclude(exchange, &job->outcome);
+}
+
+static void fill_command(const struct exchange *exchange, const struct payment *payment,
+                         struct command *command)
+{
+    const struct payment_request *request = &payment->request;
+    command->action = kinds[payment->action].action;
+    command->tenant_id = exchange->tenant->tenant.id;
+    command->order_id = request->order_id;
+    command->site_id = request->site_id;
+    command->register_id = request->register_id;
+    memcpy(command->card_index, payment->card_index, sizeof(command->card_index));
+    command->has_pin = payment->has_pin;
+    memcpy(command->pin_hash, payment->pin_hash, sizeof(command->pin_hash));
+    command->is_throttled = payment->is_throttled;
+    command->amount_result = request->amount_result;
+    command->asked_minor = request->asked_minor;
+    command->local_date = payment->local_date;
+    command->received_at_us = exchange->received_wall_us;
+    command->policy = exchange->tenant->tenant.policy;
+}
+
+static void submit_command(struct exchange *exchange)
+{
+    struct job *job = exchange_job(exchange, 0);
+    fill_command(exchange, exchange->data, &job->command);
+    exchange_submit_command(exchange, job, on_decided);
+}
+
+static void on_card_found(struct exchange *exchange, const struct job *job)
+{
+    const struct look *look = (const struct look *)(job + 1);
+    if (job->error != 0) {
+        tell_error(exchange, job->error, false);
+    } else if (!look->is_found) {
+        conclude(exchange, &(struct outcome){.result = RESULT_NOT_FOUND});
+    } else {
+        take_found_card(exchange, &look->card);
+        submit_command(exchange);
+    }
+}
+
+static void move_money(struct exchange *exchange)
+{
+    const struct payment *payment = exchange->data;
+    if (payment->request.is_last4)
+        submit_look(exchange, on_card_found);
+    else
+        submit_command(exchange);
+}
+
+/* --- balance --- */
+
+static struct outcome balance_of(const struct payment *payment, const struct card *card)
+{
+    enum result result = ledger_look(card, payment->is_throttled, payment->has_pin,
+                                     payment->pin_hash, payment->local_date);
+    struct outcome outcome = {.result = result};
+    if (card == NULL)
+        return outcome;
+    outcome.card_id = card->id;
+    outcome.balance_minor = card->balance_minor;
+    outcome.card_version = card->version;
+    outcome.expires_on = card->expires_on;
+    memcpy(outcome.last4, card->last4, sizeof(outcome.last4));
+    return outcome;
+}
+
+static void on_balance_read(struct exchange *exchange, const struct job *job)
+{
+    const struct look *look = (const struct look *)(job + 1);
+    struct payment *payment = exchange->data;
+    if (job->error != 0) {
+        tell_error(exchange, job->error, false);
+        return;
+    }
+    if (look->is_found) {
+        if (payment->request.is_last4)
+            take_found_card(exchange, &look->card);
+        /* The request came before the store was asked: early enough for hot_put. */
+        hot_put(exchange->handlers->hot, &look->card, exchange->received_monotonic_us);
+    }
+    struct outcome outcome = balance_of(payment, look->is_found ? &look->card : NULL);
+    conclude(exchange, &outcome);
+}
+
+/* A card without a PIN, in use, asked for by its number. All else takes the store's way, so that
+ * unknown, unsold and wrong PIN also take the same time. */
+static bool tell_hot_balance(struct exchange *exchange)
+{
+    const struct payment *payment = exchange->data;
+    struct hot_value value;
+    if (payment->request.is_last4 || payment->has_pin || payment->is_throttled)
+        return false;
+    if (!hot_get(exchange->handlers->hot, exchange->tenant->tenant.id, payment->card_index,
+                 exchange->received_monotonic_us, &value))
+        return false;
+    struct outcome outcome = balance_of(payment, &value.card);
+    if (outcome.result == RESULT_NOT_FOUND) /* unsold, or a PIN is wanted */
+        return false;
+    conclude(exchange, &outcome);
+    return true;
+}
+
+static void look_up_balance(struct exchange *exchange)
+{
+    if (!tell_hot_balance(exchange))
+        submit_look(exchange, on_balance_read);
+}
+
+/* --- reading --- */
+
+static void on_payment_disposed(void *pooled)
+{
+    struct payment *payment = pooled;
+    if (payment->is_reserved) /* no miss, or no answer: then nothing was learnt either */
+        budget_give_back(payment->handlers->budget, &payment->budget,
+                         payment->received_monotonic_us);
+    seal_wipe(&payment->request, sizeof(payment->request));
+    profile_release(payment->profile);
+}
+
+static struct payment *payment_create(struct exchange *exchange, enum profile_action action)
+{
+    struct payment *payment =
+        h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*payment), on_payment_disposed);
+    memset(payment, 0, sizeof(*payment));
+    payment->action = action;
+    payment->handlers = exchange->handlers;
+    payment->received_monotonic_us = exchange->received_monotonic_us;
+    payment->profile =
+        profile_acquire(exchange->handlers->profiles, exchange->tenant->tenant.profile);
+    exchange->data = payment;
+    return payment;
+}
+
+static bool read_request(struct exchange *exchange, struct payment *payment)
+{
+    const struct tenant *tenant = &exchange->tenant->tenant;
+    const struct payment_dialect dialect = {payment->profile, payment->action,
+                                            tenant->currency.exponent, tenant->last4_is_accepted,
+                                            exchange->request_id};
+    char text[REQUEST_FAULT_MAX];
+    struct text_buffer fault;
+    text_buffer_init(&fault, text, sizeof(text));
+    int err = oseries_request_read(&dialect, exchange->body, &payment->request, &fault);
+    if (err == 0)
+        return true;
+    log_event(LOG_INFO, "request_refused", LOG_INT("request_id", exchange->request_id),
+              LOG_INT("tenant_id", tenant->id), LOG_TEXT("error", error_name(err)));
+    exchange_refuse(exchange, err == ERR_NO_MEMORY ? 503 : 400, error_name(err), text);
+    return false;
+}
+
+/* May this request be put to the ledger at all? Company first: to a stranger nothing else is told.
+ */
+static bool check_request(struct exchange *exchange, const struct payment *payment)
+{
+    const struct tenant *tenant = &exchange->tenant->tenant;
+    const struct payment_request *request = &payment->request;
+    const struct payment_kind *kind = &kinds[payment->action];
+    if (request->company_id != tenant->oseries_company) {
+        exchange_refuse(exchange, 403, "wrong_company", SENTENCE_COMPANY);
+        return false;
+    }
+    if (!*(const bool *)((const char *)tenant + kind->switch_offset)) {
+        tell_failure(exchange, "switched_off", kind->off);
+        return false;
+    }
+    if (tenant->sites_must_be_mapped &&
+        directory_find_site(exchange->snapshot, tenant->id, request->site_id) == NULL) {
+        tell_failure(exchange, "unknown_site", SENTENCE_SITE);
+        return false;
+    }
+    if (request->is_misdirected) {
+        tell_failure(exchange, "wrong_url", kind->misdirected);
+        return false;
+    }
+    if (!request->has_card)
+        tell_failure(exchange, "card_missing", SENTENCE_NO_CARD);
+    return request->has_card;
+}
+
+static void find_date(const struct exchange *exchange, struct payment *payment)
+{
+    const struct directory_site *site = directory_find_site(
+        exchange->snapshot, exchange->tenant->tenant.id, payment->request.site_id);
+    payment->local_date = clock_local_date(site != NULL ? site->zone : exchange->tenant->zone,
+                                           exchange->received_wall_us);
+}
+
+static void name_card(struct exchange *exchange, struct payment *payment)
+{
+    const struct payment_request *request = &payment->request;
+    int64_t tenant_id = exchange->tenant->tenant.id;
+    struct text number = text_of(request->card.number);
+    struct budget *budget = exchange->handlers->budget;
+    seal_card_index(exchange->handlers->seal, tenant_id, number, payment->card_index);
+    budget_keys_fill(budget, &payment->budget, tenant_id, request->site_id, request->register_id,
+                     payment->card_index, number);
+    if (!request->is_last4)
+        hash_pin(exchange, payment);
+}
+
+/* A PIN or four digits can be guessed in a burst, so such a request pays before it is asked and
+ * gets its token back unless it was a miss. A full number alone pays when it turns out to be
+ * unknown: many tills may use one card at once. */
+static void draw_on_budget(struct payment *payment)
+{
+    bool is_guess = payment->has_pin || payment->request.is_last4;
+    payment->is_throttled = budget_is_exhausted(payment->handlers->budget, &payment->budget,
+                                                payment->received_monotonic_us, NULL);
+    if (!is_guess || payment->is_throttled)
+        return;
+    take_token(payment);
+    payment->is_reserved = true;
+}
+
+static void serve(struct exchange *exchange, enum profile_action action)
+{
+    struct payment *payment = payment_create(exchange, action);
+    if (!read_request(exchange, payment) || !check_request(exchange, payment))
+        return;
+    find_date(exchange, payment);
+    name_card(exchange, payment);
+    draw_on_budget(payment);
+    if (payment->request.is_last4 && payment->is_throttled)
+        conclude(exchange, &(struct outcome){.result = RESULT_THROTTLED});
+    else if (action == PROFILE_CHECK_BALANCE)
+        look_up_balance(exchange);
+    else
+        move_money(exchange);
+}
+
+void oseries_checkout(struct exchange *exchange)
+{
+    serve(exchange, PROFILE_CHECKOUT);
+}
+
+void oseries_check_balance(struct exchange *exchange)
+{
+    serve(exchange, PROFILE_CHECK_BALANCE);
+}
+
+void oseries_top_up(struct exchange *exchange)
+{
+    serve(exchange, PROFILE_TOP_UP);
+}
+
+void oseries_refund(struct exchange *exchange)
+{
+    serve(exchange, PROFILE_REFUND);
+}

@@ -1,0 +1,235 @@
+/* Finds the route of a request, checks who is calling, and hands the exchange to its handler. */
+#include "handlers/route.h"
+
+#include "base/log.h"
+#include "handlers/admin.h"
+#include "handlers/framing.h"
+#include "handlers/json_errors.h"
+#include "handlers/operations.h"
+#include "handlers/oseries.h"
+#include "handlers/signature.h"
+
+#include "base/banned.h"
+
+static const struct route routes[] = {
+    {"POST", "/oseries/{key}/checkout", "oseries.checkout", SURFACE_OSERIES, AUTH_TENANT_SIGNED,
+     oseries_checkout},
+    {"POST", "/oseries/{key}/check-balance", "oseries.check_balance", SURFACE_OSERIES,
+     AUTH_TENANT_SIGNED, oseries_check_balance},
+    {"POST", "/oseries/{key}/top-up", "oseries.top_up", SURFACE_OSERIES, AUTH_TENANT_SIGNED,
+     oseries_top_up},
+    {"POST", "/oseries/{key}/refund", "oseries.refund", SURFACE_OSERIES, AUTH_TENANT_SIGNED,
+     oseries_refund},
+    {"GET", "/healthz", "healthz", SURFACE_OPERATIONS, AUTH_NONE, operations_healthz},
+    {"GET", "/readyz", "readyz", SURFACE_OPERATIONS, AUTH_NONE, operations_readyz},
+    {"GET", "/metrics", "metrics", SURFACE_OPERATIONS, AUTH_NONE, operations_metrics},
+    {"POST", "/admin/tenant/add", "admin.tenant_add", SURFACE_ADMIN, AUTH_LOCAL, admin_tenant_add},
+    {"GET", "/admin/tenant/list", "admin.tenant_list", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_tenant_list},
+    {"POST", "/admin/tenant/set", "admin.tenant_set", SURFACE_ADMIN, AUTH_LOCAL, admin_tenant_set},
+    {"POST", "/admin/site/add", "admin.site_add", SURFACE_ADMIN, AUTH_LOCAL, admin_site_add},
+    {"GET", "/admin/site/list", "admin.site_list", SURFACE_ADMIN, AUTH_LOCAL, admin_site_list},
+    {"POST", "/admin/card/issue", "admin.card_issue", SURFACE_ADMIN, AUTH_LOCAL, admin_card_issue},
+    {"POST", "/admin/card/show", "admin.card_show", SURFACE_ADMIN, AUTH_LOCAL, admin_card_show},
+    {"POST", "/admin/card/disable", "admin.card_disable", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_card_disable},
+    {"POST", "/admin/card/enable", "admin.card_enable", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_card_enable},
+    {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
+};
+
+struct route_h2o_handler {
+    h2o_handler_t super;
+    bool is_local;
+};
+
+const char *surface_name(enum surface surface)
+{
+    switch (surface) {
+    case SURFACE_OSERIES:
+        return "oseries";
+    case SURFACE_OPERATIONS:
+        return "operations";
+    case SURFACE_ADMIN:
+        return "admin";
+    case SURFACE_NONE:
+    case SURFACE_COUNT:
+        return "none";
+    }
+    return "none";
+}
+
+int route_count(void)
+{
+    return (int)COUNT_OF(routes);
+}
+
+const struct route *route_at(int index)
+{
+    CHECK(index >= 0 && index < route_count());
+    return &routes[index];
+}
+
+int route_index(const struct route *route)
+{
+    return route == NULL ? route_count() : (int)(route - routes);
+}
+
+/* {key} stands for the characters up to the next slash. */
+static bool pattern_matches(const char *pattern, struct text path, struct text *key)
+{
+    size_t at = 0;
+    *key = (struct text){NULL, 0};
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern == '{') {
+            size_t from = at;
+            while (at < path.length && path.base[at] != '/')
+                at++;
+            *key = text_slice(path, from, at - from);
+            while (*pattern != '}')
+                pattern++;
+        } else if (at == path.length || path.base[at++] != *pattern) {
+            return false;
+        }
+    }
+    return at == path.length;
+}
+
+static bool method_matches(const struct route *route, struct text method)
+{
+    if (text_equal(method, text_of(route->method)))
+        return true;
+    return route->method[0] == 'G' && text_equal(method, TEXT("HEAD"));
+}
+
+static bool route_is_served(const struct route *route, bool is_local)
+{
+    return (route->auth == AUTH_LOCAL) == is_local || route->surface == SURFACE_OPERATIONS;
+}
+
+enum route_finding route_find(struct text method, struct text path, bool is_local,
+                              const struct route **route, struct text *key)
+{
+    *route = NULL;
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (!route_is_served(&routes[i], is_local) ||
+            !pattern_matches(routes[i].pattern, path, key))
+            continue;
+        *route = &routes[i];
+        if (method_matches(&routes[i], method))
+            return ROUTE_FOUND;
+    }
+    return *route == NULL ? ROUTE_UNKNOWN : ROUTE_WRONG_METHOD;
+}
+
+/* The same words for a bad key and a bad signature: an outsider learns nothing about either. */
+static void refuse_unauthorized(struct exchange *exchange)
+{
+    exchange_refuse(exchange, 401, "unauthorized", "Not authorised");
+}
+
+static void log_signature(struct exchange *exchange, enum signature_verdict verdict, bool is_served)
+{
+    log_event(LOG_WARNING, "signature", LOG_INT("request_id", exchange->request_id),
+              LOG_INT("tenant_id", exchange->tenant->tenant.id),
+              LOG_TEXT("route", exchange->route->name),
+              LOG_TEXT("verdict", signature_verdict_name(verdict)), LOG_BOOL("served", is_served),
+              LOG_TEXT_N("client", exchange_client(exchange)));
+}
+
+static bool signature_is_accepted(struct exchange *exchange)
+{
+    enum signature_mode mode = exchange->tenant->tenant.oseries_signature_mode;
+    if (mode == SIGNATURE_OFF)
+        return true;
+    struct text header = {NULL, 0};
+    (void)exchange_header(exchange, "x-kounta-signature", &header);
+    enum signature_verdict verdict = signature_verify(exchange->tenant, header, exchange->body);
+    metrics_signature(exchange->handlers->metrics, (int)verdict);
+    if (verdict == SIGNATURE_VALID)
+        return true;
+    log_signature(exchange, verdict, mode == SIGNATURE_LOG);
+    return mode == SIGNATURE_LOG;
+}
+
+static bool caller_is_accepted(struct exchange *exchange, struct text key)
+{
+    if (exchange->route->auth != AUTH_TENANT_SIGNED)
+        return true;
+    if (key.length != ID_KEY_CHARS)
+        return false;
+    exchange->tenant = directory_find_key(exchange->snapshot, key);
+    return exchange->tenant != NULL && signature_is_accepted(exchange);
+}
+
+static struct text bytes_of(h2o_iovec_t bytes)
+{
+    return (struct text){bytes.base, bytes.len};
+}
+
+/* What libh2o has let through and we do not. */
+static bool request_is_sound(struct exchange *exchange)
+{
+    h2o_req_t *req = exchange->req;
+    if (req->version < 0x200) {
+        h2o_buffer_t *input = req->conn->callbacks->get_socket(req->conn)->input;
+        if (framing_is_ambiguous((struct text){input->bytes, input->size})) {
+            exchange_close_after(exchange);
+            exchange_refuse(exchange, 400, "bad_framing",
+                            "The request says more than once how long it is");
+            return false;
+        }
+    }
+    if (exchange->body.length > BODY_MAX) {
+        exchange_refuse(exchange, 413, "too_large", "The request is larger than 64 KiB");
+        return false;
+    }
+    return true;
+}
+
+static void refuse_method(struct exchange *exchange)
+{
+    const char *method = exchange->route->method;
+    exchange_add_header(exchange, "allow", method[0] == 'G' ? TEXT("GET, HEAD") : TEXT("POST"));
+    exchange_refuse(exchange, 405, "method_not_allowed", "This path does not know that method");
+}
+
+static void exchange_dispatch(struct exchange *exchange, bool is_local)
+{
+    h2o_req_t *req = exchange->req;
+    struct text target = bytes_of(req->input.path), key;
+    struct text path = text_slice(target, 0, req->query_at);
+    exchange->query = text_slice(target, path.length + 1, target.length);
+    enum route_finding finding =
+        route_find(bytes_of(req->input.method), path, is_local, &exchange->route, &key);
+    if (!request_is_sound(exchange))
+        return;
+    if (finding == ROUTE_UNKNOWN)
+        exchange_refuse(exchange, 404, "not_found", "There is nothing at this path");
+    else if (finding == ROUTE_WRONG_METHOD)
+        refuse_method(exchange);
+    else if (!caller_is_accepted(exchange, key))
+        refuse_unauthorized(exchange);
+    else
+        exchange->route->handler(exchange);
+}
+
+static int on_request(h2o_handler_t *self, h2o_req_t *req)
+{
+    struct exchange *exchange = exchange_begin(req);
+    exchange_dispatch(exchange, ((struct route_h2o_handler *)self)->is_local);
+    if (!exchange->is_answered && exchange->jobs_away == 0)
+        exchange_fail_bug(exchange, "handler neither answered nor sent a job");
+    return 0;
+}
+
+void route_register(h2o_hostconf_t *host, bool is_local)
+{
+    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
+    struct route_h2o_handler *handler =
+        (struct route_h2o_handler *)h2o_create_handler(path, sizeof(*handler));
+    handler->super.on_req = on_request;
+    handler->is_local = is_local;
+    json_errors_register(path);
+    json_errors_register(&host->fallback_path);
+}

@@ -1,0 +1,170 @@
+/* Judges replies as a strict register would. */
+#include "mocks/register/verdict.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/money.h"
+
+static const char *const RULE_NAMES[RULES] = {
+    [RULE_STATUS] = "status is 200",
+    [RULE_TYPE] = "content type is JSON",
+    [RULE_PARSES] = "body parses as JSON",
+    [RULE_OBJECT] = "body is an object",
+    [RULE_SUCCESS] = "success is true or false",
+    [RULE_ERROR] = "a refusal says why",
+    [RULE_AMOUNT] = "amount is a number, 0 <= amount <= asked",
+    [RULE_BALANCE] = "balance is a number",
+};
+
+const char *rule_name(enum rule rule)
+{
+    return RULE_NAMES[rule];
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+    static const char *const NAMES[] = {"not_asked", "passed", "failed"};
+    return NAMES[verdict];
+}
+
+static const struct {
+    const char *name;
+    int exit_code;
+} ENDINGS[] = {
+    [ENDING_APPROVED] = {"approved", EXIT_APPROVED},
+    [ENDING_REFUSED] = {"refused", EXIT_REFUSED},
+    [ENDING_DROPPED] = {"dropped", EXIT_APPROVED},
+    [ENDING_MALFORMED] = {"malformed", EXIT_NO_ANSWER},
+    [ENDING_NO_REPLY] = {"no_reply", EXIT_NO_ANSWER},
+};
+
+const char *ending_name(enum ending ending)
+{
+    return ENDINGS[ending].name;
+}
+
+int ending_exit_code(enum ending ending)
+{
+    return ENDINGS[ending].exit_code;
+}
+
+static enum verdict verdict_of(bool is_good)
+{
+    return is_good ? VERDICT_PASSED : VERDICT_FAILED;
+}
+
+static void say(char out[SAID_MAX], const struct jread *value)
+{
+    struct text text;
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, out, SAID_MAX);
+    if (jread_scalar(value, &text) == 0)
+        text_append(&buffer, text);
+}
+
+/* Amounts may come as numbers or as numeric strings (a tenant's option). */
+static bool amount_read(const struct jread *value, int64_t *amount_minor)
+{
+    struct text text;
+    return jread_scalar(value, &text) == 0 &&
+           money_parse(text, MONEY_EXPONENT_MAX, amount_minor) == 0;
+}
+
+static bool content_type_is_json(const char *content_type)
+{
+    struct text type = text_of(content_type);
+    for (size_t i = 0; i < type.length; i++) {
+        if (type.base[i] == ';')
+            type.length = i;
+    }
+    return text_equal_nocase(text_trim(type), TEXT("application/json"));
+}
+
+static enum verdict judge_error(const struct jread *body)
+{
+    struct text sentence;
+    bool is_there = jread_text(jread_member(body, "error"), &sentence) == 0;
+    return verdict_of(is_there && text_trim(sentence).length > 0);
+}
+
+/* A refusal moves nothing, but may say so with 0; a look-up has nothing to compare with. */
+static enum verdict judge_amount(const struct jread *body, const struct options *options,
+                                 bool is_success)
+{
+    const struct jread *value = jread_member(body, "amount");
+    int64_t amount_minor, asked_minor;
+    if (value == NULL && (!is_success || options->action == TILL_CHECK_BALANCE))
+        return VERDICT_NOT_ASKED;
+    if (!amount_read(value, &amount_minor) || amount_minor < 0)
+        return VERDICT_FAILED;
+    if (!is_success)
+        return verdict_of(amount_minor == 0 || options->action == TILL_CHECK_BALANCE);
+    if (options->amount == NULL ||
+        money_parse(text_of(options->amount), MONEY_EXPONENT_MAX, &asked_minor) != 0)
+        return VERDICT_PASSED;
+    /* A refund may be asked for as a negative amount (o-series 2.1). */
+    return verdict_of(amount_minor <= (asked_minor < 0 ? -asked_minor : asked_minor));
+}
+
+static enum verdict judge_balance(const struct jread *body, bool is_success)
+{
+    const struct jread *value = jread_member(body, "balance");
+    int64_t balance_minor;
+    if (value == NULL && !is_success)
+        return VERDICT_NOT_ASKED;
+    return verdict_of(amount_read(value, &balance_minor));
+}
+
+static void judge_object(const struct jread *body, const struct options *options,
+                         struct judgement *judgement)
+{
+    enum verdict *verdicts = judgement->verdicts;
+    bool is_success = false;
+    bool has_success = jread_bool(jread_member(body, "success"), &is_success) == 0;
+    say(judgement->amount, jread_member(body, "amount"));
+    say(judgement->balance, jread_member(body, "balance"));
+    say(judgement->reference, jread_member(body, "reference_id"));
+    say(judgement->sentence, jread_member(body, is_success ? "message" : "error"));
+    verdicts[RULE_SUCCESS] = verdict_of(has_success);
+    if (!has_success)
+        return;
+    verdicts[RULE_ERROR] = is_success ? VERDICT_NOT_ASKED : judge_error(body);
+    verdicts[RULE_AMOUNT] = judge_amount(body, options, is_success);
+    verdicts[RULE_BALANCE] = judge_balance(body, is_success);
+    judgement->ending = is_success ? ENDING_APPROVED : ENDING_REFUSED;
+}
+
+/* A refusal with another status (401, 503) is told by its body; an approval needs every rule. */
+static void judge_ending(struct judgement *judgement)
+{
+    for (size_t i = 0; i < RULES; i++) {
+        bool is_forgiven = i == RULE_STATUS && judgement->ending == ENDING_REFUSED;
+        if (judgement->verdicts[i] == VERDICT_FAILED && !is_forgiven) {
+            judgement->ending = ENDING_MALFORMED;
+            return;
+        }
+    }
+}
+
+void judge(const struct reply *reply, const struct options *options, struct judgement *judgement)
+{
+    struct jread *body = NULL;
+    *judgement = (struct judgement){.ending = ENDING_MALFORMED};
+    if (reply->was_dropped || reply->failure != NULL) {
+        judgement->ending = reply->was_dropped ? ENDING_DROPPED : ENDING_NO_REPLY;
+        return;
+    }
+    judgement->verdicts[RULE_STATUS] = verdict_of(reply->status == 200);
+    judgement->verdicts[RULE_TYPE] = verdict_of(content_type_is_json(reply->content_type));
+    int err = reply->is_cut ? ERR_TOO_LARGE
+                            : jread_parse((struct text){reply->body, reply->body_length}, &body);
+    judgement->verdicts[RULE_PARSES] = verdict_of(err == 0);
+    if (err != 0)
+        return;
+    bool is_object = jread_kind_of(body) == JREAD_OBJECT;
+    judgement->verdicts[RULE_OBJECT] = verdict_of(is_object);
+    if (is_object)
+        judge_object(body, options, judgement);
+    judge_ending(judgement);
+    jread_destroy(body);
+}

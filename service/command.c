@@ -1,0 +1,315 @@
+/* Knows the subcommands, reads their flags and prints their help. */
+#include "service/command.h"
+
+#include "base/error.h"
+#include "handlers/admin_setting.h"
+#include "service/config.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+static const struct subcommand subcommands[] = {
+    {.noun = "serve",
+     .kind = COMMAND_SERVE,
+     .help = "run the service; configuration comes from the environment"},
+    {.noun = "verify",
+     .kind = COMMAND_VERIFY,
+     .help = "recompute every law from the rows, beside a running service or on a stopped one; "
+             "exit 1 when something differs"},
+    {.noun = "tenant",
+     .verb = "add",
+     .kind = COMMAND_POST,
+     .path = "/admin/tenant/add",
+     .help = "add a merchant company; prints the URLs to configure in the Back Office",
+     .flags = {{"currency", FLAG_TEXT, true, "CODE", "ISO 4217, such as AUD"},
+               {"timezone", FLAG_TEXT, true, "ZONE", "such as Australia/Sydney"},
+               {"oseries-company", FLAG_TEXT, true, "ID", "O-Series company id"}},
+     .takes_settings = true},
+    {.noun = "tenant",
+     .verb = "list",
+     .kind = COMMAND_GET,
+     .path = "/admin/tenant/list",
+     .help = "list the tenants with their settings and URLs"},
+    {.noun = "tenant",
+     .verb = "set",
+     .kind = COMMAND_POST,
+     .path = "/admin/tenant/set",
+     .help = "change settings of a tenant",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"}},
+     .takes_settings = true},
+    {.noun = "site",
+     .verb = "add",
+     .kind = COMMAND_POST,
+     .path = "/admin/site/add",
+     .help = "map an O-Series site to a tenant",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"name", FLAG_TEXT, true, "NAME", "what the site is called"},
+               {"oseries-site", FLAG_TEXT, true, "ID", "O-Series site id"},
+               {"timezone", FLAG_TEXT, false, "ZONE", "when it differs from the tenant's"}}},
+    {.noun = "site",
+     .verb = "list",
+     .kind = COMMAND_GET,
+     .path = "/admin/site/list",
+     .help = "list the mapped sites",
+     .flags = {{"tenant", FLAG_TEXT, false, "ID", "of this tenant only"}}},
+    {.noun = "card",
+     .verb = "issue",
+     .kind = COMMAND_POST,
+     .path = "/admin/card/issue",
+     .help = "issue a gift card, or many",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"amount", FLAG_TEXT, false, "AMOUNT", "opening balance, such as 100.00 [0]"},
+               {"number", FLAG_TEXT, false, "NUMBER",
+                "4 to 64 letters and digits [generated, with a check digit]"},
+               {"pin", FLAG_TEXT, false, "PIN", "4 to 12 digits; typed as NUMBER*PIN at the till"},
+               {"expires", FLAG_TEXT, false, "DATE", "last day it is good for, YYYY-MM-DD"},
+               {"valid-from", FLAG_TEXT, false, "DATE", "first day it is good for"},
+               {"stock", FLAG_SWITCH, false, NULL,
+                "printed, not sold: unknown to tills until its first top-up"},
+               {"count", FLAG_TEXT, false, "N", "issue so many, at most 1000"}}},
+    {.noun = "card",
+     .verb = "show",
+     .kind = COMMAND_POST,
+     .path = "/admin/card/show",
+     .help = "show a card's balance, status and history, newest first",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"number", FLAG_TEXT, true, "NUMBER", "which card"},
+               {"before", FLAG_TEXT, false, "OPERATION", "only what came before that operation"},
+               {"limit", FLAG_TEXT, false, "N", "operations, at most 200 [50]"}}},
+    {.noun = "card",
+     .verb = "disable",
+     .kind = COMMAND_POST,
+     .path = "/admin/card/disable",
+     .help = "refuse a card from now on",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"number", FLAG_TEXT, true, "NUMBER", "which card"}}},
+    {.noun = "card",
+     .verb = "enable",
+     .kind = COMMAND_POST,
+     .path = "/admin/card/enable",
+     .help = "accept a disabled card again",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"number", FLAG_TEXT, true, "NUMBER", "which card"}}},
+    {.noun = "sign",
+     .kind = COMMAND_SIGN,
+     .path = "/admin/sign",
+     .help = "print the X-Kounta-Signature of standard input, as the tenant's registers would "
+             "make it",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "whose signature token"}}},
+    {.noun = "help", .kind = COMMAND_HELP, .help = "explain everything, or one subcommand"},
+};
+
+static int complain(const char *what, const char *word)
+{
+    fprintf(stderr, "counterpart: %s '%s'; try: counterpart help\n", what, word);
+    return ERR_BAD_CONFIG;
+}
+
+static const struct subcommand *find_subcommand(const char *noun, const char *verb)
+{
+    for (size_t i = 0; i < COUNT_OF(subcommands); i++) {
+        const struct subcommand *each = &subcommands[i];
+        if (strcmp(each->noun, noun) == 0 &&
+            (each->verb == NULL || (verb != NULL && strcmp(each->verb, verb) == 0)))
+            return each;
+    }
+    return NULL;
+}
+
+/* --- flags */
+
+/* In JSON and in the settings table '_' stands for '-'. */
+static bool names_are_equal(const char *name, struct text flag)
+{
+    size_t i = 0;
+    for (; name[i] != '\0' && i < flag.length; i++) {
+        char c = flag.base[i] == '_' ? '\0' : flag.base[i];
+        if ((name[i] == '_' ? '-' : name[i]) != c)
+            return false;
+    }
+    return name[i] == '\0' && i == flag.length;
+}
+
+static bool find_flag(const struct subcommand *subcommand, struct text word,
+                      struct flag_value *value)
+{
+    *value = (struct flag_value){.kind = FLAG_TEXT};
+    for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
+        if (names_are_equal(flag->name, word)) {
+            value->name = flag->name;
+            value->kind = flag->kind;
+            return true;
+        }
+    for (size_t i = 0; subcommand->takes_settings && i < admin_setting_count(); i++)
+        if (names_are_equal(admin_setting_at(i)->name, word)) {
+            value->name = admin_setting_at(i)->name;
+            return true;
+        }
+    return false;
+}
+
+static int take_value(struct invocation *invocation, struct flag_value value, const char *word,
+                      const char *inline_value, char *const **next)
+{
+    if (value.kind == FLAG_SWITCH && inline_value != NULL)
+        return complain("there is no value after", word);
+    if (value.kind == FLAG_TEXT)
+        value.value = inline_value != NULL ? inline_value : *(*next)++;
+    if (value.kind == FLAG_TEXT && value.value == NULL) {
+        (*next)--;
+        return complain("a value is missing after", word);
+    }
+    if (command_value(invocation, value.name) != NULL)
+        return complain("given twice:", word);
+    CHECK(invocation->count < COMMAND_FLAGS_MAX);
+    invocation->values[invocation->count++] = value;
+    return 0;
+}
+
+static int parse_flag(struct invocation *invocation, char *const **next)
+{
+    const char *word = *(*next)++;
+    if (strncmp(word, "--", 2) != 0)
+        return complain("this is no flag:", word);
+    const char *equals = strchr(word, '=');
+    struct text name = text_of(word + 2);
+    if (equals != NULL)
+        name.length = (size_t)(equals - word) - 2;
+    if (text_equal(name, TEXT("json")) && equals == NULL) {
+        invocation->wants_json = true;
+        return 0;
+    }
+    struct flag_value value;
+    if (!find_flag(invocation->subcommand, name, &value))
+        return complain("there is no flag", word);
+    return take_value(invocation, value, word, equals == NULL ? NULL : equals + 1, next);
+}
+
+static int check_wanted(const struct invocation *invocation)
+{
+    const struct subcommand *subcommand = invocation->subcommand;
+    for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
+        if (flag->is_wanted && command_value(invocation, flag->name) == NULL) {
+            fprintf(stderr, "counterpart: --%s is missing; try: counterpart help %s %s\n",
+                    flag->name, subcommand->noun, subcommand->verb == NULL ? "" : subcommand->verb);
+            return ERR_BAD_CONFIG;
+        }
+    if (strcmp(subcommand->noun, "tenant") == 0 && strcmp(subcommand->verb, "add") == 0 &&
+        command_value(invocation, "name") == NULL)
+        return complain("a flag is missing:", "--name");
+    return 0;
+}
+
+const char *command_value(const struct invocation *invocation, const char *name)
+{
+    for (int i = 0; i < invocation->count; i++)
+        if (strcmp(invocation->values[i].name, name) == 0)
+            return invocation->values[i].value == NULL ? "" : invocation->values[i].value;
+    return NULL;
+}
+
+int command_parse(int count, char *const *words, struct invocation *invocation)
+{
+    *invocation = (struct invocation){.wants_json = false};
+    if (count < 2)
+        return complain("what shall be done? There is no", "subcommand");
+    const char *noun = words[1], *verb = count > 2 ? words[2] : NULL;
+    if (strcmp(noun, "--help") == 0 || strcmp(noun, "-h") == 0)
+        noun = "help";
+    invocation->subcommand = find_subcommand(noun, verb);
+    if (invocation->subcommand == NULL)
+        return complain("there is no subcommand", verb != NULL ? verb : noun);
+    if (invocation->subcommand->kind == COMMAND_HELP) {
+        invocation->help_noun = verb;
+        invocation->help_verb = count > 3 ? words[3] : NULL;
+        return 0;
+    }
+    char *const *next = words + (invocation->subcommand->verb == NULL ? 2 : 3);
+    int err = 0;
+    while (err == 0 && *next != NULL)
+        err = parse_flag(invocation, &next);
+    return err != 0 ? err : check_wanted(invocation);
+}
+
+/* --- help */
+
+static void print_flag(FILE *file, const char *name, const char *value, const char *help,
+                       bool is_wanted)
+{
+    char left[64];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, left, sizeof(left));
+    text_append(&buffer, TEXT("--"));
+    for (; *name != '\0'; name++)
+        text_append_char(&buffer, *name == '_' ? '-' : *name);
+    if (value != NULL)
+        text_append_format(&buffer, " %s", value);
+    fprintf(file, "    %-34s %s%s\n", left, help, is_wanted ? " (needed)" : "");
+}
+
+static void print_settings(FILE *file, bool has_name)
+{
+    for (size_t i = 0; i < admin_setting_count(); i++) {
+        const struct admin_setting *setting = admin_setting_at(i);
+        char expected[64];
+        struct text_buffer buffer;
+        text_buffer_init(&buffer, expected, sizeof(expected));
+        if (setting->words != NULL)
+            admin_setting_expectation(setting, &buffer);
+        else
+            text_append(&buffer, setting->kind == SETTING_AMOUNT    ? TEXT("AMOUNT")
+                                 : setting->kind == SETTING_COUNT   ? TEXT("N")
+                                 : setting->kind == SETTING_SECONDS ? TEXT("S")
+                                                                    : TEXT("TEXT"));
+        print_flag(file, setting->name, expected, setting->help,
+                   has_name && strcmp(setting->name, "name") == 0);
+    }
+}
+
+static void print_subcommand(FILE *file, const struct subcommand *subcommand)
+{
+    bool is_add = subcommand->verb != NULL && strcmp(subcommand->verb, "add") == 0;
+    fprintf(file, "  counterpart %s%s%s\n      %s\n", subcommand->noun,
+            subcommand->verb == NULL ? "" : " ", subcommand->verb == NULL ? "" : subcommand->verb,
+            subcommand->help);
+    for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
+        print_flag(file, flag->name, flag->value, flag->help, flag->is_wanted);
+    if (subcommand->takes_settings)
+        print_settings(file, is_add);
+    if (subcommand->kind == COMMAND_SERVE)
+        config_print_help(file);
+}
+
+static void print_overview(FILE *file)
+{
+    fputs("usage: counterpart SUBCOMMAND [--flag value]... [--json]\n\n", file);
+    for (size_t i = 0; i < COUNT_OF(subcommands); i++) {
+        const struct subcommand *each = &subcommands[i];
+        char left[32];
+        snprintf(left, sizeof(left), "%s%s%s", each->noun, each->verb == NULL ? "" : " ",
+                 each->verb == NULL ? "" : each->verb);
+        fprintf(file, "  %-14s %s\n", left, each->help);
+    }
+    fputs("\nAll but serve and verify ask the running service over admin.sock in "
+          "COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "
+          "terminal.\nOne subcommand with its flags: counterpart help card issue\n",
+          file);
+}
+
+bool command_print_help(FILE *file, const char *noun, const char *verb)
+{
+    bool is_known = noun == NULL;
+    if (noun == NULL)
+        print_overview(file);
+    for (size_t i = 0; noun != NULL && i < COUNT_OF(subcommands); i++) {
+        const struct subcommand *each = &subcommands[i];
+        if (strcmp(each->noun, noun) != 0)
+            continue;
+        if (verb != NULL && (each->verb == NULL || strcmp(each->verb, verb) != 0))
+            continue;
+        print_subcommand(file, each);
+        is_known = true;
+    }
+    return is_known;
+}

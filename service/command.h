@@ -1,0 +1,66 @@
+/*
+ * The command line: ONE static table of subcommands with their flags and help (command.c).
+ */
+#ifndef COUNTERPART_SERVICE_COMMAND_H
+#define COUNTERPART_SERVICE_COMMAND_H
+
+#include "base/text.h"
+
+#include <stdio.h>
+
+#define COMMAND_FLAGS_MAX 40
+
+enum command_kind {
+    COMMAND_SERVE,
+    COMMAND_VERIFY,
+    COMMAND_HELP,
+    COMMAND_GET,  /* flags become the query */
+    COMMAND_POST, /* flags become a JSON object */
+    COMMAND_SIGN, /* standard input becomes the body */
+};
+
+enum flag_kind {
+    FLAG_TEXT,
+    FLAG_SWITCH, /* no value; true when there */
+};
+
+struct flag {
+    const char *name; /* without "--"; in JSON '-' becomes '_' */
+    enum flag_kind kind;
+    bool is_wanted;
+    const char *value; /* for help: "ID" */
+    const char *help;
+};
+
+struct subcommand {
+    const char *noun;
+    const char *verb; /* NULL: there is none */
+    enum command_kind kind;
+    const char *path; /* on the admin socket */
+    const char *help;
+    struct flag flags[12];
+    bool takes_settings; /* the flags of handlers/admin_setting.c too */
+};
+
+struct flag_value {
+    const char *name; /* the flag's */
+    enum flag_kind kind;
+    const char *value; /* NULL for FLAG_SWITCH */
+};
+
+struct invocation {
+    const struct subcommand *subcommand;
+    struct flag_value values[COMMAND_FLAGS_MAX];
+    int count;
+    bool wants_json;                   /* --json */
+    const char *help_noun, *help_verb; /* COMMAND_HELP: about what; NULL */
+};
+
+/* errors  ERR_BAD_CONFIG: usage; what is wrong was written to stderr. */
+MUST_CHECK int command_parse(int count, char *const *words, struct invocation *invocation);
+const char *command_value(const struct invocation *invocation, const char *name); /* NULL: not given
+                                                                                   */
+/* noun NULL: everything. false: there is no such subcommand. */
+bool command_print_help(FILE *file, const char *noun, const char *verb);
+
+#endif

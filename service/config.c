@@ -1,0 +1,273 @@
+/* Reads the configuration from the environment. */
+#include "service/config.h"
+
+#include "base/error.h"
+#include "ledger/ledger.h"
+
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/banned.h"
+
+#define PREFIX "COUNTERPART_"
+#define THREADS_MAX 64
+#define CONNECTIONS_DEFAULT "20000"
+
+enum kind {
+    KIND_TEXT,
+    KIND_NUMBER,
+    KIND_RESERVED, /* named in the design for what this version does not do */
+};
+
+static const struct variable {
+    const char *name; /* without the prefix */
+    enum kind kind;
+    size_t offset;
+    int64_t min, max;
+    const char *standard; /* NULL: computed */
+    const char *help;
+} variables[] = {
+#define TEXT_AT(field) KIND_TEXT, offsetof(struct config, field), 0, 0
+#define NUMBER_AT(field, min, max) KIND_NUMBER, offsetof(struct config, field), min, max
+    {"LISTEN", TEXT_AT(listen), "127.0.0.1:8080",
+     "comma-separated addresses; https:// in front of one needs TLS_CERT and TLS_KEY"},
+    {"DATA", TEXT_AT(data), "./var", "folder of database, master key and admin socket"},
+    {"MASTER_KEY", TEXT_AT(master_key), NULL, "file with the master key; default: in DATA"},
+    {"DATABASE", TEXT_AT(database), "sqlite", "sqlite: a file in DATA"},
+    {"REDIS", TEXT_AT(redis), "", "not served by this version: leave it unset"},
+    {"PUBLIC_URL", TEXT_AT(public_url), "",
+     "base of the URLs that tenants configure; default: the first listen address"},
+    {"THREADS", NUMBER_AT(threads, 1, THREADS_MAX), NULL, "loop threads; default: the cores"},
+    {"BATCH_MAX", NUMBER_AT(batch_max, 1, BATCH_MAX), "512", "commands per commit"},
+    {"PROFILES", TEXT_AT(profiles), "",
+     "folder of request and reply profiles, read at start and on SIGHUP"},
+    {"TLS_CERT", TEXT_AT(tls_cert), "", "certificate chain, PEM; read again on SIGHUP"},
+    {"TLS_KEY", TEXT_AT(tls_key), "", "private key, PEM; read again on SIGHUP"},
+    {"HTTP2", TEXT_AT(http2), "off", "on or off"},
+    {"CONNECTIONS_MAX", NUMBER_AT(connections_max, 1, 1000000), CONNECTIONS_DEFAULT,
+     "open connections; one more is answered 503"},
+    {"REQUEST_TIMEOUT_S", NUMBER_AT(request_timeout_s, 1, 3600), "15",
+     "idle connection, headers and body together may take this long"},
+    {"TRUSTED_PROXIES", TEXT_AT(trusted_proxies), "",
+     "comma-separated networks whose X-Forwarded-For is believed"},
+    {"DRAIN_S", NUMBER_AT(drain_s, 0, 600), "10",
+     "after SIGTERM, wait this long for requests under way"},
+    {"LOG_LEVEL", TEXT_AT(log_level_name), "info", "debug, info, warning or error"},
+#undef TEXT_AT
+#undef NUMBER_AT
+    {"OSERIES_AUTHORIZE_URL", KIND_RESERVED, 0, 0, 0, "", "for later versions; ignored"},
+    {"OSERIES_TOKEN_URL", KIND_RESERVED, 0, 0, 0, "", "for later versions; ignored"},
+    {"OSERIES_API_URL", KIND_RESERVED, 0, 0, 0, "", "for later versions; ignored"},
+};
+
+static int complain(const char *name, const char *what)
+{
+    fprintf(stderr, "counterpart: " PREFIX "%s %s\n", name, what);
+    return ERR_BAD_CONFIG;
+}
+
+/* --- unknown variables */
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Levenshtein distance of short names; longer ones are cut. */
+static size_t distance(struct text a, const char *b)
+{
+    enum { WIDTH = 48 };
+    size_t row[WIDTH + 1], b_length = smaller(strlen(b), WIDTH);
+    for (size_t j = 0; j <= b_length; j++)
+        row[j] = j;
+    for (size_t i = 0; i < a.length; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < b_length; j++) {
+            size_t change = diagonal + (a.base[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = smaller(change, smaller(row[j], row[j + 1]) + 1);
+        }
+    }
+    return row[b_length];
+}
+
+static const struct variable *find_variable(struct text name)
+{
+    for (size_t i = 0; i < COUNT_OF(variables); i++)
+        if (text_equal(name, text_of(variables[i].name)))
+            return &variables[i];
+    return NULL;
+}
+
+static int complain_unknown(struct text name)
+{
+    const struct variable *nearest = &variables[0];
+    for (size_t i = 1; i < COUNT_OF(variables); i++)
+        if (distance(name, variables[i].name) < distance(name, nearest->name))
+            nearest = &variables[i];
+    fprintf(stderr,
+            "counterpart: there is no variable " PREFIX "%.*s; did you mean " PREFIX
+            "%s? (counterpart help serve lists all)\n",
+            (int)name.length, name.base, nearest->name);
+    return ERR_BAD_CONFIG;
+}
+
+/* --- reading */
+
+static const char *value_in(char *const *environment, const char *name)
+{
+    size_t length = strlen(name);
+    for (; *environment != NULL; environment++) {
+        const char *entry = *environment;
+        if (strncmp(entry, PREFIX, sizeof(PREFIX) - 1) != 0)
+            continue;
+        entry += sizeof(PREFIX) - 1;
+        if (strncmp(entry, name, length) == 0 && entry[length] == '=')
+            return entry + length + 1;
+    }
+    return NULL;
+}
+
+static int set_text(char *field, size_t size, const char *value)
+{
+    size_t length = strlen(value);
+    if (length >= size)
+        return ERR_TOO_LARGE;
+    memcpy(field, value, length + 1);
+    return 0;
+}
+
+static int read_variable(const struct variable *variable, char *const *environment,
+                         struct config *config)
+{
+    const char *value = value_in(environment, variable->name);
+    char *field = (char *)config + variable->offset;
+    if (value == NULL || value[0] == '\0')
+        value = variable->standard;
+    if (value == NULL || variable->kind == KIND_RESERVED)
+        return 0;
+    if (variable->kind == KIND_TEXT) {
+        if (set_text(field, CONFIG_TEXT_MAX, value) != 0)
+            return complain(variable->name, "is longer than 1023 characters");
+        return 0;
+    }
+    int64_t number;
+    if (text_parse_int64(text_of(value), &number) != 0 || number < variable->min ||
+        number > variable->max) {
+        fprintf(stderr, "counterpart: " PREFIX "%s must be a number from %lld to %lld, not '%s'\n",
+                variable->name, (long long)variable->min, (long long)variable->max, value);
+        return ERR_BAD_CONFIG;
+    }
+    *(int64_t *)(void *)field = number;
+    return 0;
+}
+
+static int check_names(char *const *environment)
+{
+    for (; *environment != NULL; environment++) {
+        const char *entry = *environment;
+        if (strncmp(entry, PREFIX, sizeof(PREFIX) - 1) != 0)
+            continue;
+        entry += sizeof(PREFIX) - 1;
+        struct text name = {entry, strcspn(entry, "=")};
+        if (find_variable(name) == NULL)
+            return complain_unknown(name);
+    }
+    return 0;
+}
+
+static int64_t cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return 1;
+    int64_t count = CPU_COUNT(&set);
+    return count < THREADS_MAX ? count : THREADS_MAX;
+}
+
+static int read_log_level(struct config *config)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(config->log_level_name, names[i]) == 0) {
+            config->log_level = (enum log_level)i;
+            return 0;
+        }
+    return complain("LOG_LEVEL", "must be debug, info, warning or error");
+}
+
+static int check_choices(struct config *config)
+{
+    if (strncmp(config->database, "postgres", 8) == 0)
+        return complain("DATABASE", "names PostgreSQL, which this version does not serve yet: "
+                                    "leave it unset for SQLite");
+    if (strcmp(config->database, "sqlite") != 0)
+        return complain("DATABASE", "must be 'sqlite' or unset");
+    if (config->redis[0] != '\0')
+        return complain("REDIS", "is not served by this version yet: leave it unset, balances are "
+                                 "then kept hot in memory");
+    if ((config->tls_cert[0] == '\0') != (config->tls_key[0] == '\0'))
+        return complain("TLS_CERT", "and " PREFIX "TLS_KEY go together");
+    if (strcmp(config->http2, "on") != 0 && strcmp(config->http2, "off") != 0)
+        return complain("HTTP2", "must be on or off");
+    config->http2_is_on = config->http2[1] == 'n';
+    return read_log_level(config);
+}
+
+static int read_proxies(struct config *config)
+{
+    struct text bad;
+    if (client_proxies_parse(text_of(config->trusted_proxies), &config->proxies, &bad) == 0)
+        return 0;
+    fprintf(stderr,
+            "counterpart: " PREFIX "TRUSTED_PROXIES: '%.*s' is no network such as 10.0.0.0/8, or "
+            "one too many\n",
+            (int)bad.length, bad.base);
+    return ERR_BAD_CONFIG;
+}
+
+static int join(char *path, size_t size, const char *folder, const char *file)
+{
+    int length = snprintf(path, size, "%s/%s", folder, file);
+    return length < 0 || (size_t)length >= size ? ERR_TOO_LARGE : 0;
+}
+
+static int make_paths(struct config *config)
+{
+    if (config->master_key[0] == '\0' &&
+        join(config->master_key, sizeof(config->master_key), config->data, "master.key") != 0)
+        return complain("DATA", "is too long");
+    if (join(config->store_path, sizeof(config->store_path), config->data, "counterpart.sqlite") !=
+            0 ||
+        join(config->admin_path, sizeof(config->admin_path), config->data, "admin.sock") != 0)
+        return complain("DATA", "is too long");
+    return 0;
+}
+
+int config_read(char *const *environment, struct config *config)
+{
+    *config = (struct config){.threads = cores()};
+    int err = check_names(environment);
+    for (size_t i = 0; err == 0 && i < COUNT_OF(variables); i++)
+        err = read_variable(&variables[i], environment, config);
+    if (err == 0)
+        err = check_choices(config);
+    if (err == 0)
+        err = read_proxies(config);
+    return err != 0 ? err : make_paths(config);
+}
+
+void config_print_help(FILE *file)
+{
+    for (size_t i = 0; i < COUNT_OF(variables); i++) {
+        const struct variable *variable = &variables[i];
+        bool has_standard = variable->standard != NULL && variable->standard[0] != '\0';
+        fprintf(file, "  " PREFIX "%-22s %s", variable->name, variable->help);
+        if (has_standard)
+            fprintf(file, " [%s]", variable->standard);
+        fputc('\n', file);
+    }
+}

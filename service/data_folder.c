@@ -1,0 +1,91 @@
+/* Makes and locks the data folder. */
+#include "service/data_folder.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+static int complain(const char *path, const char *what)
+{
+    fprintf(stderr, "counterpart: %s: %s: %s\n", path, what, strerror(errno));
+    return ERR_IO;
+}
+
+static int make_folder(const char *path)
+{
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    struct stat status;
+    if (errno != EEXIST || stat(path, &status) != 0)
+        return complain(path, "the data folder cannot be made");
+    if (S_ISDIR(status.st_mode))
+        return 0;
+    errno = ENOTDIR;
+    return complain(path, "this is no folder");
+}
+
+/* Who has it? What the owner wrote into the lock file. */
+static void tell_owner(const char *path, int fd)
+{
+    char owner[32] = "";
+    ssize_t length = pread(fd, owner, sizeof(owner) - 1, 0);
+    if (length > 0)
+        owner[strcspn(owner, "\n")] = '\0';
+    fprintf(stderr,
+            "counterpart: %s is in use by another counterpart (process %s); one data folder "
+            "serves one process\n",
+            path, owner[0] == '\0' ? "unknown" : owner);
+}
+
+static int write_owner(int fd)
+{
+    char line[32];
+    int length = snprintf(line, sizeof(line), "%ld\n", (long)getpid());
+    return ftruncate(fd, 0) != 0 || pwrite(fd, line, (size_t)length, 0) != length;
+}
+
+int data_folder_lock(const char *path, int *lock_fd)
+{
+    char file[PATH_MAX];
+    int err = make_folder(path);
+    if (err != 0)
+        return err;
+    if ((size_t)snprintf(file, sizeof(file), "%s/lock", path) >= sizeof(file)) {
+        errno = ENAMETOOLONG;
+        return complain(path, "the data folder cannot be locked");
+    }
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd == -1)
+        return complain(file, "cannot be opened");
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        err = errno == EWOULDBLOCK ? ERR_LOCKED : complain(file, "cannot be locked");
+        if (err == ERR_LOCKED)
+            tell_owner(path, fd);
+        goto err_after_open;
+    }
+    if (write_owner(fd) != 0) {
+        err = complain(file, "cannot be written");
+        goto err_after_open;
+    }
+    *lock_fd = fd;
+    return 0;
+err_after_open:
+    close(fd);
+    return err;
+}
+
+void data_folder_unlock(int lock_fd)
+{
+    if (lock_fd != -1)
+        close(lock_fd);
+}

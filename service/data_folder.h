@@ -1,0 +1,18 @@
+/*
+ * The data folder: owned by one process at a time.
+ */
+#ifndef COUNTERPART_SERVICE_DATA_FOLDER_H
+#define COUNTERPART_SERVICE_DATA_FOLDER_H
+
+#include "base/check.h"
+
+/*
+ * Create the folder if it is not there (mode 0700) and lock it until data_folder_unlock or the end
+ * of the process. What is wrong is written to stderr.
+ *
+ * errors     ERR_LOCKED: another process has it; ERR_IO.
+ */
+MUST_CHECK int data_folder_lock(const char *path, int *lock_fd);
+void data_folder_unlock(int lock_fd); /* accepts -1 */
+
+#endif

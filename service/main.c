@@ -1,0 +1,63 @@
+/* counterpart: the service, and the command line that talks to it. */
+#include "base/error.h"
+#include "service/admin_client.h"
+#include "service/command.h"
+#include "service/config.h"
+#include "service/serve.h"
+#include "service/verify.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define EXIT_USAGE 2
+
+#ifdef __SANITIZE_ADDRESS__
+/* libh2o 2.2.5 keeps freed memory for reuse in thread-local lists and never empties them: when a
+ * loop's thread ends, the leak detector no longer sees who has it. Its evloop flavour also forgets
+ * the message queue of a context. */
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:h2o_mem_alloc_recycle\nleak:h2o_multithread_create_queue\n";
+}
+#endif
+
+static int run_help(const struct invocation *invocation)
+{
+    if (command_print_help(stdout, invocation->help_noun, invocation->help_verb))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "counterpart: there is no subcommand '%s'\n", invocation->help_noun);
+    return EXIT_USAGE;
+}
+
+int main(int count, char **words)
+{
+    struct invocation invocation;
+    static struct config config;
+    if (command_parse(count, words, &invocation) != 0)
+        return EXIT_USAGE;
+    switch (invocation.subcommand->kind) {
+    case COMMAND_HELP:
+        return run_help(&invocation);
+    case COMMAND_SERVE:
+        return serve(environ);
+    case COMMAND_VERIFY:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return verify(&config, invocation.wants_json);
+    case COMMAND_GET:
+    case COMMAND_POST:
+    case COMMAND_SIGN:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return admin_client_run(&invocation, config.admin_path);
+    }
+    return EXIT_USAGE;
+}

@@ -1,0 +1,439 @@
+/* Starts the service, waits for signals, and ends it without losing an accepted request. */
+#include "service/serve.h"
+
+#include "base/log.h"
+#include "handlers/route.h"
+#include "service/config.h"
+#include "service/data_folder.h"
+#include "service/listener.h"
+#include "service/loop.h"
+#include "service/tls.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/banned.h"
+
+#define LOOPS_MAX 64
+#define READERS_MAX 4 /* look-ups that miss the hot tier take some 20 us each */
+/* Descriptors that are no connections: listeners, stores, pipes; and 64 lingering ones per loop. */
+#define DESCRIPTORS_RESERVED(loops) (128 + LINGER_RESERVE * (loops))
+#define LINGER_RESERVE 80
+#define HTTP2_STREAMS_MAX 32 /* a till needs one; 2.2.5 predates the rapid-reset fixes */
+/* Nothing under way on any loop for this long: the requests that were on their way have come. */
+#define QUIET_US (INT64_C(100) * 1000)
+
+struct service {
+    struct config config;
+    int lock_fd;
+    struct seal *seal;
+    struct store *writer, *checkpoint, *readers[READERS_MAX];
+    int32_t reader_count;
+    struct handlers handlers;
+    h2o_globalconf_t globalconf;
+    bool has_globalconf;
+    struct listeners listeners;
+    struct tls tls;
+    _Atomic int64_t connections;
+    struct loop *loops[LOOPS_MAX];
+    int loop_count;
+    char public_url[CONFIG_TEXT_MAX];
+};
+
+static int complain(const char *what, int err)
+{
+    fprintf(stderr, "counterpart: %s: %s\n", what, error_name(err));
+    return err;
+}
+
+/* --- store */
+
+static int open_seal(struct service *service)
+{
+    bool is_empty;
+    int err = store_is_empty(service->config.store_path, &is_empty);
+    if (err != 0)
+        return complain(service->config.store_path, err);
+    /* A new key for a store that has cards would make them all unknown. */
+    err = seal_open(service->config.master_key, is_empty, &service->seal);
+    return err == 0 ? 0 : complain(service->config.master_key, err);
+}
+
+static int open_store(struct service *service, enum store_mode mode, struct store **store)
+{
+    const struct store_config config = {.location = service->config.store_path,
+                                        .seal = service->seal};
+    int err = store_open(&config, mode, store);
+    if (err == ERR_BAD_KEY)
+        fprintf(stderr, "counterpart: %s is not the master key that this store was made with\n",
+                service->config.master_key);
+    return err == 0 ? 0 : complain(service->config.store_path, err);
+}
+
+static int32_t readers_wanted(const struct config *config)
+{
+    return config->threads < READERS_MAX ? (int32_t)config->threads : READERS_MAX;
+}
+
+static int open_stores(struct service *service)
+{
+    int err = open_store(service, STORE_WRITER, &service->writer);
+    if (err == 0)
+        err = open_store(service, STORE_WRITER, &service->checkpoint);
+    while (err == 0 && service->reader_count < readers_wanted(&service->config)) {
+        err = open_store(service, STORE_READER, &service->readers[service->reader_count]);
+        service->reader_count += err == 0;
+    }
+    return err;
+}
+
+/* --- what the handlers use */
+
+static int make_tiers(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    const char *profiles = service->config.profiles[0] == '\0' ? NULL : service->config.profiles;
+    int err = profiles_create(profiles, &handlers->profiles);
+    if (err != 0)
+        return complain("profiles", err);
+    err = hot_memory_create(HOT_ENTRIES_DEFAULT, &handlers->hot);
+    if (err == 0)
+        err = budget_create(&handlers->budget);
+    if (err == 0)
+        err = metrics_create(&handlers->metrics);
+    if (err == 0)
+        err = directory_create(&handlers->directory);
+    return err == 0 ? 0 : complain("memory", err);
+}
+
+static int load_store(struct service *service)
+{
+    int err = store_generation(service->writer, &service->handlers.generation);
+    if (err == 0)
+        err = directory_load(service->handlers.directory, service->writer);
+    return err == 0 ? 0 : complain(service->config.store_path, err);
+}
+
+static int start_workers(struct service *service)
+{
+    const struct committer_config config = {
+        .store = service->writer,
+        .checkpoint_store = service->checkpoint,
+        .hot = service->handlers.hot,
+        .batch_max = (int32_t)service->config.batch_max,
+    };
+    int err = reader_create(service->readers, service->reader_count, &service->handlers.reader);
+    if (err == 0)
+        err = committer_create(&config, &service->handlers.committer);
+    return err == 0 ? 0 : complain("threads", err);
+}
+
+static int start_store(struct service *service)
+{
+    int err = open_seal(service);
+    if (err == 0)
+        err = open_stores(service);
+    if (err == 0)
+        err = make_tiers(service);
+    if (err == 0)
+        err = load_store(service);
+    if (err == 0)
+        err = start_workers(service);
+    return err;
+}
+
+/* --- network */
+
+static void raise_descriptors(struct service *service)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    int64_t reserved = DESCRIPTORS_RESERVED(service->config.threads);
+    int64_t possible = (int64_t)limit.rlim_cur - reserved;
+    if (possible < 1)
+        possible = 1;
+    if (limit.rlim_cur == RLIM_INFINITY || service->config.connections_max <= possible)
+        return;
+    log_event(LOG_WARNING, "connections_max_lowered",
+              LOG_INT("wanted", service->config.connections_max), LOG_INT("possible", possible));
+    service->config.connections_max = possible;
+}
+
+static int load_tls(struct service *service)
+{
+    const struct tls_files files = {.certificate_path = service->config.tls_cert,
+                                    .key_path = service->config.tls_key,
+                                    .offers_http2 = service->config.http2_is_on};
+    return tls_load(&service->tls, &files);
+}
+
+static bool wants_tls(const struct listeners *listeners)
+{
+    for (int i = 0; i < listeners->count; i++)
+        if (listeners->items[i].is_tls)
+            return true;
+    return false;
+}
+
+static int open_network(struct service *service)
+{
+    const struct config *config = &service->config;
+    int err = listeners_open(&service->listeners, text_of(config->listen));
+    if (err == 0 && wants_tls(&service->listeners) && config->tls_cert[0] == '\0') {
+        fprintf(stderr, "counterpart: https:// in COUNTERPART_LISTEN needs COUNTERPART_TLS_CERT "
+                        "and COUNTERPART_TLS_KEY\n");
+        err = ERR_BAD_CONFIG;
+    }
+    if (err == 0 && config->tls_cert[0] != '\0' && (err = load_tls(service)) != 0)
+        return complain("TLS", err);
+    if (err == 0)
+        err = listeners_open_local(&service->listeners, config->admin_path);
+    return err;
+}
+
+/* An address to listen on is not always one to call: 0.0.0.0 is not. */
+static void make_public_url(struct service *service)
+{
+    struct text url = text_of(service->config.public_url);
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, service->public_url, sizeof(service->public_url));
+    if (url.length > 0) {
+        while (url.length > 0 && url.base[url.length - 1] == '/')
+            url.length--;
+        text_append(&buffer, url);
+        return;
+    }
+    const struct listener *first = &service->listeners.items[0];
+    struct text address = text_of(first->address);
+    struct text scheme = first->is_tls ? TEXT("https://") : TEXT("http://");
+    struct text rest = text_slice(address, scheme.length, address.length);
+    struct text any = text_starts_with(rest, TEXT("0.0.0.0:")) ? TEXT("0.0.0.0") : TEXT("[::]");
+    if (text_starts_with(rest, any)) {
+        text_append(&buffer, scheme);
+        text_append(&buffer, TEXT("localhost"));
+        address = text_slice(rest, any.length, rest.length);
+    }
+    text_append(&buffer, address);
+}
+
+static void fill_handlers(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    make_public_url(service);
+    handlers->seal = service->seal;
+    handlers->proxies = &service->config.proxies;
+    handlers->random = id_source_system();
+    handlers->public_url = service->public_url;
+    handlers->store_name = "sqlite";
+}
+
+static void configure_http(struct service *service, struct loop_config *loops)
+{
+    h2o_globalconf_t *globalconf = &service->globalconf;
+    const struct config *config = &service->config;
+    h2o_config_init(globalconf);
+    service->has_globalconf = true;
+    globalconf->server_name = (h2o_iovec_t){NULL, 0};
+    /* Content-Length may equal libh2o's limit, a chunked body must stay below it: one more, and the
+     * last byte is judged in route.c. */
+    globalconf->max_request_entity_size = BODY_MAX + 1;
+    globalconf->http1.req_timeout = (uint64_t)config->request_timeout_s * 1000;
+    globalconf->http1.upgrade_to_http2 = config->http2_is_on;
+    globalconf->http2.idle_timeout = (uint64_t)config->request_timeout_s * 1000;
+    globalconf->http2.max_concurrent_requests_per_connection = HTTP2_STREAMS_MAX;
+    loops->public_host =
+        h2o_config_register_host(globalconf, h2o_iovec_init(H2O_STRLIT("public")), 65535);
+    loops->local_host =
+        h2o_config_register_host(globalconf, h2o_iovec_init(H2O_STRLIT("local")), 65535);
+    route_register(loops->public_host, false);
+    route_register(loops->local_host, true);
+}
+
+static int start_loops(struct service *service)
+{
+    struct loop_config config = {
+        .handlers = &service->handlers,
+        .globalconf = &service->globalconf,
+        .listeners = &service->listeners,
+        .tls = &service->tls.current,
+        .connections = &service->connections,
+        .connections_max = service->config.connections_max,
+    };
+    configure_http(service, &config);
+    while (service->loop_count < service->config.threads) {
+        int err = loop_create(&config, &service->loops[service->loop_count]);
+        if (err != 0)
+            return complain("loops", err);
+        service->loop_count++;
+    }
+    return 0;
+}
+
+/* --- signals */
+
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL); /* before the first thread: all inherit it */
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void reload(struct service *service)
+{
+    int tls_err = service->config.tls_cert[0] == '\0' ? 0 : load_tls(service);
+    int profiles_err = profiles_reload(service->handlers.profiles);
+    bool is_fine = tls_err == 0 && profiles_err == 0;
+    log_event(is_fine ? LOG_INFO : LOG_ERROR, "reloaded", LOG_TEXT("tls", error_name(tls_err)),
+              LOG_TEXT("profiles", error_name(profiles_err)));
+}
+
+static void wait_for_end(struct service *service, const sigset_t *signals)
+{
+    for (;;) {
+        int number = sigwaitinfo(signals, NULL);
+        if (number == SIGHUP) {
+            reload(service);
+        } else if (number != -1) {
+            log_event(LOG_INFO, "draining", LOG_INT("signal", number));
+            return;
+        }
+    }
+}
+
+/* --- the end */
+
+static bool all_are_quiet(const struct service *service)
+{
+    for (int i = 0; i < service->loop_count; i++)
+        if (loop_quiet_us(service->loops[i]) < QUIET_US)
+            return false;
+    return true;
+}
+
+/* A second signal ends the waiting. */
+static void drain(struct service *service, const sigset_t *signals)
+{
+    const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    int64_t until_us = clock_monotonic_us() + service->config.drain_s * CLOCK_US_PER_S;
+    atomic_store(&service->handlers.is_draining, true);
+    listeners_close(&service->listeners); /* the loops hold the last references, and close them when
+                                             their backlog is empty */
+    for (int i = 0; i < service->loop_count; i++)
+        loop_ask(service->loops[i], LOOP_DRAINING);
+    while (!all_are_quiet(service) && clock_monotonic_us() < until_us) {
+        int number = sigtimedwait(signals, NULL, &pause);
+        if (number == SIGTERM || number == SIGINT)
+            return;
+    }
+}
+
+/* Workers first: they finish what is queued and give it back to loops that still answer. */
+static void stop_threads(struct service *service)
+{
+    committer_stop(service->handlers.committer);
+    reader_stop(service->handlers.reader);
+    for (int i = 0; i < service->loop_count; i++)
+        loop_ask(service->loops[i], LOOP_STOPPED);
+    for (int i = 0; i < service->loop_count; i++)
+        loop_destroy(service->loops[i]);
+    committer_destroy(service->handlers.committer);
+    reader_destroy(service->handlers.reader);
+}
+
+static void close_stores(struct service *service)
+{
+    for (int32_t i = 0; i < service->reader_count; i++)
+        store_close(service->readers[i]);
+    store_close(service->checkpoint);
+    store_close(service->writer);
+}
+
+/* Takes apart whatever was put together. */
+static void service_finish(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    stop_threads(service);
+    listeners_close(&service->listeners);
+    if (service->has_globalconf)
+        h2o_config_dispose(&service->globalconf);
+    tls_finish(&service->tls);
+    directory_destroy(handlers->directory);
+    metrics_destroy(handlers->metrics);
+    budget_destroy(handlers->budget);
+    hot_destroy(handlers->hot);
+    profiles_destroy(handlers->profiles);
+    close_stores(service);
+    seal_destroy(service->seal);
+    data_folder_unlock(service->lock_fd);
+}
+
+static int service_start(struct service *service)
+{
+    raise_descriptors(service);
+    int err = open_network(service);
+    if (err == 0)
+        err = start_store(service);
+    if (err != 0)
+        return err;
+    fill_handlers(service);
+    return start_loops(service);
+}
+
+static void log_listening(const struct service *service)
+{
+    char bytes[LISTENERS_MAX * LISTENER_ADDRESS_MAX];
+    struct text_buffer addresses;
+    text_buffer_init(&addresses, bytes, sizeof(bytes));
+    for (int i = 0; i < service->listeners.count; i++) {
+        if (i > 0)
+            text_append(&addresses, TEXT(" "));
+        text_append(&addresses, text_of(service->listeners.items[i].address));
+    }
+    log_event(LOG_INFO, "listening", LOG_TEXT_N("addresses", text_buffer_text(&addresses)),
+              LOG_TEXT("public_url", service->public_url), LOG_INT("threads", service->loop_count));
+}
+
+static int run(struct service *service, const sigset_t *signals)
+{
+    int err = data_folder_lock(service->config.data, &service->lock_fd);
+    if (err == 0)
+        err = service_start(service);
+    if (err == 0) {
+        log_listening(service);
+        wait_for_end(service, signals);
+        drain(service, signals);
+    }
+    service_finish(service);
+    log_event(LOG_INFO, "stopped", LOG_TEXT("error", error_name(err)));
+    return err;
+}
+
+int serve(char *const *environment)
+{
+    static struct service service; /* some 20 KiB, and one per process */
+    sigset_t signals;
+    service.lock_fd = -1;
+    int err = config_read(environment, &service.config);
+    if (err != 0)
+        return EXIT_FAILURE;
+    block_signals(&signals);
+    err = log_start(service.config.log_level);
+    if (err != 0) {
+        (void)complain("log", err);
+        return EXIT_FAILURE;
+    }
+    err = run(&service, &signals);
+    log_finish();
+    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,360 @@
+// ./dev bench: one table of ratios, all taken in one run on one machine.
+//   bench.mjs [--quick] [--cards N] [--rounds N] [--seconds N]
+// Compares the service with a bare libh2o that answers the same bytes (the floor), with itself committing one command
+// at a time (COUNTERPART_BATCH_MAX=1), and with what the disk can flush. Measurements that are compared alternate, and
+// the median of the rounds is told, so that a busy neighbour hits both sides.
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, request as httpRequest } from 'node:http';
+import { createServer } from 'node:net';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { writeRequests, zipf } from './requests.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = resolve(here, '../..');
+const bin = join(root, 'build/release');
+
+const option = (name, value) => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? value : Number(process.argv[at + 1]);
+};
+const IS_QUICK = process.argv.includes('--quick');
+const CARDS = option('cards', 100_000);
+const ROUNDS = option('rounds', IS_QUICK ? 1 : 3);
+const SECONDS = option('seconds', IS_QUICK ? 2 : 4);
+const THREADS = 2; // loop threads of the service and of the floor
+const CORES = availableParallelism?.() ?? cpus().length;
+const LOAD_THREADS = Math.max(1, Math.min(2, CORES - THREADS)); // wrk's share of the machine
+const TOKEN = 'bench-signature-token';
+const TICKS_PER_S = Number(execFileSync('getconf', ['CLK_TCK']).toString());
+// Requests prepared for one measurement: more than the machine can send. A run that sends them all is thrown away.
+const CHARGES_PER_S = { 1: 12_000, 64: 60_000 };
+const BALANCES = 200_000;
+
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const note = (text) => process.stderr.write(`${text}\n`);
+
+// --- programs under measurement ----------------------------------------------------------------------------------
+
+const children = new Set();
+const started = [];
+const work = mkdtempSync(join(process.env.BENCH_DIR ?? join(root, 'build'), 'bench-'));
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(work, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+
+function start(command, args, env = {}) {
+  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  children.add(child);
+  started.push(child);
+  child.log = '';
+  child.stderr.on('data', (data) => { child.log = (child.log + data).slice(-4000); });
+  child.ended = new Promise((done) => child.once('exit', (code) => { children.delete(child); done(code); }));
+  return child;
+}
+
+function freePort() {
+  return new Promise((done, fail) => {
+    const server = createServer().once('error', fail);
+    server.listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => done(port)); });
+  });
+}
+
+function get(port, path) {
+  return new Promise((done) => {
+    const req = httpRequest({ host: '127.0.0.1', port, path, agent: false }, (res) => {
+      const parts = [];
+      res.on('data', (part) => parts.push(part)).on('end', () => done({ status: res.statusCode, text: Buffer.concat(parts).toString() }));
+    });
+    req.once('error', () => done({ status: 0, text: '' }));
+    req.end();
+  });
+}
+
+async function ready(child, port, path) {
+  for (const end = Date.now() + 60_000; Date.now() < end && child.exitCode === null; await sleep(1))
+    if ((await get(port, path)).status === 200) return;
+  throw new Error(`${child.spawnfile} did not become ready:\n${child.log}`);
+}
+
+/** CPU time a process has used so far, all threads, in microseconds. */
+function cpuUs(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_S;
+}
+const residentMb = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+
+class Service {
+  static async start(data, batchMax) {
+    const service = new Service();
+    service.data = data;
+    service.port = await freePort();
+    service.batchMax = batchMax;
+    const begin = process.hrtime.bigint();
+    service.child = start(join(bin, 'counterpart'), ['serve'], { COUNTERPART_DATA: data, COUNTERPART_THREADS: String(THREADS),
+      COUNTERPART_LISTEN: `127.0.0.1:${service.port}`, COUNTERPART_BATCH_MAX: String(batchMax) });
+    await ready(service.child, service.port, '/readyz');
+    service.startMs = Number(process.hrtime.bigint() - begin) / 1e6;
+    service.pid = service.child.pid;
+    return service;
+  }
+  url(action) { return `http://127.0.0.1:${this.port}/oseries/${this.key}/${action}`; }
+  async cli(...args) {
+    const { stdout } = await promisify(execFile)(join(bin, 'counterpart'), args, { env: { ...process.env, COUNTERPART_DATA: this.data }, maxBuffer: 1 << 28 });
+    return JSON.parse(stdout);
+  }
+  async addTenant() {
+    const tenant = await this.cli('tenant', 'add', '--name', 'Bench', '--currency', 'AUD', '--timezone', 'Australia/Sydney',
+      '--oseries-company', '5678', '--signature-token', TOKEN);
+    this.tenant = tenant.id;
+    this.key = tenant.key;
+  }
+  async stop() {
+    this.child.kill('SIGTERM');
+    const code = await this.child.ended;
+    if (code !== 0) throw new Error(`counterpart ended with ${code}:\n${this.child.log}`);
+  }
+  /** Charges that moved money so far, by the service's own count. */
+  async charged() {
+    const { text } = await get(this.port, '/metrics');
+    const line = /^counterpart_outcomes_total\{action="charge",result="ok",replay="false"\} (\d+)/m.exec(text);
+    return line ? Number(line[1]) : 0;
+  }
+}
+
+// --- cards -------------------------------------------------------------------------------------------------------
+
+/** Numbers without meaning but of the right form: 15 digits and the Luhn digit. */
+function cardNumber(index) {
+  const digits = `603628${String(index).padStart(9, '0')}`;
+  let sum = 0;
+  for (let i = 0; i < 15; i++) {
+    const doubled = Number(digits[14 - i]) * (i % 2 === 0 ? 2 : 1);
+    sum += doubled > 9 ? doubled - 9 : doubled;
+  }
+  return digits + ((10 - (sum % 10)) % 10);
+}
+
+/** Over the admin socket, many at once: group commit makes this fast. */
+async function issueCards(service, count) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  const issue = (index) => new Promise((done, fail) => {
+    const body = JSON.stringify({ tenant: service.tenant, number: cardNumber(index), amount: '100000.00' });
+    const req = httpRequest({ socketPath: join(service.data, 'admin.sock'), path: '/admin/card/issue', method: 'POST', agent,
+      headers: { 'Content-Type': 'application/json', 'Content-Length': body.length } }, (res) => {
+      const parts = [];
+      res.on('data', (part) => parts.push(part)).on('end', () => (res.statusCode === 200 ? done() : fail(new Error(Buffer.concat(parts).toString()))));
+    });
+    req.once('error', fail);
+    req.end(body);
+  });
+  let next = 0;
+  await Promise.all(Array.from({ length: 64 }, async () => {
+    while (next < count) await issue(next++);
+  }));
+  agent.destroy();
+}
+
+// --- load --------------------------------------------------------------------------------------------------------
+
+class Records {
+  constructor(file, bytes, count) { Object.assign(this, { file, bytes, count, next: 0 }); }
+  take(count) {
+    const first = this.next;
+    this.next += count;
+    if (this.next > this.count) throw new Error('more measurements than prepared requests');
+    return first;
+  }
+}
+
+/** One wrk run: {rate, p50, p99, p999 (us), cpu (us a request), requests}. */
+async function load(url, child, connections, records, first, count) {
+  const threads = Math.min(connections, LOAD_THREADS);
+  const before = cpuUs(child.pid);
+  const { stdout } = await promisify(execFile)('wrk', ['-t', threads, '-c', connections, '-d', `${SECONDS}s`, '--latency', '--timeout', '10s',
+    '-s', join(here, 'load.lua'), url, '--', records.file, records.bytes, first, Math.floor(count / threads)].map(String));
+  if (child.exitCode !== null || child.signalCode !== null)
+    throw new Error(`${child.spawnfile} ended under load (${child.exitCode ?? child.signalCode}):\n${child.log}`);
+  const cpu = cpuUs(child.pid) - before;
+  const line = /^RESULT (.*)$/m.exec(stdout);
+  if (!line) throw new Error(`wrk said nothing:\n${stdout}`);
+  const result = JSON.parse(line[1]);
+  if (result.bad_status + result.broken > 0) throw new Error(`${url}: ${result.bad_status} bad statuses, ${result.broken} broken connections`);
+  return { requests: result.requests, ranOut: result.ran_out > 0, rate: (result.requests * 1e6) / result.duration_us, cpu: cpu / result.requests,
+    p50: result.p50_us, p99: result.p99_us, p999: result.p999_us };
+}
+
+const results = new Map();
+function keep(name, result) {
+  if (!results.has(name)) results.set(name, []);
+  results.get(name).push(result);
+  note(`  ${name.padEnd(28)} ${result.rate.toFixed(0).padStart(8)} /s   p50 ${result.p50} us   p99.9 ${result.p999} us   cpu ${result.cpu.toFixed(2)} us`);
+}
+const typical = (name, field) => median(results.get(name).map((result) => result[field]));
+
+// --- the measurements --------------------------------------------------------------------------------------------
+
+async function measureBalance(service) {
+  const draw = zipf(CARDS);
+  const path = `/oseries/${service.key}/check-balance`;
+  const file = join(work, 'balance.requests');
+  const bytes = writeRequests(file, BALANCES, { path, token: TOKEN }, () =>
+    `{"company_id":5678,"site_id":923,"register_id":9091,"keyword":"${cardNumber(draw())}"}`);
+  const records = new Records(file, bytes, BALANCES);
+  const sample = execFileSync('head', ['-c', String(bytes), file]).toString();
+  const reply = await exchange(service.port, sample);
+  if (!JSON.parse(reply).success) throw new Error(`check-balance refused: ${reply}`);
+
+  const port = await freePort();
+  const floor = start(join(bin, 'bench_floor'), [String(port), String(THREADS), reply]);
+  await ready(floor, port, '/');
+  const url = `http://127.0.0.1:${port}${path}`;
+  // The subject is the memory tier: the cards' first look-ups, which ask the store, are over before anything is measured.
+  await load(service.url('check-balance'), service.child, 64, records, 0, BALANCES);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const connections of [1, 64]) {
+      keep(`floor ${connections}`, await load(url, floor, connections, records, 0, BALANCES));
+      keep(`check-balance ${connections}`, await load(service.url('check-balance'), service.child, connections, records, 0, BALANCES));
+    }
+  floor.kill('SIGTERM');
+}
+
+/** The body of the reply to raw request bytes. */
+function exchange(port, raw) {
+  const [head, body] = raw.split('\r\n\r\n');
+  const [first, ...lines] = head.split('\r\n');
+  const headers = Object.fromEntries(lines.map((line) => line.split(': ')));
+  return new Promise((done, fail) => {
+    const req = httpRequest({ host: '127.0.0.1', port, path: first.split(' ')[1], method: 'POST', headers, agent: false }, (res) => {
+      const parts = [];
+      res.on('data', (part) => parts.push(part)).on('end', () => done(Buffer.concat(parts).toString()));
+    });
+    req.once('error', fail);
+    req.end(body);
+  });
+}
+
+function prepareCharges(service, name) {
+  const draw = zipf(CARDS, 2);
+  const count = ROUNDS * SECONDS * (CHARGES_PER_S[1] + CHARGES_PER_S[64]);
+  const file = join(work, `${name}.requests`);
+  const bytes = writeRequests(file, count, { path: `/oseries/${service.key}/checkout`, token: TOKEN }, (i) =>
+    `{"company_id":5678,"site_id":923,"register_id":9091,"order_id":${2_000_000_000 + i},"keyword":"${cardNumber(draw())}","amount":0.01}`);
+  return new Records(file, bytes, count);
+}
+
+async function measureCharges(services) {
+  const charges = services.map((service) => prepareCharges(service, `charges-${service.batchMax}`));
+  for (let round = 0; round < ROUNDS; round++)
+    for (const connections of [1, 64])
+      for (const [i, service] of services.entries()) {
+        const count = SECONDS * CHARGES_PER_S[connections];
+        const before = await service.charged();
+        const result = await load(service.url('checkout'), service.child, connections, charges[i], charges[i].take(count), count);
+        const moved = (await service.charged()) - before;
+        if (result.ranOut) throw new Error(`all ${count} prepared charges were sent: prepare more`);
+        if (moved < result.requests) throw new Error(`${result.requests} replies, but only ${moved} charges moved money`);
+        keep(`checkout/${service.batchMax} ${connections}`, result);
+      }
+}
+
+function disk() {
+  return JSON.parse(execFileSync(join(bin, 'bench_disk'), [work, '2']).toString());
+}
+
+// --- the table ---------------------------------------------------------------------------------------------------
+
+let failures = 0;
+function row(what, measured, wanted, isMet) {
+  if (!isMet) failures++;
+  console.log(`| ${what.padEnd(64)} | ${measured.padStart(12)} | ${wanted.padStart(10)} | ${isMet ? 'pass' : 'FAIL'} |`);
+}
+function rates() {
+  console.log(`| ${'measurement'.padEnd(22)} | conn | ${'requests/s'.padStart(10)} | p50 ms | p99 ms | p99.9 ms | CPU us/request |`);
+  for (const name of results.keys()) {
+    const [what, connections] = name.split(' ');
+    const ms = (field) => (typical(name, field) / 1000).toFixed(2);
+    const label = what.replace('checkout/', 'checkout, batch ');
+    console.log(`| ${label.padEnd(22)} | ${connections.padStart(4)} | ${typical(name, 'rate').toFixed(0).padStart(10)} | ${ms('p50').padStart(6)} `
+      + `| ${ms('p99').padStart(6)} | ${ms('p999').padStart(8)} | ${typical(name, 'cpu').toFixed(2).padStart(14)} |`);
+  }
+}
+/** Median over the rounds of a/b, each pair taken in the same round. */
+const ratio = (a, b, field) => median(results.get(a).map((result, round) => result[field] / results.get(b)[round][field]));
+
+function table(idleMb, startMs, flush) {
+  const oneTill = typical('checkout/512 1', 'p50') / 1000;
+  const bound = (2 * flush.p50_us) / 1000 + 0.3;
+  rates();
+  console.log(`\ndisk alone: ${flush.per_s} flushes/s of 16 KiB, p50 ${(flush.p50_us / 1000).toFixed(2)} ms, p99 ${(flush.p99_us / 1000).toFixed(2)} ms;`
+    + ` ${CORES} cores, ${THREADS} loops, ${LOAD_THREADS} wrk threads, ${CARDS} cards, median of ${ROUNDS} x ${SECONDS} s\n`);
+  const balance = ratio('check-balance 64', 'floor 64', 'rate'), balanceCpu = 1 / ratio('check-balance 64', 'floor 64', 'cpu');
+  const batching = ratio('checkout/512 64', 'checkout/1 64', 'rate');
+  const tail = typical('checkout/512 64', 'p999') / 1000;
+  row('check-balance over floor, requests/s, 64 connections', balance.toFixed(2), '>= 0.70', balance >= 0.7);
+  row('floor over check-balance, server CPU a request', balanceCpu.toFixed(2), '>= 0.70', balanceCpu >= 0.7);
+  row('checkout over checkout one by one, requests/s, 64 connections', batching.toFixed(2), '>= 5', batching >= 5);
+  row('checkout p99.9, 64 connections', `${tail.toFixed(1)} ms`, '<= 50 ms', tail <= 50);
+  row('checkout over disk flushes/s, 64 connections', (typical('checkout/512 64', 'rate') / flush.per_s).toFixed(2), 'shown', true);
+  row('checkout p50, one till (bound: 2 flushes + 0.3 ms)', `${oneTill.toFixed(2)} ms`, `<= ${bound.toFixed(2)} ms`, oneTill <= bound);
+  row('resident memory, idle', `${idleMb.toFixed(0)} MB`, '<= 50 MB', idleMb <= 50);
+  row(`start to ready, ${CARDS} cards`, `${startMs.toFixed(0)} ms`, '<= 500 ms', startMs <= 500);
+}
+
+async function prepare(batchMax) {
+  const data = join(work, `data-${batchMax}`);
+  const service = await Service.start(data, batchMax === 1 ? 1 : 512);
+  await service.addTenant();
+  return service;
+}
+
+async function main() {
+  note(`preparing ${CARDS} cards twice`);
+  let grouped = await prepare(512);
+  await sleep(500);
+  const idleMb = residentMb(grouped.pid);
+  // Cards are issued in groups for both: only the measured charges are to be committed one by one.
+  const begin = Date.now();
+  await issueCards(grouped, CARDS);
+  note(`  issued in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
+  await grouped.stop();
+  execFileSync('cp', ['-a', grouped.data, join(work, 'data-1')]);
+  const { key, tenant, data } = grouped;
+  const again = async (folder, batchMax) => Object.assign(await Service.start(folder, batchMax), { key, tenant });
+  grouped = await again(data, 512);
+  const { startMs } = grouped;
+  const single = await again(join(work, 'data-1'), 1);
+
+  note('balances');
+  await measureBalance(grouped);
+  note('the disk');
+  const flushes = [disk()];
+  note('charges');
+  await measureCharges([grouped, single]);
+  flushes.push(disk());
+  const flush = { per_s: median(flushes.map((f) => f.per_s)), p50_us: median(flushes.map((f) => f.p50_us)), p99_us: median(flushes.map((f) => f.p99_us)) };
+  for (const service of [grouped, single]) {
+    await service.cli('verify');
+    await service.stop();
+  }
+  table(idleMb, startMs, flush);
+  console.log(failures === 0 ? '\nall bounds are met, and verify finds both ledgers clean' : `\n${failures} bounds are not met`);
+  process.exitCode = failures === 0 ? 0 : 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  await sleep(200);
+  for (const child of started.filter((one) => one.exitCode !== null || one.signalCode !== null))
+    note(`${child.spawnfile} ended with ${child.exitCode ?? child.signalCode}:\n${child.log}`);
+  note(error.stack);
+  process.exitCode = 1;
+  process.exit();
+}

@@ -1,0 +1,48 @@
+// Writes signed requests for wrk: raw HTTP/1.1, all of one length, cards drawn by Zipf's law (exponent 1).
+import { createHmac } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+
+/** Draws 0..count-1, the k-th most popular with weight 1/k. Deterministic, so that runs compare. */
+export function zipf(count, seed = 1) {
+  const reach = new Float64Array(count);
+  let sum = 0;
+  for (let i = 0; i < count; i++) reach[i] = sum += 1 / (i + 1);
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0; // mulberry32
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    const wanted = (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * sum;
+    let low = 0, high = count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (reach[middle] < wanted) low = middle + 1; else high = middle;
+    }
+    return low;
+  };
+}
+
+export function rawRequest({ path, token, body }) {
+  const signature = createHmac('sha256', token).update(body).digest('hex');
+  return `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n`
+    + `X-Kounta-Signature: ${signature}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+/** The record length in bytes. bodyOf(i) must give bodies of equal length. */
+export function writeRequests(file, count, { path, token }, bodyOf) {
+  const out = openSync(file, 'w');
+  let length = 0, part = [];
+  for (let i = 0; i < count; i++) {
+    const record = rawRequest({ path, token, body: bodyOf(i) });
+    length ||= record.length;
+    if (record.length !== length) throw new Error(`record ${i} has ${record.length} bytes, not ${length}`);
+    part.push(record);
+    if (part.length === 4096 || i === count - 1) {
+      writeSync(out, part.join(''));
+      part = [];
+    }
+  }
+  closeSync(out);
+  return length;
+}

@@ -1,0 +1,338 @@
+// Every subcommand of the command line: what it prints, for programs and for people, how it refuses,
+// and its exit code (0 done, 1 refused or not possible, 2 the command line is wrong).
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { COUNTERPART, Service, TILLSIM, cardNumber, isApproved, isRefused, newOrder, newTenant, run, seedDemo, shellQuote, sign,
+  temporaryDirectory } from './support.mjs';
+
+let service, shop;
+
+before(async () => {
+  service = await Service.start();
+  shop = await newTenant(service);
+});
+after(async () => {
+  await service.verifyIsClean();
+  await service.stop();
+});
+
+const tenantFlag = () => ['--tenant', String(shop.id)];
+
+/** A refusal by the service: exit 1, one JSON object with sentence and code. */
+async function refuses(args, code, sentence) {
+  const end = await service.cli(args);
+  assert.equal(end.code, 1, `${args.join(' ')}: ${end.stdout}${end.stderr}`);
+  assert.equal(end.json?.success, false, end.stdout);
+  assert.equal(end.json.code, code, end.stdout);
+  assert.match(end.json.error, sentence);
+}
+
+/** A command line that cannot be meant: exit 2, nothing on stdout, a sentence on stderr. */
+async function isUsage(args, sentence) {
+  const end = await service.cli(args);
+  assert.equal(end.code, 2, `${args.join(' ')}: ${end.stdout}${end.stderr}`);
+  assert.equal(end.stdout, '');
+  assert.match(end.stderr, sentence);
+}
+
+/** What a person sees: the command on a pseudo-terminal. */
+async function onTerminal(args) {
+  const command = [COUNTERPART, ...args].map(shellQuote).join(' ');
+  const end = await run('script', ['-qec', command, '/dev/null'], { env: { COUNTERPART_DATA: service.data } });
+  return { code: end.code, text: end.stdout.replaceAll('\r', '') };
+}
+
+test('tenant add prints id, key and the four addresses', async () => {
+  const made = await service.must(['tenant', 'add', '--name', 'Two Coffee', '--currency', 'NZD', '--timezone', 'Pacific/Auckland',
+    '--oseries-company', '777001', '--signature-token', 't', '--partial', 'refuse']);
+  assert.ok(Number.isInteger(made.id));
+  assert.match(made.key, /^[0-9a-f]{32}$/);
+  assert.deepEqual(Object.keys(made.urls), ['checkout', 'check_balance', 'top_up', 'refund']);
+  for (const [name, url] of Object.entries(made.urls))
+    assert.equal(url, `${service.origin}/oseries/${made.key}/${name.replace('_', '-')}`);
+  assert.equal(made.warning, undefined);
+  const { tenants } = await service.must(['tenant', 'list']);
+  const listed = tenants.find(({ id }) => id === made.id);
+  assert.deepEqual([listed.name, listed.currency, listed.timezone, listed.oseries_company], ['Two Coffee', 'NZD', 'Pacific/Auckland', 777001]);
+  assert.equal(listed.settings.partial, 'refuse');
+  assert.equal(listed.settings.signature_token, 'set', 'the token itself is not listed');
+});
+
+test('two tenants have different keys', async () => {
+  const one = await newTenant(service), two = await newTenant(service);
+  assert.notEqual(one.key, two.key);
+});
+
+test('tenant add warns when no signature token is set', async () => {
+  const made = await service.must(['tenant', 'add', '--name', 'No Token', '--currency', 'AUD', '--timezone', 'UTC', '--oseries-company', '777002']);
+  assert.match(made.warning, /token/);
+});
+
+test('tenant add refuses what cannot be right', async () => {
+  const add = (more) => {
+    const flags = { name: 'X', currency: 'AUD', timezone: 'UTC', 'oseries-company': '777003', ...more };
+    return ['tenant', 'add', ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])];
+  };
+  await refuses(add({ currency: 'XYZ' }), 'bad_currency', /currency/);
+  await refuses(add({ currency: 'aud' }), 'bad_currency', /currency/);
+  await refuses(add({ timezone: 'Mars/Olympus' }), 'bad_timezone', /Mars\/Olympus/);
+  await refuses(add({ timezone: '../../etc/passwd' }), 'bad_timezone', /timezone/);
+  await refuses(add({ 'oseries-company': String(shop.company) }), 'already_exists', /company/);
+  await refuses(add({ 'oseries-company': 'abc' }), 'bad_number', /oseries_company/);
+  await refuses(add({ name: 'n'.repeat(121) }), 'bad_setting', /name/);
+  await refuses(add({ partial: 'maybe' }), 'bad_setting', /refuse\|allow/);
+  await refuses(add({ 'balance-max': '10.001' }), 'bad_setting', /balance_max/);
+  await refuses(add({ 'card-prefix': '12345678901' }), 'bad_setting', /card_prefix/);
+  const { tenants } = await service.must(['tenant', 'list']);
+  assert.ok(!tenants.some(({ oseries_company: company }) => company === 777003), 'nothing was added');
+});
+
+test('tenant set changes what it names and nothing else', async () => {
+  const tenant = await newTenant(service);
+  const before = (await service.must(['tenant', 'list'])).tenants.find(({ id }) => id === tenant.id).settings;
+  await tenant.set('--uses-hour-max', '7', '--balance-max', '250.00', '--replay-window', '30');
+  const now = (await service.must(['tenant', 'list'])).tenants.find(({ id }) => id === tenant.id).settings;
+  assert.deepEqual(now, { ...before, uses_hour_max: 7, balance_max: '250.00', replay_window: 30 });
+  await refuses(['tenant', 'set', '--tenant', String(tenant.id)], 'missing', /setting/);
+  await refuses(['tenant', 'set', '--tenant', '999999', '--partial', 'allow'], 'unknown_tenant', /999999/);
+  await refuses(['tenant', 'set', '--tenant', String(tenant.id), '--uses-hour-max', '-1'], 'bad_setting', /uses_hour_max/);
+});
+
+test('site add maps a site once, site list shows it', async () => {
+  const added = await service.must(['site', 'add', ...tenantFlag(), '--name', 'Harbour', '--oseries-site', '4711', '--timezone', 'Australia/Perth']);
+  assert.deepEqual({ ...added, id: 0 }, { id: 0, tenant: shop.id, name: 'Harbour', oseries_site: 4711, timezone: 'Australia/Perth' });
+  await refuses(['site', 'add', ...tenantFlag(), '--name', 'Again', '--oseries-site', '4711'], 'already_exists', /4711|mapped/);
+  await refuses(['site', 'add', ...tenantFlag(), '--name', 'X', '--oseries-site', '4712', '--timezone', 'Nowhere'], 'bad_timezone', /Nowhere/);
+  await refuses(['site', 'add', '--tenant', '999999', '--name', 'X', '--oseries-site', '1'], 'unknown_tenant', /999999/);
+  const { sites } = await service.must(['site', 'list', ...tenantFlag()]);
+  assert.deepEqual(sites, [added]);
+  assert.ok((await service.must(['site', 'list'])).sites.some(({ id }) => id === added.id));
+});
+
+const luhn = (digits) => [...digits].reverse().reduce((sum, digit, i) => {
+  const doubled = Number(digit) * (i % 2 === 0 ? 1 : 2);
+  return sum + (doubled > 9 ? doubled - 9 : doubled);
+}, 0) % 10 === 0;
+
+test('card issue generates numbers with the tenant\'s prefix and a check digit', async () => {
+  const tenant = await newTenant(service, { settings: ['--card-prefix', '603628'] });
+  const { cards } = await service.must(['card', 'issue', '--tenant', String(tenant.id), '--amount', '5.00', '--count', '200']);
+  assert.equal(cards.length, 200);
+  assert.equal(new Set(cards.map(({ number }) => number)).size, 200);
+  for (const { number, last4, balance, status } of cards) {
+    assert.match(number, /^603628\d{10}$/);
+    assert.ok(luhn(number), number);
+    assert.equal(last4, number.slice(-4));
+    assert.deepEqual([balance, status], ['5.00', 'active']);
+  }
+});
+
+test('card issue takes number, PIN, dates and stock', async () => {
+  const number = cardNumber('70');
+  const card = await service.must(['card', 'issue', ...tenantFlag(), '--amount', '12.50', '--number', number.replace(/(.{4})(?=.)/g, '$1-'), '--pin', '1234',
+    '--expires', '2099-12-31', '--valid-from', '2020-01-01']);
+  assert.deepEqual({ ...card, card_id: 0 }, { card_id: 0, number, last4: number.slice(-4), balance: '12.50', currency: 'AUD', status: 'active',
+    valid_from: '2020-01-01', expires_on: '2099-12-31', has_pin: true });
+  const stock = await service.must(['card', 'issue', ...tenantFlag(), '--stock']);
+  assert.deepEqual([stock.status, stock.balance], ['stock', '0.00']);
+  const later = await service.must(['card', 'issue', ...tenantFlag(), '--amount', '1.00', '--valid-from', '2099-01-01']);
+  isRefused(await shop.till().checkout({ card: later.number, amount: 1, order: newOrder() }), /not valid yet/);
+});
+
+test('card issue refuses what cannot be right, and issues nothing', async () => {
+  const number = cardNumber('71');
+  await service.must(['card', 'issue', ...tenantFlag(), '--number', number]);
+  await refuses(['card', 'issue', ...tenantFlag(), '--number', number, '--amount', '5.00'], 'already_exists', /number/);
+  assert.equal((await shop.show(number)).balance, '0.00');
+  await refuses(['card', 'issue', ...tenantFlag(), '--amount', '-1'], 'bad_amount', /amount/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--amount', '1.234'], 'bad_amount', /amount/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--amount', '1e3'], 'bad_amount', /amount/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--pin', '12a4'], 'bad_pin', /pin/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--expires', '2027-02-29'], 'bad_date', /expires/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--number', '12'], 'bad_number', /number/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--number', 'caf\u00e9-1234'], 'bad_number', /number/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--count', '1001'], 'bad_number', /count/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--count', '2', '--number', '99887766'], 'bad_count', /count/);
+  await refuses(['card', 'issue', ...tenantFlag(), '--stock', '--amount', '5.00'], 'bad_amount', /stock/i);
+  await refuses(['card', 'issue', '--tenant', '999999'], 'unknown_tenant', /999999/);
+});
+
+test('card show tells balance, status and history, newest first, in pages', async () => {
+  const { number } = await shop.issue({ amount: '20.00' });
+  const order = newOrder();
+  await shop.till().checkout({ card: number, amount: 5, order });
+  await shop.till().checkout({ card: number, amount: 500, order: order + 1 });
+  await shop.till().checkout({ card: number, amount: 1, order: order + 2 });
+  const shown = await shop.show(number);
+  assert.deepEqual([shown.balance, shown.status, shown.last4, shown.version], ['0.00', 'active', number.slice(-4), 3]);
+  assert.deepEqual(shown.entries.map(({ action, result, amount, order_id: id }) => [action, result, amount, id]), [
+    ['charge', 'no_funds', '0.00', order + 2], ['charge', 'ok', '15.00', order + 1], ['charge', 'ok', '5.00', order], ['issue', 'ok', '20.00', 0]]);
+  assert.deepEqual(shown.entries.map(({ transfers }) => transfers.length), [0, 1, 1, 1]);
+  assert.equal('number' in shown, false);
+  const show = (...more) => service.must(['card', 'show', ...tenantFlag(), '--number', number, ...more]);
+  const first = await show('--limit', '2');
+  assert.equal(first.entries.length, 2);
+  const second = await show('--limit', '2', '--before', String(first.entries[1].operation_id));
+  assert.deepEqual([...first.entries, ...second.entries], shown.entries);
+  await refuses(['card', 'show', ...tenantFlag(), '--number', cardNumber()], 'unknown_card', /card/);
+  await refuses(['card', 'show', ...tenantFlag(), '--number', number, '--limit', '0'], 'bad_number', /limit/);
+});
+
+test('card disable and enable say what the card is now', async () => {
+  const { number } = await shop.issue({ amount: '20.00' });
+  assert.equal((await service.must(['card', 'disable', ...tenantFlag(), '--number', number])).status, 'disabled');
+  assert.equal((await shop.show(number)).status, 'disabled');
+  assert.equal((await service.must(['card', 'disable', ...tenantFlag(), '--number', number])).status, 'disabled');
+  assert.equal((await service.must(['card', 'enable', ...tenantFlag(), '--number', number])).status, 'active');
+  await refuses(['card', 'disable', ...tenantFlag(), '--number', cardNumber()], 'unknown_card', /card/);
+});
+
+test('sign prints the signature of standard input, byte for byte', async () => {
+  for (const input of ['', '{"a":1}', '{"a":1}\n', 'caf\u00e9 \0 \r\n', 'x'.repeat(60_000)]) {
+    const { code, stdout } = await service.cli(['sign', ...tenantFlag()], { input });
+    assert.equal(code, 0);
+    assert.ok(stdout.includes(sign(input)), `${input.slice(0, 20)}: ${stdout}`);
+  }
+  const tenant = await newTenant(service, { token: null });
+  await refuses(['sign', '--tenant', String(tenant.id)], 'no_signature_token', /token/);
+});
+
+test('verify is clean beside the running service, and on a stopped one', async () => {
+  const { code, json } = await service.cli(['verify', '--json']);
+  assert.equal(code, 0);
+  assert.deepEqual(json, { findings: [], ok: true });
+  const other = await Service.start();
+  await other.stop();
+  assert.equal((await other.cli(['verify'])).code, 0);
+  const nothing = await run(COUNTERPART, ['verify'], { env: { COUNTERPART_DATA: path.join(temporaryDirectory(), 'none') } });
+  assert.notEqual(nothing.code, 0);
+  assert.notEqual(nothing.stderr, '');
+});
+
+test('verify names a balance that somebody changed by hand, and exits with 1', async () => {
+  const other = await Service.start();
+  const tenant = await newTenant(other);
+  await tenant.issue({ amount: '10.00' });
+  await other.stop();
+  const edit = await run('sqlite3', [path.join(other.data, 'counterpart.sqlite'), 'PRAGMA ignore_check_constraints=1; UPDATE card SET balance_minor = balance_minor + 1;']);
+  assert.equal(edit.code, 0, edit.stderr);
+  const { code, json } = await other.cli(['verify', '--json']);
+  assert.equal(code, 1);
+  assert.equal(json.ok, false);
+  assert.ok(json.findings.length > 0);
+  assert.match(json.findings.map(({ name }) => name).join(' '), /balance/);
+});
+
+test('help explains everything, or one subcommand', async () => {
+  const all = await service.cli(['help']);
+  assert.equal(all.code, 0);
+  for (const name of ['serve', 'verify', 'tenant add', 'tenant list', 'tenant set', 'site add', 'site list', 'card issue', 'card show', 'card disable', 'card enable', 'sign'])
+    assert.match(all.stdout, new RegExp(`^ +${name} `, 'm'), name);
+  const one = await service.cli(['help', 'tenant', 'set']);
+  assert.match(one.stdout, /--replay-window/);
+  assert.match((await service.cli(['help', 'serve'])).stdout, /COUNTERPART_LISTEN[^\n]+127\.0\.0\.1:8080/);
+  assert.equal((await service.cli(['help', 'nonsense'])).code, 2);
+});
+
+test('a wrong command line exits with 2 and says what is wrong', async () => {
+  await isUsage([], /help/);
+  await isUsage(['nonsense'], /nonsense/);
+  await isUsage(['tenant'], /tenant/);
+  await isUsage(['tenant', 'nonsense'], /nonsense|tenant/);
+  await isUsage(['tenant', 'add'], /missing/);
+  await isUsage(['tenant', 'add', '--currency', 'AUD', '--timezone', 'UTC', '--oseries-company', '1'], /--name/);
+  await isUsage(['card', 'issue', ...tenantFlag(), '--nonsense', '1'], /--nonsense/);
+  await isUsage(['card', 'issue', '--tenant'], /--tenant/);
+  await isUsage(['card', 'issue', ...tenantFlag(), ...tenantFlag()], /twice/);
+  await isUsage(['card', 'issue', ...tenantFlag(), 'word'], /word/);
+  await isUsage(['card', 'issue', ...tenantFlag(), '--stock=yes'], /--stock/);
+});
+
+test('without a running service the command line says so', async () => {
+  const end = await run(COUNTERPART, ['tenant', 'list'], { env: { COUNTERPART_DATA: temporaryDirectory() } });
+  assert.equal(end.code, 1);
+  assert.match(end.stderr, /not running/);
+});
+
+test('on a terminal the output is for people, with --json for programs', async () => {
+  const { number } = await shop.issue({ amount: '20.00' });
+  const shown = await onTerminal(['card', 'show', ...tenantFlag(), '--number', number]);
+  assert.equal(shown.code, 0);
+  assert.throws(() => JSON.parse(shown.text));
+  assert.match(shown.text, /20\.00/);
+  const json = await onTerminal(['card', 'show', ...tenantFlag(), '--number', number, '--json']);
+  assert.equal(JSON.parse(json.text).balance, '20.00');
+  const refused = await onTerminal(['card', 'show', ...tenantFlag(), '--number', cardNumber()]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.text, /no card with that number/);
+});
+
+// --- the demo tenant -----------------------------------------------------------------------------
+
+test('the demo seed makes every kind of card, keeps its secrets to the owner, and is safe to run again', async () => {
+  const fresh = await Service.start();
+  const first = await seedDemo(fresh);
+  assert.equal(fs.statSync(path.join(fresh.data, 'demo.env')).mode & 0o777, 0o600);
+  const { tenants } = await fresh.must(['tenant', 'list']);
+  assert.deepEqual(tenants.map((tenant) => [tenant.name, tenant.currency, tenant.timezone, tenant.oseries_company]), [['Demo Coffee', 'AUD', 'Australia/Sydney', 5678]]);
+  const show = (number) => fresh.must(['card', 'show', '--tenant', String(tenants[0].id), '--number', number]);
+  const [pinned] = first.DEMO_CARD_PIN.split('*');
+  const cards = await Promise.all([first.DEMO_CARD, first.DEMO_CARD_2, first.DEMO_CARD_EMPTY, first.DEMO_CARD_EXPIRED, first.DEMO_CARD_DISABLED, pinned, first.DEMO_CARD_STOCK].map(show));
+  assert.deepEqual(cards.map(({ balance, status, has_pin: hasPin }) => [balance, status, hasPin]), [['100.00', 'active', false], ['25.00', 'active', false],
+    ['0.00', 'active', false], ['40.00', 'active', false], ['40.00', 'disabled', false], ['60.00', 'active', true], ['0.00', 'stock', false]]);
+  for (const [name, value] of Object.entries(first)) if (/^DEMO_CARD/.test(name)) assert.ok(luhn(value.split('*')[0]), name);
+
+  const again = await seedDemo(fresh);
+  assert.equal(again.stdout, first.stdout);
+  assert.equal((await fresh.must(['tenant', 'list'])).tenants.length, 1);
+  // Interrupted before the end: the rest is made up for, nothing is made twice.
+  fs.rmSync(path.join(fresh.data, 'demo.env'));
+  const third = await seedDemo(fresh);
+  assert.equal(third.stdout, first.stdout);
+  assert.equal((await show(first.DEMO_CARD)).entries.length, 1);
+  await fresh.verifyIsClean();
+  await fresh.stop();
+});
+
+test('the lines that the demo seed prints work when pasted', async () => {
+  const fresh = await Service.start();
+  const demo = await seedDemo(fresh);
+  const pasted = demo.stdout.slice(demo.stdout.indexOf('Paste this first:')).split('\n').filter((line) => line.startsWith('  ')).map((line) => line.slice(2));
+  assert.equal(pasted.length, 1 + 3 + 4);
+  const tillsim = await run('sh', ['-eu', '-c', pasted.slice(0, 4).join('\n')]);
+  assert.equal(tillsim.code, 0, tillsim.stdout + tillsim.stderr);
+  assert.equal(tillsim.stdout.match(/✔ APPROVED/g).length, 3);
+  assert.equal(new Set(tillsim.stdout.match(/CP\d+-\d+/g)).size, 1, 'the retry has the reference of the first');
+  const curl = await run('sh', ['-eu', '-c', [pasted[0], ...pasted.slice(4)].join('\n')]);
+  assert.equal(curl.code, 0, curl.stderr);
+  const replies = curl.stdout.trim().split('\n');
+  assert.equal(replies.length, 3);
+  assert.equal(JSON.parse(replies[0]).balance, 74.5);
+  assert.equal(JSON.parse(replies[1]).balance, 64.5);
+  assert.equal(replies[2], replies[1]);
+  await fresh.stop();
+});
+
+test('tillsim and the real service agree on what a register needs', async () => {
+  const { number } = await shop.issue({ amount: '30.00' });
+  const till = (...args) => run(TILLSIM, [args[0], '--url', `${service.origin}${shop.base}`, '--token', shop.token, '--card', number,
+    '--company', String(shop.company), '--json', ...args.slice(1)]);
+  const order = String(newOrder());
+  assert.equal((await till('check-balance')).code, 0);
+  assert.equal((await till('checkout', '--amount', '5.00', '--order', order, '--repeat', '2')).json.replies_are_identical, true);
+  const crowd = await till('checkout', '--amount', '2.00', '--concurrent', '20');
+  assert.deepEqual([crowd.code, crowd.json.replies_are_identical], [0, true]);
+  const dropped = await till('checkout', '--amount', '3.00', '--drop-reply', '--repeat', '1');
+  assert.equal(dropped.code, 0);
+  assert.equal((await till('top-up', '--amount', '1.00', '--amount-type', 'string', '--body', 'form')).code, 0);
+  assert.equal((await till('refund', '--amount', '5.00', '--order', order, '--reference-id')).code, 0);
+  assert.equal((await till('checkout', '--amount', '1.00', '--signature', 'upper')).code, 0);
+  for (const mode of ['none', 'wrong', 'base64']) {
+    const refused = await till('checkout', '--amount', '1.00', '--signature', mode);
+    assert.equal(refused.code, 1);
+    assert.equal(refused.json.replies[0].status, 401);
+  }
+  isApproved(await shop.till().checkBalance({ card: number }), { balance: '25.00' });
+});
