@@ -1,26 +1,21 @@
 /*
- * Is this text exactly one JSON value, as RFC 8259 says and nothing more? Used by json.c in front
- * of json-c, which is more generous; not for others.
+ * The tokens of RFC 8259 and nothing more: takes them one by one off the front of a text that is
+ * known to be UTF-8. Builds nothing. Used by json.c; not for others.
  */
 #ifndef COUNTERPART_BASE_JSCAN_H
 #define COUNTERPART_BASE_JSCAN_H
 
 #include "base/text.h"
 
-struct jscan_counts {
-    size_t members;         /* in all objects together */
-    bool has_wide_integers; /* integers that json-c would not give back as they were written */
-};
+void jscan_skip_space(struct text *rest);
+/* All of these: false, with rest anywhere, when something else stands there. */
+bool jscan_char(struct text *rest, char wanted);
+bool jscan_literal(struct text *rest, struct text literal);
+bool jscan_number(struct text *rest, struct text *source);
+/* *raw is what stands between the quotes. */
+bool jscan_string(struct text *rest, struct text *raw, bool *has_escapes);
 
-/*
- * errors  ERR_JSON_SYNTAX; ERR_JSON_DEPTH (more than JREAD_DEPTH_MAX objects and arrays inside each
- * other). A member name that holds \u0000 is a syntax error too: json-c would cut the name there,
- * and "amount\u0000x" would pass for "amount".
- */
-MUST_CHECK int jscan_check(struct text body, struct jscan_counts *counts);
-
-/* Takes everything up to and including the next number off the front of a checked body. CHECKs that
- * there is one. */
-struct text jscan_next_number(struct text *body);
+/* Decodes what jscan_string took. out holds raw.length bytes: decoding never grows. */
+size_t jscan_unescape(char *out, struct text raw);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * JSON: a strict reader over json-c and a bounded writer. json-c 0.16 even in strict mode takes
- * single quotes and the last of two equal keys, and turns strings, fractions and booleans into
- * integers; this wrapper refuses all of that, and reads numbers from their source text. (Names are
- * jread_ and jwrite_ because json_ is json-c's.)
+ * JSON: a strict reader and a bounded writer. The reader takes RFC 8259 and nothing more, builds
+ * json-c's tree (json.c says why its parser is not used), refuses duplicate names, and keeps
+ * numbers as the text they came as. A document belongs to one thread at a time. (Names are jread_
+ * and jwrite_ because json_ is json-c's.)
  */
 #ifndef COUNTERPART_BASE_JSON_H
 #define COUNTERPART_BASE_JSON_H

@@ -87,38 +87,49 @@ static void format_field(struct jwrite *writer, const struct log_field *field)
     }
 }
 
-static void format_line(struct text_buffer *buffer, enum log_level level, const char *event,
-                        const struct log_field *fields, size_t count)
+static void format_head(struct jwrite *writer, enum log_level level, const char *event)
 {
     char time[48];
     struct text_buffer time_buffer;
     text_buffer_init(&time_buffer, time, sizeof(time));
     clock_append_time(&time_buffer, clock_wall_us());
+    jwrite_key(writer, TEXT("time"));
+    jwrite_text(writer, text_buffer_text(&time_buffer));
+    jwrite_key(writer, TEXT("level"));
+    jwrite_text(writer, text_of(level_name(level)));
+    jwrite_key(writer, TEXT("event"));
+    jwrite_text(writer, text_of(event));
+    CHECK(!writer->buffer->is_cut);
+}
 
+/* A field that does not fit goes as a whole, so that the line stays JSON. false: one did. */
+static bool format_fields(struct jwrite *writer, const struct log_field *fields, size_t count)
+{
+    struct text_buffer *buffer = writer->buffer;
+    bool is_whole = true;
+    for (size_t i = 0; i < count; i++) {
+        size_t length_before = buffer->length;
+        format_field(writer, &fields[i]);
+        if (buffer->is_cut) {
+            buffer->length = length_before;
+            buffer->is_cut = false;
+            is_whole = false;
+        }
+    }
+    return is_whole;
+}
+
+static void format_line(struct text_buffer *buffer, enum log_level level, const char *event,
+                        const struct log_field *fields, size_t count)
+{
     struct jwrite writer;
     jwrite_init(&writer, buffer);
     jwrite_object_begin(&writer);
-    jwrite_key(&writer, TEXT("time"));
-    jwrite_text(&writer, text_buffer_text(&time_buffer));
-    jwrite_key(&writer, TEXT("level"));
-    jwrite_text(&writer, text_of(level_name(level)));
-    jwrite_key(&writer, TEXT("event"));
-    jwrite_text(&writer, text_of(event));
-    CHECK(!buffer->is_cut);
-
+    format_head(&writer, level, event);
     buffer->capacity -= LINE_TAIL;
-    bool is_cut = false;
-    for (size_t i = 0; i < count; i++) {
-        size_t length_before = buffer->length;
-        format_field(&writer, &fields[i]);
-        if (!buffer->is_cut)
-            continue;
-        buffer->length = length_before; /* the whole field goes, so that the line stays JSON */
-        buffer->is_cut = false;
-        is_cut = true;
-    }
+    bool is_whole = format_fields(&writer, fields, count);
     buffer->capacity += LINE_TAIL;
-    if (is_cut) {
+    if (!is_whole) {
         jwrite_key(&writer, TEXT("is_cut"));
         jwrite_bool(&writer, true);
     }
@@ -194,24 +205,28 @@ static void *run(void *unused)
     return NULL;
 }
 
-int log_start(enum log_level level)
+/* Signals belong to the main thread; a thread inherits the mask of its maker. */
+static int create_thread(void)
 {
-    CHECK(!queue.is_running);
-    atomic_store(&level_min, (int)level);
-    queue.is_stopping = false;
-    queue.is_running = true;
-    /* Signals belong to the main thread; a thread inherits the mask of its maker. */
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&queue.thread, NULL, run, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure != 0) {
-        queue.is_running = false;
-        return ERR_NO_MEMORY;
-    }
-    return 0;
+    return failure == 0 ? 0 : ERR_NO_MEMORY;
+}
+
+int log_start(enum log_level level)
+{
+    atomic_store(&level_min, (int)level);
+    pthread_mutex_lock(&queue.lock);
+    CHECK(!queue.is_running);
+    queue.is_stopping = false;
+    int err = create_thread();
+    queue.is_running = err == 0;
+    pthread_mutex_unlock(&queue.lock);
+    return err;
 }
 
 void log_finish(void)

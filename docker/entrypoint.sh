@@ -16,7 +16,13 @@ for _ in $(seq 100); do
     kill -0 "$server" 2>/dev/null || break
     sleep 0.1
 done
-"$here/seed.sh" || echo "the demo tenant could not be set up" >&2
+if "$here/seed.sh" /usr/local/bin; then
+    echo
+    echo "Outside this container, paste these lines instead of the first one:"
+    grep '^DEMO_' "$COUNTERPART_DATA/demo.env"
+else
+    echo "the demo tenant could not be set up" >&2
+fi
 
 # A signal interrupts wait; the service then drains, and its own exit code is ours.
 status=0

@@ -47,6 +47,7 @@ struct handlers {
     _Atomic int64_t pinged_at_us;     /* /readyz: monotonic time and result of the last store ping;
                                          0: never */
     _Atomic int ping_error;
+    _Atomic int64_t probed_at_us; /* the last write that /readyz tried on an unhealthy committer */
 };
 
 /* A loop's share of the snapshots: one reference for all requests of the loop that started with it.
@@ -101,7 +102,7 @@ struct exchange {
  * reply needs. */
 typedef void (*exchange_done_fn)(struct exchange *exchange, const struct job *job);
 
-/* A request has arrived; counterpart: its answer, or its death. is_local: on the admin socket. */
+/* A request has arrived. It ends with its answer, or dies with its connection. */
 struct exchange *exchange_begin(h2o_req_t *req);
 
 /* Memory that lives as long as the request; zeroed. */

@@ -72,9 +72,19 @@ static void on_write_probed(struct exchange *exchange, const struct job *job)
     reply_readiness(exchange, job->error == 0 && committer_is_healthy(exchange));
 }
 
-/* An idle committer that failed last would stay red for ever: a probe is its traffic. */
+/* An idle committer that failed last would stay red for ever: a probe is its traffic. One a second,
+ * whoever asks how often. */
 static void probe_writer(struct exchange *exchange)
 {
+    int64_t probed_at_us = atomic_load(&exchange->handlers->probed_at_us);
+    int64_t now_us = exchange->received_monotonic_us;
+    bool is_mine =
+        (probed_at_us == 0 || now_us - probed_at_us >= PING_FRESH_US) &&
+        atomic_compare_exchange_strong(&exchange->handlers->probed_at_us, &probed_at_us, now_us);
+    if (!is_mine) {
+        reply_readiness(exchange, false);
+        return;
+    }
     struct job *job = exchange_job(exchange, 0);
     job->task = task_ping;
     exchange_submit_write(exchange, job, on_write_probed);

@@ -59,6 +59,11 @@ struct payment {
     bool has_pin;
     struct budget_keys budget;
     bool is_throttled;
+    bool is_reserved; /* a guess that has taken its token in advance */
+    bool has_tripped; /* ... and that was the last one of the layer */
+    enum budget_layer tripped;
+    struct handlers *handlers;
+    int64_t received_monotonic_us;
     int32_t local_date;
 };
 
@@ -129,15 +134,22 @@ static void tell_outcome(struct exchange *exchange, const struct outcome *outcom
     send_reply(exchange, &reply);
 }
 
+static void take_token(struct payment *payment)
+{
+    payment->has_tripped = budget_take(payment->handlers->budget, &payment->budget,
+                                       payment->received_monotonic_us, &payment->tripped);
+}
+
 static void count_miss(struct exchange *exchange)
 {
-    const struct payment *payment = exchange->data;
-    enum budget_layer layer;
-    if (!budget_take(exchange->handlers->budget, &payment->budget, exchange->received_monotonic_us,
-                     &layer))
+    struct payment *payment = exchange->data;
+    if (!payment->is_reserved)
+        take_token(payment);
+    payment->is_reserved = false;
+    if (!payment->has_tripped)
         return;
     log_event(LOG_WARNING, "miss_budget_tripped", LOG_INT("request_id", exchange->request_id),
-              LOG_TEXT("layer", budget_layer_name(layer)),
+              LOG_TEXT("layer", budget_layer_name(payment->tripped)),
               LOG_INT("tenant_id", exchange->tenant->tenant.id),
               LOG_INT("site_id", payment->request.site_id),
               LOG_INT("register_id", payment->request.register_id));
@@ -347,6 +359,9 @@ static void look_up_balance(struct exchange *exchange)
 static void on_payment_disposed(void *pooled)
 {
     struct payment *payment = pooled;
+    if (payment->is_reserved) /* no miss, or no answer: then nothing was learnt either */
+        budget_give_back(payment->handlers->budget, &payment->budget,
+                         payment->received_monotonic_us);
     seal_wipe(&payment->request, sizeof(payment->request));
     profile_release(payment->profile);
 }
@@ -357,6 +372,8 @@ static struct payment *payment_create(struct exchange *exchange, enum profile_ac
         h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*payment), on_payment_disposed);
     memset(payment, 0, sizeof(*payment));
     payment->action = action;
+    payment->handlers = exchange->handlers;
+    payment->received_monotonic_us = exchange->received_monotonic_us;
     payment->profile =
         profile_acquire(exchange->handlers->profiles, exchange->tenant->tenant.profile);
     exchange->data = payment;
@@ -427,10 +444,22 @@ static void name_card(struct exchange *exchange, struct payment *payment)
     seal_card_index(exchange->handlers->seal, tenant_id, number, payment->card_index);
     budget_keys_fill(budget, &payment->budget, tenant_id, request->site_id, request->register_id,
                      payment->card_index, number);
-    payment->is_throttled =
-        budget_is_exhausted(budget, &payment->budget, exchange->received_monotonic_us, NULL);
     if (!request->is_last4)
         hash_pin(exchange, payment);
+}
+
+/* A PIN or four digits can be guessed in a burst, so such a request pays before it is asked and
+ * gets its token back unless it was a miss. A full number alone pays when it turns out to be
+ * unknown: many tills may use one card at once. */
+static void draw_on_budget(struct payment *payment)
+{
+    bool is_guess = payment->has_pin || payment->request.is_last4;
+    payment->is_throttled = budget_is_exhausted(payment->handlers->budget, &payment->budget,
+                                                payment->received_monotonic_us, NULL);
+    if (!is_guess || payment->is_throttled)
+        return;
+    take_token(payment);
+    payment->is_reserved = true;
 }
 
 static void serve(struct exchange *exchange, enum profile_action action)
@@ -440,6 +469,7 @@ static void serve(struct exchange *exchange, enum profile_action action)
         return;
     find_date(exchange, payment);
     name_card(exchange, payment);
+    draw_on_budget(payment);
     if (payment->request.is_last4 && payment->is_throttled)
         conclude(exchange, &(struct outcome){.result = RESULT_THROTTLED});
     else if (action == PROFILE_CHECK_BALANCE)

@@ -9,6 +9,8 @@
 #include "handlers/oseries.h"
 #include "handlers/signature.h"
 
+#include <string.h>
+
 #include "base/banned.h"
 
 static const struct route routes[] = {
@@ -75,24 +77,27 @@ int route_index(const struct route *route)
     return route == NULL ? route_count() : (int)(route - routes);
 }
 
+/* Most routes differ from a path in its last character already: nothing after {key} is variable. */
+static bool ends_differ(const char *pattern, struct text path)
+{
+    return path.length == 0 || pattern[strlen(pattern) - 1] != path.base[path.length - 1];
+}
+
 /* {key} stands for the characters up to the next slash. */
 static bool pattern_matches(const char *pattern, struct text path, struct text *key)
 {
-    size_t at = 0;
+    const char *brace = strchr(pattern, '{');
     *key = (struct text){NULL, 0};
-    for (; *pattern != '\0'; pattern++) {
-        if (*pattern == '{') {
-            size_t from = at;
-            while (at < path.length && path.base[at] != '/')
-                at++;
-            *key = text_slice(path, from, at - from);
-            while (*pattern != '}')
-                pattern++;
-        } else if (at == path.length || path.base[at++] != *pattern) {
-            return false;
-        }
-    }
-    return at == path.length;
+    if (brace == NULL)
+        return text_equal(path, text_of(pattern));
+    size_t before = (size_t)(brace - pattern);
+    if (!text_starts_with(path, (struct text){pattern, before}))
+        return false;
+    struct text rest = text_slice(path, before, path.length);
+    const char *slash = rest.length == 0 ? NULL : memchr(rest.base, '/', rest.length);
+    size_t length = slash == NULL ? rest.length : (size_t)(slash - rest.base);
+    *key = text_slice(rest, 0, length);
+    return text_equal(text_slice(rest, length, rest.length), text_of(strchr(brace, '}') + 1));
 }
 
 static bool method_matches(const struct route *route, struct text method)
@@ -112,7 +117,7 @@ enum route_finding route_find(struct text method, struct text path, bool is_loca
 {
     *route = NULL;
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!route_is_served(&routes[i], is_local) ||
+        if (!route_is_served(&routes[i], is_local) || ends_differ(routes[i].pattern, path) ||
             !pattern_matches(routes[i].pattern, path, key))
             continue;
         *route = &routes[i];

@@ -36,6 +36,8 @@ struct loop {
     struct loop_listener listeners[LISTENERS_MAX];
     h2o_linklist_t connections;
     int32_t connection_count;
+    pthread_mutex_t mutex; /* guards wake against its own end */
+    bool is_deaf;          /* wake is gone */
     h2o_multithread_receiver_t wake;
     pthread_t thread;
     sem_t started;
@@ -264,6 +266,9 @@ static void loop_stop(struct loop *loop)
         log_event(LOG_WARNING, "connections_left", LOG_INT("count", loop->connection_count));
         return;
     }
+    pthread_mutex_lock(&loop->mutex);
+    loop->is_deaf = true;
+    pthread_mutex_unlock(&loop->mutex);
     h2o_multithread_unregister_receiver(loop->exchanges.context.queue, &loop->wake);
     exchange_loop_finish(&loop->exchanges);
     h2o_evloop_run(loop->evloop, 0); /* frees what was closed */
@@ -342,12 +347,14 @@ static struct loop *loop_make(const struct loop_config *config)
     h2o_linklist_init_anchor(&loop->connections);
     make_refusal(loop);
     CHECK(sem_init(&loop->started, 0, 0) == 0);
+    CHECK(pthread_mutex_init(&loop->mutex, NULL) == 0);
     return loop;
 }
 
 static void loop_free(struct loop *loop)
 {
     sem_destroy(&loop->started);
+    pthread_mutex_destroy(&loop->mutex);
     free(loop);
 }
 
@@ -376,8 +383,11 @@ int loop_create(const struct loop_config *config, struct loop **loop)
 
 void loop_ask(struct loop *loop, enum loop_phase phase)
 {
+    pthread_mutex_lock(&loop->mutex);
     atomic_store(&loop->asked, phase);
-    h2o_multithread_send_message(&loop->wake, NULL);
+    if (!loop->is_deaf)
+        h2o_multithread_send_message(&loop->wake, NULL);
+    pthread_mutex_unlock(&loop->mutex);
 }
 
 int64_t loop_quiet_us(const struct loop *loop)

@@ -17,6 +17,11 @@
 /* libh2o 2.2.5 keeps freed memory for reuse in thread-local lists and never empties them: when a
  * loop's thread ends, the leak detector no longer sees who has it. Its evloop flavour also forgets
  * the message queue of a context. */
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

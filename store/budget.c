@@ -184,6 +184,16 @@ static bool layer_take(struct budget *budget, uint64_t key, enum budget_layer la
     return !was_empty && is_empty(limit, debt);
 }
 
+static void layer_give_back(struct budget *budget, uint64_t key, enum budget_layer layer,
+                            int64_t now_us)
+{
+    pthread_mutex_lock(lock_of(budget, key));
+    struct bucket *bucket = bucket_find(window_of(budget, key), key);
+    if (bucket != NULL) /* else it has been pushed out: as good as full */
+        bucket->full_at_us = now_us + debt_us(bucket, now_us) - limits[layer].period_us;
+    pthread_mutex_unlock(lock_of(budget, key));
+}
+
 /* --- public --- */
 
 const char *budget_layer_name(enum budget_layer layer)
@@ -267,6 +277,12 @@ bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t 
         is_trip = true;
     }
     return is_trip;
+}
+
+void budget_give_back(struct budget *budget, const struct budget_keys *keys, int64_t now_us)
+{
+    for (int i = 0; i < BUDGET_LAYERS; i++)
+        layer_give_back(budget, keys->key[i], (enum budget_layer)i, now_us);
 }
 
 uint64_t budget_trips(const struct budget *budget, enum budget_layer layer)

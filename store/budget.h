@@ -41,6 +41,9 @@ bool budget_is_exhausted(struct budget *budget, const struct budget_keys *keys, 
  * once), named in *layer. */
 bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
                  enum budget_layer *layer);
+/* Puts back what budget_take took: it was no miss. For attempts that take their token in advance,
+ * so that a burst of them cannot all be tried before the first miss is counted. */
+void budget_give_back(struct budget *budget, const struct budget_keys *keys, int64_t now_us);
 
 uint64_t budget_trips(const struct budget *budget, enum budget_layer layer);
 

@@ -28,6 +28,9 @@ int sqlite_generation(struct store *store, int64_t *generation)
 
 int sqlite_ping(struct store *store)
 {
+    struct store_sqlite *sqlite = sqlite_of(store);
+    if (sqlite->mode == STORE_WRITER)
+        return sqlite_run(sqlite, STATEMENT_TOUCH_META); /* a full disk shows at a write only */
     int64_t generation; /* reads a page of the file: SELECT 1 would not */
     return sqlite_generation(store, &generation);
 }

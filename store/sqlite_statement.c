@@ -21,6 +21,7 @@
  */
 static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN_READ] = "BEGIN",
+    [STATEMENT_TOUCH_META] = "UPDATE meta SET generation = generation WHERE id = 1",
     [STATEMENT_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",

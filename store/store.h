@@ -110,7 +110,8 @@ struct store_totals {
     int64_t cards, operations, transfers, tenants;
 };
 MUST_CHECK int store_read_totals(struct store *store, struct store_totals *totals);
-/* Readiness: can this connection answer a trivial statement? */
+/* Readiness: can this connection do its work? A reader reads a row; a writer commits a row that
+ * changes nothing, which shows a lock that is held or a disk that is full. */
 MUST_CHECK int store_ping(struct store *store);
 
 #endif

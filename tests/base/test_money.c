@@ -63,70 +63,75 @@ static void amounts_are_read_exactly(void **state)
     }
 }
 
+#define AMOUNT(literal) (literal), sizeof(literal) - 1
+
+static const struct {
+    const char *base;
+    size_t length;
+    int exponent;
+    int err;
+} hostile[] = {
+    {AMOUNT(""), 2, ERR_MISSING},
+    {AMOUNT("1e2"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1E2"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1.0e2"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("NaN"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("nan"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("Infinity"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("-inf"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("12,50"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1,000.00"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1'000"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("true"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("１２.５０"), 2, ERR_NOT_A_NUMBER}, /* full-width digits */
+    {AMOUNT("12．50"), 2, ERR_NOT_A_NUMBER},    /* full-width point */
+    {AMOUNT("−1"), 2, ERR_NOT_A_NUMBER},        /* U+2212 for a minus */
+    {AMOUNT("٣٫٥"), 2, ERR_NOT_A_NUMBER},       /* Arabic-Indic */
+    {AMOUNT("-"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("+"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("+1"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("--1"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1-"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1."), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("."), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("-."), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT(".5"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("-.5"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1.2.3"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1..2"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT(" 1"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1 "), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1\n"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1\0"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("$1"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("0x10"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("1.-5"), 2, ERR_NOT_A_NUMBER},
+    {AMOUNT("0.001"), 2, ERR_TOO_PRECISE},
+    {AMOUNT("-0.001"), 2, ERR_TOO_PRECISE},
+    {AMOUNT("1.0000000000000000000000001"), 2, ERR_TOO_PRECISE},
+    {AMOUNT("0.5"), 0, ERR_TOO_PRECISE},
+    {AMOUNT("0.0001"), 3, ERR_TOO_PRECISE},
+    {AMOUNT("9223372036854775807.99"), 2, ERR_TOO_LARGE},
+    {AMOUNT("-9223372036854775807.99"), 2, ERR_TOO_LARGE},
+    {AMOUNT("92233720368547758.08"), 2, ERR_TOO_LARGE},  /* 2^63 minor units */
+    {AMOUNT("184467440737095516.16"), 2, ERR_TOO_LARGE}, /* 2^64: wraps to 0 where unchecked */
+    {AMOUNT("184467440737095517.16"), 2, ERR_TOO_LARGE},
+    {AMOUNT("10000000000000.01"), 2, ERR_TOO_LARGE},
+    {AMOUNT("1000000000000001"), 0, ERR_TOO_LARGE},
+    {AMOUNT("1000000000000000"), 2, ERR_TOO_LARGE},
+    {AMOUNT("99999999999999999999999999999999999999999"), 2, ERR_TOO_LARGE},
+};
+
 static void hostile_amounts_are_refused_by_name(void **state)
 {
     (void)state;
-    const struct {
-        struct text text;
-        int exponent;
-        int err;
-    } cases[] = {
-        {TEXT(""), 2, ERR_MISSING},
-        {TEXT("1e2"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1E2"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1.0e2"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("NaN"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("nan"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("Infinity"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("-inf"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("12,50"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1,000.00"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1'000"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("true"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("１２.５０"), 2, ERR_NOT_A_NUMBER}, /* full-width digits */
-        {TEXT("12．50"), 2, ERR_NOT_A_NUMBER},    /* full-width point */
-        {TEXT("−1"), 2, ERR_NOT_A_NUMBER},        /* U+2212 for a minus */
-        {TEXT("٣٫٥"), 2, ERR_NOT_A_NUMBER},       /* Arabic-Indic */
-        {TEXT("-"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("+"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("+1"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("--1"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1-"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1."), 2, ERR_NOT_A_NUMBER},
-        {TEXT("."), 2, ERR_NOT_A_NUMBER},
-        {TEXT("-."), 2, ERR_NOT_A_NUMBER},
-        {TEXT(".5"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("-.5"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1.2.3"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1..2"), 2, ERR_NOT_A_NUMBER},
-        {TEXT(" 1"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1 "), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1\n"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1\0"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("$1"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("0x10"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("1.-5"), 2, ERR_NOT_A_NUMBER},
-        {TEXT("0.001"), 2, ERR_TOO_PRECISE},
-        {TEXT("-0.001"), 2, ERR_TOO_PRECISE},
-        {TEXT("1.0000000000000000000000001"), 2, ERR_TOO_PRECISE},
-        {TEXT("0.5"), 0, ERR_TOO_PRECISE},
-        {TEXT("0.0001"), 3, ERR_TOO_PRECISE},
-        {TEXT("9223372036854775807.99"), 2, ERR_TOO_LARGE},
-        {TEXT("-9223372036854775807.99"), 2, ERR_TOO_LARGE},
-        {TEXT("92233720368547758.08"), 2, ERR_TOO_LARGE},  /* 2^63 minor units */
-        {TEXT("184467440737095516.16"), 2, ERR_TOO_LARGE}, /* 2^64: wraps to 0 where unchecked */
-        {TEXT("184467440737095517.16"), 2, ERR_TOO_LARGE},
-        {TEXT("10000000000000.01"), 2, ERR_TOO_LARGE},
-        {TEXT("1000000000000001"), 0, ERR_TOO_LARGE},
-        {TEXT("1000000000000000"), 2, ERR_TOO_LARGE},
-        {TEXT("99999999999999999999999999999999999999999"), 2, ERR_TOO_LARGE},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT_OF(hostile); i++) {
         int64_t amount = UNTOUCHED;
-        int err = money_parse(cases[i].text, cases[i].exponent, &amount);
-        if (err != cases[i].err || amount != UNTOUCHED)
-            fail_msg("\"%s\": %s, wanted %s", cases[i].text.base, error_name(err),
-                     error_name(cases[i].err));
+        int err = money_parse((struct text){hostile[i].base, hostile[i].length},
+                              hostile[i].exponent, &amount);
+        if (err != hostile[i].err || amount != UNTOUCHED)
+            fail_msg("\"%s\": %s, wanted %s", hostile[i].base, error_name(err),
+                     error_name(hostile[i].err));
     }
 }
 

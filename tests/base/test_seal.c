@@ -7,9 +7,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -125,6 +127,19 @@ static void hmac_key_signs_again_and_again(void **state)
     }
     seal_hmac_destroy(hmac);
     seal_hmac_destroy(NULL);
+}
+
+/* On both sides of the block size; computed with another implementation. */
+static void hmac_key_of_a_block_is_used_whole_and_a_longer_one_hashed(void **state)
+{
+    (void)state;
+    char key[65];
+    uint8_t mac[SEAL_MAC_BYTES];
+    memset(key, 'k', sizeof(key));
+    sign((struct text){key, 64}, TEXT("m"), mac);
+    assert_mac(mac, "3b7a8d453e76edb519238a515105a57508d0f169f480ebeee120a9e7803289fa");
+    sign((struct text){key, 65}, TEXT("m"), mac);
+    assert_mac(mac, "c2d7d4c2256ddb097409ec0c67e1d58fa1a007fc6932cac0d892a525d08af7cc");
 }
 
 static void hmac_of_an_empty_key_is_defined(void **state)
@@ -527,6 +542,28 @@ static void what_is_no_file_is_no_key(void **state)
     folder_finish(&folder);
 }
 
+/* A disk without room, by a limit on the size of files. */
+static void key_that_cannot_be_written_whole_is_not_there_at_all(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct seal *seal = NULL;
+    struct rlimit before;
+    folder_init(&folder);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler_before)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){10, before.rlim_max}), 0);
+    int err = seal_open(folder.key, true, &seal);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler_before);
+    assert_int_equal(err, ERR_IO);
+    assert_null(seal);
+    assert_int_equal(access(folder.key, F_OK), -1);
+    assert_int_equal(seal_open(folder.key, true, &seal), 0); /* and the next start is clean */
+    seal_destroy(seal);
+    folder_finish(&folder);
+}
+
 struct racer {
     const char *path;
     int err;
@@ -571,6 +608,7 @@ int main(void)
         cmocka_unit_test(hmac_gives_the_rfc_4231_vectors),
         cmocka_unit_test(hmac_gives_the_signatures_of_the_protocol),
         cmocka_unit_test(hmac_key_signs_again_and_again),
+        cmocka_unit_test(hmac_key_of_a_block_is_used_whole_and_a_longer_one_hashed),
         cmocka_unit_test(hmac_of_an_empty_key_is_defined),
         cmocka_unit_test(hmac_key_may_be_used_by_many_threads),
         cmocka_unit_test(keys_are_derived_by_hkdf),
@@ -587,6 +625,7 @@ int main(void)
         cmocka_unit_test(malformed_key_files_are_refused_and_left_alone),
         cmocka_unit_test(key_files_that_others_may_use_are_refused),
         cmocka_unit_test(what_is_no_file_is_no_key),
+        cmocka_unit_test(key_that_cannot_be_written_whole_is_not_there_at_all),
         cmocka_unit_test(processes_that_create_at_once_end_with_one_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

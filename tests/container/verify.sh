@@ -34,14 +34,12 @@ try() {
     until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done
 }
 
-# The demo tenant answers a charge, sent by the image's own register.
+# The demo tenant answers a charge of the image's own register; address, token and card are those that were printed.
+printed() { sed -n "s/^$1='\(.*\)'\r*$/\1/p" "$work/log" | head -n 1; }
 charge() {
-    local url token card
-    url=$(grep -om1 'DEMO_URL=[^ ]*' "$work/log" | cut -d= -f2-)
-    token=$(grep -om1 'DEMO_TOKEN=[^ ]*' "$work/log" | cut -d= -f2-)
-    card=$(grep -om1 'DEMO_CARD=[^ ]*' "$work/log" | cut -d= -f2-)
-    [ -n "$url" ] && [ -n "$token" ] && [ -n "$card" ] || die "the entrypoint printed no demo tenant"
-    "$@" tillsim checkout --url "$url" --token "$token" --card "$card" --amount 1.00 || die "the demo charge was refused"
+    try 20 grep -q '^DEMO_CARD=' "$work/log" || die "the entrypoint printed no demo tenant"
+    "$@" tillsim checkout --url "$(printed DEMO_URL)" --token "$(printed DEMO_TOKEN)" --card "$(printed DEMO_CARD)" \
+        --amount 1.00 || die "the demo charge was refused"
 }
 
 with_engine() {
@@ -73,6 +71,15 @@ make_base() {
 # config NAME: an array of the image's configuration, one item a line
 config() { buildah inspect --type image --format "{{range .Docker.Config.$1}}{{println .}}{{end}}" $IMAGE | sed '/^$/d'; }
 
+# The container's first process: the entrypoint, in the process group that buildah was started in.
+first_process() {
+    local pid
+    for pid in $(pgrep -g "$server"); do
+        [ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" = "/bin/bash ${entrypoint[*]} ${command[*]} " ] && echo "$pid" && return
+    done
+    die "the entrypoint is not running"
+}
+
 with_buildah() {
     local missing=() tool port entrypoint command health
     for tool in buildah debootstrap; do command -v $tool >/dev/null || missing+=($tool); done
@@ -100,9 +107,8 @@ with_buildah() {
     set +m
     try 60 "${inside[@]}" "${health[@]}" 2>/dev/null || die "the health check did not turn green"
     say "the health check is green"
-    try 20 grep -q 'DEMO_CARD=' "$work/log" || die "no demo tenant was set up"
     charge "${inside[@]}"
-    kill -TERM -- "-$server"
+    kill -TERM "$(first_process)" # as an engine would: the container's first process alone
     wait "$server" || die "it did not stop cleanly: exit code $?"
     server=''
     "${inside[@]}" "${health[@]}" 2>/dev/null && die "the health check is green after the end"

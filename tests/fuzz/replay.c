@@ -1,65 +1,62 @@
-/*
- * Feeds every file of the given folders to a fuzz target, once. A folder that is not there holds
- * nothing; a run that fed nothing at all has proved nothing and fails.
- */
+/* Runs a fuzz driver over every file of the folders named on the command line, in order of name. */
+#include "fuzz.h"
+
 #include <dirent.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Bodies of registers are bounded at 64 KiB; inputs carry a few bytes of choices beside. */
-#define INPUT_MAX (1 << 20)
+#include "base/banned.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* Larger than any body that the drivers' subjects accept. */
+#define INPUT_MAX (256 * 1024)
 
-static int feed_file(const char *path)
+static bool replay_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        perror(path);
-        return -1;
-    }
-    /* of exactly the input's size, so that the sanitizer sees a read behind its end */
-    uint8_t *whole = malloc(INPUT_MAX);
-    size_t size = whole == NULL ? 0 : fread(whole, 1, INPUT_MAX, file);
-    uint8_t *data = malloc(size > 0 ? size : 1);
-    if (data != NULL && whole != NULL) {
-        memcpy(data, whole, size);
-        LLVMFuzzerTestOneInput(data, size);
-    }
-    free(data);
-    free(whole);
+    uint8_t *bytes = malloc(INPUT_MAX);
+    CHECK(file != NULL && bytes != NULL);
+    size_t size = fread(bytes, 1, INPUT_MAX, file);
+    CHECK(feof(file) || size < INPUT_MAX);
     fclose(file);
-    return data == NULL ? -1 : 0;
+    /* Memory that ends where the input ends, so that the sanitizer sees a read beyond it. */
+    uint8_t *input = malloc(size + (size == 0));
+    CHECK(input != NULL);
+    memcpy(input, bytes, size);
+    free(bytes);
+    fprintf(stderr, "%s\n", path); /* before the run: after a crash the last one is the culprit */
+    bool is_good = LLVMFuzzerTestOneInput(input, size) == 0;
+    free(input);
+    return is_good;
 }
 
-static int feed_folder(const char *folder)
+/* A folder that is not there holds nothing: no driver has had a regression at first. */
+static size_t replay_folder(const char *folder, bool *is_good)
 {
-    DIR *entries = opendir(folder);
-    int fed = 0;
-    if (entries == NULL)
-        return 0;
-    for (struct dirent *entry; fed >= 0 && (entry = readdir(entries)) != NULL;) {
+    struct dirent **entries;
+    int count = scandir(folder, &entries, NULL, alphasort);
+    size_t files = 0;
+    for (int i = 0; i < count; i++) {
         char path[4096];
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        fed = feed_file(path) == 0 ? fed + 1 : -1;
+        int length = snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+        CHECK(length > 0 && (size_t)length < sizeof(path));
+        if (entries[i]->d_name[0] != '.') {
+            *is_good = replay_file(path) && *is_good;
+            files++;
+        }
+        free(entries[i]);
     }
-    closedir(entries);
-    return fed;
+    if (count >= 0)
+        free(entries);
+    return files;
 }
 
 int main(int argc, char **argv)
 {
-    int fed = 0;
-    for (int i = 1; i < argc; i++) {
-        int count = feed_folder(argv[i]);
-        if (count < 0)
-            return EXIT_FAILURE;
-        fed += count;
-    }
-    printf("%d inputs\n", fed);
-    return fed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    size_t files = 0;
+    bool is_good = true;
+    for (int i = 1; i < argc; i++)
+        files += replay_folder(argv[i], &is_good);
+    fprintf(stderr, "%zu inputs\n", files);
+    return files > 0 && is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -297,6 +297,7 @@ static int log_pages(const char *location)
     sqlite3 *connection;
     int pages, moved;
     assert_int_equal(sqlite3_open(location, &connection), SQLITE_OK);
+    sqlite3_exec(connection, "SELECT * FROM meta", NULL, NULL, NULL); /* now it knows of the log */
     assert_int_equal(
         sqlite3_wal_checkpoint_v2(connection, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &moved),
         SQLITE_OK);
@@ -322,7 +323,7 @@ static void log_that_has_grown_too_long_is_restarted(void **state)
     assert_int_equal(store_checkpoint(checkpointer), 0);
     assert_true(clock_monotonic_us() - began_us < 5 * CLOCK_US_PER_S);
     rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 700));
-    assert_true(log_pages(fixture->location) > 16384);
+    assert_true(log_pages(fixture->location) > 32768);
     assert_int_equal(sqlite3_exec(reading, "COMMIT", NULL, NULL, NULL), 0);
     assert_int_equal(store_checkpoint(checkpointer), 0);
     rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 13, 10));

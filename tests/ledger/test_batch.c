@@ -1,0 +1,155 @@
+/*
+ * Several commands of one batch: what one decides is seen by the next, and by nobody else's. Also
+ * what no register can ask for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "ledger/ledger.h"
+
+#define TODAY 20000
+#define NOW_US (INT64_C(1700000000) * 1000000)
+#define OURS 7
+#define THEIRS 8
+#define ORDER 2802065908
+
+struct batch_world {
+    struct view view;
+    int32_t count;
+};
+
+static int world_create(void **state)
+{
+    struct batch_world *world = calloc(1, sizeof(*world));
+    *state = world;
+    if (world == NULL)
+        return -1;
+    world->view.cards = calloc(BATCH_MAX, sizeof(struct view_card));
+    world->view.operations = calloc(VIEW_OPERATIONS_MAX, sizeof(struct view_operation));
+    world->view.days = calloc(BATCH_MAX, sizeof(struct view_day));
+    world->view.transfers = calloc(VIEW_TRANSFERS_MAX, sizeof(struct transfer));
+    world->view.next_card_id = 100;
+    world->view.next_operation_id = 1000;
+    world->view.next_transfer_id = 5000;
+    return 0;
+}
+
+static int world_destroy(void **state)
+{
+    struct batch_world *world = *state;
+    free(world->view.cards);
+    free(world->view.operations);
+    free(world->view.days);
+    free(world->view.transfers);
+    free(world);
+    return 0;
+}
+
+static int32_t add_card(struct batch_world *world, int64_t tenant_id, int64_t balance_minor)
+{
+    int32_t index = world->view.card_count++;
+    struct view_card *card = &world->view.cards[index];
+    card->operation_newest = VIEW_NONE;
+    card->card = (struct card){.id = 1 + index,
+                               .tenant_id = tenant_id,
+                               .last4 = "2345",
+                               .status = CARD_ACTIVE,
+                               .balance_minor = balance_minor};
+    card->card.index[0] = (uint8_t)(1 + index);
+    return index;
+}
+
+static struct outcome decide(struct batch_world *world, enum action action, int64_t tenant_id,
+                             int32_t card, int64_t asked_minor)
+{
+    struct outcome outcome;
+    struct scope scope = {.card = card, .day = VIEW_NONE, .order_is_known = false};
+    struct command command = {
+        .action = action,
+        .tenant_id = tenant_id,
+        .order_id = ORDER,
+        .asked_minor = asked_minor,
+        .local_date = TODAY,
+        .received_at_us = NOW_US,
+        .policy = {.replay_window_us = REPLAY_WINDOW_US,
+                   .replay_window_no_order_us = REPLAY_WINDOW_NO_ORDER_US},
+        .new_card = {.last4 = "2345", .status = CARD_ACTIVE},
+    };
+    if (action == ACTION_REFUND) {
+        scope.day = world->view.day_count++;
+        world->view.days[scope.day].is_new = true;
+    }
+    ledger_decide(&world->view, &scope, world->count++, &command, NOW_US, &outcome);
+    return outcome;
+}
+
+static void a_number_is_taken_once_per_tenant(void **state)
+{
+    struct batch_world *world = *state;
+    assert_int_equal(decide(world, ACTION_ISSUE, OURS, VIEW_NONE, 0).result, RESULT_OK);
+    assert_int_equal(decide(world, ACTION_ISSUE, THEIRS, VIEW_NONE, 0).result, RESULT_OK);
+    assert_int_equal(decide(world, ACTION_ISSUE, OURS, VIEW_NONE, 0).result, RESULT_ALREADY_EXISTS);
+    assert_int_equal(decide(world, ACTION_ISSUE, THEIRS, VIEW_NONE, 0).result,
+                     RESULT_ALREADY_EXISTS);
+    assert_int_equal(world->view.card_count, 2);
+}
+
+static void a_sale_charged_in_this_batch_is_known_to_a_refund_of_it(void **state)
+{
+    struct batch_world *world = *state;
+    int32_t paying = add_card(world, OURS, 5000);
+    int32_t other = add_card(world, OURS, 5000);
+    assert_int_equal(decide(world, ACTION_CHARGE, OURS, paying, 2000).result, RESULT_OK);
+    assert_int_equal(decide(world, ACTION_REFUND, OURS, other, 100).result, RESULT_NOT_CHARGED);
+    assert_int_equal(decide(world, ACTION_REFUND, OURS, paying, 2000).result, RESULT_OK);
+    assert_int_equal(world->view.cards[paying].card.balance_minor, 5000);
+    assert_int_equal(world->view.cards[other].card.balance_minor, 5000);
+}
+
+static void a_sale_of_another_merchant_with_that_order_id_is_not(void **state)
+{
+    struct batch_world *world = *state;
+    int32_t theirs = add_card(world, THEIRS, 5000);
+    int32_t ours = add_card(world, OURS, 5000);
+    assert_int_equal(decide(world, ACTION_CHARGE, THEIRS, theirs, 2000).result, RESULT_OK);
+    /* an unknown sale, and this card paid nothing in the last 90 days either */
+    assert_int_equal(decide(world, ACTION_REFUND, OURS, ours, 100).result, RESULT_OVER_CHARGED);
+    assert_int_equal(world->view.cards[ours].card.balance_minor, 5000);
+}
+
+static void on_check_failed(const char *expression, const char *file, int line)
+{
+    mock_assert(0, expression, file, line);
+}
+
+static void an_action_that_no_register_asks_for_is_a_bug(void **state)
+{
+    struct batch_world *world = *state;
+    int32_t card = add_card(world, OURS, 5000);
+    check_hook = on_check_failed;
+    expect_assert_failure(decide(world, ACTION_VOID, OURS, card, 100));
+    expect_assert_failure(decide(world, (enum action)99, OURS, card, 100));
+    check_hook = NULL;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_number_is_taken_once_per_tenant, world_create,
+                                        world_destroy),
+        cmocka_unit_test_setup_teardown(a_sale_charged_in_this_batch_is_known_to_a_refund_of_it,
+                                        world_create, world_destroy),
+        cmocka_unit_test_setup_teardown(a_sale_of_another_merchant_with_that_order_id_is_not,
+                                        world_create, world_destroy),
+        cmocka_unit_test_setup_teardown(an_action_that_no_register_asks_for_is_a_bug, world_create,
+                                        world_destroy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

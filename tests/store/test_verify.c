@@ -1,0 +1,374 @@
+/*
+ * Verify: a store filled the committer's way has no finding, and each of a set of hand-made
+ * corruptions of a copy is named by the finding that is meant for it.
+ */
+#include "tests/store/files.h"
+
+#include "base/error.h"
+#include "ledger/account.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CARD_A "6000000000000001"
+#define CARD_B "6000000000000002"
+#define CARD_C "6000000000000003"
+
+/* ledger/account.h: CARD(2), SALES(2), LOADS(1). */
+#define ACCOUNT_CARD_2 "36028797018963970"
+#define ACCOUNT_SALES_2 "72057594037927938"
+#define ACCOUNT_LOADS_1 "108086391056891905"
+
+struct fixture {
+    struct rows rows;
+    char location[LOCATION_MAX];
+};
+
+/* --- a store with one of everything; ids in the comments: operation, transfers --- */
+
+static void run(struct rows *rows, enum action action, const char *number, int64_t order_id,
+                int64_t amount_minor, enum result result)
+{
+    struct outcome outcome =
+        rows_run(rows, rows_command(rows, action, number, order_id, amount_minor));
+    assert_int_equal(outcome.result, result);
+    assert_false(outcome.is_replay);
+}
+
+static void bury_a_charge(struct rows *rows)
+{
+    bool happened;
+    struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, 16, 5);
+    rows_decide(rows, &charge, 1);
+    store_rollback(rows->store);
+    assert_int_equal(store_settle(rows->store, rows->batch, &happened), 0);
+    assert_false(happened);
+}
+
+static void add_second_tenant(struct rows *rows)
+{
+    struct site site = {.tenant_id = 1, .name = "Pier 3", .oseries_site = 923};
+    struct tenant other = rows_tenant(9999);
+    assert_int_equal(store_add_site(rows->store, &site), 0);
+    assert_int_equal(store_add_tenant(rows->store, &other), 0);
+    rows->tenant = other;
+    rows_run(rows, rows_issue(rows, CARD_A, 400)); /* 15: t14, card 4 */
+}
+
+static void fill(struct rows *rows)
+{
+    struct command stock = rows_issue(rows, CARD_C, 0);
+    stock.new_card.status = CARD_STOCK;
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));            /* 1: t1 */
+    rows_run(rows, rows_issue(rows, CARD_B, 5000));             /* 2: t2 */
+    rows_run(rows, stock);                                      /* 3 */
+    run(rows, ACTION_CHARGE, CARD_A, 11, 700, RESULT_OK);       /* 4: t3 */
+    run(rows, ACTION_CHARGE, CARD_B, 11, 800, RESULT_OK);       /* 5: t4 */
+    run(rows, ACTION_CHARGE, CARD_A, 12, 300, RESULT_OK);       /* 6: t5 */
+    run(rows, ACTION_TOP_UP, CARD_C, 13, 2000, RESULT_OK);      /* 7: t6 */
+    run(rows, ACTION_CHARGE, CARD_C, 14, 2500, RESULT_OK);      /* 8: t7, partial */
+    run(rows, ACTION_CHARGE, CARD_C, 15, 100, RESULT_NO_FUNDS); /* 9 */
+    run(rows, ACTION_REFUND, CARD_A, 11, 200, RESULT_OK);       /* 10: t8 */
+    run(rows, ACTION_REFUND, CARD_A, 77, 350, RESULT_OK);       /* 11: t9, t10 */
+    run(rows, ACTION_CHARGE, CARD_A, 16, 100, RESULT_OK);       /* 12: t11 */
+    bury_a_charge(rows);                                        /* 13 */
+    run(rows, ACTION_CHARGE, CARD_B, 17, 50, RESULT_OK); /* 14: t13, for 12 was the buried one's */
+    add_second_tenant(rows);
+}
+
+static int setup_group(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    rows_init(&fixture->rows, 1);
+    files_create(fixture->location);
+    rows_open(&fixture->rows, fixture->location);
+    fill(&fixture->rows);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown_group(void **state)
+{
+    struct fixture *fixture = *state;
+    rows_finish(&fixture->rows);
+    files_remove(fixture->location);
+    free(fixture);
+    return 0;
+}
+
+/* --- corruptions: raw SQL on a copy, as somebody with the file would --- */
+
+struct corruption {
+    const char *finding;
+    const char *sql;
+};
+
+static const struct corruption corruptions[] = {
+    {"balance_differs", "UPDATE card SET balance_minor = balance_minor + 1 WHERE id = 1"},
+    {"balance_negative", "UPDATE card SET balance_minor = -5 WHERE id = 2"},
+    {"card_version_differs", "UPDATE card SET version = version + 1 WHERE id = 1"},
+    {"card_without_tenant", "UPDATE card SET tenant_id = 99 WHERE id = 3"},
+    {"card_out_of_range", "UPDATE card SET status = 9 WHERE id = 2"},
+    {"transfer_head_differs", "UPDATE card SET last_transfer_id = 3 WHERE id = 1"},
+    {"operation_head_differs", "UPDATE card SET last_operation_id = 4 WHERE id = 1"},
+    {"operation_chain_broken", "UPDATE operation SET previous_operation_id = 1 WHERE id = 10"},
+    {"operation_head_differs", "DELETE FROM operation WHERE id = 9"},
+    {"transfer_version_gap", "DELETE FROM transfer WHERE id = 5"},
+    {"transfer_version_repeated", "UPDATE transfer SET version = 2 WHERE id = 5"},
+    {"transfer_balance_differs",
+     "UPDATE transfer SET balance_minor_after = balance_minor_after + 1 WHERE id = 5"},
+    {"transfer_chain_broken", "UPDATE transfer SET previous_transfer_id = 1 WHERE id = 5"},
+    {"transfer_amount_not_positive", "UPDATE transfer SET amount_minor = 0 WHERE id = 13"},
+    {"transfer_amount_not_positive", "UPDATE transfer SET amount_minor = -50 WHERE id = 13"},
+    {"transfer_without_card", "DELETE FROM card WHERE id = 2"},
+    {"transfer_without_customer",
+     "UPDATE transfer SET debit_account = " ACCOUNT_LOADS_1 " WHERE id = 13"},
+    {"transfer_without_customer", "UPDATE transfer SET debit_account = -1 WHERE id = 13"},
+    {"transfer_without_operation", "DELETE FROM operation WHERE id = 14"},
+    {"transfer_without_operation", "DELETE FROM operation WHERE id = 15"},
+    {"transfer_out_of_range", "UPDATE transfer SET cause = 9 WHERE id = 6"},
+    {"transfer_cause_differs", "UPDATE transfer SET cause = 4 WHERE id = 6"},
+    {"transfer_accounts_differ",
+     "UPDATE transfer SET credit_account = " ACCOUNT_SALES_2 " WHERE id = 3"},
+    {"transfer_accounts_differ",
+     "UPDATE transfer SET credit_account = " ACCOUNT_CARD_2 " WHERE id = 3"},
+    {"transfer_answer_differs", "UPDATE transfer SET answers_operation_id = 5 WHERE id = 3"},
+    {"transfer_time_differs", "UPDATE transfer SET created_at_us = 1 WHERE id = 3"},
+    {"operation_amount_differs", "UPDATE transfer SET amount_minor = 701 WHERE id = 3"},
+    {"operation_amount_differs", "UPDATE operation SET amount_minor = 200 WHERE id = 6"},
+    {"operation_balance_differs", "UPDATE operation SET balance_minor_after = 1 WHERE id = 6"},
+    {"operation_balance_differs", "UPDATE operation SET card_version_after = 1 WHERE id = 6"},
+    {"operation_without_card", "UPDATE operation SET card_id = 999 WHERE id = 9"},
+    {"operation_tenant_differs", "UPDATE operation SET tenant_id = 2 WHERE id = 9"},
+    {"operation_without_tenant", "UPDATE operation SET tenant_id = 99 WHERE id = 13"},
+    {"operation_out_of_range", "UPDATE operation SET result = 77 WHERE id = 9"},
+    {"refusal_moved_money", "UPDATE operation SET result = 14 WHERE id = 12"},
+    {"amount_not_as_asked", "UPDATE operation SET asked_minor = 10 WHERE id = 6"},
+    {"amount_not_as_asked", "UPDATE operation SET asked_minor = 9000 WHERE id = 7"},
+    {"tombstone_not_empty", "UPDATE operation SET card_id = 1 WHERE id = 13"},
+    {"given_back_differs", "UPDATE operation SET given_back_minor = 0 WHERE id = 6"},
+    {"given_back_differs", "UPDATE operation SET given_back_minor = 1 WHERE id = 12"},
+    {"given_back_above_charge", "UPDATE operation SET given_back_minor = 301 WHERE id = 6"},
+    {"given_back_above_charge", "UPDATE transfer SET amount_minor = 900 WHERE id = 9"},
+    {"refund_answers_nothing", "UPDATE transfer SET answers_operation_id = 99 WHERE id = 9"},
+    {"refund_answers_nothing", "DELETE FROM operation WHERE id = 6"},
+    {"refund_answers_no_charge", "UPDATE transfer SET answers_operation_id = 7 WHERE id = 9"},
+    {"refund_to_other_card", "UPDATE transfer SET answers_operation_id = 5 WHERE id = 9"},
+    {"register_day_differs", "UPDATE register_day SET refunded_minor = 1"},
+    {"register_day_differs", "DELETE FROM register_day"},
+    {"register_day_differs", "INSERT INTO register_day VALUES (2, 1, 1, 20000, 5)"},
+    {"site_without_tenant", "UPDATE site SET tenant_id = 99"},
+    {"sum_overflows", "UPDATE transfer SET amount_minor = 9000000000000000000 WHERE id IN (1, 8)"},
+    {"schema_differs", "CREATE TABLE extra (x)"},
+    {"schema_differs", "DROP INDEX card_by_last4"},
+    {"database_damaged", "UPDATE card SET used_count = -1 WHERE id = 1"},
+};
+
+/* The triggers of law 1 are dropped for the deed and put back, so that nothing else shows. */
+static void tamper(const char *location, const char *sql)
+{
+    sqlite3 *connection;
+    sqlite3_stmt *statement;
+    char triggers[8][1024];
+    int count = 0;
+    assert_int_equal(sqlite3_open(location, &connection), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(connection,
+                                        "SELECT sql, name FROM sqlite_schema "
+                                        "WHERE type = 'trigger'",
+                                        -1, &statement, NULL),
+                     SQLITE_OK);
+    char drops[1024] = "PRAGMA ignore_check_constraints = ON;";
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        size_t used = strlen(drops);
+        assert_true(count < 8);
+        snprintf(triggers[count++], sizeof(triggers[0]), "%s", sqlite3_column_text(statement, 0));
+        snprintf(drops + used, sizeof(drops) - used, "DROP TRIGGER %s;",
+                 sqlite3_column_text(statement, 1));
+    }
+    sqlite3_finalize(statement);
+    assert_int_equal(sqlite3_exec(connection, drops, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(connection, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_true(sqlite3_total_changes(connection) > 0 || strstr(sql, "UPDATE") == NULL);
+    while (count > 0)
+        assert_int_equal(sqlite3_exec(connection, triggers[--count], NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(connection), SQLITE_OK);
+}
+
+struct findings {
+    const char *wanted;
+    bool is_found;
+    int64_t count;
+    char names[1024];
+    int64_t progress_calls;
+    int64_t done;
+    int64_t total;
+};
+
+static void on_finding(void *context, const char *name, const char *detail)
+{
+    struct findings *findings = context;
+    size_t used = strlen(findings->names);
+    findings->count++;
+    findings->is_found |= findings->wanted != NULL && strcmp(name, findings->wanted) == 0;
+    snprintf(findings->names + used, sizeof(findings->names) - used, " %s", name);
+    assert_true(strlen(detail) > 0 && strlen(detail) < 300);
+    assert_null(strstr(detail, CARD_A));
+}
+
+static void on_progress(void *context, int64_t done, int64_t total)
+{
+    struct findings *findings = context;
+    findings->progress_calls++;
+    findings->done = done;
+    findings->total = total;
+}
+
+static int verify_at(const struct rows *rows, const char *location, struct findings *findings)
+{
+    struct store_config config = {.location = location, .seal = rows->seal};
+    struct store *reader;
+    int64_t count;
+    int err = store_open(&config, STORE_READER, &reader);
+    if (err != 0)
+        return err;
+    err = store_verify(reader, on_finding, on_progress, findings, &count);
+    assert_int_equal(count, findings->count);
+    store_close(reader);
+    return err;
+}
+
+static void verify_corrupted(const struct fixture *fixture, const char *sql,
+                             struct findings *findings)
+{
+    char copy[LOCATION_MAX];
+    files_create(copy);
+    files_copy(fixture->location, copy);
+    tamper(copy, sql);
+    assert_int_equal(verify_at(&fixture->rows, copy, findings), 0);
+    files_remove(copy);
+}
+
+/* --- tests --- */
+
+static void clean_store_has_no_findings(void **state)
+{
+    struct fixture *fixture = *state;
+    struct findings findings = {0};
+    assert_int_equal(verify_at(&fixture->rows, fixture->location, &findings), 0);
+    assert_string_equal(findings.names, "");
+    assert_int_equal(rows_verify(fixture->rows.store), 0); /* the writer's connection too */
+    assert_true(findings.progress_calls > 0);
+    assert_int_equal(findings.done, findings.total);
+    assert_int_equal(findings.total, 4 + 2 * 15 + 2 * 14);
+}
+
+static void tampering_with_nothing_is_not_found(void **state)
+{
+    struct findings findings = {0};
+    verify_corrupted(*state, "SELECT 1", &findings);
+    assert_string_equal(findings.names, "");
+}
+
+static void each_corruption_is_named(void **state)
+{
+    assert_true(COUNT_OF(corruptions) >= 15);
+    for (size_t i = 0; i < COUNT_OF(corruptions); i++) {
+        struct findings findings = {.wanted = corruptions[i].finding};
+        verify_corrupted(*state, corruptions[i].sql, &findings);
+        if (!findings.is_found)
+            fail_msg("%s is not named %s but:%s", corruptions[i].sql, corruptions[i].finding,
+                     findings.names);
+    }
+}
+
+static void dropped_guard_is_named(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct findings findings = {.wanted = "schema_differs"};
+    char copy[LOCATION_MAX];
+    files_create(copy);
+    files_copy(fixture->location, copy);
+    files_execute(copy, "DROP TRIGGER transfer_is_never_deleted");
+    assert_int_equal(verify_at(&fixture->rows, copy, &findings), 0);
+    assert_string_equal(findings.names, " schema_differs");
+    files_remove(copy);
+}
+
+/* Zeroes in the middle of the pages: a finding or ERR_STORE_CORRUPT, never a clean bill. */
+static void damaged_pages_are_noticed(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct findings findings = {0};
+    char copy[LOCATION_MAX];
+    char zeroes[600] = {0};
+    files_create(copy);
+    files_copy(fixture->location, copy);
+    files_execute(copy, "PRAGMA wal_checkpoint(TRUNCATE)");
+    FILE *file = fopen(copy, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -2048 * 3 - 700, SEEK_END), 0);
+    assert_int_equal(fwrite(zeroes, 1, sizeof(zeroes), file), sizeof(zeroes));
+    assert_int_equal(fclose(file), 0);
+    int err = verify_at(&fixture->rows, copy, &findings);
+    assert_true(err == ERR_STORE_CORRUPT || findings.count > 0);
+    files_remove(copy);
+}
+
+/* Every name that verify can say has a corruption above that makes it say so. */
+static void check_names_in(const char *file_name)
+{
+    char path[512];
+    char line[512];
+    snprintf(path, sizeof(path), "%s/../store/%s", TESTS_DIR, file_name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        char *call = strstr(line, "verify_report(");
+        char *name = call == NULL ? NULL : strchr(call, '"');
+        if (name == NULL)
+            continue;
+        *strchr(name + 1, '"') = '\0';
+        bool is_known = false;
+        for (size_t i = 0; i < COUNT_OF(corruptions); i++)
+            is_known |= strcmp(corruptions[i].finding, name + 1) == 0;
+        if (!is_known)
+            fail_msg("no corruption is meant for %s", name + 1);
+    }
+    fclose(file);
+}
+
+static void every_finding_has_its_corruption(void **state)
+{
+    (void)state;
+    check_names_in("sqlite_verify.c");
+    check_names_in("sqlite_verify_card.c");
+    check_names_in("sqlite_verify_operation.c");
+}
+
+static void accounts_in_this_file_are_those_of_the_ledger(void **state)
+{
+    char text[32];
+    (void)state;
+    snprintf(text, sizeof(text), "%lld", (long long)account_make(ACCOUNT_CARD, 2));
+    assert_string_equal(text, ACCOUNT_CARD_2);
+    snprintf(text, sizeof(text), "%lld", (long long)account_make(ACCOUNT_SALES, 2));
+    assert_string_equal(text, ACCOUNT_SALES_2);
+    snprintf(text, sizeof(text), "%lld", (long long)account_make(ACCOUNT_LOADS, 1));
+    assert_string_equal(text, ACCOUNT_LOADS_1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clean_store_has_no_findings),
+        cmocka_unit_test(tampering_with_nothing_is_not_found),
+        cmocka_unit_test(each_corruption_is_named),
+        cmocka_unit_test(dropped_guard_is_named),
+        cmocka_unit_test(damaged_pages_are_noticed),
+        cmocka_unit_test(every_finding_has_its_corruption),
+        cmocka_unit_test(accounts_in_this_file_are_those_of_the_ledger),
+    };
+    return cmocka_run_group_tests(tests, setup_group, teardown_group);
+}
