@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
-import { Service, areIdentical, isApproved, isJsonReply, newOrder, newTenant, seededRandom, sleep } from './support.mjs';
+import { IS_SOAK, Service, areIdentical, isApproved, isJsonReply, newOrder, newTenant, seededRandom, sleep } from './support.mjs';
 
-const KILLS = Number(process.env.COUNTERPART_KILLS ?? 10);
+const KILLS = Number(process.env.COUNTERPART_KILLS ?? (IS_SOAK ? 50 : 10));
 const CLIENTS = 8;
 
 let service, shop, random;

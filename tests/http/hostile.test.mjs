@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { after, before, test } from 'node:test';
-import { HTTP2_IS_TESTED, IS_SOAK, RawSocket, SHORT_TIMEOUTS, Service, TOKEN, isApproved, isJsonReply, isRefused,
+import { IS_SOAK, RawSocket, SHORT_TIMEOUTS, Service, TOKEN, isApproved, isJsonReply, isRefused,
   newOrder, newTenant, rawRequest, sign, sleep, until } from './support.mjs';
 
 let service, shop, other, till, card, untouched;
@@ -421,61 +421,59 @@ test('HTTP/2 is not spoken unless it is switched on', async () => {
   raw.destroy();
 });
 
-if (HTTP2_IS_TESTED) {
-  test('HTTP/2 streams reset at many points leave every charge made once or not at all', async () => {
-    const modern = await Service.start({ env: { COUNTERPART_HTTP2: 'on' } });
-    const tenant = await newTenant(modern);
-    const { number } = await tenant.issue({ amount: '500.00' });
-    let balance = 500;
-    const send = (session, order) => {
-      const text = JSON.stringify(tenant.till().fields('checkout', { card: number, amount: 1, order }));
-      return { text, stream: session.request({ ':method': 'POST', ':path': `${tenant.base}/checkout`,
-        'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-kounta-signature': sign(text, TOKEN) }) };
-    };
-    for (let round = 0; round < 60; round++) {
-      const session = http2.connect(modern.origin);
-      session.on('error', () => { /* cut on purpose */ });
-      const order = newOrder();
-      const { text, stream } = send(session, order);
-      stream.on('error', () => { /* cut on purpose */ });
-      const cut = Math.floor((text.length * (round % 12)) / 11);
-      stream.write(text.slice(0, cut));
-      if (cut === text.length) stream.end();
-      if (round % 3 === 1) await sleep(round % 5);
-      if (round % 2 === 0) stream.close(http2.constants.NGHTTP2_CANCEL);
-      else session.destroy();
-      if (round % 2 === 0) session.close();
-      isApproved(await tenant.till().checkout({ card: number, amount: 1, order }), { amount: '1.00' });
-      const shown = await tenant.show(number);
-      assert.equal(Number(shown.balance), balance -= 1);
-    }
-    await modern.verifyIsClean();
-    await modern.stop();
-  });
-
-  test('many HTTP/2 streams at once, half of them reset, are each answered once', async () => {
-    const modern = await Service.start({ env: { COUNTERPART_HTTP2: 'on' } });
-    const tenant = await newTenant(modern);
-    const { number } = await tenant.issue({ amount: '100.00' });
+test('HTTP/2 streams reset at many points leave every charge made once or not at all', async () => {
+  const modern = await Service.start({ env: { COUNTERPART_HTTP2: 'on' } });
+  const tenant = await newTenant(modern);
+  const { number } = await tenant.issue({ amount: '500.00' });
+  let balance = 500;
+  const send = (session, order) => {
+    const text = JSON.stringify(tenant.till().fields('checkout', { card: number, amount: 1, order }));
+    return { text, stream: session.request({ ':method': 'POST', ':path': `${tenant.base}/checkout`,
+      'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-kounta-signature': sign(text, TOKEN) }) };
+  };
+  for (let round = 0; round < 60; round++) {
     const session = http2.connect(modern.origin);
-    session.on('error', () => { /* judged below */ });
-    const orders = Array.from({ length: 40 }, newOrder);
-    await Promise.all(orders.map((order, i) => new Promise((resolve) => {
-      const text = JSON.stringify(tenant.till().fields('checkout', { card: number, amount: 1, order }));
-      const stream = session.request({ ':method': 'POST', ':path': `${tenant.base}/checkout`, 'x-kounta-signature': sign(text, TOKEN) });
-      stream.on('error', resolve);
-      stream.on('close', resolve);
-      stream.resume();
-      stream.end(text);
-      if (i % 2 === 0) stream.close(http2.constants.NGHTTP2_CANCEL);
-    })));
-    session.destroy();
-    for (const order of orders) isApproved(await tenant.till().checkout({ card: number, amount: 1, order }));
-    assert.equal((await tenant.show(number)).balance, '60.00');
-    await modern.verifyIsClean();
-    await modern.stop();
-  });
-}
+    session.on('error', () => { /* cut on purpose */ });
+    const order = newOrder();
+    const { text, stream } = send(session, order);
+    stream.on('error', () => { /* cut on purpose */ });
+    const cut = Math.floor((text.length * (round % 12)) / 11);
+    stream.write(text.slice(0, cut));
+    if (cut === text.length) stream.end();
+    if (round % 3 === 1) await sleep(round % 5);
+    if (round % 2 === 0) stream.close(http2.constants.NGHTTP2_CANCEL);
+    else session.destroy();
+    if (round % 2 === 0) session.close();
+    isApproved(await tenant.till().checkout({ card: number, amount: 1, order }), { amount: '1.00' });
+    const shown = await tenant.show(number);
+    assert.equal(Number(shown.balance), balance -= 1);
+  }
+  await modern.verifyIsClean();
+  await modern.stop();
+});
+
+test('many HTTP/2 streams at once, half of them reset, are each answered once', async () => {
+  const modern = await Service.start({ env: { COUNTERPART_HTTP2: 'on' } });
+  const tenant = await newTenant(modern);
+  const { number } = await tenant.issue({ amount: '100.00' });
+  const session = http2.connect(modern.origin);
+  session.on('error', () => { /* judged below */ });
+  const orders = Array.from({ length: 40 }, newOrder);
+  await Promise.all(orders.map((order, i) => new Promise((resolve) => {
+    const text = JSON.stringify(tenant.till().fields('checkout', { card: number, amount: 1, order }));
+    const stream = session.request({ ':method': 'POST', ':path': `${tenant.base}/checkout`, 'x-kounta-signature': sign(text, TOKEN) });
+    stream.on('error', resolve);
+    stream.on('close', resolve);
+    stream.resume();
+    stream.end(text);
+    if (i % 2 === 0) stream.close(http2.constants.NGHTTP2_CANCEL);
+  })));
+  session.destroy();
+  for (const order of orders) isApproved(await tenant.till().checkout({ card: number, amount: 1, order }));
+  assert.equal((await tenant.show(number)).balance, '60.00');
+  await modern.verifyIsClean();
+  await modern.stop();
+});
 
 // --- paths and methods ---------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ export const COUNTERPART = path.join(BUILD, 'counterpart');
 export const TILLSIM = path.join(BUILD, 'tillsim');
 
 export const TOKEN = 'test-signature-token';
-export const HTTP2_IS_TESTED = process.env.COUNTERPART_HTTP2 === 'on';
 export const IS_SOAK = Boolean(process.env.COUNTERPART_SOAK);
 
 /** For tests that wait for slow clients to be cut off. */
