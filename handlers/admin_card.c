@@ -11,8 +11,9 @@
 #define NUMBER_MAX 64
 #define PIN_MIN 4
 #define PIN_MAX 12
-#define ISSUE_MAX 1000    /* two full batches; a quarter of the committer's queue */
-#define ISSUE_ATTEMPTS 5  /* generated numbers have at least 5 random digits: collisions are rare  \
+#define ISSUE_MAX 1000 /* two full batches; a quarter of the committer's queue */
+#define ISSUE_ATTEMPTS                                                                             \
+    5                     /* generated numbers have at least 5 random digits: collisions are rare  \
                            */
 #define CARD_JSON_MAX 512 /* one issued card */
 #define ENTRIES_DEFAULT 50

@@ -10,7 +10,6 @@
 #include "service/tls.h"
 
 #include <errno.h>
-#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +26,6 @@
 #define HTTP2_STREAMS_MAX 32 /* a till needs one; 2.2.5 predates the rapid-reset fixes */
 /* Nothing under way on any loop for this long: the requests that were on their way have come. */
 #define QUIET_US (INT64_C(100) * 1000)
-#define RETIRED_MAX 64
-/* libh2o gives up a TLS handshake after 10 s; until then it may still use the old context. */
-#define RETIRED_US (INT64_C(60) * CLOCK_US_PER_S)
-
-struct retired_tls {
-    SSL_CTX *context;
-    int64_t since_us;
-};
 
 struct service {
     struct config config;
@@ -46,9 +37,7 @@ struct service {
     h2o_globalconf_t globalconf;
     bool has_globalconf;
     struct listeners listeners;
-    _Atomic(SSL_CTX *) tls;
-    struct retired_tls retired[RETIRED_MAX];
-    int retired_count;
+    struct tls tls;
     _Atomic int64_t connections;
     struct loop *loops[LOOPS_MAX];
     int loop_count;
@@ -178,11 +167,12 @@ static void raise_descriptors(struct service *service)
     service->config.connections_max = possible;
 }
 
-static int open_tls(struct service *service, SSL_CTX **context)
+static int load_tls(struct service *service)
 {
-    const struct config *config = &service->config;
-    int err = tls_open(config->tls_cert, config->tls_key, config->http2_is_on, context);
-    return err == 0 ? 0 : complain("TLS", err);
+    const struct tls_files files = {.certificate_path = service->config.tls_cert,
+                                    .key_path = service->config.tls_key,
+                                    .offers_http2 = service->config.http2_is_on};
+    return tls_load(&service->tls, &files);
 }
 
 static bool wants_tls(const struct listeners *listeners)
@@ -196,16 +186,14 @@ static bool wants_tls(const struct listeners *listeners)
 static int open_network(struct service *service)
 {
     const struct config *config = &service->config;
-    SSL_CTX *context = NULL;
     int err = listeners_open(&service->listeners, text_of(config->listen));
     if (err == 0 && wants_tls(&service->listeners) && config->tls_cert[0] == '\0') {
         fprintf(stderr, "counterpart: https:// in COUNTERPART_LISTEN needs COUNTERPART_TLS_CERT "
                         "and COUNTERPART_TLS_KEY\n");
         err = ERR_BAD_CONFIG;
     }
-    if (err == 0 && config->tls_cert[0] != '\0')
-        err = open_tls(service, &context);
-    atomic_store(&service->tls, context);
+    if (err == 0 && config->tls_cert[0] != '\0' && (err = load_tls(service)) != 0)
+        return complain("TLS", err);
     if (err == 0)
         err = listeners_open_local(&service->listeners, config->admin_path);
     return err;
@@ -275,7 +263,7 @@ static int start_loops(struct service *service)
         .handlers = &service->handlers,
         .globalconf = &service->globalconf,
         .listeners = &service->listeners,
-        .tls = &service->tls,
+        .tls = &service->tls.current,
         .connections = &service->connections,
         .connections_max = service->config.connections_max,
     };
@@ -301,36 +289,9 @@ static void block_signals(sigset_t *set)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static void free_retired(struct service *service, int64_t older_than_us)
-{
-    int kept = 0;
-    for (int i = 0; i < service->retired_count; i++) {
-        if (service->retired[i].since_us < older_than_us)
-            SSL_CTX_free(service->retired[i].context);
-        else
-            service->retired[kept++] = service->retired[i];
-    }
-    service->retired_count = kept;
-}
-
-static int reload_tls(struct service *service)
-{
-    int64_t now_us = clock_monotonic_us();
-    SSL_CTX *context;
-    free_retired(service, now_us - RETIRED_US);
-    if (service->retired_count == RETIRED_MAX)
-        return ERR_QUEUE_FULL; /* SIGHUP once a second: the files were read a moment ago */
-    int err = open_tls(service, &context);
-    if (err != 0)
-        return err;
-    service->retired[service->retired_count++] =
-        (struct retired_tls){atomic_exchange(&service->tls, context), now_us};
-    return 0;
-}
-
 static void reload(struct service *service)
 {
-    int tls_err = atomic_load(&service->tls) == NULL ? 0 : reload_tls(service);
+    int tls_err = service->config.tls_cert[0] == '\0' ? 0 : load_tls(service);
     int profiles_err = profiles_reload(service->handlers.profiles);
     bool is_fine = tls_err == 0 && profiles_err == 0;
     log_event(is_fine ? LOG_INFO : LOG_ERROR, "reloaded", LOG_TEXT("tls", error_name(tls_err)),
@@ -406,8 +367,7 @@ static void service_finish(struct service *service)
     listeners_close(&service->listeners);
     if (service->has_globalconf)
         h2o_config_dispose(&service->globalconf);
-    SSL_CTX_free(atomic_load(&service->tls));
-    free_retired(service, INT64_MAX);
+    tls_finish(&service->tls);
     directory_destroy(handlers->directory);
     metrics_destroy(handlers->metrics);
     budget_destroy(handlers->budget);

@@ -427,6 +427,30 @@ static void nonblocking_standard_error_is_waited_for(void **state)
     free(all);
 }
 
+static void closed_standard_error_stops_nobody(void **state)
+{
+    (void)state;
+    int saved = dup(STDERR_FILENO);
+    assert_true(saved >= 0);
+    close(STDERR_FILENO);
+    log_event(LOG_INFO, "direct", LOG_INT("n", 1));
+    assert_int_equal(log_start(LOG_INFO), 0);
+    log_event(LOG_INFO, "queued", LOG_INT("n", 2));
+    log_finish();
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    int file = capture_begin();
+    log_event(LOG_INFO, "again", LOG_INT("n", 3));
+    struct text said = capture_end(file);
+    struct text rest = said;
+    struct text line;
+    assert_true(next_line(&rest, &line));
+    struct jread *object = parsed(line);
+    assert_true(member_is(object, "event", "again"));
+    jread_destroy(object);
+    free((void *)(uintptr_t)said.base);
+}
+
 /* Were the log's thread to take process signals, SIGUSR1's default action would end this test. */
 static void signals_do_not_reach_the_thread(void **state)
 {
@@ -460,6 +484,7 @@ int main(void)
         cmocka_unit_test(lines_of_many_threads_never_mix_and_keep_their_order),
         cmocka_unit_test(full_queue_drops_and_counts_instead_of_waiting),
         cmocka_unit_test(nonblocking_standard_error_is_waited_for),
+        cmocka_unit_test(closed_standard_error_stops_nobody),
         cmocka_unit_test(signals_do_not_reach_the_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,9 +7,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -540,6 +542,28 @@ static void what_is_no_file_is_no_key(void **state)
     folder_finish(&folder);
 }
 
+/* A disk without room, by a limit on the size of files. */
+static void key_that_cannot_be_written_whole_is_not_there_at_all(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct seal *seal = NULL;
+    struct rlimit before;
+    folder_init(&folder);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler_before)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){10, before.rlim_max}), 0);
+    int err = seal_open(folder.key, true, &seal);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler_before);
+    assert_int_equal(err, ERR_IO);
+    assert_null(seal);
+    assert_int_equal(access(folder.key, F_OK), -1);
+    assert_int_equal(seal_open(folder.key, true, &seal), 0); /* and the next start is clean */
+    seal_destroy(seal);
+    folder_finish(&folder);
+}
+
 struct racer {
     const char *path;
     int err;
@@ -601,6 +625,7 @@ int main(void)
         cmocka_unit_test(malformed_key_files_are_refused_and_left_alone),
         cmocka_unit_test(key_files_that_others_may_use_are_refused),
         cmocka_unit_test(what_is_no_file_is_no_key),
+        cmocka_unit_test(key_that_cannot_be_written_whole_is_not_there_at_all),
         cmocka_unit_test(processes_that_create_at_once_end_with_one_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 -- Sends requests that were written and signed beforehand: records of one length in one file. Every thread has a
--- stretch of its own, so that no request is sent twice; one that runs out says so.
+-- stretch of its own, so that no request is sent twice; one that runs out says so and begins again.
 -- wrk -s load.lua URL -- FILE RECORD_BYTES FIRST_RECORD RECORDS_PER_THREAD
 local BLOCK = 128 -- records per read
 
@@ -12,23 +12,27 @@ end
 
 function init(args)
    length = tonumber(args[2])
-   left = tonumber(args[4])
-   first = tonumber(args[3]) + index * left
+   count = tonumber(args[4])
+   first = tonumber(args[3]) + index * count
    file = assert(io.open(args[1], "rb"))
-   file:seek("set", first * length)
-   block, at, ran_out = "", 0, 0
+   block, at, left, ran_out = "", 0, 0, -1
+end
+
+local function next_block()
+   if left == 0 then
+      file:seek("set", first * length)
+      left = count
+      ran_out = ran_out + 1
+   end
+   local records = math.min(BLOCK, left)
+   left = left - records
+   return file:read(length * records)
 end
 
 function request()
    if at >= #block then
-      if left <= 0 then
-         ran_out = 1
-         at = 0
-      else
-         block = file:read(length * math.min(BLOCK, left))
-         left = left - BLOCK
-         at = 0
-      end
+      block = next_block()
+      at = 0
    end
    at = at + length
    return block:sub(at - length + 1, at)

@@ -308,7 +308,7 @@ static void damaged_pages_are_noticed(void **state)
     files_execute(copy, "PRAGMA wal_checkpoint(TRUNCATE)");
     FILE *file = fopen(copy, "r+b");
     assert_non_null(file);
-    assert_int_equal(fseek(file, -4096 * 3 - 700, SEEK_END), 0);
+    assert_int_equal(fseek(file, -2048 * 3 - 700, SEEK_END), 0);
     assert_int_equal(fwrite(zeroes, 1, sizeof(zeroes), file), sizeof(zeroes));
     assert_int_equal(fclose(file), 0);
     int err = verify_at(&fixture->rows, copy, &findings);
