@@ -9,6 +9,8 @@
 #include "handlers/oseries.h"
 #include "handlers/signature.h"
 
+#include <string.h>
+
 #include "base/banned.h"
 
 static const struct route routes[] = {
@@ -78,21 +80,20 @@ int route_index(const struct route *route)
 /* {key} stands for the characters up to the next slash. */
 static bool pattern_matches(const char *pattern, struct text path, struct text *key)
 {
-    size_t at = 0;
+    const char *open = strchr(pattern, '{');
+    struct text head = text_of(pattern);
     *key = (struct text){NULL, 0};
-    for (; *pattern != '\0'; pattern++) {
-        if (*pattern == '{') {
-            size_t from = at;
-            while (at < path.length && path.base[at] != '/')
-                at++;
-            *key = text_slice(path, from, at - from);
-            while (*pattern != '}')
-                pattern++;
-        } else if (at == path.length || path.base[at++] != *pattern) {
-            return false;
-        }
-    }
-    return at == path.length;
+    if (open == NULL)
+        return text_equal(path, head);
+    head.length = (size_t)(open - pattern);
+    if (!text_starts_with(path, head))
+        return false;
+    struct text rest = text_slice(path, head.length, path.length - head.length);
+    const char *slash = rest.length == 0 ? NULL : memchr(rest.base, '/', rest.length);
+    size_t key_length = slash == NULL ? rest.length : (size_t)(slash - rest.base);
+    *key = text_slice(rest, 0, key_length);
+    return text_equal(text_slice(rest, key_length, rest.length - key_length),
+                      text_of(strchr(open, '}') + 1));
 }
 
 static bool method_matches(const struct route *route, struct text method)
