@@ -63,6 +63,7 @@ void jwrite_object_end(struct jwrite *writer);
 void jwrite_array_begin(struct jwrite *writer);
 void jwrite_array_end(struct jwrite *writer);
 void jwrite_key(struct jwrite *writer, struct text name);
+void jwrite_key_ready(struct jwrite *writer, struct text key); /* what jwrite_key wrote before */
 void jwrite_text(struct jwrite *writer,
                  struct text text); /* escapes; invalid UTF-8 becomes U+FFFD */
 void jwrite_int64(struct jwrite *writer, int64_t number);
