@@ -459,6 +459,17 @@ bool exchange_header(const struct exchange *exchange, const char *name_lower, st
     return true;
 }
 
+/* The last line of X-Forwarded-For: a proxy that does not extend the caller's line adds its own
+ * after it. */
+static struct text last_forwarded(const h2o_headers_t *headers)
+{
+    struct text value = {NULL, 0};
+    ssize_t at = -1;
+    while ((at = h2o_find_header(headers, H2O_TOKEN_X_FORWARDED_FOR, at)) != -1)
+        value = (struct text){headers->entries[at].value.base, headers->entries[at].value.len};
+    return value;
+}
+
 struct text exchange_client(struct exchange *exchange)
 {
     struct sockaddr_storage address;
@@ -470,10 +481,9 @@ struct text exchange_client(struct exchange *exchange)
     size_t host_length = h2o_socket_getnumerichost((struct sockaddr *)&address, length, host);
     if (host_length == SIZE_MAX)
         return TEXT("unknown");
-    struct text forwarded = {NULL, 0};
-    (void)exchange_header(exchange, "x-forwarded-for", &forwarded);
     struct text peer = pool_copy(exchange, (struct text){host, host_length});
-    return client_address(exchange->handlers->proxies, peer, forwarded);
+    return client_address(exchange->handlers->proxies, peer,
+                          last_forwarded(&exchange->req->headers));
 }
 
 struct exchange *exchange_begin(h2o_req_t *req)

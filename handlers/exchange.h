@@ -103,7 +103,7 @@ struct exchange {
  * reply needs. */
 typedef void (*exchange_done_fn)(struct exchange *exchange, const struct job *job);
 
-/* A request has arrived; counterpart: its answer, or its death. is_local: on the admin socket. */
+/* A request has arrived. It ends with its answer, or dies with its connection. */
 struct exchange *exchange_begin(h2o_req_t *req);
 
 /* Memory that lives as long as the request; zeroed. */

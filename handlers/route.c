@@ -77,23 +77,27 @@ int route_index(const struct route *route)
     return route == NULL ? route_count() : (int)(route - routes);
 }
 
+/* Most routes differ from a path in its last character already: nothing after {key} is variable. */
+static bool ends_differ(const char *pattern, struct text path)
+{
+    return path.length == 0 || pattern[strlen(pattern) - 1] != path.base[path.length - 1];
+}
+
 /* {key} stands for the characters up to the next slash. */
 static bool pattern_matches(const char *pattern, struct text path, struct text *key)
 {
-    const char *open = strchr(pattern, '{');
-    struct text head = text_of(pattern);
+    const char *brace = strchr(pattern, '{');
     *key = (struct text){NULL, 0};
-    if (open == NULL)
-        return text_equal(path, head);
-    head.length = (size_t)(open - pattern);
-    if (!text_starts_with(path, head))
+    if (brace == NULL)
+        return text_equal(path, text_of(pattern));
+    size_t before = (size_t)(brace - pattern);
+    if (!text_starts_with(path, (struct text){pattern, before}))
         return false;
-    struct text rest = text_slice(path, head.length, path.length - head.length);
+    struct text rest = text_slice(path, before, path.length);
     const char *slash = rest.length == 0 ? NULL : memchr(rest.base, '/', rest.length);
-    size_t key_length = slash == NULL ? rest.length : (size_t)(slash - rest.base);
-    *key = text_slice(rest, 0, key_length);
-    return text_equal(text_slice(rest, key_length, rest.length - key_length),
-                      text_of(strchr(open, '}') + 1));
+    size_t length = slash == NULL ? rest.length : (size_t)(slash - rest.base);
+    *key = text_slice(rest, 0, length);
+    return text_equal(text_slice(rest, length, rest.length), text_of(strchr(brace, '}') + 1));
 }
 
 static bool method_matches(const struct route *route, struct text method)
@@ -113,7 +117,7 @@ enum route_finding route_find(struct text method, struct text path, bool is_loca
 {
     *route = NULL;
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!route_is_served(&routes[i], is_local) ||
+        if (!route_is_served(&routes[i], is_local) || ends_differ(routes[i].pattern, path) ||
             !pattern_matches(routes[i].pattern, path, key))
             continue;
         *route = &routes[i];
