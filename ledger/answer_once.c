@@ -24,17 +24,22 @@ static bool is_same_identity(const struct operation *operation, const struct com
            is_same_sale(operation, command);
 }
 
-/* Rule 1: it was still being decided when this command arrived, so this command waited for it. */
+/* Rule 1: it was still being decided when this command arrived, so this command waited for it. No
+ * command waits longer than its deadline: what looks longer is a clock that stepped back. */
 static bool was_in_flight(const struct operation *operation, const struct command *command)
 {
-    return operation->created_at_us >= command->received_at_us;
+    int64_t waited_us = operation->created_at_us - command->received_at_us;
+    return waited_us >= 0 && waited_us <= COMMAND_WAIT_MAX_US;
 }
 
+/* Rule 3. After a clock stepped back an operation may seem to come from the future. With an order
+ * that is still the same sale, asked again; without one it may be any. */
 static bool is_inside_window(const struct operation *operation, const struct command *command)
 {
-    int64_t window_us = command->order_id != 0 ? command->policy.replay_window_us
-                                               : command->policy.replay_window_no_order_us;
-    return command->received_at_us - operation->created_at_us < window_us;
+    int64_t age_us = command->received_at_us - operation->created_at_us;
+    if (command->order_id != 0)
+        return age_us < command->policy.replay_window_us;
+    return age_us >= -COMMAND_WAIT_MAX_US && age_us < command->policy.replay_window_no_order_us;
 }
 
 static bool is_given_back(const struct operation *operation)

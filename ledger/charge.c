@@ -10,11 +10,16 @@ static int64_t hour_of(const struct command *command)
     return command->received_at_us / US_PER_HOUR;
 }
 
-/* A counter belongs to its hour. A clock that steps back keeps counting in the hour already begun.
- */
+/* A counter belongs to its hour. A clock that steps back keeps counting in the hour already begun;
+ * an hour further ahead was a clock gone wrong, and must not hold its count for ever. */
+static bool is_this_hour(const struct card *card, int64_t hour)
+{
+    return card->used_hour == hour || card->used_hour == hour + 1;
+}
+
 static int32_t uses_this_hour(const struct card *card, int64_t hour)
 {
-    return hour > card->used_hour ? 0 : card->used_count;
+    return is_this_hour(card, hour) ? card->used_count : 0;
 }
 
 enum result charge_check(struct decision *decision)
@@ -36,7 +41,7 @@ void charge_apply(struct decision *decision, struct operation *operation)
     struct card *card = &decision->card->card;
     int64_t hour = hour_of(decision->command);
     card->used_count = uses_this_hour(card, hour) + 1;
-    if (hour > card->used_hour)
+    if (!is_this_hour(card, hour))
         card->used_hour = hour;
     view_move(decision, operation, CAUSE_CHARGE, account_make(ACCOUNT_SALES, operation->tenant_id),
               operation->amount_minor, operation->id);

@@ -24,6 +24,8 @@ struct policy {
 
 #define REPLAY_WINDOW_US (INT64_C(90) * 1000000)
 #define REPLAY_WINDOW_NO_ORDER_US (INT64_C(15) * 1000000)
+/* A command is decided within its deadline (4 s) of its coming, or never. */
+#define COMMAND_WAIT_MAX_US (INT64_C(4) * 1000000)
 #define REFUND_REACH_US                                                                            \
     (INT64_C(90) * 86400 * 1000000) /* a refund without its sale reaches back 90 days */
 

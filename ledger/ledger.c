@@ -22,6 +22,17 @@ void ledger_keys(const struct command *command, struct keys *keys)
     };
 }
 
+static enum result guess(const struct command *command, const struct card *card)
+{
+    return rule_guess(card, command->action, command->is_throttled, command->has_pin,
+                      command->pin_hash);
+}
+
+bool ledger_knows(const struct command *command, const struct card *card)
+{
+    return guess(command, card) == RESULT_OK;
+}
+
 static enum result decide_check_action(struct decision *decision)
 {
     switch (decision->command->action) {
@@ -75,8 +86,7 @@ static enum result decide_before_identity(struct decision *decision)
 {
     const struct command *command = decision->command;
     const struct card *card = decision->card == NULL ? NULL : &decision->card->card;
-    enum result result = rule_guess(card, command->action, command->is_throttled, command->has_pin,
-                                    command->pin_hash);
+    enum result result = guess(command, card);
     if (result != RESULT_OK)
         return result;
     outcome_show_card(decision->outcome, card);

@@ -16,18 +16,23 @@
 /* Operations of one card on one order that a decision looks at, newest first. A sale that pays more
  * often than this with one card does not exist; beyond it a refund sees only the newest. */
 #define ORDER_OPERATIONS_MAX 64
+/* Refusals of one card on one order that a decision looks at, newest first: for repetitions that
+ * wait while the first is decided. Counted apart, so that no number of them hides a success. */
+#define ORDER_REFUSALS_MAX 8
 /* Charges a refund without a known sale looks at, newest first. */
 #define RECENT_CHARGES_MAX 64
-/* Each command loads at most one of the two lists above, then adds one operation of its own. */
-#define VIEW_OPERATIONS_MAX (BATCH_MAX * (ORDER_OPERATIONS_MAX + RECENT_CHARGES_MAX + 1))
+/* Each command loads at most these lists, then adds one operation of its own. */
+#define VIEW_OPERATIONS_MAX                                                                        \
+    (BATCH_MAX * (ORDER_OPERATIONS_MAX + ORDER_REFUSALS_MAX + RECENT_CHARGES_MAX + 1))
 /* A refund writes one transfer per charge that it answers, all other actions at most one. */
 #define VIEW_TRANSFERS_MAX (BATCH_MAX * (ORDER_OPERATIONS_MAX + RECENT_CHARGES_MAX))
 #define VIEW_NONE (-1)
 
 /* What the store must load for one command, besides the card found by (tenant_id, card_index). */
 struct keys {
-    bool wants_order_operations; /* of this card, tenant and order; for order_id 0 also of this site
-                                    and register; the newest ORDER_OPERATIONS_MAX */
+    /* Of this card, tenant and order (for order_id 0 also of this site and register): the newest
+     * ORDER_OPERATIONS_MAX that succeeded and the newest ORDER_REFUSALS_MAX that were refused. */
+    bool wants_order_operations;
     bool wants_order_is_known;   /* is there any successful charge of the tenant on that order,
                                     whatever the card? */
     /* Only if the order is not known: this card's successful charges with given_back < amount, not
@@ -96,6 +101,13 @@ struct view {
     int64_t next_operation_id;
     int64_t next_transfer_id;
 };
+
+/*
+ * Does the requester know this card (and its PIN, where it needs one)? If not, the decision ends
+ * there and needs no history: the store then loads none, so that an unknown number and a wrong PIN
+ * take the same time.
+ */
+bool ledger_knows(const struct command *command, const struct card *card);
 
 /* What to load for command. Called before ledger_decide, and never depends on anything but the
  * command. */

@@ -93,8 +93,11 @@ enum result refund_check(struct decision *decision)
     int64_t asked_minor = decision->command->asked_minor;
     bool is_known = order_is_known(decision);
     struct reach reach = refund_reach(decision, is_known);
-    if (asked_minor > MONEY_MAX_MINOR - decision->card->card.balance_minor)
+    int64_t room_minor = MONEY_MAX_MINOR - decision->card->card.balance_minor;
+    if (asked_minor > room_minor) {
+        outcome->limit_minor = room_minor;
         return RESULT_OVER_BALANCE_MAX;
+    }
     if (is_known && !reach.has_charges)
         return RESULT_NOT_CHARGED;
     if (asked_minor > reach.left_minor) {

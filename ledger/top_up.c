@@ -10,10 +10,16 @@
 /* Without a limit of the merchant's: keeps the counter inside int64_t whatever a day brings. */
 #define LOAD_DAY_MAX_MINOR (1000 * MONEY_MAX_MINOR)
 
-/* A counter belongs to its day. Sites in an earlier time zone count into the day already begun. */
+/* A counter belongs to its day. Sites in an earlier time zone count into the day already begun; a
+ * day further ahead was a clock gone wrong, and must not hold its count for ever. */
+static bool is_today(const struct card *card, int32_t local_date)
+{
+    return card->loaded_on == local_date || card->loaded_on == local_date + 1;
+}
+
 static int64_t loaded_today(const struct card *card, int32_t local_date)
 {
-    return local_date > card->loaded_on ? 0 : card->loaded_minor;
+    return is_today(card, local_date) ? card->loaded_minor : 0;
 }
 
 static int64_t room_for_balance(const struct card *card, const struct policy *policy)
@@ -54,7 +60,7 @@ void top_up_apply(struct decision *decision, struct operation *operation)
     struct card *card = &decision->card->card;
     int32_t local_date = decision->command->local_date;
     CHECK(money_add(loaded_today(card, local_date), operation->amount_minor, &card->loaded_minor));
-    if (local_date > card->loaded_on)
+    if (!is_today(card, local_date))
         card->loaded_on = local_date;
     if (card->status == CARD_STOCK)
         card->status = CARD_ACTIVE;

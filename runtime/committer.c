@@ -24,6 +24,7 @@ struct committer {
     struct queue queue;
     struct batch *batch;
     struct job *jobs[BATCH_MAX]; /* of the batch, same index as its commands */
+    bool is_unsettled; /* stopped while a commit's outcome was unknown: no decision after it */
     pthread_t thread;
     pthread_t checkpoint_thread;
     bool has_checkpoint_thread;
@@ -45,9 +46,11 @@ static void histogram_add(uint64_t histogram[COMMITTER_HISTOGRAM], int64_t value
 static void count_batch(struct committer *committer, int err, int64_t commit_us)
 {
     int32_t size = committer->batch->count;
+    bool has_written = err == 0 && batch_has_changes(committer->batch);
     pthread_mutex_lock(&committer->mutex);
     struct committer_counters *counters = &committer->counters;
-    counters->is_healthy = err == 0;
+    /* A full disk still lets us say no to unknown cards: only a commit that wrote proves health. */
+    counters->is_healthy = has_written || (counters->is_healthy && err == 0);
     counters->batches++;
     counters->commands += (uint64_t)size;
     counters->rollbacks += err != 0;
@@ -87,8 +90,10 @@ static int committer_settle(struct committer *committer)
     pthread_mutex_unlock(&committer->mutex);
     bool happened;
     while (store_settle(committer->config.store, committer->batch, &happened) != 0) {
-        if (committer_wait(committer, SETTLE_PAUSE_US))
+        if (committer_wait(committer, SETTLE_PAUSE_US)) {
+            committer->is_unsettled = true;
             return ERR_UNCONFIRMED;
+        }
     }
     log_event(LOG_WARNING, "commit_settled", LOG_BOOL("happened", happened));
     return happened ? 0 : ERR_STORE_DOWN;
@@ -141,6 +146,8 @@ static void committer_end_batch(struct committer *committer, int err)
 
 static int committer_commit_batch(struct committer *committer)
 {
+    if (committer->is_unsettled)
+        return ERR_STORE_DOWN; /* an earlier commit may yet appear: nothing is decided beside it */
     int64_t read_at_us = clock_monotonic_us();
     int err = committer_transact(committer);
     if (err == 0)
@@ -176,13 +183,24 @@ static void committer_flush(struct committer *committer)
         committer_end_batch(committer, err);
 }
 
+/* What a task of its own shows of the store: all of them write. */
+static void note_task(struct committer *committer, int err)
+{
+    bool is_stores = err == ERR_STORE_BUSY || err == ERR_STORE_FULL || err == ERR_STORE_CORRUPT ||
+                     err == ERR_STORE_DOWN || err == ERR_COMMIT_UNKNOWN;
+    pthread_mutex_lock(&committer->mutex);
+    if (err == 0)
+        committer->counters.is_healthy = true;
+    else if (is_stores)
+        committer->counters.is_healthy = false;
+    pthread_mutex_unlock(&committer->mutex);
+}
+
 static void committer_run_task(struct committer *committer, struct job *job)
 {
     committer_flush(committer); /* order is kept */
-    int err = job->task(job, committer->config.store);
-    pthread_mutex_lock(&committer->mutex);
-    committer->counters.is_healthy = !error_is_retryable(err);
-    pthread_mutex_unlock(&committer->mutex);
+    int err = committer->is_unsettled ? ERR_STORE_DOWN : job->task(job, committer->config.store);
+    note_task(committer, err);
     job_end(job, err);
 }
 
@@ -228,7 +246,7 @@ static void *checkpoint_run(void *argument)
             continue;
         batches_seen = counters.batches;
         int err = store_checkpoint(committer->config.checkpoint_store);
-        if (err != 0 && err != ERR_STORE_BUSY)
+        if (err != 0)
             log_event(LOG_WARNING, "checkpoint_failed", LOG_TEXT("error", error_name(err)));
     }
     return NULL;

@@ -64,6 +64,7 @@ struct store_sqlite {
     int64_t floor_operation_id;
     int64_t floor_transfer_id;
     int32_t card_slots[CARD_SLOTS]; /* index into view.cards, VIEW_NONE: free */
+    bool has_recent_charges[BATCH_MAX]; /* of the batch under way: by index into view.cards */
 };
 
 static inline struct store_sqlite *sqlite_of(struct store *store)

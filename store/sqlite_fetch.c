@@ -95,9 +95,16 @@ static bool is_of_register(const struct command *command, const struct operation
     return operation->site_id == command->site_id && operation->register_id == command->register_id;
 }
 
-/* With an order: all that match, the newest ORDER_OPERATIONS_MAX. Without: only this register's. */
-static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view,
-                                  const struct command *command, int32_t card)
+/* How many rows one look-up may read, and how many of them it may keep. */
+struct reach {
+    int32_t rows_max;
+    int32_t added_max;
+};
+
+/* With an order: all that match. Without: only this register's. */
+static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
+                            const struct command *command, int32_t card, bool is_refused,
+                            struct reach reach)
 {
     sqlite3_stmt *statement;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_ORDER_OPERATIONS, &statement);
@@ -107,12 +114,13 @@ static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view
     struct binder binder = {.statement = statement};
     bind_int(&binder, command->tenant_id);
     bind_int(&binder, command->order_id);
+    bind_int(&binder, is_refused);
     bind_int(&binder, view->cards[card].card.id);
-    bind_int(&binder, has_order ? ORDER_OPERATIONS_MAX : NO_ORDER_REACH);
+    bind_int(&binder, has_order ? reach.added_max : reach.rows_max);
     int32_t added = 0;
     bool has_row;
     err = sqlite_step(sqlite, statement, &has_row);
-    while (err == 0 && has_row && added < ORDER_OPERATIONS_MAX) {
+    while (err == 0 && has_row && added < reach.added_max) {
         struct operation operation;
         err = row_read_operation(statement, &operation);
         if (err == 0 && (has_order || is_of_register(command, &operation))) {
@@ -126,6 +134,17 @@ static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view
     return err;
 }
 
+static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view,
+                                  const struct command *command, int32_t card)
+{
+    int err = fetch_order_part(sqlite, view, command, card, false,
+                               (struct reach){NO_ORDER_REACH, ORDER_OPERATIONS_MAX});
+    if (err != 0)
+        return err;
+    return fetch_order_part(sqlite, view, command, card, true,
+                            (struct reach){NO_ORDER_REACH, ORDER_REFUSALS_MAX});
+}
+
 static int fetch_order_is_known(struct store_sqlite *sqlite, const struct command *command,
                                 bool *is_known)
 {
@@ -137,7 +156,6 @@ static int fetch_order_is_known(struct store_sqlite *sqlite, const struct comman
     bind_int(&binder, command->tenant_id);
     bind_int(&binder, command->order_id);
     bind_int(&binder, ACTION_CHARGE);
-    bind_int(&binder, RESULT_OK);
     err = sqlite_step(sqlite, statement, is_known);
     sqlite3_reset(statement);
     return err;
@@ -229,12 +247,15 @@ static int fetch_history(struct store_sqlite *sqlite, struct view *view,
                          const struct scope *scope)
 {
     int err = 0;
-    if (scope->card == VIEW_NONE)
+    if (scope->card == VIEW_NONE || !ledger_knows(command, &view->cards[scope->card].card))
         return 0;
     if (keys->wants_order_operations)
         err = fetch_order_operations(sqlite, view, command, scope->card);
-    if (err == 0 && keys->wants_recent_charges && !scope->order_is_known)
+    if (err == 0 && keys->wants_recent_charges && !scope->order_is_known &&
+        !sqlite->has_recent_charges[scope->card]) {
         err = fetch_recent_charges(sqlite, view, scope->card, keys->recent_since_us);
+        sqlite->has_recent_charges[scope->card] = true; /* commands of a batch are of one moment */
+    }
     return err;
 }
 
@@ -264,6 +285,7 @@ int sqlite_fetch(struct store *store, struct batch *batch)
         return err;
     for (size_t i = 0; i < CARD_SLOTS; i++)
         sqlite->card_slots[i] = VIEW_NONE;
+    memset(sqlite->has_recent_charges, 0, sizeof(sqlite->has_recent_charges));
     err = fetch_ids(sqlite, &batch->view);
     for (int32_t i = 0; err == 0 && i < batch->count; i++)
         err = fetch_command(sqlite, batch, i);

@@ -30,7 +30,8 @@ int sqlite_ping(struct store *store)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     if (sqlite->mode == STORE_WRITER)
-        return sqlite_run(sqlite, STATEMENT_TOUCH_META); /* a full disk shows at a write only */
+        /* A full disk shows at a write only, and only at one as large as a charge's: 8 pages. */
+        return sqlite_run(sqlite, STATEMENT_TOUCH_META);
     int64_t generation; /* reads a page of the file: SELECT 1 would not */
     return sqlite_generation(store, &generation);
 }

@@ -29,7 +29,8 @@ static const char schema_1[] =
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " key_check BLOB NOT NULL CHECK (length(key_check) = 32),"
     " key_version INTEGER NOT NULL,"
-    " generation INTEGER NOT NULL CHECK (generation > 0)"
+    " generation INTEGER NOT NULL CHECK (generation > 0),"
+    " ballast BLOB NOT NULL DEFAULT x''" /* what a writer's ping writes */
     ") STRICT;"
 
     "CREATE TABLE tenant ("
@@ -120,7 +121,9 @@ static const char schema_1[] =
     " previous_operation_id INTEGER NOT NULL CHECK (previous_operation_id BETWEEN 0 AND id - 1),"
     " created_at_us INTEGER NOT NULL"
     ") STRICT;"
-    "CREATE INDEX operation_by_order ON operation (tenant_id, order_id, card_id, id);"
+    /* Successes apart from refusals: however often a sale is refused, what it paid is found. */
+    "CREATE INDEX operation_by_order"
+    " ON operation (tenant_id, order_id, (result <> 0), card_id, id);"
 
     "CREATE TABLE transfer ("
     " id INTEGER PRIMARY KEY CHECK (id > 0),"

@@ -21,7 +21,7 @@
  */
 static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN_READ] = "BEGIN",
-    [STATEMENT_TOUCH_META] = "UPDATE meta SET generation = generation WHERE id = 1",
+    [STATEMENT_TOUCH_META] = "UPDATE meta SET ballast = randomblob(16384) WHERE id = 1",
     [STATEMENT_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
@@ -46,10 +46,11 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_READ_OPERATION] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?",
     [STATEMENT_READ_ORDER_OPERATIONS] =
         "SELECT " OPERATION_COLUMNS " FROM operation "
-        "WHERE tenant_id = ? AND order_id = ? AND card_id = ? ORDER BY id DESC LIMIT ?",
+        "WHERE tenant_id = ? AND order_id = ? AND (result <> 0) = ? AND card_id = ? "
+        "ORDER BY id DESC LIMIT ?",
     [STATEMENT_READ_ORDER_IS_KNOWN] =
         "SELECT 1 FROM operation "
-        "WHERE tenant_id = ? AND order_id = ? AND action = ? AND result = ? LIMIT 1",
+        "WHERE tenant_id = ? AND order_id = ? AND (result <> 0) = 0 AND action = ? LIMIT 1",
     [STATEMENT_INSERT_OPERATION] = "INSERT INTO operation (" OPERATION_COLUMNS ") "
                                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STATEMENT_INSERT_TOMBSTONE] = "INSERT INTO operation (" OPERATION_COLUMNS ") "

@@ -401,6 +401,58 @@ static void an_unknown_commit_at_the_end_stays_unconfirmed(void **state)
     call_finish(&call);
 }
 
+static void nothing_is_decided_after_a_commit_that_stays_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call unknown, again;
+    fixture->faulty.commit_error = ERR_COMMIT_UNKNOWN;
+    fixture->faulty.unknown_happens = true;
+    fixture->faulty.fail_commits = 1;
+    fixture->faulty.fail_settles = 1000000;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&unknown, fixture, ACTION_CHARGE, 1, 1000);
+    call_init(&again, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &unknown);
+    faulty_store_await_waiting(&fixture->faulty);
+    submit(fixture, &again); /* in a batch of its own */
+    faulty_store_let_go(&fixture->faulty);
+    stop_committer(fixture);
+    call_await(&unknown);
+    call_await(&again);
+    assert_int_equal(unknown.job.error, ERR_UNCONFIRMED);
+    assert_int_equal(again.job.error, ERR_STORE_DOWN);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 1000);
+    call_finish(&unknown);
+    call_finish(&again);
+}
+
+static void a_batch_that_writes_nothing_proves_no_health(void **state)
+{
+    struct fixture *fixture = *state;
+    struct committer_counters counters;
+    struct call failed, unknown_card, charged;
+    fixture->faulty.commit_error = ERR_STORE_FULL;
+    fixture->faulty.fail_commits = 1;
+    call_init(&failed, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &failed);
+    call_await(&failed);
+    call_init(&unknown_card, fixture, ACTION_CHARGE, 2, 1000);
+    memset(unknown_card.job.command.card_index, 9, CARD_INDEX_BYTES);
+    submit(fixture, &unknown_card);
+    call_await(&unknown_card);
+    assert_int_equal(unknown_card.job.outcome.result, RESULT_NOT_FOUND);
+    committer_read_counters(fixture->committer, &counters);
+    assert_false(counters.is_healthy);
+    call_init(&charged, fixture, ACTION_CHARGE, 3, 1000);
+    submit(fixture, &charged);
+    call_await(&charged);
+    committer_read_counters(fixture->committer, &counters);
+    assert_true(counters.is_healthy);
+    call_finish(&failed);
+    call_finish(&unknown_card);
+    call_finish(&charged);
+}
+
 static int task_of_the_test(struct job *job, struct store *store)
 {
     (void)store;
@@ -534,6 +586,8 @@ int main(void)
         committer_test(an_unknown_commit_that_happened_is_answered_as_done),
         committer_test(an_unknown_commit_that_did_not_happen_never_can),
         committer_test(an_unknown_commit_at_the_end_stays_unconfirmed),
+        committer_test(nothing_is_decided_after_a_commit_that_stays_unknown),
+        committer_test(a_batch_that_writes_nothing_proves_no_health),
         committer_test(a_task_runs_in_its_place_and_brings_its_error_home),
         committer_test(the_hot_tier_learns_each_commit),
         committer_test(the_hot_tier_does_not_know_unsold_stock),

@@ -432,6 +432,47 @@ static void only_the_newest_operations_of_an_order_are_loaded(void **state)
     assert_int_equal(ids[ORDER_OPERATIONS_MAX - 1], 1 + 6);
 }
 
+/* A cashier, or a till, that presses again and again: what went through before stays in sight. */
+static void no_number_of_refusals_hides_what_an_order_did(void **state)
+{
+    struct rows *rows = rows_of(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, 12, 5000));
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 6000));
+    rows->now_us += 2 * REPLAY_WINDOW_US;
+    for (int32_t i = 0; i < ORDER_OPERATIONS_MAX + ORDER_REFUSALS_MAX + 5; i++) {
+        struct outcome refused = rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 1));
+        assert_int_equal(refused.result, RESULT_NO_FUNDS);
+        refused = rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, 12, 5000));
+        assert_int_equal(refused.result, RESULT_ALREADY_LOADED);
+    }
+    struct outcome refund = rows_run(rows, rows_command(rows, ACTION_REFUND, CARD_A, 12, 6000));
+    assert_int_equal(refund.result, RESULT_OK);
+    assert_int_equal(rows_card(rows, CARD_A).balance_minor, 6000);
+}
+
+/* Nor does it tell by its work, and so by its time, that a card exists. */
+static void who_does_not_know_the_pin_causes_no_history_to_be_read(void **state)
+{
+    struct rows *rows = rows_of(state);
+    int64_t ids[8];
+    struct command issue = rows_issue(rows, CARD_A, 1000);
+    issue.has_pin = true;
+    memset(issue.pin_hash, 1, sizeof(issue.pin_hash));
+    rows_run(rows, issue);
+    struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, 12, 100);
+    charge.has_pin = true;
+    memset(charge.pin_hash, 1, sizeof(charge.pin_hash));
+    rows_run(rows, charge);
+    struct keys keys = {.wants_order_operations = true, .wants_recent_charges = true};
+    assert_int_equal(fetch_ids(rows, &charge, keys, ids, 8), 1);
+    charge.is_throttled = true;
+    assert_int_equal(fetch_ids(rows, &charge, keys, ids, 8), 0);
+    charge.is_throttled = false;
+    memset(charge.pin_hash, 2, sizeof(charge.pin_hash));
+    assert_int_equal(fetch_ids(rows, &charge, keys, ids, 8), 0);
+}
+
 static void without_order_site_and_register_count(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -1099,6 +1140,8 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(charge_given_back_meanwhile_is_refused),
     TEST_CASE(number_issued_twice_is_refused),
     TEST_CASE(order_operations_are_those_of_card_and_order),
+    TEST_CASE(no_number_of_refusals_hides_what_an_order_did),
+    TEST_CASE(who_does_not_know_the_pin_causes_no_history_to_be_read),
     TEST_CASE(loaded_operation_has_all_its_fields),
     TEST_CASE(only_the_newest_operations_of_an_order_are_loaded),
     TEST_CASE(without_order_site_and_register_count),
