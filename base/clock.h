@@ -14,13 +14,13 @@
 int64_t clock_wall_us(void);      /* since 1970-01-01 UTC; may jump */
 int64_t clock_monotonic_us(void); /* since boot; never jumps: deadlines and durations */
 
-/* An IANA time zone such as "Australia/Sydney". Immutable, may be used from any thread. */
+/* An IANA time zone such as "Australia/Sydney". May be used from any thread. */
 struct clock_zone;
 /* errors  ERR_NOT_FOUND for a name the system's tz database does not know. ownership: caller,
  * clock_zone_destroy. */
 MUST_CHECK int clock_zone_create(const char *name, struct clock_zone **zone);
 void clock_zone_destroy(struct clock_zone *zone); /* accepts NULL */
-int32_t clock_local_date(const struct clock_zone *zone, int64_t wall_us);
+int32_t clock_local_date(struct clock_zone *zone, int64_t wall_us);
 
 /* "2027-03-31" to days since 1970 and back. errors: ERR_NOT_A_NUMBER for anything but a real
  * calendar date. */

@@ -109,29 +109,34 @@ static bool take_escape(struct text *rest, uint32_t *code)
     return true;
 }
 
+/* Characters at the front that stand for themselves. */
+static size_t plain_run(struct text text)
+{
+    size_t run = 0;
+    while (run < text.length && (unsigned char)text.base[run] >= 0x20 && text.base[run] != '"' &&
+           text.base[run] != '\\')
+        run++;
+    return run;
+}
+
 bool jscan_string(struct text *rest, struct text *raw, bool *has_escapes)
 {
     *has_escapes = false;
     if (!jscan_char(rest, '"'))
         return false;
     const char *start = rest->base;
-    while (rest->length > 0) {
-        unsigned char c = (unsigned char)rest->base[0];
-        if (c < 0x20) /* control characters must be escaped, a raw NUL included */
-            return false;
-        skip(rest, 1);
-        if (c == '"') {
+    for (;;) {
+        size_t run = plain_run(*rest);
+        skip(rest, run);
+        if (jscan_char(rest, '"')) {
             *raw = (struct text){start, (size_t)(rest->base - 1 - start)};
             return true;
         }
         uint32_t code;
-        if (c == '\\') {
-            *has_escapes = true;
-            if (!take_escape(rest, &code))
-                return false;
-        }
+        if (!jscan_char(rest, '\\') || !take_escape(rest, &code))
+            return false; /* the end, or a control character: they must be escaped, NUL included */
+        *has_escapes = true;
     }
-    return false;
 }
 
 static size_t put_utf8(char *out, uint32_t code)

@@ -15,7 +15,8 @@ bool jscan_number(struct text *rest, struct text *source);
 /* *raw is what stands between the quotes. */
 bool jscan_string(struct text *rest, struct text *raw, bool *has_escapes);
 
-/* Decodes what jscan_string took. out holds raw.length bytes: decoding never grows. */
+/* Decodes what jscan_string took. out holds raw.length bytes and may be raw.base: decoding never
+ * grows. */
 size_t jscan_unescape(char *out, struct text raw);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * JSON: a strict reader and a bounded writer. The reader takes RFC 8259 and nothing more, builds
- * json-c's tree (json.c says why its parser is not used), refuses duplicate names, and keeps
- * numbers as the text they came as. A document belongs to one thread at a time. (Names are jread_
- * and jwrite_ because json_ is json-c's.)
+ * JSON: a strict reader and a bounded writer. The reader takes RFC 8259 and nothing more, refuses
+ * duplicate names, and keeps numbers as the text they came as. A document is one allocation and
+ * belongs to one thread at a time. (Names are jread_ and jwrite_: json_ is json-c's, against which
+ * the fuzzer holds us.)
  */
 #ifndef COUNTERPART_BASE_JSON_H
 #define COUNTERPART_BASE_JSON_H
@@ -23,7 +23,8 @@ enum jread_kind {
 };
 
 /*
- * ownership  *document is the caller's; jread_destroy frees it and all values reached through it.
+ * ownership  *document is the caller's and holds a copy of the body; jread_destroy wipes and frees
+ * it with all values reached through it.
  * errors     ERR_JSON_SYNTAX (not exactly one strict RFC 8259 value in valid UTF-8; raw NUL
  * included), ERR_JSON_DUPLICATE (a key twice in one object, at any depth), ERR_JSON_DEPTH,
  * ERR_NO_MEMORY.
@@ -34,6 +35,7 @@ void jread_destroy(struct jread *document); /* accepts NULL */
 enum jread_kind jread_kind_of(const struct jread *value); /* NULL is JREAD_NULL */
 /* NULL when value is no object or has no such member (a member that is null gives NULL too). */
 const struct jread *jread_member(const struct jread *value, const char *name);
+const struct jread *jread_member_named(const struct jread *value, struct text name);
 size_t jread_count(const struct jread *value); /* members or elements; 0 for others */
 const struct jread *jread_element(const struct jread *value, size_t index);
 /* Walk an object's members in order: index 0..jread_count - 1. */
@@ -61,6 +63,7 @@ void jwrite_object_end(struct jwrite *writer);
 void jwrite_array_begin(struct jwrite *writer);
 void jwrite_array_end(struct jwrite *writer);
 void jwrite_key(struct jwrite *writer, struct text name);
+void jwrite_key_ready(struct jwrite *writer, struct text key); /* what jwrite_key wrote before */
 void jwrite_text(struct jwrite *writer,
                  struct text text); /* escapes; invalid UTF-8 becomes U+FFFD */
 void jwrite_int64(struct jwrite *writer, int64_t number);

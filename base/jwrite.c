@@ -69,7 +69,11 @@ static size_t plain_run(struct text text)
         unsigned char c = (unsigned char)text.base[run];
         if (c < 0x20 || c == '"' || c == '\\')
             break;
-        size_t size = c < 0x80 ? 1 : text_utf8_length(text_slice(text, run, text.length));
+        if (c < 0x80) {
+            run++;
+            continue;
+        }
+        size_t size = text_utf8_length(text_slice(text, run, text.length));
         if (size == 0)
             break;
         run += size;
@@ -105,6 +109,13 @@ void jwrite_key(struct jwrite *writer, struct text name)
     begin_value(writer);
     append_string(writer->buffer, name);
     text_append_char(writer->buffer, ':');
+    writer->needs_comma = false;
+}
+
+void jwrite_key_ready(struct jwrite *writer, struct text key)
+{
+    begin_value(writer);
+    text_append(writer->buffer, key);
     writer->needs_comma = false;
 }
 

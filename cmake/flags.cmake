@@ -22,6 +22,8 @@ if(COUNTERPART_COVERAGE)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+    # A look-up is many small calls across folders: 5 % fewer instructions.
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
     set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")   # CHECKs stay on: no NDEBUG anywhere
     add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
     add_link_options(-pie -Wl,-z,relro,-z,now)

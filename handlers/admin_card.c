@@ -217,7 +217,7 @@ static void fill_number(struct exchange *exchange, const struct issue *issue,
     if (command->has_pin)
         seal_pin_hash(handlers->seal, tenant_id, card->index, issue->pin, command->pin_hash);
     memcpy(new_card->last4, number.base + number.length - 4, 4);
-    seal_text(handlers->seal, handlers->random, "card.number", number, new_card->number_sealed);
+    seal_text(handlers->seal, handlers->random, CARD_NUMBER_LABEL, number, new_card->number_sealed);
     new_card->number_sealed_size = (int32_t)number.length + SEAL_OVERHEAD;
     new_card->key_version = SEAL_KEY_VERSION;
 }

@@ -176,7 +176,7 @@ int admin_reload_directory(struct handlers *handlers, struct store *store)
 {
     int err = directory_load(handlers->directory, store);
     if (err == 0)
-        atomic_fetch_add_explicit(&handlers->directory_epoch, 1, memory_order_release);
+        atomic_fetch_add_explicit(&handlers->epoch, 1, memory_order_release);
     return err;
 }
 

@@ -17,10 +17,11 @@
 #define REQUEST_ID_TEXT_MAX 24
 #define REFUSAL_MAX 2048 /* a sentence of 256 bytes, each escaped as \\u00XX, and the frame */
 
-/* --- snapshots: one reference per loop, so that no request touches the directory's lock */
+/* --- snapshots: one reference per loop, so that no request touches a lock that loops share */
 
 struct exchange_snapshot {
     const struct directory_snapshot *snapshot;
+    const struct profile *dialect;
     uint64_t epoch;
     int32_t uses; /* by exchanges of this loop */
     struct exchange_snapshot *next;
@@ -29,13 +30,14 @@ struct exchange_snapshot {
 static void snapshot_destroy(struct exchange_snapshot *held)
 {
     directory_release(held->snapshot);
+    profile_release(held->dialect);
     free(held);
 }
 
 static struct exchange_snapshot *loop_take_snapshot(struct exchange_loop *loop)
 {
     /* Read before the acquire: an epoch that is too old only makes us acquire once more. */
-    uint64_t epoch = atomic_load_explicit(&loop->handlers->directory_epoch, memory_order_acquire);
+    uint64_t epoch = atomic_load_explicit(&loop->handlers->epoch, memory_order_acquire);
     if (loop->snapshot == NULL || loop->snapshot->epoch != epoch) {
         if (loop->snapshot != NULL) {
             loop->snapshot->next = loop->retired;
@@ -43,7 +45,9 @@ static struct exchange_snapshot *loop_take_snapshot(struct exchange_loop *loop)
         }
         loop->snapshot = h2o_mem_alloc(sizeof(*loop->snapshot));
         *loop->snapshot = (struct exchange_snapshot){
-            .snapshot = directory_acquire(loop->handlers->directory), .epoch = epoch};
+            .snapshot = directory_acquire(loop->handlers->directory),
+            .dialect = profile_acquire(loop->handlers->profiles, "default"),
+            .epoch = epoch};
     }
     loop->snapshot->uses++;
     return loop->snapshot;
@@ -417,9 +421,8 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
     struct text_buffer buffer;
     text_buffer_init(&buffer, bytes, sizeof(bytes));
     const char *dialect = exchange->tenant == NULL ? "default" : exchange->tenant->tenant.profile;
-    const struct profile *profile = profile_acquire(exchange->handlers->profiles, dialect);
-    profile_append_refusal(profile, &buffer, code, sentence);
-    profile_release(profile);
+    if (!exchange->is_answered) /* else the dialect may be gone, and the first answer stands */
+        profile_append_refusal(profile_beside(exchange->dialect, dialect), &buffer, code, sentence);
     exchange_reply_json(exchange, status, text_buffer_text(&buffer));
 }
 
@@ -499,6 +502,7 @@ struct exchange *exchange_begin(h2o_req_t *req)
         .request_id = loop->request_id_next++,
     };
     exchange->snapshot = exchange->held->snapshot;
+    exchange->dialect = exchange->held->dialect;
     loop->unanswered++;
     return exchange;
 }

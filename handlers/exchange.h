@@ -42,16 +42,16 @@ struct handlers {
     int64_t generation;     /* of the store; part of every reference */
     _Atomic bool
         is_draining; /* SIGTERM was seen: /readyz is red, connections close after their answer */
-    _Atomic uint64_t directory_epoch; /* counts directory_load; loops keep their snapshot until it
-                                         moves */
-    _Atomic int64_t pinged_at_us;     /* /readyz: monotonic time and result of the last store ping;
-                                         0: never */
+    _Atomic uint64_t epoch; /* counts loads of the directory and of the profiles; loops keep what
+                               they hold of both until it moves */
+    _Atomic int64_t pinged_at_us; /* /readyz: monotonic time and result of the last store ping;
+                                     0: never */
     _Atomic int ping_error;
     _Atomic int64_t probed_at_us; /* the last write that /readyz tried on an unhealthy committer */
 };
 
-/* A loop's share of the snapshots: one reference for all requests of the loop that started with it.
- */
+/* A loop's share of directory and profiles: one reference for all requests of the loop that started
+ * with it. */
 struct exchange_snapshot;
 
 /* What exchanges need of the loop they run on. service/ owns one per loop thread. */
@@ -84,6 +84,7 @@ struct exchange {
     struct handlers *handlers;
     const struct route *route;                 /* NULL: unknown path */
     const struct directory_snapshot *snapshot; /* good until the exchange is answered */
+    const struct profile *dialect;             /* as long; profile_beside finds the tenant's */
     const struct directory_tenant *tenant;     /* of the {key} in the path; NULL without */
     struct text query;                         /* after '?', undecoded */
     struct text body;

@@ -52,7 +52,7 @@ static const struct payment_kind kinds[PROFILE_ACTIONS] = {
 /* One payment under way; in the request's pool. */
 struct payment {
     enum profile_action action;
-    const struct profile *profile; /* held until the request dies */
+    const struct profile *profile;
     struct payment_request request;
     uint8_t card_index[CARD_INDEX_BYTES];
     uint8_t pin_hash[CARD_PIN_BYTES];
@@ -330,13 +330,14 @@ static void on_balance_read(struct exchange *exchange, const struct job *job)
     conclude(exchange, &outcome);
 }
 
-/* A card without a PIN, in use, asked for by its number. All else takes the store's way, so that
+/* A card without a PIN, in use, asked for by its number: such a card is told even when budgets are
+ * exhausted, so it is told before they are looked at. All else takes the store's way, so that
  * unknown, unsold and wrong PIN also take the same time. */
 static bool tell_hot_balance(struct exchange *exchange)
 {
     const struct payment *payment = exchange->data;
     struct hot_value value;
-    if (payment->request.is_last4 || payment->has_pin || payment->is_throttled)
+    if (payment->request.is_last4 || payment->request.card.pin[0] != '\0')
         return false;
     if (!hot_get(exchange->handlers->hot, exchange->tenant->tenant.id, payment->card_index,
                  exchange->received_monotonic_us, &value))
@@ -348,12 +349,6 @@ static bool tell_hot_balance(struct exchange *exchange)
     return true;
 }
 
-static void look_up_balance(struct exchange *exchange)
-{
-    if (!tell_hot_balance(exchange))
-        submit_look(exchange, on_balance_read);
-}
-
 /* --- reading --- */
 
 static void on_payment_disposed(void *pooled)
@@ -363,7 +358,6 @@ static void on_payment_disposed(void *pooled)
         budget_give_back(payment->handlers->budget, &payment->budget,
                          payment->received_monotonic_us);
     seal_wipe(&payment->request, sizeof(payment->request));
-    profile_release(payment->profile);
 }
 
 static struct payment *payment_create(struct exchange *exchange, enum profile_action action)
@@ -374,8 +368,7 @@ static struct payment *payment_create(struct exchange *exchange, enum profile_ac
     payment->action = action;
     payment->handlers = exchange->handlers;
     payment->received_monotonic_us = exchange->received_monotonic_us;
-    payment->profile =
-        profile_acquire(exchange->handlers->profiles, exchange->tenant->tenant.profile);
+    payment->profile = profile_beside(exchange->dialect, exchange->tenant->tenant.profile);
     exchange->data = payment;
     return payment;
 }
@@ -435,27 +428,18 @@ static void find_date(const struct exchange *exchange, struct payment *payment)
                                            exchange->received_wall_us);
 }
 
-static void name_card(struct exchange *exchange, struct payment *payment)
-{
-    const struct payment_request *request = &payment->request;
-    int64_t tenant_id = exchange->tenant->tenant.id;
-    struct text number = text_of(request->card.number);
-    struct budget *budget = exchange->handlers->budget;
-    seal_card_index(exchange->handlers->seal, tenant_id, number, payment->card_index);
-    budget_keys_fill(budget, &payment->budget, tenant_id, request->site_id, request->register_id,
-                     payment->card_index, number);
-    if (!request->is_last4)
-        hash_pin(exchange, payment);
-}
-
 /* A PIN or four digits can be guessed in a burst, so such a request pays before it is asked and
  * gets its token back unless it was a miss. A full number alone pays when it turns out to be
  * unknown: many tills may use one card at once. */
-static void draw_on_budget(struct payment *payment)
+static void draw_on_budget(struct exchange *exchange, struct payment *payment)
 {
-    bool is_guess = payment->has_pin || payment->request.is_last4;
-    payment->is_throttled = budget_is_exhausted(payment->handlers->budget, &payment->budget,
-                                                payment->received_monotonic_us, NULL);
+    const struct payment_request *request = &payment->request;
+    struct budget *budget = exchange->handlers->budget;
+    budget_keys_fill(budget, &payment->budget, exchange->tenant->tenant.id, request->site_id,
+                     request->register_id, payment->card_index, text_of(request->card.number));
+    payment->is_throttled =
+        budget_is_exhausted(budget, &payment->budget, payment->received_monotonic_us, NULL);
+    bool is_guess = request->card.pin[0] != '\0' || request->is_last4;
     if (!is_guess || payment->is_throttled)
         return;
     take_token(payment);
@@ -468,12 +452,17 @@ static void serve(struct exchange *exchange, enum profile_action action)
     if (!read_request(exchange, payment) || !check_request(exchange, payment))
         return;
     find_date(exchange, payment);
-    name_card(exchange, payment);
-    draw_on_budget(payment);
+    seal_card_index(exchange->handlers->seal, exchange->tenant->tenant.id,
+                    text_of(payment->request.card.number), payment->card_index);
+    if (action == PROFILE_CHECK_BALANCE && tell_hot_balance(exchange))
+        return;
+    draw_on_budget(exchange, payment);
+    if (!payment->request.is_last4)
+        hash_pin(exchange, payment);
     if (payment->request.is_last4 && payment->is_throttled)
         conclude(exchange, &(struct outcome){.result = RESULT_THROTTLED});
     else if (action == PROFILE_CHECK_BALANCE)
-        look_up_balance(exchange);
+        submit_look(exchange, on_balance_read);
     else
         move_money(exchange);
 }

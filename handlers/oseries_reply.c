@@ -212,7 +212,7 @@ static void write_reply(const struct told *told, struct text_buffer *reply)
     for (int32_t i = 0; i < fields->count; i++) {
         if (!is_told(told, fields->pairs[i].value))
             continue;
-        jwrite_key(&writer, text_of(fields->pairs[i].name));
+        jwrite_key_ready(&writer, profile_key(&fields->pairs[i]));
         write_value(&writer, told, fields->pairs[i].value);
     }
     jwrite_object_end(&writer);

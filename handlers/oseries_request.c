@@ -21,7 +21,7 @@ static bool is_known(const struct payment_dialect *dialect, struct text name)
     const struct profile_names *names = dialect->profile->request[dialect->action];
     for (int field = 0; field < PROFILE_FIELDS; field++)
         for (int32_t i = 0; i < names[field].count; i++)
-            if (text_equal(text_of(names[field].names[i]), name))
+            if (text_equal(profile_name(&names[field], i), name))
                 return true;
     return false;
 }
@@ -134,13 +134,13 @@ static int fields_open(const struct payment_dialect *dialect, struct fields *fie
 }
 
 /* errors  ERR_MISSING: not there, null or empty; ERR_JSON_TYPE: neither text nor number. */
-static int fields_find(const struct fields *fields, const char *name, struct text *value)
+static int fields_find(const struct fields *fields, struct text name, struct text *value)
 {
     if (fields->document == NULL) {
-        const struct form_field *field = form_find(fields, text_of(name));
+        const struct form_field *field = form_find(fields, name);
         *value = field == NULL ? (struct text){NULL, 0} : field->value;
     } else {
-        int err = jread_scalar(jread_member(fields->document, name), value);
+        int err = jread_scalar(jread_member_named(fields->document, name), value);
         if (err != 0)
             return err;
     }
@@ -154,7 +154,7 @@ static int fields_find_any(const struct fields *fields, const struct profile_nam
 {
     *name = aliases->count == 0 ? NULL : aliases->names[0];
     for (int32_t i = 0; i < aliases->count; i++) {
-        int err = fields_find(fields, aliases->names[i], value);
+        int err = fields_find(fields, profile_name(aliases, i), value);
         if (err == ERR_MISSING)
             continue;
         *name = aliases->names[i];

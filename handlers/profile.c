@@ -105,9 +105,12 @@ static int compile_names(struct compiler *compiler, const char *where, const str
     struct profile_names read = {0};
     if (jread_kind_of(list) != JREAD_ARRAY || jread_count(list) > PROFILE_ALIASES_MAX)
         return complain(compiler, where, "wants a list of at most 8 names");
-    for (size_t i = 0; i < jread_count(list); i++)
-        if (!copy_name(jread_element(list, i), read.names[read.count++]))
+    for (size_t i = 0; i < jread_count(list); i++) {
+        if (!copy_name(jread_element(list, i), read.names[i]))
             return complain(compiler, where, "a name is a text of 1 to 64 characters");
+        read.lengths[i] = (uint8_t)strlen(read.names[i]);
+        read.count++;
+    }
     *names = read;
     return 0;
 }
@@ -173,12 +176,25 @@ static bool find_value(struct text name, unsigned list, enum profile_value *valu
     return false;
 }
 
+static void write_key(struct profile_pair *pair)
+{
+    struct text_buffer key;
+    struct jwrite writer;
+    text_buffer_init(&key, pair->key, sizeof(pair->key));
+    jwrite_init(&writer, &key);
+    jwrite_key(&writer, text_of(pair->name));
+    CHECK(!key.is_cut);
+    pair->key_length = (uint8_t)key.length;
+}
+
 static bool compile_pair(const struct jread *element, unsigned list, struct profile_pair *pair)
 {
     struct text value;
-    return jread_kind_of(element) == JREAD_OBJECT && jread_count(element) == 2 &&
-           copy_name(jread_member(element, "name"), pair->name) &&
-           jread_text(jread_member(element, "value"), &value) == 0 &&
+    if (jread_kind_of(element) != JREAD_OBJECT || jread_count(element) != 2 ||
+        !copy_name(jread_member(element, "name"), pair->name))
+        return false;
+    write_key(pair);
+    return jread_text(jread_member(element, "value"), &value) == 0 &&
            find_value(value, list, &pair->value);
 }
 
@@ -551,16 +567,26 @@ int profiles_reload(struct profiles *profiles)
     return 0;
 }
 
+static const struct profile *set_find(const struct profile_set *set, const char *name)
+{
+    for (int32_t i = 0; i < set->count; i++)
+        if (strcmp(set->profiles[i]->title, name) == 0)
+            return set->profiles[i];
+    return set->profiles[0];
+}
+
 const struct profile *profile_acquire(struct profiles *profiles, const char *name)
 {
     pthread_mutex_lock(&profiles->lock);
     struct profile_set *set = profiles->current;
     atomic_fetch_add(&set->references, 1);
     pthread_mutex_unlock(&profiles->lock);
-    for (int32_t i = 0; i < set->count; i++)
-        if (strcmp(set->profiles[i]->title, name) == 0)
-            return set->profiles[i];
-    return set->profiles[0];
+    return set_find(set, name);
+}
+
+const struct profile *profile_beside(const struct profile *held, const char *name)
+{
+    return set_find(held->set, name);
 }
 
 void profile_release(const struct profile *profile)
@@ -577,7 +603,7 @@ void profile_append_refusal(const struct profile *profile, struct text_buffer *b
     jwrite_object_begin(&writer);
     for (int32_t i = 0; i < profile->refusal.count; i++) {
         const struct profile_pair *pair = &profile->refusal.pairs[i];
-        jwrite_key(&writer, text_of(pair->name));
+        jwrite_key_ready(&writer, profile_key(pair));
         if (pair->value == PROFILE_VALUE_SUCCESS)
             jwrite_bool(&writer, false);
         else

@@ -67,10 +67,16 @@ enum profile_value {
 struct profile_names {
     int32_t count;
     char names[PROFILE_ALIASES_MAX][PROFILE_NAME_MAX + 1]; /* in order: the first hit wins */
+    uint8_t lengths[PROFILE_ALIASES_MAX];                  /* of names */
 };
+
+/* "name": with every character of the name escaped, and a NUL. */
+#define PROFILE_KEY_BYTES (2 * PROFILE_NAME_MAX + 4)
 
 struct profile_pair {
     char name[PROFILE_NAME_MAX + 1];
+    char key[PROFILE_KEY_BYTES]; /* as it stands in a reply */
+    uint8_t key_length;
     enum profile_value value;
 };
 
@@ -102,6 +108,20 @@ MUST_CHECK int profiles_reload(struct profiles *profiles);
 /* A held reference; name unknown: the default. Any thread; one lock, one counter. */
 const struct profile *profile_acquire(struct profiles *profiles, const char *name);
 void profile_release(const struct profile *profile); /* accepts NULL; also after a reload */
+
+/* Another dialect of the set that held belongs to, good for as long as held is; name unknown: the
+ * default. A loop holds one dialect for all its requests: taking a reference for each of them cost
+ * 0.2 us with two loops. */
+const struct profile *profile_beside(const struct profile *held, const char *name);
+
+static inline struct text profile_name(const struct profile_names *names, int32_t index)
+{
+    return (struct text){names->names[index], names->lengths[index]};
+}
+static inline struct text profile_key(const struct profile_pair *pair)
+{
+    return (struct text){pair->key, pair->key_length};
+}
 
 /* The refusal of a dialect, such as {"success":false,"error":"sentence","code":"wire_name"}. */
 void profile_append_refusal(const struct profile *profile, struct text_buffer *buffer,

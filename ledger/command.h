@@ -29,6 +29,7 @@ struct policy {
 
 /* A new card, for ACTION_ISSUE only. */
 #define CARD_SEALED_MAX 96 /* number of up to 64 characters + SEAL_OVERHEAD, rounded up */
+#define CARD_NUMBER_LABEL "card.number" /* what number_sealed is sealed under (base/seal.h) */
 struct new_card {
     char last4[5];
     enum card_status status; /* CARD_STOCK or CARD_ACTIVE */

@@ -27,7 +27,7 @@ struct committer {
     pthread_t thread;
     pthread_t checkpoint_thread;
     bool has_checkpoint_thread;
-    bool is_joined; /* the threads have ended */
+    bool is_joined;        /* the threads have ended */
     pthread_mutex_t mutex; /* guards what is below */
     pthread_cond_t stopping;
     bool is_stopping;

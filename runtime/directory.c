@@ -10,13 +10,17 @@
 
 #include "base/banned.h"
 
+struct keyed_tenant {
+    uint64_t hash; /* of its key */
+    const struct directory_tenant *tenant;
+};
+
 struct directory_snapshot {
     _Atomic int64_t holders;
     struct directory_tenant *tenants; /* sorted by id */
     size_t tenant_count;
     size_t tenant_room;
-    size_t *by_key; /* indexes into tenants, sorted by hash of the key: an order that tells a
-                       guesser nothing */
+    struct keyed_tenant *by_key;  /* sorted by hash: an order that tells a guesser nothing */
     struct directory_site *sites; /* sorted by tenant id, then site id */
     size_t site_count;
     size_t site_room;
@@ -27,11 +31,6 @@ struct directory {
     pthread_mutex_t mutex;
     struct directory_snapshot *current;
 };
-
-static uint64_t key_hash(const struct directory_tenant *tenant)
-{
-    return text_hash(text_of(tenant->tenant.key));
-}
 
 static void snapshot_free(struct directory_snapshot *snapshot)
 {
@@ -124,11 +123,10 @@ static int compare_sites(const void *a, const void *b)
     return (l > r) - (l < r);
 }
 
-static int compare_keys(const void *a, const void *b, void *tenants)
+static int compare_keys(const void *a, const void *b)
 {
-    const struct directory_tenant *all = tenants;
-    uint64_t left = key_hash(&all[*(const size_t *)a]), right = key_hash(&all[*(const size_t *)b]);
-    return (left > right) - (left < right);
+    const struct keyed_tenant *left = a, *right = b;
+    return (left->hash > right->hash) - (left->hash < right->hash);
 }
 
 static int snapshot_index(struct directory_snapshot *snapshot)
@@ -142,9 +140,9 @@ static int snapshot_index(struct directory_snapshot *snapshot)
     if (snapshot->by_key == NULL)
         return ERR_NO_MEMORY;
     for (size_t i = 0; i < snapshot->tenant_count; i++)
-        snapshot->by_key[i] = i;
-    qsort_r(snapshot->by_key, snapshot->tenant_count, sizeof(*snapshot->by_key), compare_keys,
-            snapshot->tenants);
+        snapshot->by_key[i] = (struct keyed_tenant){
+            text_hash(text_of(snapshot->tenants[i].tenant.key)), &snapshot->tenants[i]};
+    qsort(snapshot->by_key, snapshot->tenant_count, sizeof(*snapshot->by_key), compare_keys);
     for (size_t i = 0; i < snapshot->site_count; i++) {
         struct directory_site *each = &snapshot->sites[i];
         const struct directory_tenant *tenant = directory_find_id(snapshot, each->site.tenant_id);
@@ -239,15 +237,13 @@ const struct directory_tenant *directory_find_key(const struct directory_snapsho
     size_t low = 0, high = snapshot->tenant_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (key_hash(&snapshot->tenants[snapshot->by_key[middle]]) < hash)
+        if (snapshot->by_key[middle].hash < hash)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; low < snapshot->tenant_count; low++) {
-        const struct directory_tenant *each = &snapshot->tenants[snapshot->by_key[low]];
-        if (key_hash(each) != hash)
-            return NULL;
+    for (; low < snapshot->tenant_count && snapshot->by_key[low].hash == hash; low++) {
+        const struct directory_tenant *each = snapshot->by_key[low].tenant;
         if (text_equal_constant_time(text_of(each->tenant.key), key))
             return each;
     }

@@ -293,6 +293,8 @@ static void reload(struct service *service)
 {
     int tls_err = service->config.tls_cert[0] == '\0' ? 0 : load_tls(service);
     int profiles_err = profiles_reload(service->handlers.profiles);
+    if (profiles_err == 0)
+        atomic_fetch_add_explicit(&service->handlers.epoch, 1, memory_order_release);
     bool is_fine = tls_err == 0 && profiles_err == 0;
     log_event(is_fine ? LOG_INFO : LOG_ERROR, "reloaded", LOG_TEXT("tls", error_name(tls_err)),
               LOG_TEXT("profiles", error_name(profiles_err)));

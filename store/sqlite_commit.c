@@ -189,7 +189,7 @@ int sqlite_commit(struct store *store, const struct batch *batch)
     struct store_sqlite *sqlite = sqlite_of(store);
     CHECK(sqlite3_get_autocommit(sqlite->connection) == 0);
     if (!batch_has_changes(batch)) {
-        sqlite_rollback(sqlite); /* nothing to write, so no fsync */
+        sqlite_rollback(sqlite); /* nothing that could be unknown, and no fsync */
         return 0;
     }
     int err = write_cards(sqlite, batch);

@@ -9,19 +9,21 @@
 #include "ledger/account.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/banned.h"
 
 static const char sql_read_cards[] =
-    "SELECT " CARD_COLUMNS ", EXISTS (SELECT 1 FROM tenant WHERE tenant.id = card.tenant_id)"
-    " FROM card ORDER BY id";
+    "SELECT " CARD_COLUMNS ", EXISTS (SELECT 1 FROM tenant WHERE tenant.id = card.tenant_id),"
+    " number_sealed FROM card ORDER BY id";
+#define CARD_COLUMN_HAS_TENANT 17 /* after CARD_COLUMNS */
+#define CARD_COLUMN_NUMBER_SEALED 18
 /* ACCOUNT_CARD is the least kind, so the smaller account name is the customer's, in card order. */
 static const char sql_read_transfers[] =
     "SELECT " TRANSFER_COLUMNS " FROM transfer"
     " ORDER BY min(debit_account, credit_account), version, id";
 static const char sql_read_operations[] = "SELECT card_id, id, previous_operation_id FROM operation"
                                           " WHERE card_id <> 0 ORDER BY card_id, id";
-#define CARD_COLUMN_HAS_TENANT 17 /* after CARD_COLUMNS */
 
 struct card_pass {
     struct verify *verify;
@@ -197,6 +199,33 @@ static int check_operations_of_card(struct card_pass *pass)
     return err;
 }
 
+static bool number_fits(const struct seal *seal, const struct card *card, struct text number)
+{
+    uint8_t index[CARD_INDEX_BYTES];
+    seal_card_index(seal, card->tenant_id, number, index);
+    size_t tail = strlen(card->last4);
+    return memcmp(index, card->index, sizeof(index)) == 0 && tail <= number.length &&
+           memcmp(number.base + number.length - tail, card->last4, tail) == 0;
+}
+
+/* Two indices swapped would hand one card's money to the other's holder, with every sum right. */
+static void check_number(struct verify *verify, sqlite3_stmt *statement, const struct card *card)
+{
+    char number[CARD_SEALED_MAX];
+    const struct seal *seal = verify->sqlite->store.seal;
+    const uint8_t *sealed = sqlite3_column_blob(statement, CARD_COLUMN_NUMBER_SEALED);
+    size_t size = (size_t)sqlite3_column_bytes(statement, CARD_COLUMN_NUMBER_SEALED);
+    bool fits = size > SEAL_OVERHEAD && size <= CARD_SEALED_MAX &&
+                seal_text_open(seal, CARD_NUMBER_LABEL, sealed, size, number) == 0 &&
+                number_fits(seal, card, (struct text){number, size - SEAL_OVERHEAD});
+    seal_wipe(number, sizeof(number));
+    if (!fits)
+        verify_report(verify, "card_number_differs",
+                      "card %" PRId64 ": its sealed number does not open, or its index and last "
+                      "four digits are another number's",
+                      card->id);
+}
+
 static int check_one_card(struct card_pass *pass)
 {
     struct card *card = &pass->card;
@@ -211,6 +240,7 @@ static int check_one_card(struct card_pass *pass)
         verify_report(pass->verify, "card_without_tenant",
                       "card %" PRId64 " is of tenant %" PRId64 ", which does not exist", card->id,
                       card->tenant_id);
+    check_number(pass->verify, pass->cards.statement, card);
     int err = check_transfers_of_card(pass);
     return err != 0 ? err : check_operations_of_card(pass);
 }

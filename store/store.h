@@ -46,7 +46,7 @@ MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
  * errors     fetch: ERR_STORE_BUSY, _FULL, _DOWN, _CORRUPT; nothing is open afterwards.
  *            commit: the same and ERR_STORE_CONSTRAINT: rolled back, nothing happened.
  * ERR_COMMIT_UNKNOWN: the COMMIT itself failed; settle with store_settle before anything else is
- * decided.
+ * decided. Never for a batch without changes, nor for a full disk where that is certain.
  */
 MUST_CHECK int store_fetch(struct store *store, struct batch *batch);
 MUST_CHECK int store_commit(struct store *store, const struct batch *batch);
@@ -65,7 +65,7 @@ MUST_CHECK int store_checkpoint(struct store *store);
 /*
  * --- configuration (writer, each in a transaction of its own)
  * --------------------------------------------- ids are filled in. errors: ERR_ALREADY_EXISTS
- * (company already served under another tenant; site mapped twice).
+ * (company already served under another tenant; site mapped twice), ERR_NOT_FOUND (no such tenant).
  */
 MUST_CHECK int store_add_tenant(struct store *store, struct tenant *tenant);
 MUST_CHECK int store_update_tenant(struct store *store, const struct tenant *tenant);
@@ -105,7 +105,8 @@ typedef void (*store_entry_fn)(void *context, const struct entry *entry);
 MUST_CHECK int store_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
                                 int32_t limit, store_entry_fn each, void *context);
 
-/* Totals for metrics and tests. */
+/* Totals for metrics and tests: the greatest ids given out, so cheap with any number of rows; a
+ * settled commit that never happened leaves its tombstones and gaps in them. */
 struct store_totals {
     int64_t cards, operations, transfers, tenants;
 };

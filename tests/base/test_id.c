@@ -28,8 +28,8 @@ static void luhn_refuses_every_other_check_digit(void **state)
 {
     (void)state;
     char number[] = "79927398710";
-    for (char digit = '0'; digit <= '9'; digit++) {
-        number[10] = digit;
+    for (int digit = '0'; digit <= '9'; digit++) {
+        number[10] = (char)digit;
         assert_int_equal(id_luhn_is_valid(text_of(number)), digit == '3');
     }
 }
@@ -40,8 +40,8 @@ static void luhn_sees_one_wrong_digit_and_a_swap_of_neighbours(void **state)
     char number[] = "4111111111111111";
     for (size_t i = 0; i < 16; i++) {
         char right = number[i];
-        for (char digit = '0'; digit <= '9'; digit++) {
-            number[i] = digit;
+        for (int digit = '0'; digit <= '9'; digit++) {
+            number[i] = (char)digit;
             assert_int_equal(id_luhn_is_valid(text_of(number)), digit == right);
         }
         number[i] = right;

@@ -440,7 +440,7 @@ static void a_snapshot_is_replaced_when_the_directory_has_moved(void **state)
     connect_client();
     send_text(POST);
     assert_ptr_equal(f.loop.snapshot, before);
-    atomic_fetch_add(&f.handlers.directory_epoch, 1);
+    atomic_fetch_add(&f.handlers.epoch, 1);
     connect_client();
     send_text(POST);
     assert_ptr_not_equal(f.loop.snapshot, before);

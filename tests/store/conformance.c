@@ -99,6 +99,31 @@ static void committed_rows_are_read_back_field_by_field(void **state)
     assert_int_equal(card.used_count, 1);
 }
 
+static void every_counter_of_a_card_is_kept(void **state)
+{
+    struct rows *rows = rows_of(state);
+    struct command issue = rows_issue(rows, CARD_A, 10000);
+    for (int round = 0; round < 2; round++) { /* inserted, then updated */
+        struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, 12, 100);
+        rows_decide(rows, round == 0 ? &issue : &charge, 1);
+        struct card *card = &rows->batch->view.cards[0].card;
+        card->valid_from = 10 + round;
+        card->expires_on = 20 + round;
+        card->loaded_on = 30 + round;
+        card->loaded_minor = 40 + round;
+        card->used_hour = 50 + round;
+        card->used_count = 60 + round;
+        assert_int_equal(store_commit(rows->store, rows->batch), 0);
+        struct card kept = rows_card(rows, CARD_A);
+        assert_int_equal(kept.valid_from, 10 + round);
+        assert_int_equal(kept.expires_on, 20 + round);
+        assert_int_equal(kept.loaded_on, 30 + round);
+        assert_int_equal(kept.loaded_minor, 40 + round);
+        assert_int_equal(kept.used_hour, 50 + round);
+        assert_int_equal(kept.used_count, 60 + round);
+    }
+}
+
 static void rolled_back_batch_leaves_no_trace(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -1058,6 +1083,7 @@ static void emptiness_is_told_before_anything_is_created(void **state)
 
 static const struct CMUnitTest conformance[] = {
     TEST_CASE(committed_rows_are_read_back_field_by_field),
+    TEST_CASE(every_counter_of_a_card_is_kept),
     TEST_CASE(rolled_back_batch_leaves_no_trace),
     TEST_CASE(batch_without_changes_commits_and_writes_nothing),
     TEST_CASE(card_of_several_commands_is_loaded_once),

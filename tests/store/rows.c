@@ -82,7 +82,7 @@ struct command rows_issue(struct rows *rows, const char *number, int64_t amount_
     card->status = CARD_ACTIVE;
     card->key_version = SEAL_KEY_VERSION;
     card->number_sealed_size = (int32_t)(text.length + SEAL_OVERHEAD);
-    seal_text(rows->seal, id_source_system(), "card.number", text, card->number_sealed);
+    seal_text(rows->seal, id_source_system(), CARD_NUMBER_LABEL, text, card->number_sealed);
     memcpy(card->last4, text.base + text.length - 4, 4);
     return command;
 }

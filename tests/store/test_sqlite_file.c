@@ -8,9 +8,12 @@
 #include "base/error.h"
 #include "store/sqlite.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define CARD_A "6000000000000001"
 
@@ -256,13 +259,32 @@ static void failed_commit_is_unknown_until_it_is_settled(void **state)
     sqlite3_commit_hook(connection, refuse_commit, NULL);
     assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
     assert_int_not_equal(sqlite3_get_autocommit(connection), 0); /* the transaction has ended */
+    batch_clear(rows->batch);
+    batch_add(rows->batch, &charge);
+    assert_int_equal(store_fetch(rows->store, rows->batch), 0);
+    assert_int_equal(rows->batch->view.next_operation_id, 3); /* 2 may yet turn out to exist */
+    assert_int_equal(rows->batch->view.next_transfer_id, 3);
+    batch_decide(rows->batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
     bool happened = true;
     assert_int_not_equal(store_settle(rows->store, rows->batch, &happened), 0); /* still refused */
     sqlite3_commit_hook(connection, NULL, NULL);
     assert_int_equal(store_settle(rows->store, rows->batch, &happened), 0);
     assert_false(happened);
-    assert_int_equal(rows_run(rows, charge).operation_id, 3);
+    assert_int_equal(rows_run(rows, charge).operation_id, 4);
     assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void batch_without_changes_is_never_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, 12, 700);
+    rows_run(rows, charge);
+    sqlite3_commit_hook(sqlite_of(rows->store)->connection, refuse_commit, NULL);
+    assert_true(rows_run(rows, charge).is_replay);
+    sqlite3_commit_hook(sqlite_of(rows->store)->connection, NULL, NULL);
 }
 
 /* --- the write-ahead log --- */
@@ -332,6 +354,56 @@ static void log_that_has_grown_too_long_is_restarted(void **state)
     store_close(reader);
 }
 
+/* --- a writer that leaves only microseconds between its transactions --- */
+
+#define RESTLESS_COMMITS 1000 /* 250 MB of log in all: four times its bound */
+#define LOG_BOUND_BYTES INT64_C(67108864)
+
+struct restless {
+    const char *location;
+    _Atomic bool has_ended;
+};
+
+static void *write_without_rest(void *argument)
+{
+    struct restless *restless = argument;
+    sqlite3 *connection;
+    bool is_well =
+        sqlite3_open(restless->location, &connection) == SQLITE_OK &&
+        sqlite3_busy_timeout(connection, 5000) == SQLITE_OK &&
+        sqlite3_exec(connection, "PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0", NULL,
+                     NULL, NULL) == SQLITE_OK;
+    for (int i = 0; is_well && i < RESTLESS_COMMITS; i++)
+        is_well = sqlite3_exec(connection, "UPDATE filler SET x = randomblob(250000)", NULL, NULL,
+                               NULL) == SQLITE_OK;
+    sqlite3_close(connection);
+    atomic_store(&restless->has_ended, true);
+    return is_well ? restless : NULL;
+}
+
+static void log_of_a_writer_that_never_rests_stays_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct restless restless = {.location = fixture->location};
+    pthread_t writer;
+    void *result;
+    struct stat info;
+    char log[LOCATION_MAX + 8];
+    files_execute(fixture->location, "CREATE TABLE filler (x);"
+                                     "INSERT INTO filler VALUES (zeroblob(250000))");
+    assert_int_equal(pthread_create(&writer, NULL, write_without_rest, &restless), 0);
+    while (!atomic_load(&restless.has_ended)) {
+        assert_int_equal(store_checkpoint(fixture->rows.store), 0);
+        usleep(5000);
+    }
+    assert_int_equal(pthread_join(writer, &result), 0);
+    assert_non_null(result);
+    snprintf(log, sizeof(log), "%s-wal", fixture->location);
+    assert_int_equal(stat(log, &info), 0);
+    assert_true(info.st_size > LOG_BOUND_BYTES / 2); /* it was under pressure */
+    assert_true(info.st_size < 3 * LOG_BOUND_BYTES); /* unbounded it would be four times */
+}
+
 #define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -348,8 +420,10 @@ int main(void)
         TEST_CASE(locked_database_is_busy_in_bounded_time),
         TEST_CASE(full_disk_rolls_back_and_works_again_with_space),
         TEST_CASE(failed_commit_is_unknown_until_it_is_settled),
+        TEST_CASE(batch_without_changes_is_never_unknown),
         TEST_CASE(checkpoint_moves_the_log_into_the_database),
         TEST_CASE(log_that_has_grown_too_long_is_restarted),
+        TEST_CASE(log_of_a_writer_that_never_rests_stays_bounded),
     };
     int failed = conformance_run(&(struct conformance_backend){
         .name = "sqlite file", .is_shared = true, .create = files_create, .remove = files_remove});

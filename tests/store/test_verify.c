@@ -111,6 +111,11 @@ static const struct corruption corruptions[] = {
     {"card_version_differs", "UPDATE card SET version = version + 1 WHERE id = 1"},
     {"card_without_tenant", "UPDATE card SET tenant_id = 99 WHERE id = 3"},
     {"card_out_of_range", "UPDATE card SET status = 9 WHERE id = 2"},
+    {"card_number_differs", "UPDATE card SET number_index = randomblob(32) WHERE id = 1"},
+    {"card_number_differs", "UPDATE card SET last4 = '0002' WHERE id = 1"},
+    {"card_number_differs", "UPDATE card SET number_sealed = x'' WHERE id = 1"},
+    {"card_number_differs", "UPDATE card SET number_sealed = "
+                            "(SELECT number_sealed FROM card WHERE id = 2) WHERE id = 1"},
     {"transfer_head_differs", "UPDATE card SET last_transfer_id = 3 WHERE id = 1"},
     {"operation_head_differs", "UPDATE card SET last_operation_id = 4 WHERE id = 1"},
     {"operation_chain_broken", "UPDATE operation SET previous_operation_id = 1 WHERE id = 10"},
