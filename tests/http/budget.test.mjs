@@ -4,17 +4,20 @@ import { after, before, test } from 'node:test';
 import { Service, areIdentical, cardNumber, isApproved, isRefused, newOrder, newTenant, until } from './support.mjs';
 
 const REGISTER_MISSES = 10; // store/budget.h: BUDGET_REGISTER
-const CARD_MISSES = 5;      // store/budget.h: BUDGET_CARD
+const CARD_MISSES = 5; // store/budget.h: BUDGET_CARD
 
 let service;
 
-before(async () => { service = await Service.start(); });
+before(async () => {
+  service = await Service.start();
+});
 after(async () => {
   await service.verifyIsClean();
   await service.stop();
 });
 
-const tripEvents = (layer) => service.events.filter((event) => event.event === 'miss_budget_tripped' && event.layer === layer);
+const tripEvents = (layer) =>
+  service.events.filter((event) => event.event === 'miss_budget_tripped' && event.layer === layer);
 
 async function trips(layer) {
   const { text } = await service.get('/metrics');
@@ -34,7 +37,11 @@ test('unknown, unsold and wrong PIN get the same answer, byte for byte', async (
   for (const action of ['check-balance', 'checkout']) {
     const replies = [];
     for (const [i, card] of cards.entries())
-      replies.push(await shop.till({ register: i + 1 }).call(action, { card, amount: action === 'checkout' ? 5 : undefined, order: newOrder() }));
+      replies.push(
+        await shop
+          .till({ register: i + 1 })
+          .call(action, { card, amount: action === 'checkout' ? 5 : undefined, order: newOrder() }),
+      );
     isRefused(replies[0], /^Card not found/);
     for (const reply of replies) areIdentical(reply, replies[0]);
   }
@@ -68,7 +75,9 @@ test('an exhausted register refuses PIN attempts, the right one too', async () =
   const wrong = await till.checkout({ card: `${card}*4712`, amount: 1, order: newOrder() });
   areIdentical(right, wrong);
   assert.equal((await shop.show(card)).balance, '50.00');
-  isApproved(await shop.till({ register: 2 }).checkout({ card: `${card}*4711`, amount: 1, order: newOrder() }), { balance: '49.00' });
+  isApproved(await shop.till({ register: 2 }).checkout({ card: `${card}*4711`, amount: 1, order: newOrder() }), {
+    balance: '49.00',
+  });
 });
 
 test('an exhausted register refuses last-four look-ups', async () => {
@@ -85,15 +94,22 @@ test('guessing a PIN locks the card at every register', async () => {
   const { number: card } = await shop.issue({ amount: '50.00', pin: '4711' });
   const before = await trips('card');
   for (let i = 0; i < CARD_MISSES; i++)
-    isRefused(await shop.till({ register: i + 1, site: i + 1 }).checkBalance({ card: `${card}*000${i}` }), /^Card not found/);
+    isRefused(
+      await shop.till({ register: i + 1, site: i + 1 }).checkBalance({ card: `${card}*000${i}` }),
+      /^Card not found/,
+    );
   isRefused(await shop.till({ register: 50, site: 50 }).checkBalance({ card: `${card}*4711` }), /^Too many/);
-  isRefused(await shop.till({ register: 51, site: 51 }).checkout({ card: `${card}*4711`, amount: 1, order: newOrder() }), /^Too many/);
+  isRefused(
+    await shop.till({ register: 51, site: 51 }).checkout({ card: `${card}*4711`, amount: 1, order: newOrder() }),
+    /^Too many/,
+  );
   assert.equal(await trips('card'), before + 1);
   assert.equal((await shop.show(card)).balance, '50.00');
 });
 
-test('another tenant\'s registers are not touched by a guesser', async () => {
-  const guessed = await newTenant(service), other = await newTenant(service);
+test("another tenant's registers are not touched by a guesser", async () => {
+  const guessed = await newTenant(service),
+    other = await newTenant(service);
   await exhaust(guessed.till());
   isRefused(await guessed.till().checkBalance({ card: cardNumber() }), /^Too many/);
   isRefused(await other.till().checkBalance({ card: cardNumber() }), /^Card not found/);
@@ -102,5 +118,8 @@ test('another tenant\'s registers are not touched by a guesser', async () => {
 test('misses are counted in the metrics', async () => {
   const { text } = await service.get('/metrics');
   const misses = [...text.matchAll(/^counterpart_\w*\{[^}]*result="not_found"[^}]*\} (\d+)$/gm)];
-  assert.ok(misses.some(([, value]) => Number(value) > 0), text);
+  assert.ok(
+    misses.some(([, value]) => Number(value) > 0),
+    text,
+  );
 });

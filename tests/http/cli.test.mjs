@@ -4,8 +4,21 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { COUNTERPART, Service, TILLSIM, cardNumber, isApproved, isRefused, newOrder, newTenant, run, seedDemo, shellQuote, sign,
-  temporaryDirectory } from './support.mjs';
+import {
+  COUNTERPART,
+  Service,
+  TILLSIM,
+  cardNumber,
+  isApproved,
+  isRefused,
+  newOrder,
+  newTenant,
+  run,
+  seedDemo,
+  shellQuote,
+  sign,
+  temporaryDirectory,
+} from './support.mjs';
 
 let service, shop;
 
@@ -45,8 +58,22 @@ async function onTerminal(args) {
 }
 
 test('tenant add prints id, key and the four addresses', async () => {
-  const made = await service.must(['tenant', 'add', '--name', 'Two Coffee', '--currency', 'NZD', '--timezone', 'Pacific/Auckland',
-    '--oseries-company', '777001', '--signature-token', 't', '--partial', 'refuse']);
+  const made = await service.must([
+    'tenant',
+    'add',
+    '--name',
+    'Two Coffee',
+    '--currency',
+    'NZD',
+    '--timezone',
+    'Pacific/Auckland',
+    '--oseries-company',
+    '777001',
+    '--signature-token',
+    't',
+    '--partial',
+    'refuse',
+  ]);
   assert.ok(Number.isInteger(made.id));
   assert.match(made.key, /^[0-9a-f]{32}$/);
   assert.deepEqual(Object.keys(made.urls), ['checkout', 'check_balance', 'top_up', 'refund']);
@@ -55,18 +82,33 @@ test('tenant add prints id, key and the four addresses', async () => {
   assert.equal(made.warning, undefined);
   const { tenants } = await service.must(['tenant', 'list']);
   const listed = tenants.find(({ id }) => id === made.id);
-  assert.deepEqual([listed.name, listed.currency, listed.timezone, listed.oseries_company], ['Two Coffee', 'NZD', 'Pacific/Auckland', 777001]);
+  assert.deepEqual(
+    [listed.name, listed.currency, listed.timezone, listed.oseries_company],
+    ['Two Coffee', 'NZD', 'Pacific/Auckland', 777001],
+  );
   assert.equal(listed.settings.partial, 'refuse');
   assert.equal(listed.settings.signature_token, 'set', 'the token itself is not listed');
 });
 
 test('two tenants have different keys', async () => {
-  const one = await newTenant(service), two = await newTenant(service);
+  const one = await newTenant(service),
+    two = await newTenant(service);
   assert.notEqual(one.key, two.key);
 });
 
 test('tenant add warns when no signature token is set', async () => {
-  const made = await service.must(['tenant', 'add', '--name', 'No Token', '--currency', 'AUD', '--timezone', 'UTC', '--oseries-company', '777002']);
+  const made = await service.must([
+    'tenant',
+    'add',
+    '--name',
+    'No Token',
+    '--currency',
+    'AUD',
+    '--timezone',
+    'UTC',
+    '--oseries-company',
+    '777002',
+  ]);
   assert.match(made.warning, /token/);
 });
 
@@ -97,28 +139,69 @@ test('tenant set changes what it names and nothing else', async () => {
   assert.deepEqual(now, { ...before, uses_hour_max: 7, balance_max: '250.00', replay_window: 30 });
   await refuses(['tenant', 'set', '--tenant', String(tenant.id)], 'missing', /setting/);
   await refuses(['tenant', 'set', '--tenant', '999999', '--partial', 'allow'], 'unknown_tenant', /999999/);
-  await refuses(['tenant', 'set', '--tenant', String(tenant.id), '--uses-hour-max', '-1'], 'bad_setting', /uses_hour_max/);
+  await refuses(
+    ['tenant', 'set', '--tenant', String(tenant.id), '--uses-hour-max', '-1'],
+    'bad_setting',
+    /uses_hour_max/,
+  );
 });
 
 test('site add maps a site once, site list shows it', async () => {
-  const added = await service.must(['site', 'add', ...tenantFlag(), '--name', 'Harbour', '--oseries-site', '4711', '--timezone', 'Australia/Perth']);
-  assert.deepEqual({ ...added, id: 0 }, { id: 0, tenant: shop.id, name: 'Harbour', oseries_site: 4711, timezone: 'Australia/Perth' });
-  await refuses(['site', 'add', ...tenantFlag(), '--name', 'Again', '--oseries-site', '4711'], 'already_exists', /4711|mapped/);
-  await refuses(['site', 'add', ...tenantFlag(), '--name', 'X', '--oseries-site', '4712', '--timezone', 'Nowhere'], 'bad_timezone', /Nowhere/);
-  await refuses(['site', 'add', '--tenant', '999999', '--name', 'X', '--oseries-site', '1'], 'unknown_tenant', /999999/);
+  const added = await service.must([
+    'site',
+    'add',
+    ...tenantFlag(),
+    '--name',
+    'Harbour',
+    '--oseries-site',
+    '4711',
+    '--timezone',
+    'Australia/Perth',
+  ]);
+  assert.deepEqual(
+    { ...added, id: 0 },
+    { id: 0, tenant: shop.id, name: 'Harbour', oseries_site: 4711, timezone: 'Australia/Perth' },
+  );
+  await refuses(
+    ['site', 'add', ...tenantFlag(), '--name', 'Again', '--oseries-site', '4711'],
+    'already_exists',
+    /4711|mapped/,
+  );
+  await refuses(
+    ['site', 'add', ...tenantFlag(), '--name', 'X', '--oseries-site', '4712', '--timezone', 'Nowhere'],
+    'bad_timezone',
+    /Nowhere/,
+  );
+  await refuses(
+    ['site', 'add', '--tenant', '999999', '--name', 'X', '--oseries-site', '1'],
+    'unknown_tenant',
+    /999999/,
+  );
   const { sites } = await service.must(['site', 'list', ...tenantFlag()]);
   assert.deepEqual(sites, [added]);
   assert.ok((await service.must(['site', 'list'])).sites.some(({ id }) => id === added.id));
 });
 
-const luhn = (digits) => [...digits].reverse().reduce((sum, digit, i) => {
-  const doubled = Number(digit) * (i % 2 === 0 ? 1 : 2);
-  return sum + (doubled > 9 ? doubled - 9 : doubled);
-}, 0) % 10 === 0;
+const luhn = (digits) =>
+  [...digits].reverse().reduce((sum, digit, i) => {
+    const doubled = Number(digit) * (i % 2 === 0 ? 1 : 2);
+    return sum + (doubled > 9 ? doubled - 9 : doubled);
+  }, 0) %
+    10 ===
+  0;
 
-test('card issue generates numbers with the tenant\'s prefix and a check digit', async () => {
+test("card issue generates numbers with the tenant's prefix and a check digit", async () => {
   const tenant = await newTenant(service, { settings: ['--card-prefix', '603628'] });
-  const { cards } = await service.must(['card', 'issue', '--tenant', String(tenant.id), '--amount', '5.00', '--count', '200']);
+  const { cards } = await service.must([
+    'card',
+    'issue',
+    '--tenant',
+    String(tenant.id),
+    '--amount',
+    '5.00',
+    '--count',
+    '200',
+  ]);
   assert.equal(cards.length, 200);
   assert.equal(new Set(cards.map(({ number }) => number)).size, 200);
   for (const { number, last4, balance, status } of cards) {
@@ -131,13 +214,46 @@ test('card issue generates numbers with the tenant\'s prefix and a check digit',
 
 test('card issue takes number, PIN, dates and stock', async () => {
   const number = cardNumber('70');
-  const card = await service.must(['card', 'issue', ...tenantFlag(), '--amount', '12.50', '--number', number.replace(/(.{4})(?=.)/g, '$1-'), '--pin', '1234',
-    '--expires', '2099-12-31', '--valid-from', '2020-01-01']);
-  assert.deepEqual({ ...card, card_id: 0 }, { card_id: 0, number, last4: number.slice(-4), balance: '12.50', currency: 'AUD', status: 'active',
-    valid_from: '2020-01-01', expires_on: '2099-12-31', has_pin: true });
+  const card = await service.must([
+    'card',
+    'issue',
+    ...tenantFlag(),
+    '--amount',
+    '12.50',
+    '--number',
+    number.replace(/(.{4})(?=.)/g, '$1-'),
+    '--pin',
+    '1234',
+    '--expires',
+    '2099-12-31',
+    '--valid-from',
+    '2020-01-01',
+  ]);
+  assert.deepEqual(
+    { ...card, card_id: 0 },
+    {
+      card_id: 0,
+      number,
+      last4: number.slice(-4),
+      balance: '12.50',
+      currency: 'AUD',
+      status: 'active',
+      valid_from: '2020-01-01',
+      expires_on: '2099-12-31',
+      has_pin: true,
+    },
+  );
   const stock = await service.must(['card', 'issue', ...tenantFlag(), '--stock']);
   assert.deepEqual([stock.status, stock.balance], ['stock', '0.00']);
-  const later = await service.must(['card', 'issue', ...tenantFlag(), '--amount', '1.00', '--valid-from', '2099-01-01']);
+  const later = await service.must([
+    'card',
+    'issue',
+    ...tenantFlag(),
+    '--amount',
+    '1.00',
+    '--valid-from',
+    '2099-01-01',
+  ]);
   isRefused(await shop.till().checkout({ card: later.number, amount: 1, order: newOrder() }), /not valid yet/);
 });
 
@@ -167,9 +283,19 @@ test('card show tells balance, status and history, newest first, in pages', asyn
   await shop.till().checkout({ card: number, amount: 1, order: order + 2 });
   const shown = await shop.show(number);
   assert.deepEqual([shown.balance, shown.status, shown.last4, shown.version], ['0.00', 'active', number.slice(-4), 3]);
-  assert.deepEqual(shown.entries.map(({ action, result, amount, order_id: id }) => [action, result, amount, id]), [
-    ['charge', 'no_funds', '0.00', order + 2], ['charge', 'ok', '15.00', order + 1], ['charge', 'ok', '5.00', order], ['issue', 'ok', '20.00', 0]]);
-  assert.deepEqual(shown.entries.map(({ transfers }) => transfers.length), [0, 1, 1, 1]);
+  assert.deepEqual(
+    shown.entries.map(({ action, result, amount, order_id: id }) => [action, result, amount, id]),
+    [
+      ['charge', 'no_funds', '0.00', order + 2],
+      ['charge', 'ok', '15.00', order + 1],
+      ['charge', 'ok', '5.00', order],
+      ['issue', 'ok', '20.00', 0],
+    ],
+  );
+  assert.deepEqual(
+    shown.entries.map(({ transfers }) => transfers.length),
+    [0, 1, 1, 1],
+  );
   assert.equal('number' in shown, false);
   const show = (...more) => service.must(['card', 'show', ...tenantFlag(), '--number', number, ...more]);
   const first = await show('--limit', '2');
@@ -206,7 +332,9 @@ test('verify is clean beside the running service, and on a stopped one', async (
   const other = await Service.start();
   await other.stop();
   assert.equal((await other.cli(['verify'])).code, 0);
-  const nothing = await run(COUNTERPART, ['verify'], { env: { COUNTERPART_DATA: path.join(temporaryDirectory(), 'none') } });
+  const nothing = await run(COUNTERPART, ['verify'], {
+    env: { COUNTERPART_DATA: path.join(temporaryDirectory(), 'none') },
+  });
   assert.notEqual(nothing.code, 0);
   assert.notEqual(nothing.stderr, '');
 });
@@ -216,7 +344,10 @@ test('verify names a balance that somebody changed by hand, and exits with 1', a
   const tenant = await newTenant(other);
   await tenant.issue({ amount: '10.00' });
   await other.stop();
-  const edit = await run('sqlite3', [path.join(other.data, 'counterpart.sqlite'), 'PRAGMA ignore_check_constraints=1; UPDATE card SET balance_minor = balance_minor + 1;']);
+  const edit = await run('sqlite3', [
+    path.join(other.data, 'counterpart.sqlite'),
+    'PRAGMA ignore_check_constraints=1; UPDATE card SET balance_minor = balance_minor + 1;',
+  ]);
   assert.equal(edit.code, 0, edit.stderr);
   const { code, json } = await other.cli(['verify', '--json']);
   assert.equal(code, 1);
@@ -228,7 +359,20 @@ test('verify names a balance that somebody changed by hand, and exits with 1', a
 test('help explains everything, or one subcommand', async () => {
   const all = await service.cli(['help']);
   assert.equal(all.code, 0);
-  for (const name of ['serve', 'verify', 'tenant add', 'tenant list', 'tenant set', 'site add', 'site list', 'card issue', 'card show', 'card disable', 'card enable', 'sign'])
+  for (const name of [
+    'serve',
+    'verify',
+    'tenant add',
+    'tenant list',
+    'tenant set',
+    'site add',
+    'site list',
+    'card issue',
+    'card show',
+    'card disable',
+    'card enable',
+    'sign',
+  ])
     assert.match(all.stdout, new RegExp(`^ +${name} `, 'm'), name);
   const one = await service.cli(['help', 'tenant', 'set']);
   assert.match(one.stdout, /--replay-window/);
@@ -276,13 +420,37 @@ test('the demo seed makes every kind of card, keeps its secrets to the owner, an
   const first = await seedDemo(fresh);
   assert.equal(fs.statSync(path.join(fresh.data, 'demo.env')).mode & 0o777, 0o600);
   const { tenants } = await fresh.must(['tenant', 'list']);
-  assert.deepEqual(tenants.map((tenant) => [tenant.name, tenant.currency, tenant.timezone, tenant.oseries_company]), [['Demo Coffee', 'AUD', 'Australia/Sydney', 5678]]);
+  assert.deepEqual(
+    tenants.map((tenant) => [tenant.name, tenant.currency, tenant.timezone, tenant.oseries_company]),
+    [['Demo Coffee', 'AUD', 'Australia/Sydney', 5678]],
+  );
   const show = (number) => fresh.must(['card', 'show', '--tenant', String(tenants[0].id), '--number', number]);
   const [pinned] = first.DEMO_CARD_PIN.split('*');
-  const cards = await Promise.all([first.DEMO_CARD, first.DEMO_CARD_2, first.DEMO_CARD_EMPTY, first.DEMO_CARD_EXPIRED, first.DEMO_CARD_DISABLED, pinned, first.DEMO_CARD_STOCK].map(show));
-  assert.deepEqual(cards.map(({ balance, status, has_pin: hasPin }) => [balance, status, hasPin]), [['100.00', 'active', false], ['25.00', 'active', false],
-    ['0.00', 'active', false], ['40.00', 'active', false], ['40.00', 'disabled', false], ['60.00', 'active', true], ['0.00', 'stock', false]]);
-  for (const [name, value] of Object.entries(first)) if (/^DEMO_CARD/.test(name)) assert.ok(luhn(value.split('*')[0]), name);
+  const cards = await Promise.all(
+    [
+      first.DEMO_CARD,
+      first.DEMO_CARD_2,
+      first.DEMO_CARD_EMPTY,
+      first.DEMO_CARD_EXPIRED,
+      first.DEMO_CARD_DISABLED,
+      pinned,
+      first.DEMO_CARD_STOCK,
+    ].map(show),
+  );
+  assert.deepEqual(
+    cards.map(({ balance, status, has_pin: hasPin }) => [balance, status, hasPin]),
+    [
+      ['100.00', 'active', false],
+      ['25.00', 'active', false],
+      ['0.00', 'active', false],
+      ['40.00', 'active', false],
+      ['40.00', 'disabled', false],
+      ['60.00', 'active', true],
+      ['0.00', 'stock', false],
+    ],
+  );
+  for (const [name, value] of Object.entries(first))
+    if (/^DEMO_CARD/.test(name)) assert.ok(luhn(value.split('*')[0]), name);
 
   const again = await seedDemo(fresh);
   assert.equal(again.stdout, first.stdout);
@@ -299,7 +467,11 @@ test('the demo seed makes every kind of card, keeps its secrets to the owner, an
 test('the lines that the demo seed prints work when pasted', async () => {
   const fresh = await Service.start();
   const demo = await seedDemo(fresh);
-  const pasted = demo.stdout.slice(demo.stdout.indexOf('Paste this first:')).split('\n').filter((line) => line.startsWith('  ')).map((line) => line.slice(2));
+  const pasted = demo.stdout
+    .slice(demo.stdout.indexOf('Paste this first:'))
+    .split('\n')
+    .filter((line) => line.startsWith('  '))
+    .map((line) => line.slice(2));
   assert.equal(pasted.length, 1 + 3 + 4);
   const tillsim = await run('sh', ['-eu', '-c', pasted.slice(0, 4).join('\n')]);
   assert.equal(tillsim.code, 0, tillsim.stdout + tillsim.stderr);
@@ -317,11 +489,26 @@ test('the lines that the demo seed prints work when pasted', async () => {
 
 test('tillsim and the real service agree on what a register needs', async () => {
   const { number } = await shop.issue({ amount: '30.00' });
-  const till = (...args) => run(TILLSIM, [args[0], '--url', `${service.origin}${shop.base}`, '--token', shop.token, '--card', number,
-    '--company', String(shop.company), '--json', ...args.slice(1)]);
+  const till = (...args) =>
+    run(TILLSIM, [
+      args[0],
+      '--url',
+      `${service.origin}${shop.base}`,
+      '--token',
+      shop.token,
+      '--card',
+      number,
+      '--company',
+      String(shop.company),
+      '--json',
+      ...args.slice(1),
+    ]);
   const order = String(newOrder());
   assert.equal((await till('check-balance')).code, 0);
-  assert.equal((await till('checkout', '--amount', '5.00', '--order', order, '--repeat', '2')).json.replies_are_identical, true);
+  assert.equal(
+    (await till('checkout', '--amount', '5.00', '--order', order, '--repeat', '2')).json.replies_are_identical,
+    true,
+  );
   const crowd = await till('checkout', '--amount', '2.00', '--concurrent', '20');
   assert.deepEqual([crowd.code, crowd.json.replies_are_identical], [0, true]);
   const dropped = await till('checkout', '--amount', '3.00', '--drop-reply', '--repeat', '1');

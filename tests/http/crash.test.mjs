@@ -3,7 +3,17 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
-import { IS_SOAK, Service, areIdentical, isApproved, isJsonReply, newOrder, newTenant, seededRandom, sleep } from './support.mjs';
+import {
+  IS_SOAK,
+  Service,
+  areIdentical,
+  isApproved,
+  isJsonReply,
+  newOrder,
+  newTenant,
+  seededRandom,
+  sleep,
+} from './support.mjs';
 
 const KILLS = Number(process.env.COUNTERPART_KILLS ?? (IS_SOAK ? 50 : 10));
 const CLIENTS = 8;
@@ -42,11 +52,13 @@ class Client {
   }
 }
 
-const charges = async (number) => (await shop.show(number)).entries.filter((entry) => entry.action === 'charge' && entry.result === 'ok');
+const charges = async (number) =>
+  (await shop.show(number)).entries.filter((entry) => entry.action === 'charge' && entry.result === 'ok');
 
 async function isSettled(client) {
   const recorded = new Map();
-  for (const entry of await charges(client.number)) recorded.set(entry.order_id, (recorded.get(entry.order_id) ?? 0) + 1);
+  for (const entry of await charges(client.number))
+    recorded.set(entry.order_id, (recorded.get(entry.order_id) ?? 0) + 1);
   for (const { order } of client.answered)
     assert.equal(recorded.get(order), 1, `order ${order} was answered as a success and is not in the ledger once`);
   const fresh = shop.till({ register: client.till.register });
@@ -65,31 +77,45 @@ async function isSettled(client) {
   assert.equal(Math.round(Number(shown.balance) * 100), 10_000 - expected * 10);
 }
 
-test(`killed ${KILLS} times under load, the ledger keeps every answer and each retry charges once`, { timeout: 600_000 }, async () => {
-  let answers = 0, cut = 0;
-  for (let round = 0; round < KILLS; round++) {
-    const agent = new http.Agent({ keepAlive: true });
-    const cards = await service.must(['card', 'issue', '--tenant', String(shop.id), '--amount', '100.00', '--count', String(CLIENTS)]);
-    const clients = cards.cards.map(({ number }, i) => new Client(number, i + 1, agent));
-    // Bounded so that one page of `card show` holds every charge of a card.
-    let isOver = false;
-    const runs = clients.map((client) => client.run(() => isOver || client.answered.length >= 150));
-    await sleep(20 + random() * 400);
-    await service.kill();
-    isOver = true;
-    await Promise.all(runs);
-    agent.destroy();
-    await service.restart();
+test(
+  `killed ${KILLS} times under load, the ledger keeps every answer and each retry charges once`,
+  { timeout: 600_000 },
+  async () => {
+    let answers = 0,
+      cut = 0;
+    for (let round = 0; round < KILLS; round++) {
+      const agent = new http.Agent({ keepAlive: true });
+      const cards = await service.must([
+        'card',
+        'issue',
+        '--tenant',
+        String(shop.id),
+        '--amount',
+        '100.00',
+        '--count',
+        String(CLIENTS),
+      ]);
+      const clients = cards.cards.map(({ number }, i) => new Client(number, i + 1, agent));
+      // Bounded so that one page of `card show` holds every charge of a card.
+      let isOver = false;
+      const runs = clients.map((client) => client.run(() => isOver || client.answered.length >= 150));
+      await sleep(20 + random() * 400);
+      await service.kill();
+      isOver = true;
+      await Promise.all(runs);
+      agent.destroy();
+      await service.restart();
+      await service.verifyIsClean();
+      for (const client of clients) await isSettled(client);
+      answers += clients.reduce((sum, client) => sum + client.answered.length, 0);
+      cut += clients.reduce((sum, client) => sum + client.unanswered.length, 0);
+    }
     await service.verifyIsClean();
-    for (const client of clients) await isSettled(client);
-    answers += clients.reduce((sum, client) => sum + client.answered.length, 0);
-    cut += clients.reduce((sum, client) => sum + client.unanswered.length, 0);
-  }
-  await service.verifyIsClean();
-  console.log(`# ${answers} answered, ${cut} cut off by ${KILLS} kills`);
-  assert.ok(answers > 0, 'the load got answers');
-  assert.ok(cut > 0, 'the kills cut requests off');
-});
+    console.log(`# ${answers} answered, ${cut} cut off by ${KILLS} kills`);
+    assert.ok(answers > 0, 'the load got answers');
+    assert.ok(cut > 0, 'the kills cut requests off');
+  },
+);
 
 test('killed in the middle of first starts, it comes up with a whole store', async () => {
   for (let round = 0; round < 5; round++) {
@@ -98,7 +124,10 @@ test('killed in the middle of first starts, it comes up with a whole store', asy
     await young.kill();
     await young.restart();
     const { tenants } = await young.must(['tenant', 'list']);
-    assert.deepEqual(tenants.map(({ id }) => id), [tenant.id]);
+    assert.deepEqual(
+      tenants.map(({ id }) => id),
+      [tenant.id],
+    );
     const { number } = await tenant.issue({ amount: '10.00' });
     isJsonReply(await tenant.till().checkBalance({ card: number }));
     await young.verifyIsClean();

@@ -4,8 +4,22 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import http2 from 'node:http2';
 import { after, before, test } from 'node:test';
-import { IS_SOAK, RawSocket, SHORT_TIMEOUTS, Service, TOKEN, isApproved, isJsonReply, isRefused,
-  newOrder, newTenant, rawRequest, sign, sleep, until } from './support.mjs';
+import {
+  IS_SOAK,
+  RawSocket,
+  SHORT_TIMEOUTS,
+  Service,
+  TOKEN,
+  isApproved,
+  isJsonReply,
+  isRefused,
+  newOrder,
+  newTenant,
+  rawRequest,
+  sign,
+  sleep,
+  until,
+} from './support.mjs';
 
 let service, shop, other, till, card, untouched;
 
@@ -29,8 +43,15 @@ async function nothingMoved(context) {
   assert.deepEqual(untouched, before, context);
 }
 
-const body = (more = {}) => ({ company_id: shop.company, site_id: 923, register_id: 9091, order_id: newOrder(),
-  keyword: card, amount: 10, ...more });
+const body = (more = {}) => ({
+  company_id: shop.company,
+  site_id: 923,
+  register_id: 9091,
+  order_id: newOrder(),
+  keyword: card,
+  amount: 10,
+  ...more,
+});
 const json = (more) => JSON.stringify(body(more));
 /** The body as text with the amount (or another field) written as it stands. */
 const literal = (field, text) => json({ [field]: '@@' }).replace('"@@"', text);
@@ -45,7 +66,6 @@ async function isHarmless(bytes, { action = 'checkout', statuses = [200, 400], s
 }
 
 // --- bodies --------------------------------------------------------------------------------------
-
 
 for (const [name, make] of Object.entries({
   'truncated JSON': () => json().slice(0, -1),
@@ -66,21 +86,25 @@ for (const [name, make] of Object.entries({
   'a raw NUL in the keyword': () => literal('keyword', `"${card}\0"`),
   'an escaped NUL in the keyword': () => literal('keyword', `"${card}\\u0000"`),
   'a byte-order mark': () => `\ufeff${json()}`,
-  'invalid UTF-8': () => Buffer.concat([Buffer.from(json({ note: '' }).slice(0, -2)), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]),
-  'an overlong UTF-8 form': () => Buffer.concat([Buffer.from(json({ note: '' }).slice(0, -2)), Buffer.from([0xc0, 0xaf]), Buffer.from('"}')]),
-  'a lone surrogate as UTF-8': () => Buffer.concat([Buffer.from(json({ note: '' }).slice(0, -2)), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')]),
+  'invalid UTF-8': () =>
+    Buffer.concat([Buffer.from(json({ note: '' }).slice(0, -2)), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]),
+  'an overlong UTF-8 form': () =>
+    Buffer.concat([Buffer.from(json({ note: '' }).slice(0, -2)), Buffer.from([0xc0, 0xaf]), Buffer.from('"}')]),
+  'a lone surrogate as UTF-8': () =>
+    Buffer.concat([Buffer.from(json({ note: '' }).slice(0, -2)), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')]),
   'a control character in a string': () => json({ note: 'x' }).replace('"x"', '"\n"'),
   'JSON that is no object': () => '[1,2,3]',
   'a bare number': () => '42',
-  'null': () => 'null',
+  null: () => 'null',
   'an empty body': () => '',
   'white space alone': () => ' \r\n\t ',
   'binary noise': () => Buffer.from(Array.from({ length: 512 }, (_, i) => (i * 151 + 7) & 255)),
   'a form with a broken escape': () => `company_id=${shop.company}&keyword=${card}&amount=10%2`,
   'a form with a NUL': () => `company_id=${shop.company}&keyword=${card}%00&amount=10`,
   'a form with a field twice': () => `company_id=${shop.company}&keyword=${card}&amount=10&amount=1`,
-  'XML': () => `<checkout><amount>10</amount><keyword>${card}</keyword></checkout>`,
-})) test(`${name} is refused and harmless`, () => isHarmless(make()));
+  XML: () => `<checkout><amount>10</amount><keyword>${card}</keyword></checkout>`,
+}))
+  test(`${name} is refused and harmless`, () => isHarmless(make()));
 
 test('a body of 64 KiB is read, one byte more is 413', async () => {
   const padded = (size) => {
@@ -96,7 +120,9 @@ test('a body over the limit that comes in chunks is 413 too', async () => {
   const bytes = Buffer.alloc(70 * 1024, 'x');
   const head = rawRequest(`${shop.base}/checkout`, '', { length: false, headers: ['Transfer-Encoding: chunked'] });
   const raw = await RawSocket.connect(service.port);
-  await raw.write(Buffer.concat([head, Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n0\r\n\r\n')]));
+  await raw.write(
+    Buffer.concat([head, Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n0\r\n\r\n')]),
+  );
   const reply = await raw.reply();
   assert.ok(reply, 'an answer before the connection ends');
   assert.equal(reply.status, 413);
@@ -106,9 +132,43 @@ test('a body over the limit that comes in chunks is 413 too', async () => {
 
 // --- amounts and ids -----------------------------------------------------------------------------
 
-for (const amount of ['0', '-1', '1e2', '0.001', 'NaN', '9223372036854775807.99', '"12,50"', 'true', '"\uff11\uff10"', '"0"', '"-1"', '"1e2"', '"NaN"', '"Infinity"',
-  '"+10"', '" 10"', '"10 "', '"0x10"', '"1_000"', '"1,000.00"', '"10."', '".5"', '"--1"', '1E1', '-0', '0.00', '010', '[10]', '{"v":10}', 'null', '""', '"$10"',
-  '18446744073709551616', '1000000000000000000000', '0.0000000000000000000000001'])
+for (const amount of [
+  '0',
+  '-1',
+  '1e2',
+  '0.001',
+  'NaN',
+  '9223372036854775807.99',
+  '"12,50"',
+  'true',
+  '"\uff11\uff10"',
+  '"0"',
+  '"-1"',
+  '"1e2"',
+  '"NaN"',
+  '"Infinity"',
+  '"+10"',
+  '" 10"',
+  '"10 "',
+  '"0x10"',
+  '"1_000"',
+  '"1,000.00"',
+  '"10."',
+  '".5"',
+  '"--1"',
+  '1E1',
+  '-0',
+  '0.00',
+  '010',
+  '[10]',
+  '{"v":10}',
+  'null',
+  '""',
+  '"$10"',
+  '18446744073709551616',
+  '1000000000000000000000',
+  '0.0000000000000000000000001',
+])
   test(`the amount ${amount} is refused and harmless`, () => isHarmless(literal('amount', amount)));
 
 for (const [field, values] of Object.entries({
@@ -118,15 +178,16 @@ for (const [field, values] of Object.entries({
   register_id: ['9223372036854775808', '-1', 'false'],
 }))
   for (const value of values)
-    test(`the ${field} ${value} is refused and harmless`, () => isHarmless(literal(field, value), { statuses: [200, 400, 403] }));
+    test(`the ${field} ${value} is refused and harmless`, () =>
+      isHarmless(literal(field, value), { statuses: [200, 400, 403] }));
 
-test('a missing company, and another tenant\'s company, are refused', async () => {
+test("a missing company, and another tenant's company, are refused", async () => {
   const { company_id: ignored, ...rest } = body();
   await isHarmless(JSON.stringify(rest));
   await isHarmless(json({ company_id: other.company }), { statuses: [200, 401, 403] });
 });
 
-test('another tenant\'s key, with the right company and signature, finds no card', async () => {
+test("another tenant's key, with the right company and signature, finds no card", async () => {
   const reply = await other.till().checkout({ card, amount: 10, order: newOrder(), company_id: shop.company });
   isJsonReply(reply);
   assert.equal(reply.json.success, false);
@@ -135,10 +196,29 @@ test('another tenant\'s key, with the right company and signature, finds no card
 });
 
 test('odd keywords are unknown cards: 60 KB, quotes, markup, stripes without a number, other scripts', async () => {
-  const odd = ['9'.repeat(60_000), '"\'`;--', '<script>alert(1)</script>', '%B?', ';=?', '%%%%', '../../etc/passwd', '\u0661\u0662\u0663\u0664',
-    'x\u202e1234', `${card}\u200b`, '*', '*1234', `${card}*`, `${card}*abc`, `${card}**1`, '%n%n%n%s', `' OR 1=1 --`];
+  const odd = [
+    '9'.repeat(60_000),
+    '"\'`;--',
+    '<script>alert(1)</script>',
+    '%B?',
+    ';=?',
+    '%%%%',
+    '../../etc/passwd',
+    '\u0661\u0662\u0663\u0664',
+    'x\u202e1234',
+    `${card}\u200b`,
+    '*',
+    '*1234',
+    `${card}*`,
+    `${card}*abc`,
+    `${card}**1`,
+    '%n%n%n%s',
+    `' OR 1=1 --`,
+  ];
   for (const [i, keyword] of odd.entries()) {
-    const reply = await shop.till({ register: 100 + i, site: 100 + i }).checkout({ card: keyword, amount: 10, order: newOrder() });
+    const reply = await shop
+      .till({ register: 100 + i, site: 100 + i })
+      .checkout({ card: keyword, amount: 10, order: newOrder() });
     isJsonReply(reply, keyword.slice(0, 40));
     // A star with nothing behind it is no PIN: the number alone is what was typed.
     if (keyword !== `${card}*`) isRefused(reply, null, { status: reply.status });
@@ -169,8 +249,8 @@ test('a top-up body sent to /checkout or /refund moves nothing', async () => {
 test('missing, wrong and misapplied signatures are 401 and harmless', async () => {
   const text = json();
   const cases = {
-    'missing': null,
-    'empty': '',
+    missing: null,
+    empty: '',
     'of another body': sign(json()),
     'of an empty body': sign(''),
     'of a re-serialised body': sign(JSON.stringify(JSON.parse(text), null, 2)),
@@ -183,22 +263,36 @@ test('missing, wrong and misapplied signatures are 401 and harmless', async () =
     'very long': 'a'.repeat(4000),
   };
   for (const [name, signature] of Object.entries(cases)) {
-    const reply = await till.send('checkout', text, { token: null, headers: signature === null ? {} : { 'X-Kounta-Signature': signature } });
+    const reply = await till.send('checkout', text, {
+      token: null,
+      headers: signature === null ? {} : { 'X-Kounta-Signature': signature },
+    });
     isRefused(reply, null, { status: 401 });
     await nothingMoved(name);
   }
   const pretty = JSON.stringify(JSON.parse(text), null, 2);
-  isRefused(await till.send('checkout', pretty, { headers: { 'X-Kounta-Signature': sign(text) } }), null, { status: 401 });
+  isRefused(await till.send('checkout', pretty, { headers: { 'X-Kounta-Signature': sign(text) } }), null, {
+    status: 401,
+  });
   isRefused(await till.send('checkout', '', { headers: { 'X-Kounta-Signature': sign(text) } }), null, { status: 401 });
   await nothingMoved();
 });
 
 test('a key that no tenant has, and no key, get the same 401 as a bad signature', async () => {
   const bad = await till.send('checkout', json(), { token: 'wrong' });
-  for (const key of ['0'.repeat(32), 'x', shop.key.toUpperCase() === shop.key ? 'y' : shop.key.toUpperCase(), `${shop.key}0`, shop.key.slice(1)]) {
+  for (const key of [
+    '0'.repeat(32),
+    'x',
+    shop.key.toUpperCase() === shop.key ? 'y' : shop.key.toUpperCase(),
+    `${shop.key}0`,
+    shop.key.slice(1),
+  ]) {
     const text = json();
-    const reply = await service.get(`/oseries/${key}/checkout`, { method: 'POST', body: text,
-      headers: { 'Content-Length': Buffer.byteLength(text), 'X-Kounta-Signature': sign(text) } });
+    const reply = await service.get(`/oseries/${key}/checkout`, {
+      method: 'POST',
+      body: text,
+      headers: { 'Content-Length': Buffer.byteLength(text), 'X-Kounta-Signature': sign(text) },
+    });
     assert.equal(reply.status, 401);
     assert.equal(reply.text, bad.text);
   }
@@ -231,14 +325,17 @@ test('two Content-Lengths are refused, equal or not', async () => {
   const text = json();
   const length = Buffer.byteLength(text);
   for (const second of [length, length - 1, length + 10, 0])
-    await rawIsHarmless(rawRequest(`${shop.base}/checkout`, text, { headers: [`Content-Length: ${second}`] }), { statuses: [400] });
+    await rawIsHarmless(rawRequest(`${shop.base}/checkout`, text, { headers: [`Content-Length: ${second}`] }), {
+      statuses: [400],
+    });
 });
 
 test('Transfer-Encoding with Content-Length is refused, either way round', async () => {
   const text = json();
   const chunked = `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n0\r\n\r\n`;
   const signature = `X-Kounta-Signature: ${sign(text)}`;
-  const head = (lines) => Buffer.from([`POST ${shop.base}/checkout HTTP/1.1`, 'Host: t', signature, ...lines, '', chunked].join('\r\n'));
+  const head = (lines) =>
+    Buffer.from([`POST ${shop.base}/checkout HTTP/1.1`, 'Host: t', signature, ...lines, '', chunked].join('\r\n'));
   await rawIsHarmless(head(['Transfer-Encoding: chunked', `Content-Length: ${chunked.length}`]), { statuses: [400] });
   await rawIsHarmless(head([`Content-Length: ${chunked.length}`, 'Transfer-Encoding: chunked']), { statuses: [400] });
   await rawIsHarmless(head(['Transfer-Encoding: chunked', 'Transfer-Encoding: chunked']), { statuses: [400] });
@@ -253,11 +350,22 @@ test('a smuggled second request is not executed', async () => {
 
 test('bad lengths and chunks never pass', async () => {
   const text = json();
-  const withLength = (value) => Buffer.from(`POST ${shop.base}/checkout HTTP/1.1\r\nHost: t\r\nX-Kounta-Signature: ${sign(text)}\r\nContent-Length: ${value}\r\n\r\n${text}`);
+  const withLength = (value) =>
+    Buffer.from(
+      `POST ${shop.base}/checkout HTTP/1.1\r\nHost: t\r\nX-Kounta-Signature: ${sign(text)}\r\nContent-Length: ${value}\r\n\r\n${text}`,
+    );
   for (const value of ['-1', 'abc', '1e3', '0x10', '99999999999999999999', '18446744073709551615'])
     await rawIsHarmless(withLength(value), { mustAnswer: false });
-  const withChunks = (chunks) => Buffer.from(`POST ${shop.base}/checkout HTTP/1.1\r\nHost: t\r\nX-Kounta-Signature: ${sign(text)}\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`);
-  for (const chunks of [`zz\r\n${text}\r\n0\r\n\r\n`, `ffffffffffffffff\r\n${text}`, `-5\r\n${text}\r\n0\r\n\r\n`, `\r\n\r\n`])
+  const withChunks = (chunks) =>
+    Buffer.from(
+      `POST ${shop.base}/checkout HTTP/1.1\r\nHost: t\r\nX-Kounta-Signature: ${sign(text)}\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`,
+    );
+  for (const chunks of [
+    `zz\r\n${text}\r\n0\r\n\r\n`,
+    `ffffffffffffffff\r\n${text}`,
+    `-5\r\n${text}\r\n0\r\n\r\n`,
+    `\r\n\r\n`,
+  ])
     await rawIsHarmless(withChunks(chunks), { mustAnswer: false });
 });
 
@@ -267,8 +375,13 @@ test('a proper chunked body is read like any other', async () => {
   const bytes = Buffer.from(text);
   const chunks = [bytes.subarray(0, 1), bytes.subarray(1, 20), bytes.subarray(20)];
   const raw = await RawSocket.connect(service.port);
-  await raw.write(Buffer.from(`POST ${shop.base}/checkout HTTP/1.1\r\nHost: t\r\nX-Kounta-Signature: ${sign(text)}\r\nTransfer-Encoding: chunked\r\n\r\n`));
-  for (const chunk of chunks) await raw.write(Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]));
+  await raw.write(
+    Buffer.from(
+      `POST ${shop.base}/checkout HTTP/1.1\r\nHost: t\r\nX-Kounta-Signature: ${sign(text)}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    ),
+  );
+  for (const chunk of chunks)
+    await raw.write(Buffer.concat([Buffer.from(`${chunk.length.toString(16)}\r\n`), chunk, Buffer.from('\r\n')]));
   await raw.write('0\r\n\r\n');
   isApproved(await raw.reply(), { amount: '1.00', balance: '9.00' });
   raw.destroy();
@@ -292,15 +405,25 @@ test('pipelined requests are answered in order', async () => {
   const requests = [1, 2, 3].map((amount) => rawRequest(`${shop.base}/checkout`, json({ keyword: number, amount })));
   await raw.write(Buffer.concat([...requests, rawRequest('/nowhere', '')]));
   await raw.reply(4);
-  assert.deepEqual(raw.replies.map((reply) => reply.json.balance), [9, 7, 4, undefined]);
+  assert.deepEqual(
+    raw.replies.map((reply) => reply.json.balance),
+    [9, 7, 4, undefined],
+  );
   assert.equal(raw.replies[3].status, 404);
   raw.destroy();
 });
 
 // Bytes that are no HTTP at all never come from a register; libh2o answers those by itself, in text.
 test('garbage instead of HTTP ends the connection and nothing else', async () => {
-  for (const garbage of ['\x16\x03\x01\x02\x00\x01', 'GET\r\n\r\n', '\0\0\0\0\r\n\r\n', 'POST / HTTP/9.9\r\n\r\n', `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`,
-    `GET / HTTP/1.1\r\n${'X-Header: a\r\n'.repeat(2000)}\r\n`, `GET / HTTP/1.1\r\nX: ${'b'.repeat(200_000)}\r\n\r\n`])
+  for (const garbage of [
+    '\x16\x03\x01\x02\x00\x01',
+    'GET\r\n\r\n',
+    '\0\0\0\0\r\n\r\n',
+    'POST / HTTP/9.9\r\n\r\n',
+    `GET /${'a'.repeat(100_000)} HTTP/1.1\r\n\r\n`,
+    `GET / HTTP/1.1\r\n${'X-Header: a\r\n'.repeat(2000)}\r\n`,
+    `GET / HTTP/1.1\r\nX: ${'b'.repeat(200_000)}\r\n\r\n`,
+  ])
     await rawIsHarmless(Buffer.from(garbage, 'latin1'), { mustAnswer: false, mayBeText: true });
   assert.equal((await service.get('/healthz')).status, 200);
 });
@@ -339,7 +462,7 @@ test('idle connections by the thousand do not keep the service from answering', 
   const idle = [];
   try {
     while (idle.length < count)
-      idle.push(...await Promise.all(Array.from({ length: 100 }, () => RawSocket.connect(calm.port))));
+      idle.push(...(await Promise.all(Array.from({ length: 100 }, () => RawSocket.connect(calm.port)))));
     const start = Date.now();
     isApproved(await tenant.till().checkout({ card: number, amount: 1, order: newOrder() }), { balance: '9.00' });
     isApproved(await tenant.till().checkBalance({ card: number }), { balance: '9.00' });
@@ -428,15 +551,27 @@ test('HTTP/2 streams reset at many points leave every charge made once or not at
   let balance = 500;
   const send = (session, order) => {
     const text = JSON.stringify(tenant.till().fields('checkout', { card: number, amount: 1, order }));
-    return { text, stream: session.request({ ':method': 'POST', ':path': `${tenant.base}/checkout`,
-      'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-kounta-signature': sign(text, TOKEN) }) };
+    return {
+      text,
+      stream: session.request({
+        ':method': 'POST',
+        ':path': `${tenant.base}/checkout`,
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(text),
+        'x-kounta-signature': sign(text, TOKEN),
+      }),
+    };
   };
   for (let round = 0; round < 60; round++) {
     const session = http2.connect(modern.origin);
-    session.on('error', () => { /* cut on purpose */ });
+    session.on('error', () => {
+      /* cut on purpose */
+    });
     const order = newOrder();
     const { text, stream } = send(session, order);
-    stream.on('error', () => { /* cut on purpose */ });
+    stream.on('error', () => {
+      /* cut on purpose */
+    });
     const cut = Math.floor((text.length * (round % 12)) / 11);
     stream.write(text.slice(0, cut));
     if (cut === text.length) stream.end();
@@ -446,7 +581,7 @@ test('HTTP/2 streams reset at many points leave every charge made once or not at
     if (round % 2 === 0) session.close();
     isApproved(await tenant.till().checkout({ card: number, amount: 1, order }), { amount: '1.00' });
     const shown = await tenant.show(number);
-    assert.equal(Number(shown.balance), balance -= 1);
+    assert.equal(Number(shown.balance), (balance -= 1));
   }
   await modern.verifyIsClean();
   await modern.stop();
@@ -457,17 +592,28 @@ test('many HTTP/2 streams at once, half of them reset, are each answered once', 
   const tenant = await newTenant(modern);
   const { number } = await tenant.issue({ amount: '100.00' });
   const session = http2.connect(modern.origin);
-  session.on('error', () => { /* judged below */ });
+  session.on('error', () => {
+    /* judged below */
+  });
   const orders = Array.from({ length: 40 }, newOrder);
-  await Promise.all(orders.map((order, i) => new Promise((resolve) => {
-    const text = JSON.stringify(tenant.till().fields('checkout', { card: number, amount: 1, order }));
-    const stream = session.request({ ':method': 'POST', ':path': `${tenant.base}/checkout`, 'x-kounta-signature': sign(text, TOKEN) });
-    stream.on('error', resolve);
-    stream.on('close', resolve);
-    stream.resume();
-    stream.end(text);
-    if (i % 2 === 0) stream.close(http2.constants.NGHTTP2_CANCEL);
-  })));
+  await Promise.all(
+    orders.map(
+      (order, i) =>
+        new Promise((resolve) => {
+          const text = JSON.stringify(tenant.till().fields('checkout', { card: number, amount: 1, order }));
+          const stream = session.request({
+            ':method': 'POST',
+            ':path': `${tenant.base}/checkout`,
+            'x-kounta-signature': sign(text, TOKEN),
+          });
+          stream.on('error', resolve);
+          stream.on('close', resolve);
+          stream.resume();
+          stream.end(text);
+          if (i % 2 === 0) stream.close(http2.constants.NGHTTP2_CANCEL);
+        }),
+    ),
+  );
   session.destroy();
   for (const order of orders) isApproved(await tenant.till().checkout({ card: number, amount: 1, order }));
   assert.equal((await tenant.show(number)).balance, '60.00');
@@ -478,8 +624,25 @@ test('many HTTP/2 streams at once, half of them reset, are each answered once', 
 // --- paths and methods ---------------------------------------------------------------------------
 
 test('unknown paths are answered in JSON with a length', async () => {
-  for (const path of ['/', '/oseries', '/oseries/', `${shop.base}`, `${shop.base}/`, `${shop.base}/nothing`, `${shop.base}/checkout/`, `${shop.base}//checkout`,
-    '/kseries/x', '/pointone/x', '/api/v1/x', '/admin/tenant/list', '/%00', '/oseries/%2e%2e/checkout', '/..', `/${'a'.repeat(4000)}`, '/oseries?x=1']) {
+  for (const path of [
+    '/',
+    '/oseries',
+    '/oseries/',
+    `${shop.base}`,
+    `${shop.base}/`,
+    `${shop.base}/nothing`,
+    `${shop.base}/checkout/`,
+    `${shop.base}//checkout`,
+    '/kseries/x',
+    '/pointone/x',
+    '/api/v1/x',
+    '/admin/tenant/list',
+    '/%00',
+    '/oseries/%2e%2e/checkout',
+    '/..',
+    `/${'a'.repeat(4000)}`,
+    '/oseries?x=1',
+  ]) {
     for (const method of ['GET', 'POST']) {
       const reply = await service.get(path, { method, headers: { 'Content-Length': 0 } });
       isJsonReply(reply, `${method} ${path}`);

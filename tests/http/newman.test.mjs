@@ -25,22 +25,33 @@ after(async () => {
   await service.stop();
 });
 
-const filled = () => ({ ...environment, values: environment.values.map((value) => (value.key === 'url' ? { ...value, value: demo.DEMO_URL } : value)) });
+const filled = () => ({
+  ...environment,
+  values: environment.values.map((value) => (value.key === 'url' ? { ...value, value: demo.DEMO_URL } : value)),
+});
 
 function newmanRun(options) {
   return new Promise((resolve, reject) => {
-    newman.run({ collection, environment: filled(), reporters: [], ...options }, (error, summary) => (error ? reject(error) : resolve(summary)));
+    newman.run({ collection, environment: filled(), reporters: [], ...options }, (error, summary) =>
+      error ? reject(error) : resolve(summary),
+    );
   });
 }
 
-const failures = (summary) => summary.run.failures.map(({ source, error }) => `${source?.name}: ${error.name} ${error.test ?? ''} ${error.message}`);
+const failures = (summary) =>
+  summary.run.failures.map(
+    ({ source, error }) => `${source?.name}: ${error.name} ${error.test ?? ''} ${error.message}`,
+  );
 
-const requests = (items, folder) => items.flatMap((item) => (item.item ? requests(item.item, item.name) : [{ ...item, folder }]));
+const requests = (items, folder) =>
+  items.flatMap((item) => (item.item ? requests(item.item, item.name) : [{ ...item, folder }]));
 const all = requests(collection.item);
 
 test('the environment names every variable of the collection, and the demo tenant is behind its numbers', () => {
   const known = new Set([...environment.values, ...collection.variable].map(({ key }) => key));
-  const used = new Set([...JSON.stringify(all.map((item) => item.request)).matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name));
+  const used = new Set(
+    [...JSON.stringify(all.map((item) => item.request)).matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name),
+  );
   used.delete('anything'); // a mock server's wildcard: it must have no value
   for (const name of used) assert.ok(known.has(name), `{{${name}}} has no value`);
   const value = (key) => environment.values.find((one) => one.key === key).value;
@@ -69,7 +80,9 @@ test('the walk-through passes from balance to refusals, twice', async () => {
 test('an edited amount and body is signed as edited', async () => {
   const edited = JSON.parse(JSON.stringify(collection));
   const checkout = edited.item[0].item.find((item) => item.name === 'Checkout');
-  checkout.request.body.raw = checkout.request.body.raw.replace('{{amount}}', ' 1.25,\n  "note": "caf\u00e9 {{company_id}} {{$guid}}"').replace('{{order_id}}', '{{$timestamp}}');
+  checkout.request.body.raw = checkout.request.body.raw
+    .replace('{{amount}}', ' 1.25,\n  "note": "caf\u00e9 {{company_id}} {{$guid}}"')
+    .replace('{{order_id}}', '{{$timestamp}}');
   const summary = await newmanRun({ collection: edited, folder: 'Checkout' });
   assert.deepEqual(failures(summary), []);
   const [{ response, request }] = summary.run.executions;
@@ -88,7 +101,10 @@ test('the tests of the collection can fail', async () => {
 
 test('every request has a fallback example, and every example answers JSON that passes as a reply', () => {
   for (const item of all.filter(({ folder }) => folder === 'Payments and gift cards')) {
-    assert.ok(item.response.some(({ name }) => name.startsWith('Fallback')), item.name);
+    assert.ok(
+      item.response.some(({ name }) => name.startsWith('Fallback')),
+      item.name,
+    );
     for (const example of item.response) {
       const reply = JSON.parse(example.body);
       assert.equal(typeof reply.success, 'boolean', `${item.name}: ${example.name}`);
@@ -99,8 +115,13 @@ test('every request has a fallback example, and every example answers JSON that 
   }
   const names = all.find(({ name }) => name === 'Checkout').response.map(({ name }) => name.toLowerCase());
   for (const wanted of ['approved', 'partial', 'declined', 'unknown card', 'expired', 'bad signature'])
-    assert.ok(names.some((name) => name.startsWith(wanted)), wanted);
-  const cards = all.find(({ name }) => name === 'Check balance').response.filter(({ name }) => /reference id/.test(name))
+    assert.ok(
+      names.some((name) => name.startsWith(wanted)),
+      wanted,
+    );
+  const cards = all
+    .find(({ name }) => name === 'Check balance')
+    .response.filter(({ name }) => /reference id/.test(name))
     .map((example) => JSON.parse(example.originalRequest.body.raw.replace(/\{\{\w+\}\}/g, '0')).reference_id);
   assert.equal(new Set(cards).size, 2);
 });

@@ -8,8 +8,28 @@ import https from 'node:https';
 import path from 'node:path';
 import { test } from 'node:test';
 import tls from 'node:tls';
-import { COUNTERPART, RawSocket, Service, TOKEN, areIdentical, freePort, isApproved, isJsonReply, isRefused, movements,
-  newOrder, newTenant, rawRequest, request, run, sign, sleep, spawnHelper, temporaryDirectory, until } from './support.mjs';
+import {
+  COUNTERPART,
+  RawSocket,
+  Service,
+  TOKEN,
+  areIdentical,
+  freePort,
+  isApproved,
+  isJsonReply,
+  isRefused,
+  movements,
+  newOrder,
+  newTenant,
+  rawRequest,
+  request,
+  run,
+  sign,
+  sleep,
+  spawnHelper,
+  temporaryDirectory,
+  until,
+} from './support.mjs';
 
 /** Runs a service for one test and stops it whatever happens. */
 async function withService(options, body) {
@@ -26,7 +46,10 @@ async function withService(options, body) {
 
 /** A start that must fail: {code, stderr}. */
 async function failsToStart(env) {
-  const end = await run(COUNTERPART, ['serve'], { env: { COUNTERPART_LISTEN: `127.0.0.1:${await freePort()}`, ...env }, ms: 20_000 });
+  const end = await run(COUNTERPART, ['serve'], {
+    env: { COUNTERPART_LISTEN: `127.0.0.1:${await freePort()}`, ...env },
+    ms: 20_000,
+  });
   assert.notEqual(end.code, 0, end.stderr);
   assert.equal(end.signal, null, `it ended by ${end.signal}: ${end.stderr}`);
   assert.ok(end.stderr.length > 0, 'it says why');
@@ -36,19 +59,20 @@ async function failsToStart(env) {
 
 // --- health and metrics --------------------------------------------------------------------------
 
-test('healthz is alive, readyz names store and hot tier', () => withService({}, async (service) => {
-  const health = await service.get('/healthz');
-  isJsonReply(health);
-  assert.equal(health.status, 200);
-  const ready = await service.get('/readyz');
-  isJsonReply(ready);
-  assert.equal(ready.status, 200);
-  assert.equal(ready.json.ready, true);
-  assert.deepEqual([ready.json.store.name, ready.json.hot.name], ['sqlite', 'memory']);
-  const head = await service.get('/readyz', { method: 'HEAD' });
-  assert.equal(head.status, 200);
-  assert.equal(head.body.length, 0);
-}));
+test('healthz is alive, readyz names store and hot tier', () =>
+  withService({}, async (service) => {
+    const health = await service.get('/healthz');
+    isJsonReply(health);
+    assert.equal(health.status, 200);
+    const ready = await service.get('/readyz');
+    isJsonReply(ready);
+    assert.equal(ready.status, 200);
+    assert.equal(ready.json.ready, true);
+    assert.deepEqual([ready.json.store.name, ready.json.hot.name], ['sqlite', 'memory']);
+    const head = await service.get('/readyz', { method: 'HEAD' });
+    assert.equal(head.status, 200);
+    assert.equal(head.body.length, 0);
+  }));
 
 /** Prometheus text exposition: Map of name -> {type, samples: [{labels, value}]}. Throws on what is
  *  not of the format. */
@@ -67,11 +91,15 @@ function parseMetrics(text) {
       families.set(meta[2], family);
       continue;
     }
-    const sample = line.match(/^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*",?)*)\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|[+-]Inf|NaN)$/);
+    const sample = line.match(
+      /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*",?)*)\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|[+-]Inf|NaN)$/,
+    );
     assert.ok(sample, `not Prometheus text: ${line}`);
     const name = families.has(sample[1]) ? sample[1] : sample[1].replace(/_(bucket|sum|count)$/, '');
     assert.ok(families.has(name), `no TYPE before: ${line}`);
-    const labels = Object.fromEntries([...(sample[2] ?? '').matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]));
+    const labels = Object.fromEntries(
+      [...(sample[2] ?? '').matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
+    );
     families.get(name).samples.push({ name: sample[1], labels, value: Number(sample[3].replace('Inf', 'Infinity')) });
   }
   return families;
@@ -99,94 +127,133 @@ function isHistogram(family, name) {
   }
 }
 
-test('metrics are Prometheus text with every promised series, and count what happened', () => withService({}, async (service) => {
-  const shop = await newTenant(service);
-  const { number: card } = await shop.issue({ amount: '20.00' });
-  const order = newOrder();
-  for (let i = 0; i < 3; i++) await shop.till().checkout({ card, amount: 5, order });
-  await shop.till().checkout({ card: '9999999999999999', amount: 5, order });
-  await shop.till().checkout({ card, amount: 5, order }, { token: 'wrong' });
-  await shop.till().checkBalance({ card });
-  const reply = await service.get('/metrics');
-  assert.match(reply.headers['content-type'], /^text\/plain; version=0\.0\.4/);
-  assert.equal(Number(reply.headers['content-length']), reply.body.length);
-  const families = parseMetrics(reply.text);
-  isHistogram(families.get('counterpart_request_duration_seconds'), 'counterpart_request_duration_seconds');
-  isHistogram(families.get('counterpart_commit_batch_size'), 'counterpart_commit_batch_size');
-  isHistogram(families.get('counterpart_commit_duration_seconds'), 'counterpart_commit_duration_seconds');
-  const value = (name, labels = {}) => families.get(name)?.samples
-    .filter((sample) => Object.entries(labels).every(([key, one]) => sample.labels[key] === String(one)))
-    .reduce((sum, sample) => sum + sample.value, 0);
-  assert.equal(value('counterpart_commit_queue_depth'), 0);
-  assert.equal(value('counterpart_outcomes_total', { action: 'charge', result: 'ok' }), 3);
-  assert.equal(value('counterpart_outcomes_total', { action: 'charge', result: 'not_found' }), 1);
-  assert.equal(value('counterpart_requests_total', { route: 'oseries.checkout', status: '200' }), 4);
-  assert.equal(value('counterpart_requests_total', { route: 'oseries.checkout', status: '401' }), 1);
-  assert.equal(value('counterpart_requests_total', { route: 'oseries.check_balance', status: '200' }), 1);
-  assert.ok(value('counterpart_signatures_total') >= 6);
-  for (const name of ['counterpart_budget_trips_total', 'counterpart_connections', 'counterpart_connections_refused_total', 'counterpart_hot_hits_total'])
-    assert.ok(families.has(name), name);
-  assert.doesNotMatch(reply.text, new RegExp(`${card}|${shop.key}|${TOKEN}`));
-}));
+test('metrics are Prometheus text with every promised series, and count what happened', () =>
+  withService({}, async (service) => {
+    const shop = await newTenant(service);
+    const { number: card } = await shop.issue({ amount: '20.00' });
+    const order = newOrder();
+    for (let i = 0; i < 3; i++) await shop.till().checkout({ card, amount: 5, order });
+    await shop.till().checkout({ card: '9999999999999999', amount: 5, order });
+    await shop.till().checkout({ card, amount: 5, order }, { token: 'wrong' });
+    await shop.till().checkBalance({ card });
+    const reply = await service.get('/metrics');
+    assert.match(reply.headers['content-type'], /^text\/plain; version=0\.0\.4/);
+    assert.equal(Number(reply.headers['content-length']), reply.body.length);
+    const families = parseMetrics(reply.text);
+    isHistogram(families.get('counterpart_request_duration_seconds'), 'counterpart_request_duration_seconds');
+    isHistogram(families.get('counterpart_commit_batch_size'), 'counterpart_commit_batch_size');
+    isHistogram(families.get('counterpart_commit_duration_seconds'), 'counterpart_commit_duration_seconds');
+    const value = (name, labels = {}) =>
+      families
+        .get(name)
+        ?.samples.filter((sample) => Object.entries(labels).every(([key, one]) => sample.labels[key] === String(one)))
+        .reduce((sum, sample) => sum + sample.value, 0);
+    assert.equal(value('counterpart_commit_queue_depth'), 0);
+    assert.equal(value('counterpart_outcomes_total', { action: 'charge', result: 'ok' }), 3);
+    assert.equal(value('counterpart_outcomes_total', { action: 'charge', result: 'not_found' }), 1);
+    assert.equal(value('counterpart_requests_total', { route: 'oseries.checkout', status: '200' }), 4);
+    assert.equal(value('counterpart_requests_total', { route: 'oseries.checkout', status: '401' }), 1);
+    assert.equal(value('counterpart_requests_total', { route: 'oseries.check_balance', status: '200' }), 1);
+    assert.ok(value('counterpart_signatures_total') >= 6);
+    for (const name of [
+      'counterpart_budget_trips_total',
+      'counterpart_connections',
+      'counterpart_connections_refused_total',
+      'counterpart_hot_hits_total',
+    ])
+      assert.ok(families.has(name), name);
+    assert.doesNotMatch(reply.text, new RegExp(`${card}|${shop.key}|${TOKEN}`));
+  }));
 
 // --- logs ----------------------------------------------------------------------------------------
 
-test('a whole session leaves no card number, PIN, token, key or body in the logs', () => withService({ env: { COUNTERPART_LOG_LEVEL: 'debug' } }, async (service) => {
-  const secrets = { token: 'tok-5d0c1f77e2', pin: '918273645501', marker: 'body-marker-77aa', previous: 'tok-previous-11' };
-  const shop = await newTenant(service, { token: secrets.token, settings: ['--signature-token-previous', secrets.previous, '--last4', 'on'] });
-  const { number: card } = await shop.issue({ amount: '50.00', pin: secrets.pin });
-  const { number: stock } = await shop.issue({ settings: ['--stock'] });
-  const { number: expired } = await shop.issue({ amount: '5.00', expires: '2020-01-01' });
-  const till = shop.till();
-  const order = newOrder();
-  const note = { note: secrets.marker, [secrets.marker]: 1 };
-  for (const typed of [`${card}*${secrets.pin}`, `${card}*${secrets.pin}0`.slice(0, -2), card, stock, expired, `%B${card}^A/B^4912?;${card}=4912?`, card.slice(-4)]) {
-    await till.checkout({ card: typed, amount: 1, order, ...note });
-    await till.checkBalance({ card: typed, ...note });
-    await till.topUp({ card: typed, amount: 1, order: newOrder(), ...note });
-    await till.refund({ card: typed, amount: 1, order, ...note });
-    await till.form('checkout', { card: typed, amount: '1.00', order: newOrder(), ...note });
-  }
-  const text = JSON.stringify(till.fields('checkout', { card, amount: 1, order, ...note }));
-  for (const broken of [text.slice(0, -3), `${text}${text}`, text.replaceAll('"', "'"), `${card} ${secrets.marker}`]) await till.send('checkout', broken);
-  await till.send('checkout', text, { token: 'wrong' });
-  await till.send('checkout', text, { token: null });
-  await till.checkout({ card, amount: 1, order, reference_id: stock, company_id: 1 });
-  await service.get(`${shop.base}/${card}/${secrets.marker}?card=${card}`);
-  await service.cli(['sign', '--tenant', String(shop.id)], { input: text });
-  await shop.show(card);
-  await shop.set('--signature-token', `${secrets.token}-2`);
-  await service.cli(['card', 'issue', '--tenant', String(shop.id), '--number', card, '--amount', '1']);
-  const master = fs.readFileSync(path.join(service.data, 'master.key'), 'utf8').trim();
-  service.child.kill('SIGTERM');
-  await service.ended;
-  assert.ok(service.events.length > 20, 'the session was logged');
-  for (const [name, secret] of Object.entries({ ...secrets, card, stock, expired, key: shop.key, master }))
-    assert.ok(!service.log.includes(secret), `${name} is in the log: ${service.log.split('\n').find((line) => line.includes(secret))}`);
-  const operation = service.events.find((event) => event.event === 'operation');
-  assert.ok(Number.isInteger(operation.request_id) && Number.isInteger(operation.operation_id) && Number.isInteger(operation.card_id));
-}));
+test('a whole session leaves no card number, PIN, token, key or body in the logs', () =>
+  withService({ env: { COUNTERPART_LOG_LEVEL: 'debug' } }, async (service) => {
+    const secrets = {
+      token: 'tok-5d0c1f77e2',
+      pin: '918273645501',
+      marker: 'body-marker-77aa',
+      previous: 'tok-previous-11',
+    };
+    const shop = await newTenant(service, {
+      token: secrets.token,
+      settings: ['--signature-token-previous', secrets.previous, '--last4', 'on'],
+    });
+    const { number: card } = await shop.issue({ amount: '50.00', pin: secrets.pin });
+    const { number: stock } = await shop.issue({ settings: ['--stock'] });
+    const { number: expired } = await shop.issue({ amount: '5.00', expires: '2020-01-01' });
+    const till = shop.till();
+    const order = newOrder();
+    const note = { note: secrets.marker, [secrets.marker]: 1 };
+    for (const typed of [
+      `${card}*${secrets.pin}`,
+      `${card}*${secrets.pin}0`.slice(0, -2),
+      card,
+      stock,
+      expired,
+      `%B${card}^A/B^4912?;${card}=4912?`,
+      card.slice(-4),
+    ]) {
+      await till.checkout({ card: typed, amount: 1, order, ...note });
+      await till.checkBalance({ card: typed, ...note });
+      await till.topUp({ card: typed, amount: 1, order: newOrder(), ...note });
+      await till.refund({ card: typed, amount: 1, order, ...note });
+      await till.form('checkout', { card: typed, amount: '1.00', order: newOrder(), ...note });
+    }
+    const text = JSON.stringify(till.fields('checkout', { card, amount: 1, order, ...note }));
+    for (const broken of [text.slice(0, -3), `${text}${text}`, text.replaceAll('"', "'"), `${card} ${secrets.marker}`])
+      await till.send('checkout', broken);
+    await till.send('checkout', text, { token: 'wrong' });
+    await till.send('checkout', text, { token: null });
+    await till.checkout({ card, amount: 1, order, reference_id: stock, company_id: 1 });
+    await service.get(`${shop.base}/${card}/${secrets.marker}?card=${card}`);
+    await service.cli(['sign', '--tenant', String(shop.id)], { input: text });
+    await shop.show(card);
+    await shop.set('--signature-token', `${secrets.token}-2`);
+    await service.cli(['card', 'issue', '--tenant', String(shop.id), '--number', card, '--amount', '1']);
+    const master = fs.readFileSync(path.join(service.data, 'master.key'), 'utf8').trim();
+    service.child.kill('SIGTERM');
+    await service.ended;
+    assert.ok(service.events.length > 20, 'the session was logged');
+    for (const [name, secret] of Object.entries({ ...secrets, card, stock, expired, key: shop.key, master }))
+      assert.ok(
+        !service.log.includes(secret),
+        `${name} is in the log: ${service.log.split('\n').find((line) => line.includes(secret))}`,
+      );
+    const operation = service.events.find((event) => event.event === 'operation');
+    assert.ok(
+      Number.isInteger(operation.request_id) &&
+        Number.isInteger(operation.operation_id) &&
+        Number.isInteger(operation.card_id),
+    );
+  }));
 
 // --- one process, one key ------------------------------------------------------------------------
 
-test('a second process on the same data directory is refused with a clear message', () => withService({}, async (service) => {
-  const { stderr } = await failsToStart({ COUNTERPART_DATA: service.data });
-  assert.match(stderr, /in use by another counterpart/);
-  assert.match(stderr, new RegExp(String(service.pid)));
-  assert.equal((await service.get('/readyz')).status, 200);
-  await service.verifyIsClean();
-}));
+test('a second process on the same data directory is refused with a clear message', () =>
+  withService({}, async (service) => {
+    const { stderr } = await failsToStart({ COUNTERPART_DATA: service.data });
+    assert.match(stderr, /in use by another counterpart/);
+    assert.match(stderr, new RegExp(String(service.pid)));
+    assert.equal((await service.get('/readyz')).status, 200);
+    await service.verifyIsClean();
+  }));
 
-test('an address that is taken is refused with a clear message', () => withService({}, async (service) => {
-  const { stderr } = await failsToStart({ COUNTERPART_DATA: path.join(temporaryDirectory(), 'var'), COUNTERPART_LISTEN: `127.0.0.1:${service.port}` });
-  assert.match(stderr, /cannot listen/);
-}));
+test('an address that is taken is refused with a clear message', () =>
+  withService({}, async (service) => {
+    const { stderr } = await failsToStart({
+      COUNTERPART_DATA: path.join(temporaryDirectory(), 'var'),
+      COUNTERPART_LISTEN: `127.0.0.1:${service.port}`,
+    });
+    assert.match(stderr, /cannot listen/);
+  }));
 
-test('key and socket are the owner\'s alone', () => withService({}, async (service) => {
-  for (const file of ['master.key', 'admin.sock'])
-    assert.equal(fs.statSync(path.join(service.data, file)).mode & 0o077, 0, file);
-  assert.equal(fs.statSync(service.data).mode & 0o077, 0, 'the data directory');
-}));
+test("key and socket are the owner's alone", () =>
+  withService({}, async (service) => {
+    for (const file of ['master.key', 'admin.sock'])
+      assert.equal(fs.statSync(path.join(service.data, file)).mode & 0o077, 0, file);
+    assert.equal(fs.statSync(service.data).mode & 0o077, 0, 'the data directory');
+  }));
 
 test('a wrong, a missing and a widely readable master key are refused, and the right one still works', async () => {
   const service = await Service.start();
@@ -217,68 +284,120 @@ test('a wrong, a missing and a widely readable master key are refused, and the r
 
 test('a configuration that cannot be meant is refused by name', async () => {
   const data = path.join(temporaryDirectory(), 'var');
-  for (const [name, value] of Object.entries({ THREADS: '0', BATCH_MAX: '513', HTTP2: 'maybe', LISTEN: 'nowhere', LOG_LEVEL: 'loud', REQUEST_TIMEOUT_S: '-1',
-    TRUSTED_PROXIES: '10.0.0.0/99', DATABASE: 'postgresql://x', REDIS: 'redis://x', TLS_CERT: '/nowhere', CONNEXIONS_MAX: '5', PROFILES: '/nowhere' })) {
+  for (const [name, value] of Object.entries({
+    THREADS: '0',
+    BATCH_MAX: '513',
+    HTTP2: 'maybe',
+    LISTEN: 'nowhere',
+    LOG_LEVEL: 'loud',
+    REQUEST_TIMEOUT_S: '-1',
+    TRUSTED_PROXIES: '10.0.0.0/99',
+    DATABASE: 'postgresql://x',
+    REDIS: 'redis://x',
+    TLS_CERT: '/nowhere',
+    CONNEXIONS_MAX: '5',
+    PROFILES: '/nowhere',
+  })) {
     const { stderr } = await failsToStart({ COUNTERPART_DATA: data, [`COUNTERPART_${name}`]: value });
-    assert.match(stderr, name === 'LISTEN' ? /listen/ : name === 'PROFILES' ? /nowhere/ : new RegExp(`COUNTERPART_${name}`), stderr);
+    assert.match(
+      stderr,
+      name === 'LISTEN' ? /listen/ : name === 'PROFILES' ? /nowhere/ : new RegExp(`COUNTERPART_${name}`),
+      stderr,
+    );
   }
 });
 
 // --- reloads -------------------------------------------------------------------------------------
 
 async function certificate(folder, name) {
-  const key = path.join(folder, `${name}.key`), cert = path.join(folder, `${name}.crt`);
-  const made = await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-    '-subj', `/CN=${name}.test`, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert]);
+  const key = path.join(folder, `${name}.key`),
+    cert = path.join(folder, `${name}.crt`);
+  const made = await run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}.test`,
+    '-addext',
+    'subjectAltName=IP:127.0.0.1',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ]);
   assert.equal(made.code, 0, made.stderr);
   return { key, cert };
 }
 
 test('TLS is served, and a new certificate is taken up on SIGHUP without dropping anyone', async () => {
   const folder = temporaryDirectory();
-  const first = await certificate(folder, 'first'), second = await certificate(folder, 'second');
-  const cert = path.join(folder, 'live.crt'), key = path.join(folder, 'live.key');
-  const install = (pair) => { fs.copyFileSync(pair.cert, cert); fs.copyFileSync(pair.key, key); };
+  const first = await certificate(folder, 'first'),
+    second = await certificate(folder, 'second');
+  const cert = path.join(folder, 'live.crt'),
+    key = path.join(folder, 'live.key');
+  const install = (pair) => {
+    fs.copyFileSync(pair.cert, cert);
+    fs.copyFileSync(pair.key, key);
+  };
   install(first);
-  await withService({ scheme: 'https', env: { COUNTERPART_TLS_CERT: cert, COUNTERPART_TLS_KEY: key } }, async (service) => {
-    const ca = [fs.readFileSync(first.cert), fs.readFileSync(second.cert)];
-    const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca });
-    const subject = (agentOf) => new Promise((resolve, reject) => {
-      https.get(`${service.origin}/healthz`, { agent: agentOf, ca }, (res) => {
-        const { CN } = res.socket.getPeerCertificate().subject;
-        res.resume().once('end', () => resolve(CN));
-      }).once('error', reject);
-    });
-    const shop = await newTenant(service);
-    const { number: card } = await shop.issue({ amount: '10.00' });
-    isApproved(await shop.till().checkBalance({ card }, { client: https, ca, agent: false }), { balance: '10.00' });
-    assert.equal(await subject(agent), 'first.test');
-    install(second);
-    service.signal('SIGHUP');
-    await until('the second certificate', async () => (await subject(false)) === 'second.test', 5000);
-    assert.equal(await subject(agent), 'first.test', 'the connection from before is still the same one');
-    agent.destroy();
-    // A file that cannot be used leaves the last good one in force.
-    fs.writeFileSync(cert, 'rubbish');
-    service.signal('SIGHUP');
-    await sleep(300);
-    assert.equal(await subject(false), 'second.test');
-    await assert.rejects(request(`http://127.0.0.1:${service.port}/healthz`, { method: 'GET', agent: false, ms: 3000 }), 'plain HTTP on a TLS port');
-    assert.equal(await subject(false), 'second.test');
-  });
+  await withService(
+    { scheme: 'https', env: { COUNTERPART_TLS_CERT: cert, COUNTERPART_TLS_KEY: key } },
+    async (service) => {
+      const ca = [fs.readFileSync(first.cert), fs.readFileSync(second.cert)];
+      const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca });
+      const subject = (agentOf) =>
+        new Promise((resolve, reject) => {
+          https
+            .get(`${service.origin}/healthz`, { agent: agentOf, ca }, (res) => {
+              const { CN } = res.socket.getPeerCertificate().subject;
+              res.resume().once('end', () => resolve(CN));
+            })
+            .once('error', reject);
+        });
+      const shop = await newTenant(service);
+      const { number: card } = await shop.issue({ amount: '10.00' });
+      isApproved(await shop.till().checkBalance({ card }, { client: https, ca, agent: false }), { balance: '10.00' });
+      assert.equal(await subject(agent), 'first.test');
+      install(second);
+      service.signal('SIGHUP');
+      await until('the second certificate', async () => (await subject(false)) === 'second.test', 5000);
+      assert.equal(await subject(agent), 'first.test', 'the connection from before is still the same one');
+      agent.destroy();
+      // A file that cannot be used leaves the last good one in force.
+      fs.writeFileSync(cert, 'rubbish');
+      service.signal('SIGHUP');
+      await sleep(300);
+      assert.equal(await subject(false), 'second.test');
+      await assert.rejects(
+        request(`http://127.0.0.1:${service.port}/healthz`, { method: 'GET', agent: false, ms: 3000 }),
+        'plain HTTP on a TLS port',
+      );
+      assert.equal(await subject(false), 'second.test');
+    },
+  );
 });
 
 test('over TLS HTTP/2 is chosen only where it is switched on', async () => {
   const pair = await certificate(temporaryDirectory(), 'h2');
   const env = { COUNTERPART_TLS_CERT: pair.cert, COUNTERPART_TLS_KEY: pair.key };
   const ca = fs.readFileSync(pair.cert);
-  const chosen = (service) => new Promise((resolve, reject) => {
-    const socket = tls.connect({ host: '127.0.0.1', port: service.port, ca, ALPNProtocols: ['h2', 'http/1.1'] }, () => {
-      resolve(socket.alpnProtocol);
-      socket.destroy();
+  const chosen = (service) =>
+    new Promise((resolve, reject) => {
+      const socket = tls.connect(
+        { host: '127.0.0.1', port: service.port, ca, ALPNProtocols: ['h2', 'http/1.1'] },
+        () => {
+          resolve(socket.alpnProtocol);
+          socket.destroy();
+        },
+      );
+      socket.once('error', reject);
     });
-    socket.once('error', reject);
-  });
   await withService({ scheme: 'https', env }, async (service) => assert.notEqual(await chosen(service), 'h2'));
   await withService({ scheme: 'https', env: { ...env, COUNTERPART_HTTP2: 'on' } }, async (service) => {
     assert.equal(await chosen(service), 'h2');
@@ -286,19 +405,27 @@ test('over TLS HTTP/2 is chosen only where it is switched on', async () => {
     const { number: card } = await shop.issue({ amount: '10.00' });
     const session = http2.connect(service.origin, { ca });
     const text = JSON.stringify(shop.till().fields('checkout', { card, amount: 1, order: newOrder() }));
-    const send = () => new Promise((resolve, reject) => {
-      const parts = [];
-      const stream = session.request({ ':method': 'POST', ':path': `${shop.base}/checkout`, 'content-type': 'application/json', 'x-kounta-signature': sign(text) });
-      let headers;
-      stream.once('response', (received) => { headers = received; });
-      stream.on('data', (part) => parts.push(part));
-      stream.once('error', reject);
-      stream.once('end', () => {
-        const body = Buffer.concat(parts);
-        resolve({ status: headers[':status'], headers, body, text: body.toString(), json: JSON.parse(body) });
+    const send = () =>
+      new Promise((resolve, reject) => {
+        const parts = [];
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': `${shop.base}/checkout`,
+          'content-type': 'application/json',
+          'x-kounta-signature': sign(text),
+        });
+        let headers;
+        stream.once('response', (received) => {
+          headers = received;
+        });
+        stream.on('data', (part) => parts.push(part));
+        stream.once('error', reject);
+        stream.once('end', () => {
+          const body = Buffer.concat(parts);
+          resolve({ status: headers[':status'], headers, body, text: body.toString(), json: JSON.parse(body) });
+        });
+        stream.end(text);
       });
-      stream.end(text);
-    });
     const [first, second] = await Promise.all([send(), send()]);
     isApproved(first, { amount: '1.00', balance: '9.00' });
     areIdentical(first, second);
@@ -316,39 +443,74 @@ test('a profile renames every request and reply field on SIGHUP, without rebuild
   await withService({ env: { COUNTERPART_PROFILES: folder } }, async (service) => {
     const shop = await newTenant(service, { settings: ['--profile', 'dialect'] });
     const { number: card } = await shop.issue({ amount: '100.00' });
-    isApproved(await shop.till().checkout({ card, amount: 10, order: newOrder() }), { amount: '10.00', balance: '90.00' });
+    isApproved(await shop.till().checkout({ card, amount: 10, order: newOrder() }), {
+      amount: '10.00',
+      balance: '90.00',
+    });
 
     const rename = (name) => `x_${name}_x`;
     const renamed = JSON.parse(JSON.stringify(BUILT_IN_PROFILE));
     for (const fields of Object.values(renamed.request))
       for (const [field, names] of Object.entries(fields)) fields[field] = names.map(rename);
-    const lists = [renamed.reply.refusal, ...Object.values(renamed.reply).filter((one) => !Array.isArray(one)).flatMap((one) => [one.success, one.failure])];
+    const lists = [
+      renamed.reply.refusal,
+      ...Object.values(renamed.reply)
+        .filter((one) => !Array.isArray(one))
+        .flatMap((one) => [one.success, one.failure]),
+    ];
     for (const list of lists) for (const pair of list) pair.name = rename(pair.name);
     write(renamed);
     service.signal('SIGHUP');
     const till = shop.till();
-    const send = (action, fields) => till.send(action, JSON.stringify(
-      Object.fromEntries(Object.entries(till.fields(action, fields)).map(([name, value]) => [rename(name), value]))));
+    const send = (action, fields) =>
+      till.send(
+        action,
+        JSON.stringify(
+          Object.fromEntries(Object.entries(till.fields(action, fields)).map(([name, value]) => [rename(name), value])),
+        ),
+      );
     const names = (reply) => Object.keys(reply.json);
-    await until('the new names', async () => names(await send('check-balance', { card })).includes(rename('balance')), 5000);
+    await until(
+      'the new names',
+      async () => names(await send('check-balance', { card })).includes(rename('balance')),
+      5000,
+    );
 
     const order = newOrder();
     const paid = await send('checkout', { card, amount: 10, order });
     assert.equal(paid.status, 200, paid.text);
-    assert.deepEqual(names(paid), BUILT_IN_PROFILE.reply.checkout.success.map(({ name }) => rename(name)));
+    assert.deepEqual(
+      names(paid),
+      BUILT_IN_PROFILE.reply.checkout.success.map(({ name }) => rename(name)),
+    );
     assert.equal(paid.json[rename('balance')], 80);
     areIdentical(await send('checkout', { card, amount: 10, order }), paid);
     const loaded = await send('top-up', { card, amount: 5, order: newOrder() });
-    assert.deepEqual(names(loaded), BUILT_IN_PROFILE.reply.top_up.success.map(({ name }) => rename(name)));
+    assert.deepEqual(
+      names(loaded),
+      BUILT_IN_PROFILE.reply.top_up.success.map(({ name }) => rename(name)),
+    );
     const given = await send('refund', { card, amount: 10, order });
-    assert.deepEqual(names(given), BUILT_IN_PROFILE.reply.refund.success.map(({ name }) => rename(name)));
+    assert.deepEqual(
+      names(given),
+      BUILT_IN_PROFILE.reply.refund.success.map(({ name }) => rename(name)),
+    );
     assert.equal(given.json[rename('balance')], 95);
     const looked = await send('check-balance', { card });
-    assert.deepEqual(names(looked), BUILT_IN_PROFILE.reply.check_balance.success.map(({ name }) => rename(name)));
+    assert.deepEqual(
+      names(looked),
+      BUILT_IN_PROFILE.reply.check_balance.success.map(({ name }) => rename(name)),
+    );
     const refused = await send('checkout', { card: '0000111122223333', amount: 10, order });
-    assert.deepEqual(names(refused), BUILT_IN_PROFILE.reply.checkout.failure.map(({ name }) => rename(name)));
+    assert.deepEqual(
+      names(refused),
+      BUILT_IN_PROFILE.reply.checkout.failure.map(({ name }) => rename(name)),
+    );
     const unreadable = await till.send('checkout', '{');
-    assert.deepEqual(names(unreadable), BUILT_IN_PROFILE.reply.refusal.map(({ name }) => rename(name)));
+    assert.deepEqual(
+      names(unreadable),
+      BUILT_IN_PROFILE.reply.refusal.map(({ name }) => rename(name)),
+    );
     // The old names mean nothing any more: no company, no card.
     const old = await till.checkout({ card, amount: 10, order });
     assert.equal(old.json[rename('success')], false, old.text);
@@ -362,20 +524,21 @@ test('a profile renames every request and reply field on SIGHUP, without rebuild
   });
 });
 
-test('a change of a tenant holds for the next request', () => withService({}, async (service) => {
-  const shop = await newTenant(service);
-  const { number: card } = await shop.issue({ amount: '10.00' });
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  const till = shop.till({ agent });
-  isApproved(await till.checkBalance({ card }));
-  for (let i = 0; i < 5; i++) {
-    await shop.set('--check-balance', 'off');
-    isRefused(await till.checkBalance({ card }), /switched off/);
-    await shop.set('--check-balance', 'on');
+test('a change of a tenant holds for the next request', () =>
+  withService({}, async (service) => {
+    const shop = await newTenant(service);
+    const { number: card } = await shop.issue({ amount: '10.00' });
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const till = shop.till({ agent });
     isApproved(await till.checkBalance({ card }));
-  }
-  agent.destroy();
-}));
+    for (let i = 0; i < 5; i++) {
+      await shop.set('--check-balance', 'off');
+      isRefused(await till.checkBalance({ card }), /switched off/);
+      await shop.set('--check-balance', 'on');
+      isApproved(await till.checkBalance({ card }));
+    }
+    agent.destroy();
+  }));
 
 // --- ending --------------------------------------------------------------------------------------
 
@@ -383,16 +546,28 @@ test('SIGTERM under load loses no accepted request', async () => {
   const service = await Service.start();
   const shop = await newTenant(service);
   const { number: card } = await shop.issue({ amount: '500.00' });
-  let answered = 0, unanswered = 0;
+  let answered = 0,
+    unanswered = 0;
   for (let round = 0; round < 3; round++) {
     const sockets = await Promise.all(Array.from({ length: 40 }, () => RawSocket.connect(service.port)));
     // Accepted for certain: each has had an answer already.
-    await Promise.all(sockets.map(async (raw) => {
-      await raw.write(rawRequest(`${shop.base}/check-balance`, JSON.stringify(shop.till().fields('check-balance', { card }))));
-      isApproved(await raw.reply(1));
-    }));
+    await Promise.all(
+      sockets.map(async (raw) => {
+        await raw.write(
+          rawRequest(`${shop.base}/check-balance`, JSON.stringify(shop.till().fields('check-balance', { card }))),
+        );
+        isApproved(await raw.reply(1));
+      }),
+    );
     const orders = sockets.map(() => newOrder());
-    sockets.forEach((raw, i) => raw.write(rawRequest(`${shop.base}/checkout`, JSON.stringify(shop.till().fields('checkout', { card, amount: 1, order: orders[i] })))));
+    sockets.forEach((raw, i) =>
+      raw.write(
+        rawRequest(
+          `${shop.base}/checkout`,
+          JSON.stringify(shop.till().fields('checkout', { card, amount: 1, order: orders[i] })),
+        ),
+      ),
+    );
     await sleep(round * 2);
     service.child.kill('SIGTERM');
     await Promise.all(sockets.map((raw) => raw.reply(2)));
@@ -401,7 +576,11 @@ test('SIGTERM under load loses no accepted request', async () => {
     for (const raw of sockets) raw.destroy();
     await service.restart();
     await service.verifyIsClean();
-    const recorded = new Map((await shop.show(card)).entries.filter((entry) => entry.action === 'charge').map((entry) => [entry.order_id, entry]));
+    const recorded = new Map(
+      (await shop.show(card)).entries
+        .filter((entry) => entry.action === 'charge')
+        .map((entry) => [entry.order_id, entry]),
+    );
     results.forEach((reply, i) => {
       if (reply) {
         isApproved(reply, { amount: '1.00' });
@@ -439,33 +618,55 @@ test('SIGINT ends it as SIGTERM does', async () => {
 
 // --- limits and proxies --------------------------------------------------------------------------
 
-test('beyond the connection limit a client gets 503 in JSON, and a freed place is used again', () => withService({ env: { COUNTERPART_CONNECTIONS_MAX: '20' } }, async (service) => {
-  const shop = await newTenant(service);
-  const { number: card } = await shop.issue({ amount: '10.00' });
-  const held = await Promise.all(Array.from({ length: 20 }, () => RawSocket.connect(service.port)));
-  for (const raw of held) {
-    await raw.write('GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
-    assert.equal((await raw.reply(1)).status, 200);
-  }
-  const refused = await RawSocket.connect(service.port);
-  await refused.write(rawRequest(`${shop.base}/check-balance`, JSON.stringify(shop.till().fields('check-balance', { card }))));
-  const reply = await refused.reply(1);
-  assert.ok(reply, 'an answer, not just a closed door');
-  isRefused(reply, null, { status: 503 });
-  await refused.closed();
-  refused.destroy();
-  held.pop().destroy();
-  await until('the freed place', async () => (await shop.till().checkBalance({ card }).catch(() => ({}))).status === 200, 5000);
-  for (const raw of held) raw.destroy();
-  await until('all places', async () => /^counterpart_connections_refused_total [1-9]/m.test((await service.get('/metrics').catch(() => ({ text: '' }))).text), 5000);
-}));
+test('beyond the connection limit a client gets 503 in JSON, and a freed place is used again', () =>
+  withService({ env: { COUNTERPART_CONNECTIONS_MAX: '20' } }, async (service) => {
+    const shop = await newTenant(service);
+    const { number: card } = await shop.issue({ amount: '10.00' });
+    const held = await Promise.all(Array.from({ length: 20 }, () => RawSocket.connect(service.port)));
+    for (const raw of held) {
+      await raw.write('GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
+      assert.equal((await raw.reply(1)).status, 200);
+    }
+    const refused = await RawSocket.connect(service.port);
+    await refused.write(
+      rawRequest(`${shop.base}/check-balance`, JSON.stringify(shop.till().fields('check-balance', { card }))),
+    );
+    const reply = await refused.reply(1);
+    assert.ok(reply, 'an answer, not just a closed door');
+    isRefused(reply, null, { status: 503 });
+    await refused.closed();
+    refused.destroy();
+    held.pop().destroy();
+    await until(
+      'the freed place',
+      async () =>
+        (
+          await shop
+            .till()
+            .checkBalance({ card })
+            .catch(() => ({}))
+        ).status === 200,
+      5000,
+    );
+    for (const raw of held) raw.destroy();
+    await until(
+      'all places',
+      async () =>
+        /^counterpart_connections_refused_total [1-9]/m.test(
+          (await service.get('/metrics').catch(() => ({ text: '' }))).text,
+        ),
+      5000,
+    );
+  }));
 
 test('X-Forwarded-For is believed from trusted proxies only, and only its last untrusted hop', async () => {
   const clientOf = async (service, forwarded) => {
     const shop = await newTenant(service);
     const before = service.events.length;
     await shop.till().checkBalance({ card: '1234' }, { token: 'wrong', headers: { 'X-Forwarded-For': forwarded } });
-    return (await until('the log line', () => service.events.slice(before).find((event) => event.event === 'signature'), 3000)).client;
+    return (
+      await until('the log line', () => service.events.slice(before).find((event) => event.event === 'signature'), 3000)
+    ).client;
   };
   await withService({ env: { COUNTERPART_TRUSTED_PROXIES: '127.0.0.0/8, 10.0.0.0/8' } }, async (service) => {
     assert.equal(await clientOf(service, '203.0.113.7'), '203.0.113.7');
@@ -476,15 +677,24 @@ test('X-Forwarded-For is believed from trusted proxies only, and only its last u
   await withService({}, async (service) => assert.equal(await clientOf(service, '203.0.113.7'), '127.0.0.1'));
 });
 
-test('every reply carries a request id of its own, which the log knows', () => withService({}, async (service) => {
-  const shop = await newTenant(service);
-  const { number: card } = await shop.issue({ amount: '10.00' });
-  const one = await shop.till().checkout({ card, amount: 1, order: newOrder() });
-  const two = await shop.till().checkout({ card, amount: 1, order: newOrder() });
-  assert.notEqual(one.headers['x-request-id'], two.headers['x-request-id']);
-  await until('the log lines', () => [one, two].every((reply) => service.events.some((event) => event.event === 'operation' &&
-    String(event.request_id) === reply.headers['x-request-id'])), 3000);
-}));
+test('every reply carries a request id of its own, which the log knows', () =>
+  withService({}, async (service) => {
+    const shop = await newTenant(service);
+    const { number: card } = await shop.issue({ amount: '10.00' });
+    const one = await shop.till().checkout({ card, amount: 1, order: newOrder() });
+    const two = await shop.till().checkout({ card, amount: 1, order: newOrder() });
+    assert.notEqual(one.headers['x-request-id'], two.headers['x-request-id']);
+    await until(
+      'the log lines',
+      () =>
+        [one, two].every((reply) =>
+          service.events.some(
+            (event) => event.event === 'operation' && String(event.request_id) === reply.headers['x-request-id'],
+          ),
+        ),
+      3000,
+    );
+  }));
 
 // --- a store in trouble --------------------------------------------------------------------------
 
@@ -520,47 +730,64 @@ test('a full disk is told in JSON within the deadline, and service resumes witho
     await until('readyz to be red', async () => (await service.get('/readyz')).status === 503, 10_000);
     isApproved(await till.checkBalance({ card }), { balance: '9.00' });
     await limit('unlimited');
-    await until('the next checkout to work', async () => (await till.checkout({ card, amount: 1, order })).json.success, 10_000);
+    await until(
+      'the next checkout to work',
+      async () => (await till.checkout({ card, amount: 1, order })).json.success,
+      10_000,
+    );
     await until('readyz to be green', async () => (await service.get('/readyz')).status === 200, 10_000);
     isApproved(await till.checkBalance({ card }), { balance: '8.00' });
     await service.verifyIsClean();
   });
 });
 
-test('a locked database is told in JSON within the deadline, and what was told as not done is not done later', () => withService({}, async (service) => {
-  const shop = await newTenant(service);
-  const { number: card } = await shop.issue({ amount: '10.00' });
-  const till = shop.till();
-  const locker = spawnHelper('sqlite3', [path.join(service.data, 'counterpart.sqlite')]);
-  let said = '';
-  locker.stdout.on('data', (data) => { said += data; });
-  locker.stderr.on('data', (data) => { said += data; });
-  locker.stdin.write('BEGIN IMMEDIATE;\nSELECT \'locked\';\n');
-  await until('the lock', () => said.includes('locked'), 5000);
-  const orders = Array.from({ length: 20 }, newOrder);
-  // Some are taken by the committer, which waits for the lock; the others wait in its queue.
-  const replies = await Promise.all(orders.map(async (order, i) => {
-    await sleep(i * 100);
-    return isRefusedInTime(() => till.checkout({ card, amount: '0.10', order }));
+test('a locked database is told in JSON within the deadline, and what was told as not done is not done later', () =>
+  withService({}, async (service) => {
+    const shop = await newTenant(service);
+    const { number: card } = await shop.issue({ amount: '10.00' });
+    const till = shop.till();
+    const locker = spawnHelper('sqlite3', [path.join(service.data, 'counterpart.sqlite')]);
+    let said = '';
+    locker.stdout.on('data', (data) => {
+      said += data;
+    });
+    locker.stderr.on('data', (data) => {
+      said += data;
+    });
+    locker.stdin.write("BEGIN IMMEDIATE;\nSELECT 'locked';\n");
+    await until('the lock', () => said.includes('locked'), 5000);
+    const orders = Array.from({ length: 20 }, newOrder);
+    // Some are taken by the committer, which waits for the lock; the others wait in its queue.
+    const replies = await Promise.all(
+      orders.map(async (order, i) => {
+        await sleep(i * 100);
+        return isRefusedInTime(() => till.checkout({ card, amount: '0.10', order }));
+      }),
+    );
+    const notDone = orders.filter((_, i) => /^Not done|Nothing was charged/.test(replies[i].json.error));
+    for (const reply of replies) assert.match(reply.json.error, /^Not done|Nothing was charged|^Not confirmed/);
+    assert.ok(notDone.length > 0);
+    isApproved(await till.checkBalance({ card }), { balance: '10.00' });
+    locker.stdin.end('ROLLBACK;\n');
+    const next = newOrder();
+    await until(
+      'the next checkout to work',
+      async () => (await till.checkout({ card, amount: 1, order: next })).json.success,
+      10_000,
+    );
+    const charged = movements(await shop.show(card)).map((entry) => entry.order_id);
+    for (const order of notDone)
+      assert.ok(!charged.includes(order), `order ${order} was told as not done and is charged`);
+    for (const order of orders) isApproved(await till.checkout({ card, amount: '0.10', order }), { amount: '0.10' });
+    isApproved(await till.checkBalance({ card }), { balance: '7.00' });
+    await service.verifyIsClean();
   }));
-  const notDone = orders.filter((_, i) => /^Not done|Nothing was charged/.test(replies[i].json.error));
-  for (const reply of replies) assert.match(reply.json.error, /^Not done|Nothing was charged|^Not confirmed/);
-  assert.ok(notDone.length > 0);
-  isApproved(await till.checkBalance({ card }), { balance: '10.00' });
-  locker.stdin.end('ROLLBACK;\n');
-  const next = newOrder();
-  await until('the next checkout to work', async () => (await till.checkout({ card, amount: 1, order: next })).json.success, 10_000);
-  const charged = movements(await shop.show(card)).map((entry) => entry.order_id);
-  for (const order of notDone) assert.ok(!charged.includes(order), `order ${order} was told as not done and is charged`);
-  for (const order of orders) isApproved(await till.checkout({ card, amount: '0.10', order }), { amount: '0.10' });
-  isApproved(await till.checkBalance({ card }), { balance: '7.00' });
-  await service.verifyIsClean();
-}));
 
-test('signing through the CLI gives what a register sends', () => withService({}, async (service) => {
-  const shop = await newTenant(service);
-  const text = '{"a":"caf\u00e9"}\n';
-  const { stdout, code } = await service.cli(['sign', '--tenant', String(shop.id)], { input: text });
-  assert.equal(code, 0);
-  assert.ok(stdout.includes(sign(text)), stdout);
-}));
+test('signing through the CLI gives what a register sends', () =>
+  withService({}, async (service) => {
+    const shop = await newTenant(service);
+    const text = '{"a":"caf\u00e9"}\n';
+    const { stdout, code } = await service.cli(['sign', '--tenant', String(shop.id)], { input: text });
+    assert.equal(code, 0);
+    assert.ok(stdout.includes(sign(text)), stdout);
+  }));

@@ -1,8 +1,20 @@
 // The four actions of an O-Series register, from the happy path to every refusal a cashier can meet.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Service, TOKEN, areIdentical, cardNumber, isApproved, isRefused, movements, newOrder,
-  newTenant, sign, sleep, stillIn } from './support.mjs';
+import {
+  Service,
+  TOKEN,
+  areIdentical,
+  cardNumber,
+  isApproved,
+  isRefused,
+  movements,
+  newOrder,
+  newTenant,
+  sign,
+  sleep,
+  stillIn,
+} from './support.mjs';
 
 let service, shop, till;
 
@@ -66,8 +78,17 @@ test('the look-up sees each movement at once', async () => {
 test('ids and amounts may be numbers or numeric strings', async () => {
   const card = await issue('100.00');
   const order = newOrder();
-  const reply = await till.send('checkout', JSON.stringify({ company_id: '5678', site_id: '923',
-    register_id: '9091', order_id: String(order), keyword: card, amount: '10.50' }));
+  const reply = await till.send(
+    'checkout',
+    JSON.stringify({
+      company_id: '5678',
+      site_id: '923',
+      register_id: '9091',
+      order_id: String(order),
+      keyword: card,
+      amount: '10.50',
+    }),
+  );
   isApproved(reply, { amount: '10.50', balance: '89.50' });
   areIdentical(await till.checkout({ card, amount: 10.5, order }), reply);
 });
@@ -84,7 +105,8 @@ test('a form body works whatever its content type says', async () => {
 
 test('odd spacing and escapes are read and signed as they came', async () => {
   const card = await issue('100.00');
-  const text = `\r\n { "amount" : 1.50 ,"keyword":"${card.replace(/./g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}",\t"company_id":5678,` +
+  const text =
+    `\r\n { "amount" : 1.50 ,"keyword":"${card.replace(/./g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}",\t"company_id":5678,` +
     `"note":"caf\\u00e9 \\/ cr\u00e8me", "order_id": ${newOrder()} }\n`;
   isApproved(await till.send('checkout', text), { amount: '1.50', balance: '98.50' });
 });
@@ -116,7 +138,11 @@ test('a number with letters is the same in either case', async () => {
 
 test('a swiped card is found by the account part of its stripe', async () => {
   const card = await issue('100.00');
-  for (const stripe of [`%B${card}^GIFT/CARD^49121010000?;${card}=49121010000?`, `;${card}=49121010000?`, `%B${card}^GIFT/CARD^4912?`])
+  for (const stripe of [
+    `%B${card}^GIFT/CARD^49121010000?;${card}=49121010000?`,
+    `;${card}=49121010000?`,
+    `%B${card}^GIFT/CARD^4912?`,
+  ])
     isApproved(await till.checkBalance({ card: stripe }), { balance: '100.00' });
 });
 
@@ -140,7 +166,10 @@ test('with partial approval refused the sentence tells the balance', async () =>
   const strict = await newTenant(service, { settings: ['--partial', 'refuse'] });
   const { number: card } = await strict.issue({ amount: '30.00' });
   isRefused(await strict.till().checkout({ card, amount: 50, order: newOrder() }), /\$30\.00 available/);
-  isApproved(await strict.till().checkout({ card, amount: 30, order: newOrder() }), { amount: '30.00', balance: '0.00' });
+  isApproved(await strict.till().checkout({ card, amount: 30, order: newOrder() }), {
+    amount: '30.00',
+    balance: '0.00',
+  });
 });
 
 test('an empty card is declined, then topped up, and the same charge goes through', async () => {
@@ -153,9 +182,33 @@ test('an empty card is declined, then topped up, and the same charge goes throug
 
 test('amounts of currencies without decimals, with two and with three are exact', async () => {
   const cases = [
-    { currency: 'JPY', timezone: 'Asia/Tokyo', issue: '1000', ask: '300', left: '700', tooFine: '0.5', symbol: /¥300\b/ },
-    { currency: 'AUD', timezone: 'Australia/Sydney', issue: '10.00', ask: '3.33', left: '6.67', tooFine: '0.001', symbol: /\$3\.33/ },
-    { currency: 'KWD', timezone: 'Asia/Kuwait', issue: '10.000', ask: '1.234', left: '8.766', tooFine: '0.0001', symbol: /KWD 1\.234|1\.234/ },
+    {
+      currency: 'JPY',
+      timezone: 'Asia/Tokyo',
+      issue: '1000',
+      ask: '300',
+      left: '700',
+      tooFine: '0.5',
+      symbol: /¥300\b/,
+    },
+    {
+      currency: 'AUD',
+      timezone: 'Australia/Sydney',
+      issue: '10.00',
+      ask: '3.33',
+      left: '6.67',
+      tooFine: '0.001',
+      symbol: /\$3\.33/,
+    },
+    {
+      currency: 'KWD',
+      timezone: 'Asia/Kuwait',
+      issue: '10.000',
+      ask: '1.234',
+      left: '8.766',
+      tooFine: '0.0001',
+      symbol: /KWD 1\.234|1\.234/,
+    },
   ];
   for (const { currency, timezone, issue: given, ask, left, tooFine, symbol } of cases) {
     const tenant = await newTenant(service, { currency, timezone });
@@ -168,7 +221,7 @@ test('amounts of currencies without decimals, with two and with three are exact'
   }
 });
 
-test('trailing zeroes beyond the currency\'s decimals are no precision', async () => {
+test("trailing zeroes beyond the currency's decimals are no precision", async () => {
   const card = await issue('10.00');
   isApproved(await till.checkout({ card, amount: '1.5000', order: newOrder() }), { amount: '1.50' });
 });
@@ -176,7 +229,10 @@ test('trailing zeroes beyond the currency\'s decimals are no precision', async (
 test('a tenant may have its reply amounts as strings', async () => {
   const tenant = await newTenant(service, { settings: ['--amounts', 'string'] });
   const { number: card } = await tenant.issue({ amount: '10.00' });
-  isApproved(await tenant.till().checkout({ card, amount: 2.5, order: newOrder() }), { amount: '"2.50"', balance: '"7.50"' });
+  isApproved(await tenant.till().checkout({ card, amount: 2.5, order: newOrder() }), {
+    amount: '"2.50"',
+    balance: '"7.50"',
+  });
   isApproved(await tenant.till().checkBalance({ card }), { amount: '"7.50"', balance: '"7.50"' });
 });
 
@@ -188,10 +244,15 @@ test('an unknown card is told as unknown whatever the amount', async () => {
 
 test('a known card with a bad amount is told about the amount', async () => {
   const card = await issue('10.00');
-  const cases = [[0, /more than zero/], [-1, /more than zero/], ['ten', /not a plain number/], [undefined, /No amount/],
-    ['0.001', /decimals/], ['99999999999999999', /too large/]];
-  for (const [amount, sentence] of cases)
-    isRefused(await till.checkout({ card, amount, order: newOrder() }), sentence);
+  const cases = [
+    [0, /more than zero/],
+    [-1, /more than zero/],
+    ['ten', /not a plain number/],
+    [undefined, /No amount/],
+    ['0.001', /decimals/],
+    ['99999999999999999', /too large/],
+  ];
+  for (const [amount, sentence] of cases) isRefused(await till.checkout({ card, amount, order: newOrder() }), sentence);
   assert.equal((await shop.show(card)).balance, '10.00');
 });
 
@@ -229,7 +290,7 @@ test('a card expires at the end of its last day in the time zone of the site', a
   });
 });
 
-test('a site that is not mapped goes by the tenant\'s time zone', async () => {
+test("a site that is not mapped goes by the tenant's time zone", async () => {
   const east = await newTenant(service, { timezone: 'Pacific/Kiritimati' });
   const west = await newTenant(service, { timezone: 'Pacific/Pago_Pago' });
   await stillIn('day', 'Pacific/Pago_Pago', 20, async (today) => {
@@ -356,8 +417,10 @@ test('a known order that another card paid gives this card nothing', async () =>
   assert.equal((await shop.show(other)).balance, '100.00');
 });
 
-test('an unknown order is bounded by the limit, the card\'s own charges and the register\'s day', async () => {
-  const tenant = await newTenant(service, { settings: ['--refund-max', '30.00', '--refund-register-day-max', '50.00'] });
+test("an unknown order is bounded by the limit, the card's own charges and the register's day", async () => {
+  const tenant = await newTenant(service, {
+    settings: ['--refund-max', '30.00', '--refund-register-day-max', '50.00'],
+  });
   await stillIn('day', 'Australia/Sydney', 20, async () => {
     const till1 = tenant.till({ register: 1 });
     const till2 = tenant.till({ register: 2 });
@@ -463,7 +526,8 @@ test('without an order site and register tell requests apart', async () => {
 test('after the window a charge is a new one, and a top-up of the same sale is refused', async () => {
   const hasty = await newTenant(service, { settings: ['--replay-window', '1', '--replay-window-no-order', '1'] });
   const { number: card } = await hasty.issue({ amount: '100.00' });
-  const order = newOrder(), load = newOrder();
+  const order = newOrder(),
+    load = newOrder();
   isApproved(await hasty.till().checkout({ card, amount: 10, order }), { balance: '90.00' });
   isApproved(await hasty.till().topUp({ card, amount: 5, order: load }), { balance: '95.00' });
   isApproved(await hasty.till().checkout({ card, amount: 1 }), { balance: '94.00' });
@@ -474,7 +538,8 @@ test('after the window a charge is a new one, and a top-up of the same sale is r
 });
 
 test('two tenants may have the same card number and order without meeting', async () => {
-  const one = await newTenant(service), two = await newTenant(service);
+  const one = await newTenant(service),
+    two = await newTenant(service);
   const number = cardNumber('90');
   const order = newOrder();
   await one.issue({ number, amount: '10.00' });
@@ -489,8 +554,10 @@ test('upper-case hex and a sha256= prefix are accepted, base64 only where the te
   const tenant = await newTenant(service);
   const { number: card } = await tenant.issue({ amount: '10.00' });
   const body = JSON.stringify(tenant.till().fields('check-balance', { card }));
-  const send = (signature) => tenant.till().send('check-balance', body, { headers: { 'X-Kounta-Signature': signature } });
-  const hex = sign(body), base64 = Buffer.from(hex, 'hex').toString('base64');
+  const send = (signature) =>
+    tenant.till().send('check-balance', body, { headers: { 'X-Kounta-Signature': signature } });
+  const hex = sign(body),
+    base64 = Buffer.from(hex, 'hex').toString('base64');
   isApproved(await send(hex.toUpperCase()));
   isApproved(await send(`sha256=${hex}`));
   isRefused(await send(base64), null, { status: 401 });

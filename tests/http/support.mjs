@@ -23,8 +23,10 @@ export const SHORT_TIMEOUTS = { COUNTERPART_REQUEST_TIMEOUT_S: '2' };
 
 // The service refuses COUNTERPART_ variables that it does not know, so ours stay here.
 // What the leak detector was told to overlook is no news.
-const ENVIRONMENT = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERPART_'))),
-  LSAN_OPTIONS: ['print_suppressions=0', process.env.LSAN_OPTIONS].filter(Boolean).join(':') };
+const ENVIRONMENT = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERPART_'))),
+  LSAN_OPTIONS: ['print_suppressions=0', process.env.LSAN_OPTIONS].filter(Boolean).join(':'),
+};
 
 const READY_MS = 20_000; // a sanitizer build on a busy machine
 const STOP_MS = 15_000;
@@ -35,7 +37,8 @@ const REQUEST_MS = 15_000;
 export function seededRandom(name) {
   let state = Number(process.env.COUNTERPART_SEED ?? crypto.randomInt(2 ** 31)) >>> 0;
   console.log(`# ${name}: COUNTERPART_SEED=${state}`);
-  return () => { // mulberry32
+  return () => {
+    // mulberry32
     state = (state + 0x6d2b79f5) >>> 0;
     let t = state;
     t = Math.imul(t ^ (t >>> 15), t | 1);
@@ -63,7 +66,11 @@ const directories = new Set();
 
 function cleanUp() {
   for (const child of children) {
-    try { child.kill('SIGKILL'); } catch { /* gone already */ }
+    try {
+      child.kill('SIGKILL');
+    } catch {
+      /* gone already */
+    }
   }
   for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
 }
@@ -76,6 +83,9 @@ export function temporaryDirectory() {
   return directory;
 }
 
+// Whoever is started behind this dies with the test process, even with one that was killed.
+const LEASH = ['setpriv', '--pdeathsig', 'KILL', '--'];
+
 function start(command, args, options) {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
   children.add(child);
@@ -87,25 +97,34 @@ function start(command, args, options) {
 export function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_000 } = {}) {
   return new Promise((resolve, reject) => {
     const child = start(command, args, { env: { ...ENVIRONMENT, ...env }, cwd });
-    const out = [], err = [];
+    const out = [],
+      err = [];
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
     child.stdout.on('data', (data) => out.push(data));
     child.stderr.on('data', (data) => err.push(data));
-    child.stdin.on('error', () => { /* it may end without reading */ });
+    child.stdin.on('error', () => {
+      /* it may end without reading */
+    });
     child.stdin.end(input);
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
-      const stdout = Buffer.concat(out).toString(), stderr = Buffer.concat(err).toString();
+      const stdout = Buffer.concat(out).toString(),
+        stderr = Buffer.concat(err).toString();
       let json;
-      try { json = JSON.parse(stdout); } catch { /* not every command speaks JSON */ }
+      try {
+        json = JSON.parse(stdout);
+      } catch {
+        /* not every command speaks JSON */
+      }
       resolve({ code, signal, stdout, stderr, json });
     });
   });
 }
 
 /** A program that runs beside a test; ended with the tests at the latest. */
-export const spawnHelper = (command, args) => start(command, args, { env: ENVIRONMENT });
+export const spawnHelper = (command, args) =>
+  start(LEASH[0], [...LEASH.slice(1), command, ...args], { env: ENVIRONMENT });
 
 /** A port that is free now, below the range that outgoing connections use. */
 export async function freePort() {
@@ -123,8 +142,10 @@ export async function freePort() {
 // --- HTTP ----------------------------------------------------------------------------------------
 
 /** One request: {status, headers, body (Buffer), text, json}. Rejects when no whole reply came. */
-export function request(url, { method = 'POST', headers = {}, body, agent, client = http,
-  ms = REQUEST_MS, ...rest } = {}) {
+export function request(
+  url,
+  { method = 'POST', headers = {}, body, agent, client = http, ms = REQUEST_MS, ...rest } = {},
+) {
   return new Promise((resolve, reject) => {
     const req = client.request(url, { method, headers, agent, ...rest }, (res) => {
       const parts = [];
@@ -134,7 +155,11 @@ export function request(url, { method = 'POST', headers = {}, body, agent, clien
       res.once('end', () => {
         const bytes = Buffer.concat(parts);
         const reply = { status: res.statusCode, headers: res.headers, body: bytes, text: bytes.toString() };
-        try { reply.json = JSON.parse(reply.text); } catch { /* judged by the caller */ }
+        try {
+          reply.json = JSON.parse(reply.text);
+        } catch {
+          /* judged by the caller */
+        }
         resolve(reply);
       });
     });
@@ -170,7 +195,11 @@ export function parseReplies(bytes) {
     rest = rest.subarray(end + 4 + length);
     if (status < 200) continue; // 100 Continue
     const reply = { status, headers, body, text: body.toString() };
-    try { reply.json = JSON.parse(reply.text); } catch { /* judged by the caller */ }
+    try {
+      reply.json = JSON.parse(reply.text);
+    } catch {
+      /* judged by the caller */
+    }
     replies.push(reply);
   }
 }
@@ -193,17 +222,27 @@ export class RawSocket {
     this.received = Buffer.alloc(0);
     this.isClosed = false;
     socket.setNoDelay(true);
-    socket.on('data', (data) => { this.received = Buffer.concat([this.received, data]); });
-    socket.on('error', () => { this.isClosed = true; });
-    socket.on('end', () => { this.isClosed = true; });
-    socket.on('close', () => { this.isClosed = true; });
+    socket.on('data', (data) => {
+      this.received = Buffer.concat([this.received, data]);
+    });
+    socket.on('error', () => {
+      this.isClosed = true;
+    });
+    socket.on('end', () => {
+      this.isClosed = true;
+    });
+    socket.on('close', () => {
+      this.isClosed = true;
+    });
   }
 
   write(bytes) {
     return new Promise((resolve) => this.socket.write(bytes, () => resolve()));
   }
 
-  get replies() { return parseReplies(this.received); }
+  get replies() {
+    return parseReplies(this.received);
+  }
 
   /** The nth reply (from 1); undefined when the connection closed without it. */
   async reply(n = 1, ms = REQUEST_MS) {
@@ -211,9 +250,13 @@ export class RawSocket {
     return this.replies[n - 1];
   }
 
-  closed(ms = REQUEST_MS) { return until('the connection to close', () => this.isClosed, ms); }
+  closed(ms = REQUEST_MS) {
+    return until('the connection to close', () => this.isClosed, ms);
+  }
 
-  destroy() { this.socket.destroy(); }
+  destroy() {
+    this.socket.destroy();
+  }
 
   /** Cuts the connection with a TCP reset instead of a polite end. */
   reset() {
@@ -222,8 +265,7 @@ export class RawSocket {
   }
 }
 
-export function rawRequest(pathname, body, { method = 'POST', token = TOKEN, headers = [],
-  length = true } = {}) {
+export function rawRequest(pathname, body, { method = 'POST', token = TOKEN, headers = [], length = true } = {}) {
   const bytes = Buffer.from(body);
   const lines = [`${method} ${pathname} HTTP/1.1`, 'Host: till.test', 'Content-Type: application/json'];
   if (token !== null) lines.push(`X-Kounta-Signature: ${sign(bytes, token)}`);
@@ -240,7 +282,7 @@ export class Service {
   static async start({ env = {}, data, port, scheme = 'http', wrap } = {}) {
     const service = new Service();
     service.data = data ?? path.join(temporaryDirectory(), 'var');
-    service.port = port ?? await freePort();
+    service.port = port ?? (await freePort());
     service.scheme = scheme;
     service.wrap = wrap;
     service.env = { COUNTERPART_THREADS: '2', ...env };
@@ -249,23 +291,35 @@ export class Service {
     return service;
   }
 
-  get origin() { return `${this.scheme}://127.0.0.1:${this.port}`; }
+  get origin() {
+    return `${this.scheme}://127.0.0.1:${this.port}`;
+  }
   get environment() {
-    return { ...ENVIRONMENT, COUNTERPART_LISTEN: `${this.scheme === 'https' ? 'https://' : ''}127.0.0.1:${this.port}`,
-      COUNTERPART_DATA: this.data, ...this.env };
+    return {
+      ...ENVIRONMENT,
+      COUNTERPART_LISTEN: `${this.scheme === 'https' ? 'https://' : ''}127.0.0.1:${this.port}`,
+      COUNTERPART_DATA: this.data,
+      ...this.env,
+    };
   }
 
   async #launch() {
-    const [command, ...args] = [...(this.wrap ?? []), COUNTERPART, 'serve'];
+    const [command, ...args] = [...LEASH, ...(this.wrap ?? []), COUNTERPART, 'serve'];
     this.child = start(command, args, { env: this.environment, cwd: ROOT });
     this.pid = this.child.pid;
     this.ended = new Promise((resolve) => {
       this.child.once('close', (code, signal) => resolve({ code, signal }));
     });
-    this.child.stdout.on('data', (data) => { this.log += data; });
-    this.child.stderr.on('data', (data) => { this.log += data; });
+    this.child.stdout.on('data', (data) => {
+      this.log += data;
+    });
+    this.child.stderr.on('data', (data) => {
+      this.log += data;
+    });
     let end;
-    this.ended.then((value) => { end = value; });
+    this.ended.then((value) => {
+      end = value;
+    });
     await until('the service to be ready', async () => {
       if (end) throw new Error(`the service ended at once (${end.code ?? end.signal}):\n${this.log}`);
       return (await this.probe('/readyz')) === 200;
@@ -278,7 +332,10 @@ export class Service {
       return await new Promise((resolve, reject) => {
         const options = { host: '127.0.0.1', port: this.port };
         if (this.scheme === 'https') {
-          const socket = net.connect(options, () => { socket.destroy(); resolve(200); });
+          const socket = net.connect(options, () => {
+            socket.destroy();
+            resolve(200);
+          });
           socket.once('error', reject);
           return;
         }
@@ -288,7 +345,9 @@ export class Service {
         });
         req.once('error', reject);
       });
-    } catch { return 0; }
+    } catch {
+      return 0;
+    }
   }
 
   get(pathname, options = {}) {
@@ -297,13 +356,21 @@ export class Service {
 
   /** The log as objects; every line must be one. */
   get events() {
-    return this.log.split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line));
+    return this.log
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map((line) => JSON.parse(line));
   }
 
   cli(args, options = {}) {
-    return run(COUNTERPART, args, { ...options, env: { COUNTERPART_DATA: this.data,
-      ...(this.env.COUNTERPART_MASTER_KEY ? { COUNTERPART_MASTER_KEY: this.env.COUNTERPART_MASTER_KEY } : {}),
-      ...options.env } });
+    return run(COUNTERPART, args, {
+      ...options,
+      env: {
+        COUNTERPART_DATA: this.data,
+        ...(this.env.COUNTERPART_MASTER_KEY ? { COUNTERPART_MASTER_KEY: this.env.COUNTERPART_MASTER_KEY } : {}),
+        ...options.env,
+      },
+    });
   }
 
   /** A command that must work; gives its JSON. */
@@ -319,15 +386,34 @@ export class Service {
     assert.equal(code, 0, `verify found something:\n${stdout}${stderr}`);
   }
 
-  async addTenant({ name = 'Test Coffee', currency = 'AUD', timezone = 'Australia/Sydney',
-    company = 5678, token = TOKEN, settings = [] } = {}) {
-    const made = await this.must(['tenant', 'add', '--name', name, '--currency', currency,
-      '--timezone', timezone, '--oseries-company', String(company),
-      ...(token === null ? [] : ['--signature-token', token]), ...settings]);
+  async addTenant({
+    name = 'Test Coffee',
+    currency = 'AUD',
+    timezone = 'Australia/Sydney',
+    company = 5678,
+    token = TOKEN,
+    settings = [],
+  } = {}) {
+    const made = await this.must([
+      'tenant',
+      'add',
+      '--name',
+      name,
+      '--currency',
+      currency,
+      '--timezone',
+      timezone,
+      '--oseries-company',
+      String(company),
+      ...(token === null ? [] : ['--signature-token', token]),
+      ...settings,
+    ]);
     return new Tenant(this, made, { company, token });
   }
 
-  signal(name) { process.kill(this.child.pid, name); }
+  signal(name) {
+    process.kill(this.child.pid, name);
+  }
 
   #sanitizersAreSilent() {
     const at = this.log.search(SANITIZER);
@@ -383,25 +469,52 @@ export class Tenant {
     this.base = `/oseries/${made.key}`;
   }
 
-  set(...settings) { return this.service.must(['tenant', 'set', '--tenant', String(this.id), ...settings]); }
+  set(...settings) {
+    return this.service.must(['tenant', 'set', '--tenant', String(this.id), ...settings]);
+  }
 
   addSite({ name = 'Site', site = 923, settings = [] } = {}) {
-    return this.service.must(['site', 'add', '--tenant', String(this.id), '--name', name,
-      '--oseries-site', String(site), ...settings]);
+    return this.service.must([
+      'site',
+      'add',
+      '--tenant',
+      String(this.id),
+      '--name',
+      name,
+      '--oseries-site',
+      String(site),
+      ...settings,
+    ]);
   }
 
   issue({ amount, number, pin, expires, settings = [] } = {}) {
     const options = { amount, number, pin, expires };
-    return this.service.must(['card', 'issue', '--tenant', String(this.id),
+    return this.service.must([
+      'card',
+      'issue',
+      '--tenant',
+      String(this.id),
       ...Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)])),
-      ...settings]);
+      ...settings,
+    ]);
   }
 
   show(number) {
-    return this.service.must(['card', 'show', '--tenant', String(this.id), '--number', String(number), '--limit', '200']);
+    return this.service.must([
+      'card',
+      'show',
+      '--tenant',
+      String(this.id),
+      '--number',
+      String(number),
+      '--limit',
+      '200',
+    ]);
   }
 
-  till(options) { return new Till(this, options); }
+  till(options) {
+    return new Till(this, options);
+  }
 }
 
 const AMOUNT_FIELD = { checkout: 'amount', 'top-up': 'topup_amount', refund: 'amount' };
@@ -416,32 +529,55 @@ export class Till {
   }
 
   fields(action, { card, amount, order, ...more } = {}) {
-    return { company_id: this.tenant.company, site_id: this.site, register_id: this.register,
+    return {
+      company_id: this.tenant.company,
+      site_id: this.site,
+      register_id: this.register,
       ...(order === undefined ? {} : { order_id: order }),
       ...(card === undefined ? {} : { keyword: card }),
-      ...(amount === undefined ? {} : { [AMOUNT_FIELD[action]]: amount }), ...more };
+      ...(amount === undefined ? {} : { [AMOUNT_FIELD[action]]: amount }),
+      ...more,
+    };
   }
 
   /** Sends these bytes, signed unless headers say otherwise. */
   send(action, body, { headers = {}, token = this.tenant.token, method = 'POST', ...rest } = {}) {
     const bytes = Buffer.from(body);
     return request(`${this.tenant.service.origin}${this.tenant.base}/${action}`, {
-      method, body: bytes, agent: this.agent, ...rest,
-      headers: { 'Content-Type': 'application/json', 'Content-Length': bytes.length,
-        ...(token === null ? {} : { 'X-Kounta-Signature': sign(bytes, token) }), ...headers },
+      method,
+      body: bytes,
+      agent: this.agent,
+      ...rest,
+      headers: {
+        'Content-Type': 'application/json',
+        'Content-Length': bytes.length,
+        ...(token === null ? {} : { 'X-Kounta-Signature': sign(bytes, token) }),
+        ...headers,
+      },
     });
   }
 
-  call(action, fields, options) { return this.send(action, JSON.stringify(this.fields(action, fields)), options); }
+  call(action, fields, options) {
+    return this.send(action, JSON.stringify(this.fields(action, fields)), options);
+  }
   form(action, fields) {
-    return this.send(action, new URLSearchParams(this.fields(action, fields)).toString(),
-      { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+    return this.send(action, new URLSearchParams(this.fields(action, fields)).toString(), {
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    });
   }
 
-  checkout(fields, options) { return this.call('checkout', fields, options); }
-  checkBalance(fields, options) { return this.call('check-balance', fields, options); }
-  topUp(fields, options) { return this.call('top-up', fields, options); }
-  refund(fields, options) { return this.call('refund', fields, options); }
+  checkout(fields, options) {
+    return this.call('checkout', fields, options);
+  }
+  checkBalance(fields, options) {
+    return this.call('check-balance', fields, options);
+  }
+  topUp(fields, options) {
+    return this.call('top-up', fields, options);
+  }
+  refund(fields, options) {
+    return this.call('refund', fields, options);
+  }
 }
 
 // --- what replies must look like -----------------------------------------------------------------
@@ -450,8 +586,10 @@ export class Till {
 export function isJsonReply(reply, context = '') {
   assert.match(String(reply.headers['content-type']), /^application\/json\b/, `${context}: ${reply.text}`);
   assert.equal(Number(reply.headers['content-length']), reply.body.length, context);
-  assert.ok(reply.json !== null && typeof reply.json === 'object' && !Array.isArray(reply.json),
-    `${context}: not a JSON object: ${reply.text}`);
+  assert.ok(
+    reply.json !== null && typeof reply.json === 'object' && !Array.isArray(reply.json),
+    `${context}: not a JSON object: ${reply.text}`,
+  );
 }
 
 export function isApproved(reply, { amount, balance } = {}) {
@@ -487,10 +625,15 @@ export function areIdentical(a, b) {
 
 /** The demo tenant, through mocks/demo/seed.sh: {stdout, values of demo.env}. */
 export async function seedDemo(service) {
-  const { code, stdout, stderr } = await run('sh', [path.join(ROOT, 'mocks/demo/seed.sh'), BUILD], { env: { COUNTERPART_DATA: service.data } });
+  const { code, stdout, stderr } = await run('sh', [path.join(ROOT, 'mocks/demo/seed.sh'), BUILD], {
+    env: { COUNTERPART_DATA: service.data },
+  });
   assert.equal(code, 0, stdout + stderr);
   const lines = fs.readFileSync(path.join(service.data, 'demo.env'), 'utf8').split('\n');
-  const values = lines.map((line) => line.match(/^(\w+)='(.*)'$/)).filter(Boolean).map(([, name, value]) => [name, value]);
+  const values = lines
+    .map((line) => line.match(/^(\w+)='(.*)'$/))
+    .filter(Boolean)
+    .map(([, name, value]) => [name, value]);
   return { stdout, ...Object.fromEntries(values) };
 }
 
@@ -507,9 +650,21 @@ export const movements = (shown) => shown.entries.filter((entry) => entry.result
 /** Runs what must not see the local day or clock hour change: waits for the next one when less
  *  than `seconds` are left of this one. Gives the local date. */
 export async function stillIn(period, timeZone, seconds, run) {
-  const parts = () => Object.fromEntries(new Intl.DateTimeFormat('en-CA', { timeZone, hourCycle: 'h23', year: 'numeric',
-    month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
-    .formatToParts(new Date()).map(({ type, value }) => [type, value]));
+  const parts = () =>
+    Object.fromEntries(
+      new Intl.DateTimeFormat('en-CA', {
+        timeZone,
+        hourCycle: 'h23',
+        year: 'numeric',
+        month: '2-digit',
+        day: '2-digit',
+        hour: '2-digit',
+        minute: '2-digit',
+        second: '2-digit',
+      })
+        .formatToParts(new Date())
+        .map(({ type, value }) => [type, value]),
+    );
   const left = () => {
     const { hour, minute, second } = parts();
     const ofHour = 3600 - Number(minute) * 60 - Number(second);

@@ -14,7 +14,9 @@ before(async () => {
   server = http.createServer((req, res) => {
     const parts = [];
     req.on('data', (part) => parts.push(part));
-    req.on('error', () => { /* cut off on purpose */ });
+    req.on('error', () => {
+      /* cut off on purpose */
+    });
     req.on('end', () => {
       seen.push({ url: req.url, method: req.method, headers: req.headers, body: Buffer.concat(parts).toString() });
       answer(res, seen.length);
@@ -23,18 +25,27 @@ before(async () => {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${server.address().port}/oseries/abc`;
 });
-after(() => new Promise((resolve) => { server.close(resolve); server.closeAllConnections?.(); }));
+after(
+  () =>
+    new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections?.();
+    }),
+);
 
-const replyWith = (body, { status = 200, type = 'application/json; charset=utf-8' } = {}) => (res) => {
-  res.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
-  res.end(body);
-};
+const replyWith =
+  (body, { status = 200, type = 'application/json; charset=utf-8' } = {}) =>
+  (res) => {
+    res.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
+    res.end(body);
+  };
 beforeEach(() => {
   seen = [];
   answer = replyWith(APPROVED);
 });
 
-const till = (action, ...more) => run(TILLSIM, [action, '--url', url, '--token', TOKEN, '--card', '6036280000012345', ...more]);
+const till = (action, ...more) =>
+  run(TILLSIM, [action, '--url', url, '--token', TOKEN, '--card', '6036280000012345', ...more]);
 const checkout = (...more) => till('checkout', '--amount', '10.00', '--order', '77', ...more);
 
 test('a checkout is signed over exactly the bytes that are sent', async () => {
@@ -45,8 +56,10 @@ test('a checkout is signed over exactly the bytes that are sent', async () => {
   assert.equal(seen[0].url, '/oseries/abc/checkout');
   assert.equal(seen[0].headers['content-type'], 'application/json');
   assert.equal(seen[0].headers['x-kounta-signature'], sign(seen[0].body));
-  assert.equal(seen[0].body,
-    '{"company_id":5678,"site_id":923,"register_id":9091,"order_id":77,"keyword":"6036280000012345","amount":10.00}');
+  assert.equal(
+    seen[0].body,
+    '{"company_id":5678,"site_id":923,"register_id":9091,"order_id":77,"keyword":"6036280000012345","amount":10.00}',
+  );
 });
 
 test('a top-up carries topup_amount and a look-up neither amount nor order', async () => {
@@ -57,11 +70,27 @@ test('a top-up carries topup_amount and a look-up neither amount nor order', asy
   assert.deepEqual(Object.keys(JSON.parse(seen[1].body)), ['company_id', 'site_id', 'register_id', 'keyword']);
 });
 
-test('ids, amount type, reference id and form bodies are the caller\'s choice', async () => {
+test("ids, amount type, reference id and form bodies are the caller's choice", async () => {
   await checkout('--company', '1', '--site', '2', '--register', '3', '--amount-type', 'string', '--reference-id');
-  assert.equal(seen[0].body,
-    '{"company_id":1,"site_id":2,"register_id":3,"order_id":77,"reference_id":"6036280000012345","amount":"10.00"}');
-  await run(TILLSIM, ['checkout', '--url', url, '--token', TOKEN, '--card', '60 36*12+3', '--amount', '1', '--order', '5', '--body', 'form']);
+  assert.equal(
+    seen[0].body,
+    '{"company_id":1,"site_id":2,"register_id":3,"order_id":77,"reference_id":"6036280000012345","amount":"10.00"}',
+  );
+  await run(TILLSIM, [
+    'checkout',
+    '--url',
+    url,
+    '--token',
+    TOKEN,
+    '--card',
+    '60 36*12+3',
+    '--amount',
+    '1',
+    '--order',
+    '5',
+    '--body',
+    'form',
+  ]);
   assert.equal(seen[1].headers['content-type'], 'application/x-www-form-urlencoded');
   assert.equal(seen[1].body, 'company_id=5678&site_id=923&register_id=9091&order_id=5&keyword=60+36%2A12%2B3&amount=1');
   assert.equal(seen[1].headers['x-kounta-signature'], sign(seen[1].body));
@@ -90,8 +119,10 @@ test('signatures can be missing, wrong, upper-case or base64', async () => {
 test('the address may name the action already, end in a slash or carry a query', async () => {
   for (const suffix of ['/checkout', '/', '?shop=1', '/checkout?shop=1'])
     await run(TILLSIM, ['checkout', '--url', url + suffix, '--token', TOKEN, '--card', '1234', '--amount', '1']);
-  assert.deepEqual(seen.map((one) => one.url),
-    ['/oseries/abc/checkout', '/oseries/abc/checkout', '/oseries/abc/checkout?shop=1', '/oseries/abc/checkout?shop=1']);
+  assert.deepEqual(
+    seen.map((one) => one.url),
+    ['/oseries/abc/checkout', '/oseries/abc/checkout', '/oseries/abc/checkout?shop=1', '/oseries/abc/checkout?shop=1'],
+  );
 });
 
 test('a refusal exits with 1 and shows the sentence', async () => {
@@ -176,30 +207,74 @@ test('--drop-reply delivers the whole request and reads nothing', async () => {
   assert.equal(seen.length, 1);
   assert.equal(seen[0].headers['x-kounta-signature'], sign(seen[0].body));
   const again = await checkout('--drop-reply', '--repeat', '1', '--json');
-  assert.deepEqual(again.json.replies.map((reply) => reply.ending), ['dropped', 'approved']);
+  assert.deepEqual(
+    again.json.replies.map((reply) => reply.ending),
+    ['dropped', 'approved'],
+  );
   assert.equal(seen[1].body, seen[2].body);
 });
 
 test('no answer, or one that never ends, exits with 3', async () => {
   answer = (res) => res.destroy();
   assert.equal((await checkout()).code, 3);
-  answer = (res) => { res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': 100 }); res.write('{'); };
+  answer = (res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': 100 });
+    res.write('{');
+  };
   const { code, json } = await checkout('--timeout', '1', '--json');
   assert.equal(code, 3);
   assert.equal(json.replies[0].ending, 'no_reply');
   assert.match(json.replies[0].failure, /[Tt]imeout/);
-  assert.equal((await run(TILLSIM, ['checkout', '--url', 'http://127.0.0.1:1/x', '--token', 'a', '--card', '1234', '--amount', '1'])).code, 3);
-  assert.equal((await run(TILLSIM, ['checkout', '--url', 'ftp://127.0.0.1/x', '--token', 'a', '--card', '1234', '--amount', '1', '--drop-reply'])).code, 3);
+  assert.equal(
+    (
+      await run(TILLSIM, [
+        'checkout',
+        '--url',
+        'http://127.0.0.1:1/x',
+        '--token',
+        'a',
+        '--card',
+        '1234',
+        '--amount',
+        '1',
+      ])
+    ).code,
+    3,
+  );
+  assert.equal(
+    (
+      await run(TILLSIM, [
+        'checkout',
+        '--url',
+        'ftp://127.0.0.1/x',
+        '--token',
+        'a',
+        '--card',
+        '1234',
+        '--amount',
+        '1',
+        '--drop-reply',
+      ])
+    ).code,
+    3,
+  );
 });
 
 test('a wrong command line exits with 2, says why, and sends nothing', async () => {
   const base = ['--url', url, '--token', TOKEN, '--card', '1234'];
   const cases = [
-    [[]], [['pay', ...base, '--amount', '1']], [['checkout', ...base]], [['checkout', 'refund', ...base, '--amount', '1']],
-    [['check-balance', ...base, '--amount', '1']], [['checkout', ...base, '--amount', 'ten']],
-    [['checkout', ...base, '--amount', '1', '--order', '-1']], [['checkout', ...base, '--amount', '1', '--order', '9223372036854775808']],
-    [['checkout', ...base, '--amount', '1', '--repeat', '1000']], [['checkout', ...base, '--amount', '1', '--body', 'xml']],
-    [['checkout', ...base, '--amount', '1', '--signature', 'rot13']], [['checkout', ...base, '--amount', '1', '--nonsense']],
+    [[]],
+    [['pay', ...base, '--amount', '1']],
+    [['checkout', ...base]],
+    [['checkout', 'refund', ...base, '--amount', '1']],
+    [['check-balance', ...base, '--amount', '1']],
+    [['checkout', ...base, '--amount', 'ten']],
+    [['checkout', ...base, '--amount', '1', '--order', '-1']],
+    [['checkout', ...base, '--amount', '1', '--order', '9223372036854775808']],
+    [['checkout', ...base, '--amount', '1', '--repeat', '1000']],
+    [['checkout', ...base, '--amount', '1', '--body', 'xml']],
+    [['checkout', ...base, '--amount', '1', '--signature', 'rot13']],
+    [['checkout', ...base, '--amount', '1', '--nonsense']],
     [['checkout', ...base, '--amount', '1', '--concurrent', '2', '--repeat', '1']],
     [['checkout', '--token', TOKEN, '--card', '1234', '--amount', '1']],
     [['checkout', '--url', url, '--card', '1234', '--amount', '1']],
