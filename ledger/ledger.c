@@ -89,6 +89,7 @@ static enum result decide_before_identity(struct decision *decision)
     enum result result = guess(command, card);
     if (result != RESULT_OK)
         return result;
+    CHECK(card != NULL); /* else it was RESULT_NOT_FOUND, or RESULT_THROTTLED */
     outcome_show_card(decision->outcome, card);
     return rule_amount(command, false);
 }

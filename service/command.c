@@ -25,7 +25,8 @@ static const struct subcommand subcommands[] = {
      .flags = {{"currency", FLAG_TEXT, true, "CODE", "ISO 4217, such as AUD"},
                {"timezone", FLAG_TEXT, true, "ZONE", "such as Australia/Sydney"},
                {"oseries-company", FLAG_TEXT, true, "ID", "O-Series company id"}},
-     .takes_settings = true},
+     .takes_settings = true,
+     .wanted_setting = "name"},
     {.noun = "tenant",
      .verb = "list",
      .kind = COMMAND_GET,
@@ -189,16 +190,18 @@ static int parse_flag(struct invocation *invocation, char *const **next)
 static int check_wanted(const struct invocation *invocation)
 {
     const struct subcommand *subcommand = invocation->subcommand;
-    for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
-        if (flag->is_wanted && command_value(invocation, flag->name) == NULL) {
-            fprintf(stderr, "counterpart: --%s is missing; try: counterpart help %s %s\n",
-                    flag->name, subcommand->noun, subcommand->verb == NULL ? "" : subcommand->verb);
-            return ERR_BAD_CONFIG;
-        }
-    if (strcmp(subcommand->noun, "tenant") == 0 && strcmp(subcommand->verb, "add") == 0 &&
-        command_value(invocation, "name") == NULL)
-        return complain("a flag is missing:", "--name");
-    return 0;
+    const char *missing = NULL;
+    for (const struct flag *flag = subcommand->flags; missing == NULL && flag->name != NULL; flag++)
+        if (flag->is_wanted && command_value(invocation, flag->name) == NULL)
+            missing = flag->name;
+    const char *setting = subcommand->wanted_setting;
+    if (missing == NULL && setting != NULL && command_value(invocation, setting) == NULL)
+        missing = setting;
+    if (missing == NULL)
+        return 0;
+    fprintf(stderr, "counterpart: --%s is missing; try: counterpart help %s %s\n", missing,
+            subcommand->noun, subcommand->verb == NULL ? "" : subcommand->verb);
+    return ERR_BAD_CONFIG;
 }
 
 const char *command_value(const struct invocation *invocation, const char *name)
@@ -248,7 +251,7 @@ static void print_flag(FILE *file, const char *name, const char *value, const ch
     fprintf(file, "    %-34s %s%s\n", left, help, is_wanted ? " (needed)" : "");
 }
 
-static void print_settings(FILE *file, bool has_name)
+static void print_settings(FILE *file, const char *wanted)
 {
     for (size_t i = 0; i < admin_setting_count(); i++) {
         const struct admin_setting *setting = admin_setting_at(i);
@@ -263,20 +266,19 @@ static void print_settings(FILE *file, bool has_name)
                                  : setting->kind == SETTING_SECONDS ? TEXT("S")
                                                                     : TEXT("TEXT"));
         print_flag(file, setting->name, expected, setting->help,
-                   has_name && strcmp(setting->name, "name") == 0);
+                   wanted != NULL && strcmp(setting->name, wanted) == 0);
     }
 }
 
 static void print_subcommand(FILE *file, const struct subcommand *subcommand)
 {
-    bool is_add = subcommand->verb != NULL && strcmp(subcommand->verb, "add") == 0;
     fprintf(file, "  counterpart %s%s%s\n      %s\n", subcommand->noun,
             subcommand->verb == NULL ? "" : " ", subcommand->verb == NULL ? "" : subcommand->verb,
             subcommand->help);
     for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
         print_flag(file, flag->name, flag->value, flag->help, flag->is_wanted);
     if (subcommand->takes_settings)
-        print_settings(file, is_add);
+        print_settings(file, subcommand->wanted_setting);
     if (subcommand->kind == COMMAND_SERVE)
         config_print_help(file);
 }

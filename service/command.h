@@ -39,7 +39,8 @@ struct subcommand {
     const char *path; /* on the admin socket */
     const char *help;
     struct flag flags[12];
-    bool takes_settings; /* the flags of handlers/admin_setting.c too */
+    bool takes_settings;        /* the flags of handlers/admin_setting.c too */
+    const char *wanted_setting; /* the one of them that must be given; NULL: none */
 };
 
 struct flag_value {

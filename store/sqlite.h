@@ -84,6 +84,9 @@ MUST_CHECK int sqlite_prepare(struct store_sqlite *sqlite, enum statement which,
                               sqlite3_stmt **statement);
 /* One row further. *has_row false: no more rows, or an error; the statement is then reset. */
 MUST_CHECK int sqlite_step(struct store_sqlite *sqlite, sqlite3_stmt *statement, bool *has_row);
+/* To the row that a look-up by key has. Reset it when the row is read.
+ * errors  ERR_NOT_FOUND: there is none; the store's own. The statement is then reset. */
+MUST_CHECK int sqlite_step_to_row(struct store_sqlite *sqlite, sqlite3_stmt *statement);
 /* A bound statement that returns no rows; resets it. */
 MUST_CHECK int sqlite_finish(struct store_sqlite *sqlite, sqlite3_stmt *statement);
 /* A statement without parameters or rows. */

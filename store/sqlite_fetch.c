@@ -29,14 +29,13 @@ static int fetch_ids(struct store_sqlite *sqlite, struct view *view)
 {
     if (sqlite->next_operation_id == 0) {
         sqlite3_stmt *statement;
-        bool has_row;
         int err = sqlite_prepare(sqlite, STATEMENT_READ_LAST_IDS, &statement);
         if (err != 0)
             return err;
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sqlite_step_to_row(sqlite, statement);
+        CHECK(err != ERR_NOT_FOUND); /* a maximum always has a row */
         if (err != 0)
             return err;
-        CHECK(has_row);
         struct columns columns = {.statement = statement};
         sqlite->next_card_id = at_least(column_int(&columns) + 1, sqlite->floor_card_id);
         sqlite->next_operation_id = at_least(column_int(&columns) + 1, sqlite->floor_operation_id);

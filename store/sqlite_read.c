@@ -12,15 +12,12 @@ int sqlite_generation(struct store *store, int64_t *generation)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     sqlite3_stmt *statement;
-    bool has_row;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_META, &statement);
     if (err != 0)
         return err;
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sqlite_step_to_row(sqlite, statement);
     if (err != 0)
-        return err;
-    if (!has_row)
-        return ERR_STORE_CORRUPT;
+        return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
     *generation = column_int(&(struct columns){.statement = statement});
     sqlite3_reset(statement);
     return 0;
@@ -113,15 +110,14 @@ struct walk {
 static int find_transfer(struct store_sqlite *sqlite, int64_t id, struct transfer *transfer)
 {
     sqlite3_stmt *statement;
-    bool has_row;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_TRANSFER, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, id);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sqlite_step_to_row(sqlite, statement);
     if (err != 0)
-        return err;
-    err = has_row ? row_read_transfer(statement, transfer) : ERR_STORE_CORRUPT;
+        return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+    err = row_read_transfer(statement, transfer);
     sqlite3_reset(statement);
     return err;
 }
@@ -174,16 +170,13 @@ static int walk_find_operation(struct walk *walk, int64_t id, struct operation *
 static int walk_start(struct walk *walk, int64_t before_operation_id)
 {
     sqlite3_stmt *statement;
-    bool has_row;
     int err = sqlite_prepare(walk->sqlite, STATEMENT_READ_CARD_HEADS, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, walk->card_id);
-    err = sqlite_step(walk->sqlite, statement, &has_row);
+    err = sqlite_step_to_row(walk->sqlite, statement);
     if (err != 0)
         return err;
-    if (!has_row)
-        return ERR_NOT_FOUND;
     struct columns columns = {.statement = statement};
     walk->operation_id = column_int(&columns);
     int64_t transfer_id = column_int(&columns);
@@ -232,14 +225,13 @@ int sqlite_read_totals(struct store *store, struct store_totals *totals)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     sqlite3_stmt *statement;
-    bool has_row;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_TOTALS, &statement);
     if (err != 0)
         return err;
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sqlite_step_to_row(sqlite, statement);
+    CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)
         return err;
-    CHECK(has_row);
     struct columns columns = {.statement = statement};
     totals->cards = column_int(&columns);
     totals->operations = column_int(&columns);

@@ -139,18 +139,15 @@ int sqlite_find_card(struct store_sqlite *sqlite, int64_t tenant_id,
                      const uint8_t index[CARD_INDEX_BYTES], struct card *card)
 {
     sqlite3_stmt *statement;
-    bool has_row;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_CARD, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, tenant_id);
     bind_blob(&binder, index, CARD_INDEX_BYTES);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sqlite_step_to_row(sqlite, statement);
     if (err != 0)
         return err;
-    if (!has_row)
-        return ERR_NOT_FOUND;
     err = row_read_card(statement, card);
     sqlite3_reset(statement);
     return err;
@@ -159,16 +156,13 @@ int sqlite_find_card(struct store_sqlite *sqlite, int64_t tenant_id,
 int sqlite_find_operation(struct store_sqlite *sqlite, int64_t id, struct operation *operation)
 {
     sqlite3_stmt *statement;
-    bool has_row;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_OPERATION, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, id);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sqlite_step_to_row(sqlite, statement);
     if (err != 0)
         return err;
-    if (!has_row)
-        return ERR_NOT_FOUND;
     err = row_read_operation(statement, operation);
     sqlite3_reset(statement);
     return err;

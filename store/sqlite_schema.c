@@ -179,11 +179,13 @@ static const char sql_insert_meta[] =
 static int schema_read_int(struct store_sqlite *sqlite, const char *sql, int64_t *value)
 {
     sqlite3_stmt *statement;
+    *value = 0;
     if (sqlite3_prepare_v2(sqlite->connection, sql, -1, &statement, NULL) != SQLITE_OK)
         return sqlite_fail(sqlite, sql);
     bool has_row;
     int err = sqlite_step(sqlite, statement, &has_row);
-    *value = has_row ? sqlite3_column_int64(statement, 0) : 0;
+    if (has_row)
+        *value = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return err;
 }

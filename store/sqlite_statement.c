@@ -136,6 +136,15 @@ int sqlite_step(struct store_sqlite *sqlite, sqlite3_stmt *statement, bool *has_
     return err;
 }
 
+int sqlite_step_to_row(struct store_sqlite *sqlite, sqlite3_stmt *statement)
+{
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    if (err != 0)
+        return err;
+    return has_row ? 0 : ERR_NOT_FOUND;
+}
+
 int sqlite_finish(struct store_sqlite *sqlite, sqlite3_stmt *statement)
 {
     bool has_row;

@@ -67,6 +67,7 @@ static struct text capture_end(int file)
 
 static bool next_line(struct text *rest, struct text *line)
 {
+    *line = TEXT("");
     if (rest->length == 0)
         return false;
     const char *end = memchr(rest->base, '\n', rest->length);

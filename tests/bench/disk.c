@@ -54,11 +54,10 @@ int main(int argc, char **argv)
         return 2;
     }
     int64_t seconds = strtoll(argv[2], NULL, 10);
-    int32_t *samples = calloc(SAMPLES_MAX, sizeof(*samples));
+    static int32_t samples[SAMPLES_MAX];
     int file = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
     int32_t count = 0;
-    if (seconds < 1 || samples == NULL || file < 0 ||
-        measure(file, seconds, samples, &count) != 0) {
+    if (seconds < 1 || file < 0 || measure(file, seconds, samples, &count) != 0) {
         perror("bench_disk");
         return 1;
     }
@@ -67,6 +66,5 @@ int main(int argc, char **argv)
            count / seconds, samples[count / 2], samples[(int64_t)count * 99 / 100]);
     close(file);
     unlink(path);
-    free(samples);
     return 0;
 }

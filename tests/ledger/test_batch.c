@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "ledger/ledger.h"
+#include "tests/support/view_memory.h"
 
 #define TODAY 20000
 #define NOW_US (INT64_C(1700000000) * 1000000)
@@ -31,10 +32,7 @@ static int world_create(void **state)
     *state = world;
     if (world == NULL)
         return -1;
-    world->view.cards = calloc(BATCH_MAX, sizeof(struct view_card));
-    world->view.operations = calloc(VIEW_OPERATIONS_MAX, sizeof(struct view_operation));
-    world->view.days = calloc(BATCH_MAX, sizeof(struct view_day));
-    world->view.transfers = calloc(VIEW_TRANSFERS_MAX, sizeof(struct transfer));
+    view_memory_init(&world->view);
     world->view.next_card_id = 100;
     world->view.next_operation_id = 1000;
     world->view.next_transfer_id = 5000;
@@ -44,10 +42,7 @@ static int world_create(void **state)
 static int world_destroy(void **state)
 {
     struct batch_world *world = *state;
-    free(world->view.cards);
-    free(world->view.operations);
-    free(world->view.days);
-    free(world->view.transfers);
+    view_memory_finish(&world->view);
     free(world);
     return 0;
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "ledger/ledger.h"
+#include "tests/support/view_memory.h"
 
 #define TODAY 20000
 #define NOW_US (INT64_C(1700000000) * 1000000)
@@ -32,10 +33,7 @@ static bool result_seen[64];
 static void world_create(struct world *world)
 {
     *world = (struct world){.scope = {VIEW_NONE, VIEW_NONE, false}};
-    world->view.cards = calloc(BATCH_MAX, sizeof(struct view_card));
-    world->view.operations = calloc(VIEW_OPERATIONS_MAX, sizeof(struct view_operation));
-    world->view.days = calloc(BATCH_MAX, sizeof(struct view_day));
-    world->view.transfers = calloc(VIEW_TRANSFERS_MAX, sizeof(struct transfer));
+    view_memory_init(&world->view);
     world->view.next_card_id = 100;
     world->view.next_operation_id = 1000;
     world->view.next_transfer_id = 5000;
@@ -54,10 +52,7 @@ static void world_create(struct world *world)
 
 static void world_destroy(struct world *world)
 {
-    free(world->view.cards);
-    free(world->view.operations);
-    free(world->view.days);
-    free(world->view.transfers);
+    view_memory_finish(&world->view);
 }
 
 /* "name=value" or "name" (value 1). */

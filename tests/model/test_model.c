@@ -17,6 +17,7 @@
 
 #include "ledger/account.h"
 #include "ledger/ledger.h"
+#include "tests/support/view_memory.h"
 
 #define COMMANDS_DEFAULT 1200000
 #define WORLD_COMMANDS 300 /* then a new world: short lists keep the naive model quick */
@@ -708,10 +709,7 @@ static void random_commands_agree_with_the_naive_model(void **state)
     commands_left = number_from_environment("COUNTERPART_COMMANDS", COMMANDS_DEFAULT);
     print_message("COUNTERPART_SEED=%llu\n", (unsigned long long)seed);
     random_state = seed;
-    view.cards = calloc(BATCH_MAX, sizeof(struct view_card));
-    view.operations = calloc(VIEW_OPERATIONS_MAX, sizeof(struct view_operation));
-    view.days = calloc(BATCH_MAX, sizeof(struct view_day));
-    view.transfers = calloc(VIEW_TRANSFERS_MAX, sizeof(struct transfer));
+    view_memory_init(&view);
     view.next_card_id = view.next_operation_id = view.next_transfer_id = 1;
     while (commands_left > 0)
         live_one_world();
@@ -720,10 +718,7 @@ static void random_commands_agree_with_the_naive_model(void **state)
                   (long long)refusals);
     assert_true(replays > batches / 50);
     assert_true(approvals > refusals / 10);
-    free(view.cards);
-    free(view.operations);
-    free(view.days);
-    free(view.transfers);
+    view_memory_finish(&view);
 }
 
 int main(void)

@@ -330,10 +330,11 @@ static void number_issued_twice_is_refused(void **state)
 
 /* --- what is loaded --- */
 
-/* Loaded operations of the command's card, newest first. */
+/* Loaded operations of the command's card, newest first, then zeros. */
 static int32_t loaded_ids(const struct rows *rows, int64_t *ids, int32_t max)
 {
     const struct view *view = &rows->batch->view;
+    memset(ids, 0, (size_t)max * sizeof(*ids));
     int32_t count = 0;
     int32_t at = view->cards[rows->batch->scopes[0].card].operation_newest;
     for (; at != VIEW_NONE && count < max; at = view->operations[at].next_older)
@@ -390,11 +391,11 @@ static void loaded_operation_has_all_its_fields(void **state)
     batch_add(rows->batch, &charge);
     assert_int_equal(store_fetch(rows->store, rows->batch), 0);
     const struct view *view = &rows->batch->view;
-    const struct view_operation *loaded = NULL;
-    for (int32_t i = 0; i < view->operation_count; i++)
-        if (view->operations[i].operation.id == 2)
-            loaded = &view->operations[i];
-    assert_non_null(loaded);
+    int32_t at = 0;
+    while (at < view->operation_count && view->operations[at].operation.id != 2)
+        at++;
+    assert_true(at < view->operation_count);
+    const struct view_operation *loaded = &view->operations[at];
     const struct operation expected = {
         .id = 2,
         .tenant_id = rows->tenant.id,
