@@ -45,10 +45,18 @@ bool text_equal_constant_time(struct text a, struct text b)
 {
     if (a.length != b.length)
         return false;
-    /* volatile: the compiler may not turn the sum of differences into an early exit. */
-    volatile unsigned char difference = 0;
-    for (size_t i = 0; i < a.length; i++)
-        difference = (unsigned char)(difference | (unsigned char)(a.base[i] ^ b.base[i]));
+    /* volatile: the compiler may not turn the sum of differences into an early exit. Eight bytes at
+     * a time, because each step then waits for the store of the last. */
+    volatile uint64_t difference = 0;
+    size_t i = 0;
+    for (; i + 8 <= a.length; i += 8) {
+        uint64_t left, right;
+        memcpy(&left, a.base + i, sizeof(left));
+        memcpy(&right, b.base + i, sizeof(right));
+        difference |= left ^ right;
+    }
+    for (; i < a.length; i++)
+        difference |= (unsigned char)(a.base[i] ^ b.base[i]);
     return difference == 0;
 }
 

@@ -11,8 +11,8 @@
 #include "base/check.h"
 
 #define HOT_TTL_US (INT64_C(60) * 1000000)
-/* 2^20 entries of about 192 bytes: 200 MB when every one is used; pages are touched only as cards
- * come by. */
+/* 2^20 entries of 128 bytes: 128 MB when every one is used; pages are touched only as cards come
+ * by. */
 #define HOT_ENTRIES_DEFAULT (1 << 20)
 
 struct hot;
