@@ -27,6 +27,19 @@ int64_t clock_wall_us(void)
     return read_us(CLOCK_REALTIME);
 }
 
+int64_t clock_steady_us(void)
+{
+    static _Atomic int64_t anchor_us; /* wall time at boot, as first seen */
+    int64_t since_boot_us = read_us(CLOCK_BOOTTIME);
+    int64_t seen_us = atomic_load_explicit(&anchor_us, memory_order_relaxed);
+    if (seen_us == 0) {
+        int64_t wanted_us = clock_wall_us() - since_boot_us;
+        if (atomic_compare_exchange_strong(&anchor_us, &seen_us, wanted_us))
+            seen_us = wanted_us;
+    }
+    return seen_us + since_boot_us;
+}
+
 int64_t clock_monotonic_us(void)
 {
     return read_us(CLOCK_MONOTONIC);

@@ -48,10 +48,9 @@ static bool is_given_back(const struct operation *operation)
            operation->given_back_minor == operation->amount_minor;
 }
 
+/* The operation has succeeded, and has the command's identity. */
 static enum repeat judge(const struct operation *operation, const struct command *command)
 {
-    if (operation->result != RESULT_OK)
-        return was_in_flight(operation, command) ? REPEAT_REPLAY : REPEAT_NONE; /* rules 1, 2 */
     if (is_given_back(operation))
         return REPEAT_NONE; /* rule 2 */
     if (is_inside_window(operation, command))
@@ -60,37 +59,28 @@ static enum repeat judge(const struct operation *operation, const struct command
     return is_late_load ? REPEAT_LATE : REPEAT_NONE;
 }
 
-/* Charges and refunds: only the latest operation of the sale counts, whatever its action (rule 2).
+/*
+ * Newest first. A refusal moved nothing, so it neither is an answer to repeat (but for those who
+ * already waited for it) nor hides the success before it: charge, mistyped refund, charge again is
+ * still a retry. Of the successes only the latest of the sale counts, whatever its action (rule 2);
+ * except for top-ups: no balance bounds them, so any earlier load of the sale counts, also with
+ * other operations between, or a repeated load would mint money.
  */
-static enum repeat judge_latest(const struct decision *decision, const struct operation **earlier)
+enum repeat answer_once(const struct decision *decision, const struct operation **earlier)
 {
-    const struct view_operation *each = view_newest(decision->view, decision->card);
-    while (each != NULL && !is_same_sale(&each->operation, decision->command))
-        each = view_older(decision->view, each);
-    if (each == NULL || !is_same_identity(&each->operation, decision->command))
-        return REPEAT_NONE;
-    *earlier = &each->operation;
-    return judge(*earlier, decision->command);
-}
-
-/* Top-ups: the balance does not bound them, so any earlier load of the sale counts, also with other
- * operations between: a repeated load would mint money. */
-static enum repeat judge_any(const struct decision *decision, const struct operation **earlier)
-{
+    const struct command *command = decision->command;
     const struct view_operation *each = view_newest(decision->view, decision->card);
     for (; each != NULL; each = view_older(decision->view, each)) {
-        if (!is_same_identity(&each->operation, decision->command))
-            continue;
         *earlier = &each->operation;
-        enum repeat repeat = judge(*earlier, decision->command);
-        if (repeat != REPEAT_NONE)
+        bool is_same = is_same_identity(*earlier, command);
+        bool is_refusal = (*earlier)->result != RESULT_OK;
+        if (is_refusal && is_same && was_in_flight(*earlier, command))
+            return REPEAT_REPLAY; /* rule 1 */
+        if (is_refusal || !is_same_sale(*earlier, command))
+            continue;
+        enum repeat repeat = is_same ? judge(*earlier, command) : REPEAT_NONE;
+        if (repeat != REPEAT_NONE || command->action != ACTION_TOP_UP)
             return repeat;
     }
     return REPEAT_NONE;
-}
-
-enum repeat answer_once(const struct decision *decision, const struct operation **earlier)
-{
-    return decision->command->action == ACTION_TOP_UP ? judge_any(decision, earlier)
-                                                      : judge_latest(decision, earlier);
 }

@@ -57,7 +57,7 @@ struct command {
         amount_result;      /* RESULT_OK, or the RESULT_AMOUNT_* found while reading the request */
     int64_t asked_minor;    /* valid when amount_result is RESULT_OK; any sign: the ledger judges */
     int32_t local_date;     /* at the site, when the request came */
-    int64_t received_at_us; /* wall clock, when the request came */
+    int64_t received_at_us; /* steady wall time (base/clock.h), when the request came */
     struct policy policy;
     struct new_card new_card;
 };

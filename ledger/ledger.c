@@ -90,8 +90,11 @@ static enum result decide_before_identity(struct decision *decision)
     if (result != RESULT_OK)
         return result;
     CHECK(card != NULL); /* else it was RESULT_NOT_FOUND, or RESULT_THROTTLED */
+    result = rule_amount(command, false);
+    if (result != RESULT_OK && card->status == CARD_STOCK)
+        return RESULT_NOT_FOUND; /* what cannot be a sale must not tell that the number exists */
     outcome_show_card(decision->outcome, card);
-    return rule_amount(command, false);
+    return result;
 }
 
 static enum result decide_after_identity(struct decision *decision, enum repeat repeat)

@@ -6,21 +6,27 @@
 
 #include "base/banned.h"
 
+/* The first load of printed stock. Whoever sells a card cannot see its PIN. */
+static bool is_sale(const struct card *card, enum action action)
+{
+    return card->status == CARD_STOCK && action == ACTION_TOP_UP;
+}
+
 static bool pin_fits(const struct card *card, enum action action, bool has_pin,
                      const uint8_t pin_hash[CARD_PIN_BYTES])
 {
     if (!card->has_pin)
         return true; /* a PIN typed for a card that has none says nothing */
     if (!has_pin)
-        return action == ACTION_TOP_UP; /* whoever sells a card cannot see its PIN */
+        return is_sale(card, action);
     return seal_equal(card->pin_hash, pin_hash, CARD_PIN_BYTES);
 }
 
 enum result rule_guess(const struct card *card, enum action action, bool is_throttled, bool has_pin,
                        const uint8_t pin_hash[CARD_PIN_BYTES])
 {
-    bool is_known = card != NULL && (card->status != CARD_STOCK || action == ACTION_TOP_UP);
-    bool is_pin_attempt = is_known && card->has_pin && (has_pin || action != ACTION_TOP_UP);
+    bool is_known = card != NULL && (card->status != CARD_STOCK || is_sale(card, action));
+    bool is_pin_attempt = is_known && card->has_pin && (has_pin || !is_sale(card, action));
     if (is_throttled && (!is_known || is_pin_attempt))
         return RESULT_THROTTLED; /* a full number that exists is never refused for the misses of
                                     others */

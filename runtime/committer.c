@@ -105,7 +105,7 @@ static int committer_transact(struct committer *committer)
     int64_t commit_us = 0;
     int err = store_fetch(committer->config.store, batch);
     if (err == 0) {
-        batch_decide(batch, clock_wall_us());
+        batch_decide(batch, clock_steady_us());
         int64_t began_us = clock_monotonic_us();
         err = store_commit(committer->config.store, batch);
         commit_us = clock_monotonic_us() - began_us;

@@ -69,6 +69,18 @@ static void sqlite_close(struct store *store)
     free(sqlite);
 }
 
+int sqlite_check_file(struct store_sqlite *sqlite)
+{
+    int has_moved = 0;
+    /* Not known to ":memory:", which then counts as in its place. */
+    sqlite3_file_control(sqlite->connection, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+    if (has_moved == 0)
+        return 0;
+    log_event(LOG_ERROR, "store_file_is_gone",
+              LOG_TEXT("path", sqlite3_db_filename(sqlite->connection, "main")));
+    return ERR_STORE_DOWN;
+}
+
 static int checkpoint_run(struct store_sqlite *sqlite, int mode, int *log_pages)
 {
     int moved_pages;

@@ -79,6 +79,10 @@ int sqlite_error_of(int code);
 /* The same, logged with SQLite's own words: call right after the failure. what: a literal. */
 int sqlite_fail(struct store_sqlite *sqlite, const char *what);
 
+/* Is the file that we write still the one at its path? Else ERR_STORE_DOWN: what is committed to a
+ * deleted file is lost with the process. */
+MUST_CHECK int sqlite_check_file(struct store_sqlite *sqlite);
+
 /* ownership  *statement stays the connection's; it is reset and ready to be bound. */
 MUST_CHECK int sqlite_prepare(struct store_sqlite *sqlite, enum statement which,
                               sqlite3_stmt **statement);

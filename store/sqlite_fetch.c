@@ -279,7 +279,9 @@ int sqlite_fetch(struct store *store, struct batch *batch)
     struct store_sqlite *sqlite = sqlite_of(store);
     CHECK(sqlite->mode == STORE_WRITER);
     CHECK(sqlite3_get_autocommit(sqlite->connection) != 0);
-    int err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+    int err = sqlite_check_file(sqlite);
+    if (err == 0)
+        err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
     if (err != 0)
         return err;
     for (size_t i = 0; i < CARD_SLOTS; i++)

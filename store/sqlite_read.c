@@ -26,6 +26,9 @@ int sqlite_generation(struct store *store, int64_t *generation)
 int sqlite_ping(struct store *store)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_check_file(sqlite);
+    if (err != 0)
+        return err;
     if (sqlite->mode == STORE_WRITER)
         /* A full disk shows at a write only, and only at one as large as a charge's: 8 pages. */
         return sqlite_run(sqlite, STATEMENT_TOUCH_META);

@@ -31,6 +31,18 @@ static int64_t utc_us(const char *text)
 
 /* --- clocks ---------------------------------------------------------------------------------- */
 
+static void steady_clock_starts_at_wall_time_and_never_steps_back(void **state)
+{
+    (void)state;
+    int64_t before_us = clock_steady_us();
+    assert_in_range(clock_wall_us() - before_us + CLOCK_US_PER_S, 0, 2 * CLOCK_US_PER_S);
+    for (int i = 0; i < 1000; i++) {
+        int64_t after_us = clock_steady_us();
+        assert_true(after_us >= before_us);
+        before_us = after_us;
+    }
+}
+
 static void wall_clock_agrees_with_time(void **state)
 {
     (void)state;
@@ -270,6 +282,7 @@ static void names_that_are_no_zone_are_not_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steady_clock_starts_at_wall_time_and_never_steps_back),
         cmocka_unit_test(wall_clock_agrees_with_time),
         cmocka_unit_test(monotonic_clock_counts_microseconds_and_never_goes_back),
         cmocka_unit_test(dates_count_from_1970),

@@ -145,32 +145,38 @@ static bool same_request(const struct command *a, const struct command *b)
     return a->action == b->action && a->asked_minor == b->asked_minor && same_sale(a, b);
 }
 
+static bool still_waiting(const struct event *event, const struct command *command)
+{
+    return event->at_us >= command->received_at_us &&
+           event->at_us - command->received_at_us <= 4 * INT64_C(1000000);
+}
+
 /* The event this command repeats, -1: none. *is_late: a load that this sale has had before. */
 static int model_repeat(const struct command *command, int card, bool *is_late)
 {
     int64_t window_us = command->order_id != 0 ? 90 * INT64_C(1000000) : 15 * INT64_C(1000000);
+    bool is_load = command->action == ACTION_TOP_UP;
     *is_late = false;
     for (int i = model.event_count - 1; i >= 0; i--) {
         const struct event *each = &model.events[i];
         if (each->card != card || each->operation_id == 0 || !same_sale(&each->command, command))
             continue;
-        bool is_load = command->action == ACTION_TOP_UP;
-        if (!same_request(&each->command, command)) {
-            if (is_load)
-                continue;
-            return -1;
+        bool is_same = same_request(&each->command, command);
+        if (each->result != RESULT_OK) {
+            if (is_same && still_waiting(each, command))
+                return i;
+            continue;
         }
-        bool in_flight = each->at_us >= command->received_at_us;
-        bool is_young = command->received_at_us - each->at_us < window_us;
-        bool is_void = each->command.action == ACTION_CHARGE && each->result == RESULT_OK &&
-                       model_given_back(i) == each->moved_minor;
-        if (each->result != RESULT_OK ? in_flight : (!is_void && is_young))
+        if (!is_same && !is_load)
+            return -1;
+        if (!is_same)
+            continue;
+        if (each->command.action == ACTION_CHARGE && model_given_back(i) == each->moved_minor)
+            return -1;
+        if (command->received_at_us - each->at_us < window_us)
             return i;
-        if (is_load && each->result == RESULT_OK && command->order_id != 0) {
-            *is_late = true;
-            return -1;
-        }
-        if (!is_load)
+        *is_late = is_load && command->order_id != 0;
+        if (*is_late || !is_load)
             return -1;
     }
     return -1;
@@ -321,7 +327,8 @@ static enum result model_guess(const struct command *command, int card)
     bool is_load = command->action == ACTION_TOP_UP;
     if (card < 0 || (!is_load && !model_was_sold(card)))
         return command->is_throttled ? RESULT_THROTTLED : RESULT_NOT_FOUND;
-    if (!world.cards[card].has_pin || (is_load && !command->has_pin))
+    bool is_sale = is_load && !model_was_sold(card);
+    if (!world.cards[card].has_pin || (is_sale && !command->has_pin))
         return RESULT_OK;
     if (command->is_throttled)
         return RESULT_THROTTLED;
@@ -350,6 +357,10 @@ static void model_decide(const struct command *command, int card, int64_t now_us
     *wanted = (struct outcome){.result = model_guess(command, card)};
     if (wanted->result != RESULT_OK)
         return;
+    if (command->asked_minor <= 0 && !model_was_sold(card)) {
+        wanted->result = RESULT_NOT_FOUND;
+        return;
+    }
     wanted->balance_minor = model_balance(card);
     if (command->asked_minor <= 0) {
         wanted->result = RESULT_AMOUNT_NOT_POSITIVE;

@@ -73,6 +73,8 @@ static void committed_rows_are_read_back_field_by_field(void **state)
     issue.new_card.expires_on = 30000;
     assert_int_equal(rows_run(rows, issue).result, RESULT_OK);
     struct command top_up = rows_command(rows, ACTION_TOP_UP, CARD_A, 11, 2500);
+    top_up.has_pin = true;
+    memset(top_up.pin_hash, 0x5a, sizeof(top_up.pin_hash));
     assert_int_equal(rows_run(rows, top_up).result, RESULT_OK);
     struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, 12, 700);
     charge.has_pin = true;

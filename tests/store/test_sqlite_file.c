@@ -157,6 +157,20 @@ static void folder_that_is_not_there_is_refused(void **state)
     assert_null(store);
 }
 
+static void nothing_is_committed_to_a_file_that_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    assert_int_equal(store_ping(rows->store), 0);
+    assert_int_equal(unlink(fixture->location), 0);
+    const struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, 12, 100);
+    batch_clear(rows->batch);
+    batch_add(rows->batch, &charge);
+    assert_int_equal(store_fetch(rows->store, rows->batch), ERR_STORE_DOWN);
+    assert_int_equal(store_ping(rows->store), ERR_STORE_DOWN);
+}
+
 /* --- laws that the schema keeps against other programs --- */
 
 static void assert_refused_by(const struct fixture *fixture, const char *sql, const char *law)
@@ -416,6 +430,7 @@ int main(void)
         TEST_CASE(database_of_another_program_is_refused_untouched),
         TEST_CASE(file_that_is_no_database_is_refused),
         TEST_CASE(folder_that_is_not_there_is_refused),
+        TEST_CASE(nothing_is_committed_to_a_file_that_is_gone),
         TEST_CASE(moved_money_is_never_rewritten),
         TEST_CASE(locked_database_is_busy_in_bounded_time),
         TEST_CASE(full_disk_rolls_back_and_works_again_with_space),
