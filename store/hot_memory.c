@@ -13,8 +13,8 @@
 
 #include "base/banned.h"
 
-/* Where a card may stand. At the default size and one million active cards, one put in a few
- * hundred finds all eight taken by others. */
+/* Where a card may stand. With 100,000 active cards, one put in a few hundred finds all eight taken
+ * by others. */
 #define WINDOW_SLOTS 8
 /* 8 loop threads, a committer and 8 readers on 256 locks: two meet on one lock in about one look-up
  * of 20, and then wait for some 100 ns. */
