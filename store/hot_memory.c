@@ -13,8 +13,8 @@
 
 #include "base/banned.h"
 
-/* Where a card may stand. At the default size and one million active cards, one put in a few
- * hundred finds all eight taken by others. */
+/* Where a card may stand. With 100,000 active cards, one put in a few hundred finds all eight taken
+ * by others. */
 #define WINDOW_SLOTS 8
 /* 8 loop threads, a committer and 8 readers on 256 locks: two meet on one lock in about one look-up
  * of 20, and then wait for some 100 ns. */
@@ -244,12 +244,17 @@ const char *hot_name(const struct hot *hot)
     return "memory";
 }
 
-/* Pages come zeroed and aligned, and become resident only as cards come by. */
+/* Pages come zeroed and aligned, and become resident only as cards come by. Large ones where the
+ * kernel has them: among 100,000 cards, finding the small page took as long as reading the entry
+ * (5.0 against 3.0 % of a look-up). */
 static struct entry_slot *map_slots(uint64_t count)
 {
     void *pages = mmap(NULL, count * sizeof(struct entry_slot), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return pages == MAP_FAILED ? NULL : pages;
+    if (pages == MAP_FAILED)
+        return NULL;
+    (void)madvise(pages, count * sizeof(struct entry_slot), MADV_HUGEPAGE);
+    return pages;
 }
 
 static bool hot_allocate(struct hot *hot)
