@@ -64,9 +64,8 @@ function freePort() {
 
 /** The service's environment: the tests' own variables are none of its business. */
 async function environment() {
-  const env = { ...process.env, COUNTERPART_DATA: data, COUNTERPART_LISTEN: `127.0.0.1:${await freePort()}` };
-  for (const name of ['COUNTERPART_BIN', 'COUNTERPART_SOAK', 'COUNTERPART_SEED', 'COUNTERPART_HTTP2', 'NODE_TEST_CONTEXT']) delete env[name];
-  return env;
+  const ours = Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERPART_') && name !== 'NODE_TEST_CONTEXT');
+  return { ...Object.fromEntries(ours), COUNTERPART_DATA: data, COUNTERPART_LISTEN: `127.0.0.1:${await freePort()}` };
 }
 
 let env;
