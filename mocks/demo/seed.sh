@@ -71,6 +71,7 @@ write_env_file() {
     umask 077
     cat >"$env_file.new" <<EOF
 # The demo tenant, for: . $env_file
+export COUNTERPART_DATA='$(cd "$data" && pwd)'
 DEMO_URL='$url'
 DEMO_TOKEN='$token'
 DEMO_COMPANY='$company'
