@@ -33,8 +33,8 @@ struct keys {
     /* Of this card, tenant and order (for order_id 0 also of this site and register): the newest
      * ORDER_OPERATIONS_MAX that succeeded and the newest ORDER_REFUSALS_MAX that were refused. */
     bool wants_order_operations;
-    bool wants_order_is_known;   /* is there any successful charge of the tenant on that order,
-                                    whatever the card? */
+    bool wants_order_is_known; /* is there any successful charge of the tenant on that order,
+                                  whatever the card? */
     /* Only if the order is not known: this card's successful charges with given_back < amount, not
      * older than recent_since_us, the newest RECENT_CHARGES_MAX. */
     bool wants_recent_charges;

@@ -17,8 +17,8 @@
 
 #include <stdatomic.h>
 
-#define JOB_DEADLINE_US COMMAND_WAIT_MAX_US /* ledger/command.h */
-#define JOB_RESERVE_US (INT64_C(500) * 1000)   /* a worker takes a job only with this much left */
+#define JOB_DEADLINE_US COMMAND_WAIT_MAX_US  /* ledger/command.h */
+#define JOB_RESERVE_US (INT64_C(500) * 1000) /* a worker takes a job only with this much left */
 
 enum job_state {
     JOB_QUEUED,

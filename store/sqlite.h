@@ -63,7 +63,7 @@ struct store_sqlite {
     int64_t floor_card_id;
     int64_t floor_operation_id;
     int64_t floor_transfer_id;
-    int32_t card_slots[CARD_SLOTS]; /* index into view.cards, VIEW_NONE: free */
+    int32_t card_slots[CARD_SLOTS];     /* index into view.cards, VIEW_NONE: free */
     bool has_recent_charges[BATCH_MAX]; /* of the batch under way: by index into view.cards */
 };
 
