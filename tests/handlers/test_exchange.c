@@ -502,6 +502,18 @@ static void a_dead_requests_queued_job_is_still_cancelled_at_its_deadline(void *
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* libh2o keeps freed memory for reuse and forgets its message queues. */
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:h2o_mem_alloc_recycle\nleak:h2o_multithread_create_queue\n";
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "handlers/route.h"
-#include "tests/handlers/server.h"
+#include "tests/support/server.h"
 
 #include <h2o/http2.h>
 #include <setjmp.h>

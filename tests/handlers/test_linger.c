@@ -3,7 +3,7 @@
 #include "handlers/linger.h"
 
 #include "base/clock.h"
-#include "tests/handlers/server.h"
+#include "tests/support/server.h"
 
 #include <errno.h>
 #include <setjmp.h>

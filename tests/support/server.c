@@ -1,5 +1,5 @@
 /* The event loop and port that tests of handlers/ share. */
-#include "tests/handlers/server.h"
+#include "tests/support/server.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
