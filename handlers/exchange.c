@@ -15,7 +15,8 @@
  * binary floating point see them exactly. */
 #define REQUEST_ID_MASK ((UINT64_C(1) << 52) - 1)
 #define REQUEST_ID_TEXT_MAX 24
-#define REFUSAL_MAX 2048 /* a sentence of 256 bytes, each escaped as \\u00XX, and the frame */
+/* Every field of a dialect's refusal may be the sentence: 256 bytes, each escaped as \\u00XX. */
+#define REFUSAL_MAX (PROFILE_PAIRS_MAX * (PROFILE_KEY_BYTES + 6 * 256 + 3) + 3)
 
 /* --- snapshots: one reference per loop, so that no request touches a lock that loops share */
 
@@ -423,6 +424,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
     const char *dialect = exchange->tenant == NULL ? "default" : exchange->tenant->tenant.profile;
     if (!exchange->is_answered) /* else the dialect may be gone, and the first answer stands */
         profile_append_refusal(profile_beside(exchange->dialect, dialect), &buffer, code, sentence);
+    CHECK(!buffer.is_cut);
     exchange_reply_json(exchange, status, text_buffer_text(&buffer));
 }
 

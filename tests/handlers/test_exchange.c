@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,7 +77,7 @@ static struct fixture {
     int clients[4];
     int client_count;
     int client; /* the last one */
-    char answer[8192];
+    char answer[32 * 1024];
     size_t answer_length;
     /* what the handler under test does and saw */
     void (*handle)(struct exchange *exchange);
@@ -451,6 +452,48 @@ static void a_snapshot_is_replaced_when_the_directory_has_moved(void **state)
     assert_null(f.loop.retired);
 }
 
+/* --- what is told, in any dialect */
+
+#define NAME_60 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+
+/* The largest refusal that a legal profile can ask for: each field is the sentence. */
+static void write_largest_dialect(char *folder, char *path)
+{
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, 64, "%s/default.json", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs("{\"reply\":{\"refusal\":[", file);
+    for (int i = 0; i < PROFILE_PAIRS_MAX; i++)
+        fprintf(file, "%s{\"name\":\"" NAME_60 "%04d\",\"value\":\"error\"}", i == 0 ? "" : ",", i);
+    fputs("]}}", file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void handle_refusal(struct exchange *exchange)
+{
+    char sentence[256 + 1];
+    memset(sentence, '\1', sizeof(sentence) - 1);
+    sentence[sizeof(sentence) - 1] = '\0';
+    exchange_refuse(exchange, 400, "bad_request", sentence);
+}
+
+static void the_largest_refusal_of_a_legal_dialect_is_whole(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/counterpart-exchange-XXXXXX", path[64];
+    write_largest_dialect(folder, path);
+    profiles_destroy(f.handlers.profiles);
+    assert_int_equal(profiles_create(folder, &f.handlers.profiles), 0);
+    assert_int_equal(unlink(path) + rmdir(folder), 0);
+    f.handle = handle_refusal;
+    send_text(POST);
+    assert_non_null(strstr(answer(), "HTTP/1.1 400 "));
+    assert_int_equal(count(f.answer, NAME_60), PROFILE_PAIRS_MAX);
+    assert_int_equal(count(f.answer, "\\u0001"), PROFILE_PAIRS_MAX * 256);
+    assert_int_equal(f.answer[f.answer_length - 1], '}');
+}
+
 /* --- HTTP/2: requests that die */
 
 /* SETTINGS without entries; HEADERS of stream 1: GET http / with authority a; RST_STREAM of it. */
@@ -531,6 +574,7 @@ int main(void)
         TEST(a_draining_service_closes_after_its_answer),
         TEST(libh2os_own_errors_are_json),
         TEST(a_snapshot_is_replaced_when_the_directory_has_moved),
+        TEST(the_largest_refusal_of_a_legal_dialect_is_whole),
         TEST(a_request_that_was_reset_is_not_told_and_its_job_comes_home),
         TEST(a_dead_requests_queued_job_is_still_cancelled_at_its_deadline),
     };
