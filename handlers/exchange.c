@@ -2,6 +2,7 @@
 #include "handlers/exchange.h"
 
 #include "base/log.h"
+#include "base/seal.h"
 #include "handlers/linger.h"
 #include "handlers/route.h"
 
@@ -78,6 +79,7 @@ struct errand {
     struct exchange_loop *loop;
     struct errand_slot *slot; /* NULL: nobody waits for it any more */
     exchange_done_fn on_done;
+    size_t job_size;
     struct job job; /* last: the job's extra bytes follow */
 };
 
@@ -89,6 +91,13 @@ struct errand_slot {
 static struct errand *errand_of(const struct job *job)
 {
     return H2O_STRUCT_FROM_MEMBER(struct errand, job, job);
+}
+
+/* Commands carry PINs, tasks carry tokens. */
+static void errand_free(struct errand *errand)
+{
+    seal_wipe(&errand->job, errand->job_size);
+    free(errand);
 }
 
 static void exchange_end(struct exchange *exchange)
@@ -142,7 +151,7 @@ static void errand_come_home(struct errand *errand)
                   LOG_INT("operation_id", errand->job.outcome.operation_id),
                   LOG_TEXT("error", error_name(errand->job.error)));
     }
-    free(errand);
+    errand_free(errand);
 }
 
 static void on_homecoming(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
@@ -185,13 +194,14 @@ static void errand_time_out(struct errand *errand)
     if (errand->slot == NULL)
         return;
     /* The worker may be writing to the real job, so the handler is shown another. */
-    const struct job told = {.deadline_us = errand->job.deadline_us,
-                             .task = errand->job.task,
-                             .command = errand->job.command,
-                             .error = error};
+    struct job told = {.deadline_us = errand->job.deadline_us,
+                       .task = errand->job.task,
+                       .command = errand->job.command,
+                       .error = error};
     struct exchange *exchange = errand->slot->exchange;
     errand_untie(errand);
     exchange_tell(exchange, errand->on_done, &told);
+    seal_wipe(&told.command, sizeof(told.command));
 }
 
 /* --- the loop */
@@ -249,6 +259,7 @@ struct job *exchange_job(struct exchange *exchange, size_t extra_bytes)
     size_t size = sizeof(struct errand) + extra_bytes;
     struct errand *errand = h2o_mem_alloc(size);
     memset(errand, 0, size);
+    errand->job_size = sizeof(errand->job) + extra_bytes;
     errand->loop = exchange->loop;
     errand->job.give_back = on_give_back;
     errand->job.deadline_us = exchange->received_monotonic_us + JOB_DEADLINE_US;
@@ -273,7 +284,7 @@ static void errand_turn_back(struct errand *errand)
     h2o_linklist_unlink(&errand->by_deadline);
     errand->loop->jobs_away--;
     errand_untie(errand);
-    free(errand);
+    errand_free(errand);
 }
 
 static void exchange_refuse_busy(struct exchange *exchange, int error)

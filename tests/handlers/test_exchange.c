@@ -452,7 +452,7 @@ static void a_snapshot_is_replaced_when_the_directory_has_moved(void **state)
     assert_null(f.loop.retired);
 }
 
-/* --- what is told, in any dialect */
+/* --- what is told, in any dialect; and what is kept of it */
 
 #define NAME_60 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
 
@@ -492,6 +492,64 @@ static void the_largest_refusal_of_a_legal_dialect_is_whole(void **state)
     assert_int_equal(count(f.answer, NAME_60), PROFILE_PAIRS_MAX);
     assert_int_equal(count(f.answer, "\\u0001"), PROFILE_PAIRS_MAX * 256);
     assert_int_equal(f.answer[f.answer_length - 1], '}');
+}
+
+/* Stands before libcrypto's: which of the bytes we watch were wiped? */
+static const char *watched;
+static size_t watched_size, wiped_size, wiped_in_all;
+void OPENSSL_cleanse(void *bytes, size_t size);
+void OPENSSL_cleanse(void *bytes, size_t size)
+{
+    volatile char *at = bytes;
+    for (size_t i = 0; i < size; i++) {
+        at[i] = 0;
+        if ((uintptr_t)bytes + i - (uintptr_t)watched < watched_size)
+            wiped_size++;
+    }
+    wiped_in_all += size;
+}
+
+static void watch(const void *bytes, size_t size)
+{
+    watched = bytes;
+    watched_size = size;
+    wiped_size = wiped_in_all = 0;
+}
+
+static void handle_extra(struct exchange *exchange)
+{
+    struct job *job = exchange_job(exchange, 40);
+    job->task = task_nothing;
+    exchange_submit_write(exchange, job, on_done);
+}
+
+static void a_job_that_came_home_is_wiped(void **state)
+{
+    (void)state;
+    f.handle = handle_command;
+    send_text(POST);
+    watch(&kept[0]->command, sizeof(kept[0]->command));
+    work(0);
+    turn(5);
+    assert_int_equal(f.done_calls, 1);
+    assert_int_equal(wiped_size, watched_size);
+    f.handle = handle_extra; /* and what a task carries, such as a new signature token */
+    connect_client();
+    send_text(POST);
+    watch(kept[1] + 1, 40);
+    work(1);
+    turn(5);
+    assert_int_equal(wiped_size, watched_size);
+}
+
+static void a_job_that_no_queue_took_is_wiped(void **state)
+{
+    (void)state;
+    f.handle = handle_extra;
+    submit_error = ERR_QUEUE_FULL;
+    watch(NULL, 0);
+    send_text(POST);
+    assert_true(wiped_in_all >= sizeof(struct job) + 40);
 }
 
 /* --- HTTP/2: requests that die */
@@ -575,6 +633,8 @@ int main(void)
         TEST(libh2os_own_errors_are_json),
         TEST(a_snapshot_is_replaced_when_the_directory_has_moved),
         TEST(the_largest_refusal_of_a_legal_dialect_is_whole),
+        TEST(a_job_that_came_home_is_wiped),
+        TEST(a_job_that_no_queue_took_is_wiped),
         TEST(a_request_that_was_reset_is_not_told_and_its_job_comes_home),
         TEST(a_dead_requests_queued_job_is_still_cancelled_at_its_deadline),
     };
