@@ -472,15 +472,24 @@ bool exchange_header(const struct exchange *exchange, const char *name_lower, st
     return true;
 }
 
-/* The last line of X-Forwarded-For: a proxy that does not extend the caller's line adds its own
- * after it. */
-static struct text last_forwarded(const h2o_headers_t *headers)
+/* The lines of X-Forwarded-For as one list (RFC 9110 section 5.3): a proxy that does not extend the
+ * caller's line adds its own after it. */
+static struct text forwarded_list(struct exchange *exchange)
 {
-    struct text value = {NULL, 0};
+    const h2o_headers_t *headers = &exchange->req->headers;
+    size_t size = 1;
     ssize_t at = -1;
     while ((at = h2o_find_header(headers, H2O_TOKEN_X_FORWARDED_FOR, at)) != -1)
-        value = (struct text){headers->entries[at].value.base, headers->entries[at].value.len};
-    return value;
+        size += headers->entries[at].value.len + 1;
+    struct text_buffer list;
+    text_buffer_init(&list, h2o_mem_alloc_pool(&exchange->req->pool, size), size);
+    while ((at = h2o_find_header(headers, H2O_TOKEN_X_FORWARDED_FOR, at)) != -1) {
+        if (list.length > 0)
+            text_append_char(&list, ',');
+        text_append(&list,
+                    (struct text){headers->entries[at].value.base, headers->entries[at].value.len});
+    }
+    return text_buffer_text(&list);
 }
 
 struct text exchange_client(struct exchange *exchange)
@@ -495,8 +504,7 @@ struct text exchange_client(struct exchange *exchange)
     if (host_length == SIZE_MAX)
         return TEXT("unknown");
     struct text peer = pool_copy(exchange, (struct text){host, host_length});
-    return client_address(exchange->handlers->proxies, peer,
-                          last_forwarded(&exchange->req->headers));
+    return client_address(exchange->handlers->proxies, peer, forwarded_list(exchange));
 }
 
 struct exchange *exchange_begin(h2o_req_t *req)
