@@ -53,8 +53,7 @@ void seal_text(const struct seal *seal, struct id_source source, const char *lab
 MUST_CHECK int seal_text_open(const struct seal *seal, const char *label, const uint8_t *sealed,
                               size_t size, char *out);
 
-/* A prepared HMAC-SHA256 key (signature tokens): the key schedule is done once. One per thread or
- * behind copies. */
+/* A prepared HMAC-SHA256 key (signature tokens): the key schedule is done once. Immutable. */
 struct seal_hmac;
 struct seal_hmac *seal_hmac_create(struct text key);
 void seal_hmac_destroy(struct seal_hmac *hmac); /* accepts NULL */

@@ -2,6 +2,7 @@
 #include "handlers/exchange.h"
 
 #include "base/log.h"
+#include "base/seal.h"
 #include "handlers/linger.h"
 #include "handlers/route.h"
 
@@ -15,7 +16,8 @@
  * binary floating point see them exactly. */
 #define REQUEST_ID_MASK ((UINT64_C(1) << 52) - 1)
 #define REQUEST_ID_TEXT_MAX 24
-#define REFUSAL_MAX 2048 /* a sentence of 256 bytes, each escaped as \\u00XX, and the frame */
+/* Every field of a dialect's refusal may be the sentence: 256 bytes, each escaped as \\u00XX. */
+#define REFUSAL_MAX (PROFILE_PAIRS_MAX * (PROFILE_KEY_BYTES + 6 * 256 + 3) + 3)
 
 /* --- snapshots: one reference per loop, so that no request touches a lock that loops share */
 
@@ -77,6 +79,7 @@ struct errand {
     struct exchange_loop *loop;
     struct errand_slot *slot; /* NULL: nobody waits for it any more */
     exchange_done_fn on_done;
+    size_t job_size;
     struct job job; /* last: the job's extra bytes follow */
 };
 
@@ -88,6 +91,13 @@ struct errand_slot {
 static struct errand *errand_of(const struct job *job)
 {
     return H2O_STRUCT_FROM_MEMBER(struct errand, job, job);
+}
+
+/* Commands carry PINs, tasks carry tokens. */
+static void errand_free(struct errand *errand)
+{
+    seal_wipe(&errand->job, errand->job_size);
+    free(errand);
 }
 
 static void exchange_end(struct exchange *exchange)
@@ -141,7 +151,7 @@ static void errand_come_home(struct errand *errand)
                   LOG_INT("operation_id", errand->job.outcome.operation_id),
                   LOG_TEXT("error", error_name(errand->job.error)));
     }
-    free(errand);
+    errand_free(errand);
 }
 
 static void on_homecoming(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
@@ -184,13 +194,14 @@ static void errand_time_out(struct errand *errand)
     if (errand->slot == NULL)
         return;
     /* The worker may be writing to the real job, so the handler is shown another. */
-    const struct job told = {.deadline_us = errand->job.deadline_us,
-                             .task = errand->job.task,
-                             .command = errand->job.command,
-                             .error = error};
+    struct job told = {.deadline_us = errand->job.deadline_us,
+                       .task = errand->job.task,
+                       .command = errand->job.command,
+                       .error = error};
     struct exchange *exchange = errand->slot->exchange;
     errand_untie(errand);
     exchange_tell(exchange, errand->on_done, &told);
+    seal_wipe(&told.command, sizeof(told.command));
 }
 
 /* --- the loop */
@@ -248,6 +259,7 @@ struct job *exchange_job(struct exchange *exchange, size_t extra_bytes)
     size_t size = sizeof(struct errand) + extra_bytes;
     struct errand *errand = h2o_mem_alloc(size);
     memset(errand, 0, size);
+    errand->job_size = sizeof(errand->job) + extra_bytes;
     errand->loop = exchange->loop;
     errand->job.give_back = on_give_back;
     errand->job.deadline_us = exchange->received_monotonic_us + JOB_DEADLINE_US;
@@ -272,7 +284,7 @@ static void errand_turn_back(struct errand *errand)
     h2o_linklist_unlink(&errand->by_deadline);
     errand->loop->jobs_away--;
     errand_untie(errand);
-    free(errand);
+    errand_free(errand);
 }
 
 static void exchange_refuse_busy(struct exchange *exchange, int error)
@@ -423,6 +435,7 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
     const char *dialect = exchange->tenant == NULL ? "default" : exchange->tenant->tenant.profile;
     if (!exchange->is_answered) /* else the dialect may be gone, and the first answer stands */
         profile_append_refusal(profile_beside(exchange->dialect, dialect), &buffer, code, sentence);
+    CHECK(!buffer.is_cut);
     exchange_reply_json(exchange, status, text_buffer_text(&buffer));
 }
 
@@ -459,15 +472,24 @@ bool exchange_header(const struct exchange *exchange, const char *name_lower, st
     return true;
 }
 
-/* The last line of X-Forwarded-For: a proxy that does not extend the caller's line adds its own
- * after it. */
-static struct text last_forwarded(const h2o_headers_t *headers)
+/* The lines of X-Forwarded-For as one list (RFC 9110 section 5.3): a proxy that does not extend the
+ * caller's line adds its own after it. */
+static struct text forwarded_list(struct exchange *exchange)
 {
-    struct text value = {NULL, 0};
+    const h2o_headers_t *headers = &exchange->req->headers;
+    size_t size = 1;
     ssize_t at = -1;
     while ((at = h2o_find_header(headers, H2O_TOKEN_X_FORWARDED_FOR, at)) != -1)
-        value = (struct text){headers->entries[at].value.base, headers->entries[at].value.len};
-    return value;
+        size += headers->entries[at].value.len + 1;
+    struct text_buffer list;
+    text_buffer_init(&list, h2o_mem_alloc_pool(&exchange->req->pool, size), size);
+    while ((at = h2o_find_header(headers, H2O_TOKEN_X_FORWARDED_FOR, at)) != -1) {
+        if (list.length > 0)
+            text_append_char(&list, ',');
+        text_append(&list,
+                    (struct text){headers->entries[at].value.base, headers->entries[at].value.len});
+    }
+    return text_buffer_text(&list);
 }
 
 struct text exchange_client(struct exchange *exchange)
@@ -482,8 +504,7 @@ struct text exchange_client(struct exchange *exchange)
     if (host_length == SIZE_MAX)
         return TEXT("unknown");
     struct text peer = pool_copy(exchange, (struct text){host, host_length});
-    return client_address(exchange->handlers->proxies, peer,
-                          last_forwarded(&exchange->req->headers));
+    return client_address(exchange->handlers->proxies, peer, forwarded_list(exchange));
 }
 
 struct exchange *exchange_begin(h2o_req_t *req)

@@ -116,9 +116,9 @@ void *exchange_allocate(struct exchange *exchange, size_t size);
  * one that was taken gets ERR_UNCONFIRMED. Several jobs may be under way for one exchange; on_done
  * is not called for those that come home after the answer.
  */
-struct job *
-exchange_job(struct exchange *exchange,
-             size_t extra_bytes); /* extra_bytes: after struct job, zeroed, for tasks; job + 1 */
+/* extra_bytes: after struct job, zeroed, for tasks; job + 1. All of it is wiped when it is freed.
+ */
+struct job *exchange_job(struct exchange *exchange, size_t extra_bytes);
 void exchange_submit_command(struct exchange *exchange, struct job *job, exchange_done_fn on_done);
 void exchange_submit_write(struct exchange *exchange, struct job *job,
                            exchange_done_fn on_done); /* a task, on the committer's thread */

@@ -323,8 +323,10 @@ static void on_balance_read(struct exchange *exchange, const struct job *job)
     if (look->is_found) {
         if (payment->request.is_last4)
             take_found_card(exchange, &look->card);
-        /* The request came before the store was asked: early enough for hot_put. */
-        hot_put(exchange->handlers->hot, &look->card, exchange->received_monotonic_us);
+        /* Unsold stock stays out: it looks like an unknown number, in time too. The request came
+         * before the store was asked: early enough for hot_put. */
+        if (look->card.status != CARD_STOCK)
+            hot_put(exchange->handlers->hot, &look->card, exchange->received_monotonic_us);
     }
     struct outcome outcome = balance_of(payment, look->is_found ? &look->card : NULL);
     conclude(exchange, &outcome);

@@ -17,8 +17,9 @@
 
 struct hot;
 
-/* What a balance look-up needs to answer without the store. Cards with a PIN are kept only as such:
- * their look-up goes to the store, where right and wrong PIN take the same time. */
+/* What a balance look-up needs to answer without the store. Of a card with a PIN nobody is told
+ * anything from here: its look-up goes to the store, where right and wrong PIN take the same time.
+ * Unsold stock is for callers to keep out (hot_put). */
 struct hot_value {
     struct card card;     /* pin_hash, counters and chain head are zero */
     int64_t filled_at_us; /* monotonic */
@@ -33,7 +34,8 @@ const char *hot_name(const struct hot *hot); /* "memory" */
 /* true: *value holds an entry younger than HOT_TTL_US. */
 MUST_CHECK bool hot_get(struct hot *hot, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
                         int64_t now_us, struct hot_value *value);
-/* After a commit or a store read. Ignored when the entry there has a greater version; an equal
+/* After a commit or a store read; not for unsold stock, which must look like an unknown number, in
+ * time too. Ignored when the entry there has a greater version; an equal
  * version refreshes it, unless it was read earlier (status changes do not count versions, so
  * hot_remove first). read_at_us: monotonic, before the store was asked. */
 void hot_put(struct hot *hot, const struct card *card, int64_t read_at_us);

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -78,7 +79,7 @@ static struct fixture {
     int clients[4];
     int client_count;
     int client; /* the last one */
-    char answer[8192];
+    char answer[32 * 1024];
     size_t answer_length;
     /* what the handler under test does and saw */
     void (*handle)(struct exchange *exchange);
@@ -453,6 +454,106 @@ static void a_snapshot_is_replaced_when_the_directory_has_moved(void **state)
     assert_null(f.loop.retired);
 }
 
+/* --- what is told, in any dialect; and what is kept of it */
+
+#define NAME_60 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+
+/* The largest refusal that a legal profile can ask for: each field is the sentence. */
+static void write_largest_dialect(char *folder, char *path)
+{
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, 64, "%s/default.json", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs("{\"reply\":{\"refusal\":[", file);
+    for (int i = 0; i < PROFILE_PAIRS_MAX; i++)
+        fprintf(file, "%s{\"name\":\"" NAME_60 "%04d\",\"value\":\"error\"}", i == 0 ? "" : ",", i);
+    fputs("]}}", file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void handle_refusal(struct exchange *exchange)
+{
+    char sentence[256 + 1];
+    memset(sentence, '\1', sizeof(sentence) - 1);
+    sentence[sizeof(sentence) - 1] = '\0';
+    exchange_refuse(exchange, 400, "bad_request", sentence);
+}
+
+static void the_largest_refusal_of_a_legal_dialect_is_whole(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/counterpart-exchange-XXXXXX", path[64];
+    write_largest_dialect(folder, path);
+    profiles_destroy(f.handlers.profiles);
+    assert_int_equal(profiles_create(folder, &f.handlers.profiles), 0);
+    assert_int_equal(unlink(path) + rmdir(folder), 0);
+    f.handle = handle_refusal;
+    send_text(POST);
+    assert_non_null(strstr(answer(), "HTTP/1.1 400 "));
+    assert_int_equal(count(f.answer, NAME_60), PROFILE_PAIRS_MAX);
+    assert_int_equal(count(f.answer, "\\u0001"), PROFILE_PAIRS_MAX * 256);
+    assert_int_equal(f.answer[f.answer_length - 1], '}');
+}
+
+/* Stands before libcrypto's: which of the bytes we watch were wiped? */
+static const char *watched;
+static size_t watched_size, wiped_size, wiped_in_all;
+void OPENSSL_cleanse(void *bytes, size_t size);
+void OPENSSL_cleanse(void *bytes, size_t size)
+{
+    volatile char *at = bytes;
+    for (size_t i = 0; i < size; i++) {
+        at[i] = 0;
+        if ((uintptr_t)bytes + i - (uintptr_t)watched < watched_size)
+            wiped_size++;
+    }
+    wiped_in_all += size;
+}
+
+static void watch(const void *bytes, size_t size)
+{
+    watched = bytes;
+    watched_size = size;
+    wiped_size = wiped_in_all = 0;
+}
+
+static void handle_extra(struct exchange *exchange)
+{
+    struct job *job = exchange_job(exchange, 40);
+    job->task = task_nothing;
+    exchange_submit_write(exchange, job, on_done);
+}
+
+static void a_job_that_came_home_is_wiped(void **state)
+{
+    (void)state;
+    f.handle = handle_command;
+    send_text(POST);
+    watch(&kept[0]->command, sizeof(kept[0]->command));
+    work(0);
+    turn(5);
+    assert_int_equal(f.done_calls, 1);
+    assert_int_equal(wiped_size, watched_size);
+    f.handle = handle_extra; /* and what a task carries, such as a new signature token */
+    connect_client();
+    send_text(POST);
+    watch(kept[1] + 1, 40);
+    work(1);
+    turn(5);
+    assert_int_equal(wiped_size, watched_size);
+}
+
+static void a_job_that_no_queue_took_is_wiped(void **state)
+{
+    (void)state;
+    f.handle = handle_extra;
+    submit_error = ERR_QUEUE_FULL;
+    watch(NULL, 0);
+    send_text(POST);
+    assert_true(wiped_in_all >= sizeof(struct job) + 40);
+}
+
 /* --- HTTP/2: requests that die */
 
 /* SETTINGS without entries; HEADERS of stream 1: GET http / with authority a; RST_STREAM of it. */
@@ -533,6 +634,9 @@ int main(void)
         TEST(a_draining_service_closes_after_its_answer),
         TEST(libh2os_own_errors_are_json),
         TEST(a_snapshot_is_replaced_when_the_directory_has_moved),
+        TEST(the_largest_refusal_of_a_legal_dialect_is_whole),
+        TEST(a_job_that_came_home_is_wiped),
+        TEST(a_job_that_no_queue_took_is_wiped),
         TEST(a_request_that_was_reset_is_not_told_and_its_job_comes_home),
         TEST(a_dead_requests_queued_job_is_still_cancelled_at_its_deadline),
     };

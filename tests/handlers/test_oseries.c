@@ -731,6 +731,7 @@ static void unsold_stock_that_is_hot_is_not_told_faster_than_an_unknown_number(v
     come_home();
     check_reply(NOT_FOUND);
     assert_int_equal(world.miss_count, 1);
+    assert_int_equal(world.hot_card.id, 0); /* the look-up has not made it hot again */
 }
 
 static void a_full_number_is_told_even_when_the_budget_is_empty(void **state)

@@ -673,6 +673,10 @@ test('X-Forwarded-For is believed from trusted proxies only, and only its last u
     assert.equal(await clientOf(service, '198.51.100.9, 203.0.113.7'), '203.0.113.7');
     assert.equal(await clientOf(service, '203.0.113.7, 10.1.2.3'), '203.0.113.7');
     assert.equal(await clientOf(service, 'nonsense'), '127.0.0.1');
+    // Many lines are one list (RFC 9110 section 5.3): what a caller invents stands in the first.
+    assert.equal(await clientOf(service, ['198.51.100.9', '203.0.113.7']), '203.0.113.7');
+    assert.equal(await clientOf(service, ['198.51.100.9', '203.0.113.7', '10.1.2.3']), '203.0.113.7');
+    assert.equal(await clientOf(service, ['203.0.113.7', 'nonsense']), '127.0.0.1');
   });
   await withService({}, async (service) => assert.equal(await clientOf(service, '203.0.113.7'), '127.0.0.1'));
 });
