@@ -507,6 +507,9 @@ static void refuse_card(struct exchange *exchange, int err)
 {
     if (err == ERR_NOT_FOUND)
         admin_refuse(exchange, 404, "unknown_card", "There is no card with that number");
+    else if (err == ERR_NOT_SOLD)
+        admin_refuse(exchange, 409, error_name(err),
+                     "This card is not sold yet: its first top-up activates it");
     else
         admin_refuse_error(exchange, err);
 }

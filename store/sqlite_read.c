@@ -89,9 +89,13 @@ int sqlite_set_card_status(struct store *store, int64_t tenant_id,
     int err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
     if (err != 0)
         return err;
-    err = write_card_status(sqlite, tenant_id, index, status);
+    err = sqlite_find_card(sqlite, tenant_id, index, card);
+    if (err == 0 && card->status == CARD_STOCK)
+        err = ERR_NOT_SOLD; /* its first load activates it, and is on record (law 6) */
     if (err == 0)
-        err = sqlite_find_card(sqlite, tenant_id, index, card);
+        err = write_card_status(sqlite, tenant_id, index, status);
+    if (err == 0)
+        card->status = status;
     if (err == 0)
         err = sqlite_run(sqlite, STATEMENT_COMMIT);
     if (err != 0)

@@ -70,8 +70,8 @@ MUST_CHECK int store_checkpoint(struct store *store);
 MUST_CHECK int store_add_tenant(struct store *store, struct tenant *tenant);
 MUST_CHECK int store_update_tenant(struct store *store, const struct tenant *tenant);
 MUST_CHECK int store_add_site(struct store *store, struct site *site);
-/* The merchant's switch on one card. errors: ERR_NOT_FOUND. STOCK cannot be set. *card is the row
- * afterwards. */
+/* The merchant's switch on one card that was sold. errors: ERR_NOT_FOUND; ERR_NOT_SOLD: it is
+ * CARD_STOCK, untouched. STOCK cannot be set. *card is the row afterwards. */
 MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id,
                                      const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                                      struct card *card);

@@ -315,6 +315,18 @@ test('card disable and enable say what the card is now', async () => {
   await refuses(['card', 'disable', ...tenantFlag(), '--number', cardNumber()], 'unknown_card', /card/);
 });
 
+test('card disable and enable refuse stock: it is sold by its first top-up only', async () => {
+  const { number } = await service.must(['card', 'issue', ...tenantFlag(), '--stock']);
+  for (const command of ['enable', 'disable', 'enable']) {
+    const args = ['card', command, ...tenantFlag(), '--number', number];
+    await refuses(args, 'not_sold', /^This card is not sold yet: its first top-up activates it$/);
+    assert.equal((await shop.show(number)).status, 'stock');
+    isRefused(await shop.till().checkBalance({ card: number }), /not found/i);
+  }
+  isApproved(await shop.till().topUp({ card: number, amount: 5, order: newOrder() }), { balance: '5.00' });
+  assert.equal((await shop.show(number)).status, 'active');
+});
+
 test('sign prints the signature of standard input, byte for byte', async () => {
   for (const input of ['', '{"a":1}', '{"a":1}\n', 'caf\u00e9 \0 \r\n', 'x'.repeat(60_000)]) {
     const { code, stdout } = await service.cli(['sign', ...tenantFlag()], { input });

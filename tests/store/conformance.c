@@ -870,6 +870,27 @@ static void card_is_switched_off_and_on(void **state)
         ERR_NOT_FOUND);
 }
 
+static void stock_is_not_switched_before_it_is_sold(void **state)
+{
+    struct rows *rows = rows_of(state);
+    struct command stock = rows_issue(rows, CARD_A, 0);
+    stock.new_card.status = CARD_STOCK;
+    rows_run(rows, stock);
+    static const enum card_status wanted[] = {CARD_ACTIVE, CARD_DISABLED};
+    for (int i = 0; i < 2; i++) {
+        struct card card;
+        assert_int_equal(
+            store_set_card_status(rows->store, rows->tenant.id, stock.card_index, wanted[i], &card),
+            ERR_NOT_SOLD);
+        assert_int_equal(rows_card(rows, CARD_A).status, CARD_STOCK);
+    }
+    assert_int_equal(rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 1, 5)).result,
+                     RESULT_NOT_FOUND);
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, 2, 100));
+    assert_int_equal(rows_card(rows, CARD_A).status, CARD_ACTIVE);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 static void no_card_becomes_stock_again(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -1163,6 +1184,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(company_has_one_tenant),
     TEST_CASE(sites_are_read_back_and_mapped_once),
     TEST_CASE(card_is_switched_off_and_on),
+    TEST_CASE(stock_is_not_switched_before_it_is_sold),
     TEST_CASE(no_card_becomes_stock_again),
     TEST_CASE(last4_finds_exactly_one_sold_card),
     TEST_CASE(unknown_card_is_not_found),
