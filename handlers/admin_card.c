@@ -330,7 +330,7 @@ static bool read_issue(struct exchange *exchange, const struct jread *body, stru
     issue->command.action = ACTION_ISSUE;
     issue->command.tenant_id = issue->tenant->tenant.id;
     issue->command.local_date = clock_local_date(issue->tenant->zone, exchange->received_wall_us);
-    issue->command.received_at_us = exchange->received_wall_us;
+    issue->command.received_at_us = exchange->received_steady_us;
     issue->command.policy = issue->tenant->tenant.policy;
     return read_number(exchange, body, false, issue->given) && read_pin(exchange, body, issue) &&
            read_amount(exchange, body, issue) && read_status(exchange, body, issue) &&

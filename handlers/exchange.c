@@ -519,6 +519,7 @@ struct exchange *exchange_begin(h2o_req_t *req)
         .held = loop_take_snapshot(loop),
         .body = {req->entity.base, req->entity.len},
         .received_wall_us = clock_wall_us(),
+        .received_steady_us = clock_steady_us(),
         .received_monotonic_us = clock_monotonic_us(),
         .request_id = loop->request_id_next++,
     };

@@ -88,7 +88,8 @@ struct exchange {
     const struct directory_tenant *tenant;     /* of the {key} in the path; NULL without */
     struct text query;                         /* after '?', undecoded */
     struct text body;
-    int64_t received_wall_us;
+    int64_t received_wall_us;   /* for local dates */
+    int64_t received_steady_us; /* for the order and age of what happens here */
     int64_t received_monotonic_us;
     uint64_t request_id; /* in the logs and in X-Request-Id */
     void *data;          /* the handler's own, in the request pool */

@@ -262,7 +262,7 @@ static void fill_command(const struct exchange *exchange, const struct payment *
     command->amount_result = request->amount_result;
     command->asked_minor = request->asked_minor;
     command->local_date = payment->local_date;
-    command->received_at_us = exchange->received_wall_us;
+    command->received_at_us = exchange->received_steady_us;
     command->policy = exchange->tenant->tenant.policy;
 }
 

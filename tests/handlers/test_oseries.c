@@ -256,6 +256,7 @@ static int set_up(void **state)
                           .dialect = profile_acquire(world.handlers.profiles, "default"),
                           .tenant = &world.tenant,
                           .received_wall_us = MIDNIGHT_UTC_US + 1,
+                          .received_steady_us = MIDNIGHT_UTC_US + 2,
                           .received_monotonic_us = 1000,
                           .request_id = 99};
     return 0;
@@ -339,7 +340,7 @@ static void a_checkout_becomes_a_command_with_all_that_a_decision_needs(void **s
     assert_false(command->is_throttled);
     assert_int_equal(command->amount_result, RESULT_OK);
     assert_int_equal(command->asked_minor, 2550);
-    assert_int_equal(command->received_at_us, MIDNIGHT_UTC_US + 1);
+    assert_int_equal(command->received_at_us, MIDNIGHT_UTC_US + 2);
     assert_int_equal(command->policy.uses_hour_max, 9);
     assert_true(command->policy.partial_is_allowed);
     assert_int_equal(world.reply_count, 0);
