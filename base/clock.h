@@ -11,7 +11,7 @@
 #define CLOCK_S_PER_DAY INT64_C(86400)
 /* A local date is counted in days since 1970-01-01. */
 
-int64_t clock_wall_us(void);      /* since 1970-01-01 UTC; may jump */
+int64_t clock_wall_us(void); /* since 1970-01-01 UTC; may jump */
 /* Wall time as it was when this process first asked, and since then counted on (suspended time
  * included): what has happened here stays in order and at its true distance, whatever somebody does
  * to the wall clock meanwhile. For stamping commands and decisions. */

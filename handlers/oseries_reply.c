@@ -30,29 +30,36 @@ static const struct sentence {
                               [PROFILE_REFUND] =
                                   "Gift card ...{last4} got back {amount}, {balance} on it now"}},
     [RESULT_THROTTLED] =
-        {"Too many wrong card numbers or PINs. Wait a few minutes, then try again"},
-    [RESULT_NOT_FOUND] = {"Card not found. Check the number, and the PIN if the card has one"},
-    [RESULT_AMOUNT_MISSING] = {"No amount was sent. Enter the amount and try again",
+        {.general = "Too many wrong card numbers or PINs. Wait a few minutes, then try again"},
+    [RESULT_NOT_FOUND] = {.general =
+                              "Card not found. Check the number, and the PIN if the card has one"},
+    [RESULT_AMOUNT_MISSING] = {.general = "No amount was sent. Enter the amount and try again",
                                .action = {[PROFILE_TOP_UP] =
                                               "This URL is for top-ups and got no amount to load. "
                                               "Check the URLs in Back Office"}},
-    [RESULT_AMOUNT_INVALID] = {"The amount is not a plain number. Enter it again"},
-    [RESULT_AMOUNT_TOO_PRECISE] = {"The amount has more decimals than {currency} has"},
-    [RESULT_AMOUNT_NOT_POSITIVE] = {"The amount must be more than zero"},
-    [RESULT_AMOUNT_TOO_LARGE] = {"The amount is too large. Enter it again"},
-    [RESULT_ALREADY_EXISTS] = {"There is a card with this number already"},
-    [RESULT_ALREADY_LOADED] = {"Already loaded on this sale, check the balance"},
-    [RESULT_DISABLED] = {"This card is disabled. Ask the manager"},
-    [RESULT_NOT_YET_VALID] = {"This card is not valid yet"},
-    [RESULT_EXPIRED] = {"This card has expired, it was good until {date}"},
-    [RESULT_OVER_USES] = {"This card was used too often within an hour. Try again later"},
-    [RESULT_NO_FUNDS] = {"Insufficient balance: {balance} available"},
-    [RESULT_OVER_BALANCE_MAX] = {"Too much for one card: at most {limit} can be added"},
-    [RESULT_OVER_LOAD_DAY] = {"Too much for one day: at most {limit} can be loaded today"},
-    [RESULT_NOT_CHARGED] = {"This card paid nothing on this sale, so there is nothing to refund"},
-    [RESULT_OVER_CHARGED] = {"At most {limit} can be refunded to this card for this sale"},
-    [RESULT_OVER_REFUND_LIMIT] = {"Sale not known: at most {limit} can be refunded to this card"},
-    [RESULT_OVER_REGISTER_DAY] = {"Sale not known: this register can refund {limit} more today"},
+    [RESULT_AMOUNT_INVALID] = {.general = "The amount is not a plain number. Enter it again"},
+    [RESULT_AMOUNT_TOO_PRECISE] = {.general = "The amount has more decimals than {currency} has"},
+    [RESULT_AMOUNT_NOT_POSITIVE] = {.general = "The amount must be more than zero"},
+    [RESULT_AMOUNT_TOO_LARGE] = {.general = "The amount is too large. Enter it again"},
+    [RESULT_ALREADY_EXISTS] = {.general = "There is a card with this number already"},
+    [RESULT_ALREADY_LOADED] = {.general = "Already loaded on this sale, check the balance"},
+    [RESULT_DISABLED] = {.general = "This card is disabled. Ask the manager"},
+    [RESULT_NOT_YET_VALID] = {.general = "This card is not valid yet"},
+    [RESULT_EXPIRED] = {.general = "This card has expired, it was good until {date}"},
+    [RESULT_OVER_USES] = {.general =
+                              "This card was used too often within an hour. Try again later"},
+    [RESULT_NO_FUNDS] = {.general = "Insufficient balance: {balance} available"},
+    [RESULT_OVER_BALANCE_MAX] = {.general = "Too much for one card: at most {limit} can be added"},
+    [RESULT_OVER_LOAD_DAY] = {.general =
+                                  "Too much for one day: at most {limit} can be loaded today"},
+    [RESULT_NOT_CHARGED] =
+        {.general = "This card paid nothing on this sale, so there is nothing to refund"},
+    [RESULT_OVER_CHARGED] = {.general =
+                                 "At most {limit} can be refunded to this card for this sale"},
+    [RESULT_OVER_REFUND_LIMIT] =
+        {.general = "Sale not known: at most {limit} can be refunded to this card"},
+    [RESULT_OVER_REGISTER_DAY] =
+        {.general = "Sale not known: this register can refund {limit} more today"},
 };
 
 #define SENTENCE_PARTIAL "Gift card ...{last4} charged {amount}, {due} still to pay"

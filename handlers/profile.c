@@ -444,7 +444,7 @@ static int set_add_file(struct profile_set *set, const char *path, struct text t
     char *json = malloc(PROFILE_FILE_MAX + 1);
     if (json == NULL)
         return ERR_NO_MEMORY;
-    size_t size;
+    size_t size = 0;
     int err = read_file(path, json, PROFILE_FILE_MAX + 1, &size);
     if (err == 0 && size > PROFILE_FILE_MAX)
         err = complain_file(path, "is larger than 64 KiB");
