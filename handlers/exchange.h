@@ -68,8 +68,11 @@ struct exchange_loop {
     int32_t lingering;  /* handlers/linger.h */
 };
 
-/* On the thread that will run it: libh2o's sockets allocate from lists of the thread that made
- * them. ownership  the loop's memory is the caller's, zeroed; evloop stays the caller's. */
+/*
+ * On the thread that will run it: libh2o's sockets allocate from lists of the thread that made them.
+ *
+ * ownership  the loop's memory is the caller's, zeroed; evloop stays the caller's.
+ */
 void exchange_loop_init(struct exchange_loop *loop, h2o_evloop_t *evloop,
                         h2o_globalconf_t *globalconf, struct handlers *handlers);
 /* All jobs must be home (jobs_away 0) and all connections closed. */

@@ -132,9 +132,12 @@ void view_add_operation(struct view *view, int32_t card, const struct operation 
 void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,
                    const struct command *command, int64_t now_us, struct outcome *outcome);
 
-/* May this card be looked at, by someone who knows number and PIN? The balance look-up's decision:
- * no row changes. outcomes   RESULT_OK, _THROTTLED, _NOT_FOUND, _DISABLED, _NOT_YET_VALID,
- * _EXPIRED. card NULL: unknown number. */
+/*
+ * May this card be looked at, by someone who knows number and PIN? The balance look-up's decision:
+ * no row changes. card NULL: unknown number.
+ *
+ * outcomes   RESULT_OK, _THROTTLED, _NOT_FOUND, _DISABLED, _NOT_YET_VALID, _EXPIRED.
+ */
 enum result ledger_look(const struct card *card, bool is_throttled, bool has_pin,
                         const uint8_t pin_hash[CARD_PIN_BYTES], int32_t local_date);
 

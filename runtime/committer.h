@@ -26,8 +26,7 @@ struct committer_config {
 MUST_CHECK int committer_create(const struct committer_config *config,
                                 struct committer **committer);
 /* Finishes what is queued, then stops the threads; later jobs get ERR_SHUTTING_DOWN. Loops may go
- * on
- * submitting and reading counters until committer_destroy. */
+ * on submitting and reading counters until committer_destroy. */
 void committer_stop(struct committer *committer); /* accepts NULL */
 /* Stops it if that was not done, and frees it: nobody may submit any more. */
 void committer_destroy(struct committer *committer); /* accepts NULL */

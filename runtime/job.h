@@ -5,8 +5,9 @@
  *
  * State machine (one table, job_move is the only function that changes it):
  *     QUEUED -> TAKEN     the worker, with at least JOB_RESERVE_US left
- *     QUEUED -> CANCELLED the loop's timer at the deadline, or the worker when less is left: it
- * never ran and never will TAKEN  -> DONE      the worker, outcome or error filled in
+ *     QUEUED -> CANCELLED the loop's timer at the deadline, or the worker when less is left:
+ *                         it never ran and never will
+ *     TAKEN  -> DONE      the worker, outcome or error filled in
  */
 #ifndef COUNTERPART_RUNTIME_JOB_H
 #define COUNTERPART_RUNTIME_JOB_H

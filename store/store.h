@@ -36,37 +36,37 @@ void store_close(struct store *store); /* accepts NULL */
 /* Is this location without any tables? A new master key may be created only then. */
 MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 
+/* --- the committer's cycle: fetch, (batch_decide,) commit ----------------------------------- */
+
 /*
- * --- the committer's cycle: fetch, (batch_decide,) commit
- * -------------------------------------------------
- *
  * store_fetch begins a transaction and loads what batch->keys ask for; sets view and scopes, ids
  * included. Then exactly one of store_commit or store_rollback ends it.
  *
  * errors     fetch: ERR_STORE_BUSY, _FULL, _DOWN, _CORRUPT; nothing is open afterwards.
  *            commit: the same and ERR_STORE_CONSTRAINT: rolled back, nothing happened.
- * ERR_COMMIT_UNKNOWN: the COMMIT itself failed; settle with store_settle before anything else is
- * decided. Never for a batch without changes, nor for a full disk where that is certain.
+ *            ERR_COMMIT_UNKNOWN: the COMMIT itself failed; settle with store_settle before anything
+ *            else is decided. Never for a batch without changes, nor for a full disk where that is
+ *            certain.
  */
 MUST_CHECK int store_fetch(struct store *store, struct batch *batch);
 MUST_CHECK int store_commit(struct store *store, const struct batch *batch);
 void store_rollback(struct store *store);
 /*
  * Settle a commit whose outcome is unknown: writes a tombstone (ACTION_VOID) for each new operation
- * id of the batch that is not in the store. outcomes   *happened: the batch is in the store as
- * decided; else it never happened and never can. errors     as store_fetch: still unknown, call
- * again.
+ * id of the batch that is not in the store.
+ *
+ * outcomes   *happened: the batch is in the store as decided; else it never happened and never can.
+ * errors     as store_fetch: still unknown, call again.
  */
 MUST_CHECK int store_settle(struct store *store, const struct batch *batch, bool *happened);
 /* Move the write-ahead log into the database file. Runs on a thread and a connection (STORE_WRITER)
  * of its own. */
 MUST_CHECK int store_checkpoint(struct store *store);
 
-/*
- * --- configuration (writer, each in a transaction of its own)
- * --------------------------------------------- ids are filled in. errors: ERR_ALREADY_EXISTS
- * (company already served under another tenant; site mapped twice), ERR_NOT_FOUND (no such tenant).
- */
+/* --- configuration (writer, each in a transaction of its own) -------------------------------- */
+
+/* ids are filled in. errors: ERR_ALREADY_EXISTS (company already served under another tenant; site
+ * mapped twice), ERR_NOT_FOUND (no such tenant). */
 MUST_CHECK int store_add_tenant(struct store *store, struct tenant *tenant);
 MUST_CHECK int store_update_tenant(struct store *store, const struct tenant *tenant);
 MUST_CHECK int store_add_site(struct store *store, struct site *site);
@@ -78,8 +78,7 @@ MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id,
 /* Bumped after a restore; part of every reference and of every hot-tier key. */
 MUST_CHECK int store_generation(struct store *store, int64_t *generation);
 
-/* --- reading
- * --------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 typedef void (*store_tenant_fn)(void *context, const struct tenant *tenant);
 typedef void (*store_site_fn)(void *context, const struct site *site);
