@@ -65,8 +65,8 @@ bool text_base64_decode(uint8_t *out, size_t size, struct text base64);
  * One "name=value" pair of an application/x-www-form-urlencoded body or a query string.
  *
  * units      cursor starts as the whole body; each call takes one pair off its front.
- * ownership  name and value are decoded ('+' and %XX) into buffer, which must hold at least one byte
- *            more than the whole body; they point into it.
+ * ownership  name and value are decoded ('+' and %XX) into buffer, which must have a capacity of at
+ *            least one byte more than the whole body; they point into it.
  * errors     ERR_NOT_FOUND at the end; ERR_FORM_SYNTAX for a broken %XX or a decoded NUL.
  */
 MUST_CHECK int text_form_next(struct text *cursor, struct text_buffer *buffer, struct text *name,

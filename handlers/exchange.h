@@ -69,7 +69,8 @@ struct exchange_loop {
 };
 
 /*
- * On the thread that will run it: libh2o's sockets allocate from lists of the thread that made them.
+ * On the thread that will run it: libh2o's sockets allocate from lists of the thread that made
+ * them.
  *
  * ownership  the loop's memory is the caller's, zeroed; evloop stays the caller's.
  */
