@@ -15,7 +15,7 @@ import {
   sleep,
 } from './support.mjs';
 
-const KILLS = Number(process.env.COUNTERPART_KILLS ?? (IS_SOAK ? 50 : 10));
+const KILLS = Number(process.env.COUNTERPART_KILLS ?? (IS_SOAK ? 200 : 50));
 const CLIENTS = 8;
 
 let service, shop, random;

@@ -1,7 +1,7 @@
 // What the suites share: the real binary on a free port over a data directory of its own, the CLI,
 // signed requests, raw sockets. Everything started here is ended when the test process ends.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -63,6 +63,7 @@ export async function until(what, condition, ms = READY_MS) {
 
 const children = new Set();
 const directories = new Set();
+const mounts = new Set();
 
 function cleanUp() {
   for (const child of children) {
@@ -72,6 +73,7 @@ function cleanUp() {
       /* gone already */
     }
   }
+  for (const mount of mounts) releaseDisk(mount);
   for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
 }
 process.on('exit', cleanUp);
@@ -81,6 +83,20 @@ export function temporaryDirectory() {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'counterpart-test-'));
   directories.add(directory);
   return directory;
+}
+
+/** A disk of its own, so that a test can fill it; undefined where mounting is not allowed. */
+export function smallDisk(bytes) {
+  const directory = temporaryDirectory();
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=700`, 'counterpart-test', directory]);
+  if (status !== 0) return undefined;
+  mounts.add(directory);
+  return directory;
+}
+
+export function releaseDisk(directory) {
+  spawnSync('umount', ['--lazy', directory]);
+  mounts.delete(directory);
 }
 
 // Whoever is started behind this dies with the test process, even with one that was killed.
@@ -423,7 +439,12 @@ export class Service {
   /** Ends it as an operator would; a sanitizer's word or an exit code other than 0 is a failure. */
   async stop() {
     if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
-    const end = await Promise.race([this.ended, sleep(STOP_MS)]);
+    let timer;
+    const tooLate = new Promise((resolve) => {
+      timer = setTimeout(resolve, STOP_MS);
+    });
+    const end = await Promise.race([this.ended, tooLate]);
+    clearTimeout(timer);
     if (!end) this.child.kill('SIGKILL');
     assert.ok(end, `did not end within ${STOP_MS} ms of SIGTERM:\n${this.log.slice(-4000)}`);
     this.#sanitizersAreSilent();
