@@ -2,10 +2,11 @@
 // and its exit code (0 done, 1 refused or not possible, 2 the command line is wrong).
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { COUNTERPART, Service, TILLSIM, cardNumber, isApproved, isRefused, newOrder, newTenant, run, seedDemo, shellQuote, sign,
-  temporaryDirectory } from './support.mjs';
+import { COUNTERPART, RawSocket, Service, TILLSIM, cardNumber, isApproved, isRefused, newOrder, newTenant, run, seedDemo, shellQuote, sign,
+  temporaryDirectory, until } from './support.mjs';
 
 let service, shop;
 
@@ -36,6 +37,12 @@ async function isUsage(args, sentence) {
   assert.equal(end.stdout, '');
   assert.match(end.stderr, sentence);
 }
+
+/** An idle connection to the admin socket. */
+const connectLocal = (socketPath) => new Promise((resolve, reject) => {
+  const socket = net.connect(socketPath, () => resolve(socket));
+  socket.once('error', reject);
+});
 
 /** What a person sees: the command on a pseudo-terminal. */
 async function onTerminal(args) {
@@ -279,6 +286,23 @@ test('on a terminal the output is for people, with --json for programs', async (
   const refused = await onTerminal(['card', 'show', ...tenantFlag(), '--number', cardNumber()]);
   assert.equal(refused.code, 1);
   assert.match(refused.text, /no card with that number/);
+});
+
+test('the connection limit is for registers: it neither locks the administrator out nor counts him', async (t) => {
+  const full = await Service.start({ env: { COUNTERPART_CONNECTIONS_MAX: '5' } });
+  t.after(() => full.child.kill('SIGKILL')); // after a failure only: else it has ended
+  const idle = await Promise.all(Array.from({ length: 5 }, () => RawSocket.connect(full.port)));
+  t.after(() => idle.forEach((raw) => raw.destroy()));
+  await until('the limit', async () => (await full.probe('/healthz')) === 503, 5000);
+  for (let i = 0; i < 10; i++) assert.deepEqual((await full.must(['tenant', 'list'])).tenants, []);
+  assert.equal(await full.probe('/healthz'), 503, 'the ends of local connections freed no place');
+  for (const raw of idle) raw.destroy();
+  await until('a place', async () => (await full.probe('/healthz')) === 200, 5000);
+
+  const local = await Promise.all(Array.from({ length: 5 }, () => connectLocal(path.join(full.data, 'admin.sock'))));
+  assert.equal(await full.probe('/healthz'), 200);
+  for (const socket of local) socket.destroy();
+  await full.stop();
 });
 
 // --- the demo tenant -----------------------------------------------------------------------------
