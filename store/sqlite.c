@@ -121,6 +121,7 @@ static const struct store_backend sqlite_backend = {
     .add_site = sqlite_add_site,
     .set_card_status = sqlite_set_card_status,
     .generation = sqlite_generation,
+    .read_tenant = sqlite_read_tenant,
     .each_tenant = sqlite_each_tenant,
     .each_site = sqlite_each_site,
     .read_card = sqlite_read_card,

@@ -36,6 +36,7 @@ enum statement {
     STATEMENT_READ_DAY,
     STATEMENT_INSERT_DAY,
     STATEMENT_UPDATE_DAY,
+    STATEMENT_READ_TENANT,
     STATEMENT_READ_TENANTS,
     STATEMENT_INSERT_TENANT,
     STATEMENT_UPDATE_TENANT,
@@ -169,6 +170,7 @@ int sqlite_settle(struct store *store, const struct batch *batch, bool *happened
 int sqlite_add_tenant(struct store *store, struct tenant *tenant);
 int sqlite_update_tenant(struct store *store, const struct tenant *tenant);
 int sqlite_add_site(struct store *store, struct site *site);
+int sqlite_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant);
 int sqlite_each_tenant(struct store *store, store_tenant_fn each, void *context);
 int sqlite_each_site(struct store *store, store_site_fn each, void *context);
 

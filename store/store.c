@@ -80,6 +80,11 @@ int store_generation(struct store *store, int64_t *generation)
     return store->backend->generation(store, generation);
 }
 
+int store_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant)
+{
+    return store->backend->read_tenant(store, tenant_id, tenant);
+}
+
 int store_each_tenant(struct store *store, store_tenant_fn each, void *context)
 {
     return store->backend->each_tenant(store, each, context);

@@ -107,6 +107,26 @@ test('tenant set changes what it names and nothing else', async () => {
   await refuses(['tenant', 'set', '--tenant', String(tenant.id), '--uses-hour-max', '-1'], 'bad_setting', /uses_hour_max/);
 });
 
+test('a change that is stored but could not be loaded says so, and the next one does not take it back', async (t) => {
+  const other = await Service.start();
+  t.after(() => other.child.kill('SIGKILL'));
+  const tenant = await newTenant(other), damaged = await newTenant(other);
+  const setZone = async (zone) => {
+    const edit = await run('sqlite3', [path.join(other.data, 'counterpart.sqlite'), `UPDATE tenant SET zone = '${zone}' WHERE id = ${damaged.id}`]);
+    assert.equal(edit.code, 0, edit.stderr);
+  };
+  await setZone('Nowhere');
+  const end = await other.cli(['tenant', 'set', '--tenant', String(tenant.id), '--partial', 'refuse']);
+  assert.equal(end.code, 1);
+  assert.equal(end.json.code, 'not_loaded', end.stdout);
+  assert.match(end.json.error, /^It is stored, but/);
+  await setZone('UTC');
+  await tenant.set('--uses-hour-max', '7');
+  const { settings } = (await other.must(['tenant', 'list'])).tenants.find(({ id }) => id === tenant.id);
+  assert.deepEqual([settings.partial, settings.uses_hour_max], ['refuse', 7]);
+  await other.stop();
+});
+
 test('site add maps a site once, site list shows it', async () => {
   const added = await service.must(['site', 'add', ...tenantFlag(), '--name', 'Harbour', '--oseries-site', '4711', '--timezone', 'Australia/Perth']);
   assert.deepEqual({ ...added, id: 0 }, { id: 0, tenant: shop.id, name: 'Harbour', oseries_site: 4711, timezone: 'Australia/Perth' });

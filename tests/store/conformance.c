@@ -762,6 +762,20 @@ static void tenant_is_updated_whole_and_alone(void **state)
     assert_int_equal(store_update_tenant(rows->store, &changed), ERR_NOT_FOUND);
 }
 
+static void one_tenant_is_read_as_it_is_now(void **state)
+{
+    struct rows *rows = rows_of(state);
+    struct tenant odd = odd_tenant(), read;
+    assert_int_equal(store_add_tenant(rows->store, &odd), 0);
+    assert_int_equal(store_read_tenant(rows->store, odd.id, &read), 0);
+    assert_same_tenant(&read, &odd);
+    odd.oseries_company = 4243;
+    assert_int_equal(store_update_tenant(rows->store, &odd), 0);
+    assert_int_equal(store_read_tenant(rows->store, odd.id, &read), 0);
+    assert_same_tenant(&read, &odd);
+    assert_int_equal(store_read_tenant(rows->store, 77, &read), ERR_NOT_FOUND);
+}
+
 static void company_has_one_tenant(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -1135,6 +1149,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(settling_a_commit_that_did_not_happen_makes_it_impossible),
     TEST_CASE(tenants_are_read_back_field_by_field),
     TEST_CASE(tenant_is_updated_whole_and_alone),
+    TEST_CASE(one_tenant_is_read_as_it_is_now),
     TEST_CASE(company_has_one_tenant),
     TEST_CASE(sites_are_read_back_and_mapped_once),
     TEST_CASE(card_is_switched_off_and_on),
