@@ -175,6 +175,8 @@ int sqlite_each_tenant(struct store *store, store_tenant_fn each, void *context)
 int sqlite_each_site(struct store *store, store_site_fn each, void *context);
 
 /* sqlite_read.c */
+int sqlite_begin_read(struct store *store);
+void sqlite_end_read(struct store *store);
 int sqlite_generation(struct store *store, int64_t *generation);
 int sqlite_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
                      struct card *card);

@@ -207,6 +207,22 @@ test('card show tells balance, status and history, newest first, in pages', asyn
   await refuses(['card', 'show', ...tenantFlag(), '--number', number, '--limit', '0'], 'bad_number', /limit/);
 });
 
+test('card show adds up while the card is being used', async () => {
+  const { number } = await shop.issue({ amount: '200.00' });
+  let isOver = false;
+  const charge = async () => { while (!isOver) isApproved(await shop.till().checkout({ card: number, amount: '0.01', order: newOrder() })); };
+  const charges = Promise.all(Array.from({ length: 4 }, charge));
+  try {
+    for (let i = 0; i < 40; i++) {
+      const shown = await service.must(['card', 'show', ...tenantFlag(), '--number', number, '--limit', '1']);
+      assert.equal(shown.balance, shown.entries[0].balance_after);
+    }
+  } finally {
+    isOver = true;
+    await charges;
+  }
+});
+
 test('card disable and enable say what the card is now', async () => {
   const { number } = await shop.issue({ amount: '20.00' });
   assert.equal((await service.must(['card', 'disable', ...tenantFlag(), '--number', number])).status, 'disabled');
