@@ -27,7 +27,8 @@
     X(ERR_TOO_LARGE, "too_large", false)                                                           \
     X(ERR_NOT_FOUND, "not_found", false)                                                           \
     X(ERR_ALREADY_EXISTS, "already_exists", false)                                                 \
-    X(ERR_NOT_SOLD, "not_sold", false) /* a card of the stock has no switch yet */                 \
+    X(ERR_NOT_SOLD, "not_sold", false)     /* a card of the stock has no switch yet */             \
+    X(ERR_NOT_LOADED, "not_loaded", false) /* stored, but this process could not take it over */   \
     X(ERR_QUEUE_FULL, "queue_full", true)                                                          \
     X(ERR_CANCELLED, "cancelled",                                                                  \
       true) /* deadline passed in the queue: it never ran and never will */                        \

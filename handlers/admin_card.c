@@ -480,9 +480,8 @@ static void write_card(struct show_task *task, const struct card *card)
     write_int64_member(writer, "version", card->version);
 }
 
-static int task_show(struct job *job, struct store *store)
+static int show_write(struct show_task *task, struct store *store)
 {
-    struct show_task *task = (struct show_task *)(job + 1);
     struct card card;
     int err = store_read_card(store, task->tenant_id, task->index, &card);
     if (err != 0)
@@ -501,6 +500,17 @@ static int task_show(struct job *job, struct store *store)
     jwrite_array_end(&task->writer);
     jwrite_object_end(&task->writer);
     return 0;
+}
+
+/* Balance and history of one moment, or they would not add up while the card is being used. */
+static int task_show(struct job *job, struct store *store)
+{
+    int err = store_begin_read(store);
+    if (err != 0)
+        return err;
+    err = show_write((struct show_task *)(job + 1), store);
+    store_end_read(store);
+    return err;
 }
 
 static void refuse_card(struct exchange *exchange, int err)

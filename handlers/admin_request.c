@@ -1,6 +1,8 @@
 /* Reads the admin API's requests and words its refusals. */
 #include "handlers/admin_request.h"
 
+#include "base/log.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +28,9 @@ void admin_refuse_error(struct exchange *exchange, int err)
         admin_refuse(exchange, 404, code, "Not found");
     else if (err == ERR_ALREADY_EXISTS)
         admin_refuse(exchange, 409, code, "It exists already");
+    else if (err == ERR_NOT_LOADED)
+        admin_refuse(exchange, 503, code,
+                     "It is stored, but the service could not take it over: its log says why");
     else if (err == ERR_UNCONFIRMED)
         admin_refuse(exchange, 503, code,
                      "The store did not answer in time; look before you try again");
@@ -175,9 +180,12 @@ bool admin_copy(struct exchange *exchange, const char *name, struct text text, c
 int admin_reload_directory(struct handlers *handlers, struct store *store)
 {
     int err = directory_load(handlers->directory, store);
-    if (err == 0)
-        atomic_fetch_add_explicit(&handlers->epoch, 1, memory_order_release);
-    return err;
+    if (err != 0) {
+        log_event(LOG_ERROR, "directory_not_loaded", LOG_TEXT("error", error_name(err)));
+        return ERR_NOT_LOADED;
+    }
+    atomic_fetch_add_explicit(&handlers->epoch, 1, memory_order_release);
+    return 0;
 }
 
 void admin_write_amount(struct jwrite *writer, struct text key, int64_t amount_minor, int exponent)

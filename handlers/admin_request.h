@@ -38,8 +38,8 @@ MUST_CHECK bool admin_query_tenant(struct exchange *exchange, bool is_wanted,
 MUST_CHECK bool admin_copy(struct exchange *exchange, const char *name, struct text text,
                            char *field, size_t size);
 
-/* In a task on the committer's thread, after a change: all loops see it before the answer leaves.
- */
+/* In a task on the committer's thread, after a change was stored: all loops see it before the
+ * answer leaves. errors: ERR_NOT_LOADED: the change stays stored, the next reload takes it over. */
 MUST_CHECK int admin_reload_directory(struct handlers *handlers, struct store *store);
 
 /* key and amount as a decimal string. */

@@ -111,22 +111,21 @@ static int task_add_tenant(struct job *job, struct store *store)
     return err != 0 ? err : admin_reload_directory(task->handlers, store);
 }
 
-/* Reads the row as it is now: another change may have come in between. */
+/* Reads the row as it is now: another change may have come in between, or be stored and not loaded.
+ */
 static int task_set_tenant(struct job *job, struct store *store)
 {
     struct tenant_task *task = (struct tenant_task *)(job + 1);
-    const struct directory_snapshot *snapshot = directory_acquire(task->handlers->directory);
-    const struct directory_tenant *now = directory_find_id(snapshot, task->tenant.id);
-    int err = ERR_NOT_FOUND;
-    if (now != NULL) {
-        struct tenant tenant = now->tenant;
-        for (size_t i = 0; i < admin_setting_count(); i++)
-            if ((task->changed >> i & 1) != 0)
-                admin_setting_copy(admin_setting_at(i), &task->tenant, &tenant);
-        task->tenant = tenant;
-        err = store_update_tenant(store, &tenant);
-    }
-    directory_release(snapshot);
+    struct tenant now;
+    int err = store_read_tenant(store, task->tenant.id, &now);
+    if (err != 0)
+        return err;
+    for (size_t i = 0; i < admin_setting_count(); i++)
+        if ((task->changed >> i & 1) != 0)
+            admin_setting_copy(admin_setting_at(i), &task->tenant, &now);
+    task->tenant = now;
+    seal_wipe(&now, sizeof(now));
+    err = store_update_tenant(store, &task->tenant);
     return err != 0 ? err : admin_reload_directory(task->handlers, store);
 }
 

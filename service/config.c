@@ -47,7 +47,7 @@ static const struct variable {
     {"TLS_KEY", TEXT_AT(tls_key), "", "private key, PEM; read again on SIGHUP"},
     {"HTTP2", TEXT_AT(http2), "off", "on or off"},
     {"CONNECTIONS_MAX", NUMBER_AT(connections_max, 1, 1000000), CONNECTIONS_DEFAULT,
-     "open connections; one more is answered 503"},
+     "open connections, without the admin socket's; one more is answered 503"},
     {"REQUEST_TIMEOUT_S", NUMBER_AT(request_timeout_s, 1, 3600), "15",
      "idle connection, headers and body together may take this long"},
     {"TRUSTED_PROXIES", TEXT_AT(trusted_proxies), "",

@@ -25,6 +25,7 @@ struct loop_listener {
     h2o_socket_t *sock; /* NULL: closed */
     h2o_accept_ctx_t accept;
     bool is_tls;
+    bool is_local;             /* the admin socket */
     h2o_timeout_entry_t pause; /* out of descriptors: no accepting until it has passed */
 };
 
@@ -55,6 +56,7 @@ struct connection {
     h2o_linklist_t link;
     struct loop *loop;
     int fd;
+    bool is_counted; /* has a place within connections_max */
 };
 
 static void on_connection_closed(void *data)
@@ -63,15 +65,17 @@ static void on_connection_closed(void *data)
     struct loop *loop = connection->loop;
     h2o_linklist_unlink(&connection->link);
     loop->connection_count--;
-    atomic_fetch_sub_explicit(loop->config.connections, 1, memory_order_relaxed);
+    if (connection->is_counted)
+        atomic_fetch_sub_explicit(loop->config.connections, 1, memory_order_relaxed);
     metrics_connection(loop->config.handlers->metrics, -1);
     free(connection);
 }
 
-static void connection_open(struct loop *loop, h2o_socket_t *sock)
+static void connection_open(struct loop *loop, h2o_socket_t *sock, bool is_counted)
 {
     struct connection *connection = h2o_mem_alloc(sizeof(*connection));
-    *connection = (struct connection){.loop = loop, .fd = h2o_socket_get_fd(sock)};
+    *connection =
+        (struct connection){.loop = loop, .fd = h2o_socket_get_fd(sock), .is_counted = is_counted};
     h2o_linklist_insert(&loop->connections, &connection->link);
     loop->connection_count++;
     sock->on_close.cb = on_connection_closed;
@@ -98,6 +102,7 @@ static void connection_refuse(struct loop *loop, h2o_socket_t *sock, bool is_tls
     h2o_socket_write(sock, &bytes, 1, on_refusal_written);
 }
 
+/* true: it has taken a place. */
 static bool connection_is_welcome(struct loop *loop)
 {
     int64_t before = atomic_fetch_add_explicit(loop->config.connections, 1, memory_order_relaxed);
@@ -136,11 +141,13 @@ static bool accept_one(struct loop_listener *listener)
             listener_pause(listener);
         return false;
     }
-    if (!connection_is_welcome(loop)) {
+    /* The admin socket has no limit: a crowd of registers must not lock out who looks after it.
+     * Only the owner of the data folder can open it. */
+    if (!listener->is_local && !connection_is_welcome(loop)) {
         connection_refuse(loop, sock, listener->is_tls);
         return true;
     }
-    connection_open(loop, sock);
+    connection_open(loop, sock, !listener->is_local);
     if (listener->is_tls)
         listener->accept.ssl_ctx = atomic_load(loop->config.tls);
     h2o_accept(&listener->accept, sock);
@@ -162,6 +169,7 @@ static int listener_open(struct loop *loop, const struct listener *from,
         return ERR_IO;
     listener->loop = loop;
     listener->is_tls = from->is_tls;
+    listener->is_local = from->is_local;
     listener->accept = (h2o_accept_ctx_t){
         .ctx = &loop->exchanges.context,
         .hosts = from->is_local ? loop->local_hosts : loop->public_hosts,

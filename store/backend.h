@@ -21,6 +21,9 @@ struct store_backend {
                            const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                            struct card *card);
     int (*generation)(struct store *store, int64_t *generation);
+    int (*begin_read)(struct store *store);
+    void (*end_read)(struct store *store);
+    int (*read_tenant)(struct store *store, int64_t tenant_id, struct tenant *tenant);
     int (*each_tenant)(struct store *store, store_tenant_fn each, void *context);
     int (*each_site)(struct store *store, store_site_fn each, void *context);
     int (*read_card)(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],

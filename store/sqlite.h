@@ -36,6 +36,7 @@ enum statement {
     STATEMENT_READ_DAY,
     STATEMENT_INSERT_DAY,
     STATEMENT_UPDATE_DAY,
+    STATEMENT_READ_TENANT,
     STATEMENT_READ_TENANTS,
     STATEMENT_INSERT_TENANT,
     STATEMENT_UPDATE_TENANT,
@@ -177,10 +178,13 @@ int sqlite_settle(struct store *store, const struct batch *batch, bool *happened
 int sqlite_add_tenant(struct store *store, struct tenant *tenant);
 int sqlite_update_tenant(struct store *store, const struct tenant *tenant);
 int sqlite_add_site(struct store *store, struct site *site);
+int sqlite_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant);
 int sqlite_each_tenant(struct store *store, store_tenant_fn each, void *context);
 int sqlite_each_site(struct store *store, store_site_fn each, void *context);
 
 /* sqlite_read.c */
+int sqlite_begin_read(struct store *store);
+void sqlite_end_read(struct store *store);
 int sqlite_generation(struct store *store, int64_t *generation);
 int sqlite_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
                      struct card *card);

@@ -211,6 +211,25 @@ int sqlite_add_site(struct store *store, struct site *site)
     return err;
 }
 
+int sqlite_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_TENANT, &statement);
+    if (err != 0)
+        return err;
+    bind_int(&(struct binder){.statement = statement}, tenant_id);
+    err = sqlite_step(sqlite, statement, &has_row);
+    if (err != 0)
+        return err;
+    err = has_row ? read_tenant(statement, store->seal, tenant) : ERR_NOT_FOUND;
+    if (err != 0)
+        seal_wipe(tenant, sizeof(*tenant));
+    sqlite3_reset(statement);
+    return err;
+}
+
 int sqlite_each_tenant(struct store *store, store_tenant_fn each, void *context)
 {
     struct store_sqlite *sqlite = sqlite_of(store);

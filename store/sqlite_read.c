@@ -8,6 +8,16 @@
 
 #include "base/banned.h"
 
+int sqlite_begin_read(struct store *store)
+{
+    return sqlite_run(sqlite_of(store), STATEMENT_BEGIN_READ);
+}
+
+void sqlite_end_read(struct store *store)
+{
+    sqlite_rollback(sqlite_of(store));
+}
+
 int sqlite_generation(struct store *store, int64_t *generation)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
@@ -216,13 +226,15 @@ int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_opera
                       int32_t limit, store_entry_fn each, void *context)
 {
     struct walk walk = {.sqlite = sqlite_of(store), .card_id = card_id};
-    int err = sqlite_run(walk.sqlite, STATEMENT_BEGIN_READ); /* one snapshot for all rows */
+    bool is_alone = sqlite3_get_autocommit(walk.sqlite->connection) != 0;
+    int err = is_alone ? sqlite_begin_read(store) : 0; /* one snapshot for all rows */
     if (err != 0)
         return err;
     err = walk_start(&walk, before_operation_id);
     if (err == 0)
         err = walk_entries(&walk, limit, each, context);
-    sqlite_rollback(walk.sqlite);
+    if (is_alone)
+        sqlite_end_read(store);
     return err;
 }
 

@@ -68,6 +68,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_UPDATE_DAY] =
         "UPDATE register_day SET refunded_minor = ? WHERE tenant_id = ? AND site_id = ? "
         "AND register_id = ? AND local_date = ? AND refunded_minor = ?",
+    [STATEMENT_READ_TENANT] = "SELECT id, " TENANT_FIELDS " FROM tenant WHERE id = ?",
     [STATEMENT_READ_TENANTS] = "SELECT id, " TENANT_FIELDS " FROM tenant ORDER BY id",
     [STATEMENT_INSERT_TENANT] = "INSERT INTO tenant (" TENANT_FIELDS ") VALUES (" TENANT_MARKS ")",
     /* Without id: assigning a key that others refer to makes SQLite count all of them. */

@@ -80,6 +80,21 @@ int store_generation(struct store *store, int64_t *generation)
     return store->backend->generation(store, generation);
 }
 
+int store_begin_read(struct store *store)
+{
+    return store->backend->begin_read(store);
+}
+
+void store_end_read(struct store *store)
+{
+    store->backend->end_read(store);
+}
+
+int store_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant)
+{
+    return store->backend->read_tenant(store, tenant_id, tenant);
+}
+
 int store_each_tenant(struct store *store, store_tenant_fn each, void *context)
 {
     return store->backend->each_tenant(store, each, context);

@@ -80,9 +80,17 @@ MUST_CHECK int store_generation(struct store *store, int64_t *generation);
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* What is read between the two is of one moment: a reader's. Without them each call has a moment of
+ * its own. One at a time; store_end_read must follow a begin that returned 0. */
+MUST_CHECK int store_begin_read(struct store *store);
+void store_end_read(struct store *store);
+
 typedef void (*store_tenant_fn)(void *context, const struct tenant *tenant);
 typedef void (*store_site_fn)(void *context, const struct site *site);
 MUST_CHECK int store_each_tenant(struct store *store, store_tenant_fn each, void *context);
+/* Its secrets come opened: the caller wipes *tenant. errors: ERR_NOT_FOUND, ERR_BAD_SEAL and the
+ * store's own; *tenant is then wiped. */
+MUST_CHECK int store_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant);
 MUST_CHECK int store_each_site(struct store *store, store_site_fn each, void *context);
 
 /* errors  ERR_NOT_FOUND and the store's own. */

@@ -2,10 +2,12 @@
 // and its exit code (0 done, 1 refused or not possible, 2 the command line is wrong).
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import {
   COUNTERPART,
+  RawSocket,
   Service,
   TILLSIM,
   cardNumber,
@@ -18,6 +20,7 @@ import {
   shellQuote,
   sign,
   temporaryDirectory,
+  until,
 } from './support.mjs';
 
 let service, shop;
@@ -49,6 +52,12 @@ async function isUsage(args, sentence) {
   assert.equal(end.stdout, '');
   assert.match(end.stderr, sentence);
 }
+
+/** An idle connection to the admin socket. */
+const connectLocal = (socketPath) => new Promise((resolve, reject) => {
+  const socket = net.connect(socketPath, () => resolve(socket));
+  socket.once('error', reject);
+});
 
 /** What a person sees: the command on a pseudo-terminal. */
 async function onTerminal(args) {
@@ -144,6 +153,26 @@ test('tenant set changes what it names and nothing else', async () => {
     'bad_setting',
     /uses_hour_max/,
   );
+});
+
+test('a change that is stored but could not be loaded says so, and the next one does not take it back', async (t) => {
+  const other = await Service.start();
+  t.after(() => other.child.kill('SIGKILL'));
+  const tenant = await newTenant(other), damaged = await newTenant(other);
+  const setZone = async (zone) => {
+    const edit = await run('sqlite3', [path.join(other.data, 'counterpart.sqlite'), `UPDATE tenant SET zone = '${zone}' WHERE id = ${damaged.id}`]);
+    assert.equal(edit.code, 0, edit.stderr);
+  };
+  await setZone('Nowhere');
+  const end = await other.cli(['tenant', 'set', '--tenant', String(tenant.id), '--partial', 'refuse']);
+  assert.equal(end.code, 1);
+  assert.equal(end.json.code, 'not_loaded', end.stdout);
+  assert.match(end.json.error, /^It is stored, but/);
+  await setZone('UTC');
+  await tenant.set('--uses-hour-max', '7');
+  const { settings } = (await other.must(['tenant', 'list'])).tenants.find(({ id }) => id === tenant.id);
+  assert.deepEqual([settings.partial, settings.uses_hour_max], ['refuse', 7]);
+  await other.stop();
 });
 
 test('site add maps a site once, site list shows it', async () => {
@@ -306,6 +335,22 @@ test('card show tells balance, status and history, newest first, in pages', asyn
   await refuses(['card', 'show', ...tenantFlag(), '--number', number, '--limit', '0'], 'bad_number', /limit/);
 });
 
+test('card show adds up while the card is being used', async () => {
+  const { number } = await shop.issue({ amount: '200.00' });
+  let isOver = false;
+  const charge = async () => { while (!isOver) isApproved(await shop.till().checkout({ card: number, amount: '0.01', order: newOrder() })); };
+  const charges = Promise.all(Array.from({ length: 4 }, charge));
+  try {
+    for (let i = 0; i < 40; i++) {
+      const shown = await service.must(['card', 'show', ...tenantFlag(), '--number', number, '--limit', '1']);
+      assert.equal(shown.balance, shown.entries[0].balance_after);
+    }
+  } finally {
+    isOver = true;
+    await charges;
+  }
+});
+
 test('card disable and enable say what the card is now', async () => {
   const { number } = await shop.issue({ amount: '20.00' });
   assert.equal((await service.must(['card', 'disable', ...tenantFlag(), '--number', number])).status, 'disabled');
@@ -423,6 +468,23 @@ test('on a terminal the output is for people, with --json for programs', async (
   const refused = await onTerminal(['card', 'show', ...tenantFlag(), '--number', cardNumber()]);
   assert.equal(refused.code, 1);
   assert.match(refused.text, /no card with that number/);
+});
+
+test('the connection limit is for registers: it neither locks the administrator out nor counts him', async (t) => {
+  const full = await Service.start({ env: { COUNTERPART_CONNECTIONS_MAX: '5' } });
+  t.after(() => full.child.kill('SIGKILL')); // after a failure only: else it has ended
+  const idle = await Promise.all(Array.from({ length: 5 }, () => RawSocket.connect(full.port)));
+  t.after(() => idle.forEach((raw) => raw.destroy()));
+  await until('the limit', async () => (await full.probe('/healthz')) === 503, 5000);
+  for (let i = 0; i < 10; i++) assert.deepEqual((await full.must(['tenant', 'list'])).tenants, []);
+  assert.equal(await full.probe('/healthz'), 503, 'the ends of local connections freed no place');
+  for (const raw of idle) raw.destroy();
+  await until('a place', async () => (await full.probe('/healthz')) === 200, 5000);
+
+  const local = await Promise.all(Array.from({ length: 5 }, () => connectLocal(path.join(full.data, 'admin.sock'))));
+  assert.equal(await full.probe('/healthz'), 200);
+  for (const socket of local) socket.destroy();
+  await full.stop();
 });
 
 // --- the demo tenant -----------------------------------------------------------------------------

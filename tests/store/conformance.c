@@ -806,6 +806,20 @@ static void tenant_is_updated_whole_and_alone(void **state)
     assert_int_equal(store_update_tenant(rows->store, &changed), ERR_NOT_FOUND);
 }
 
+static void one_tenant_is_read_as_it_is_now(void **state)
+{
+    struct rows *rows = rows_of(state);
+    struct tenant odd = odd_tenant(), read;
+    assert_int_equal(store_add_tenant(rows->store, &odd), 0);
+    assert_int_equal(store_read_tenant(rows->store, odd.id, &read), 0);
+    assert_same_tenant(&read, &odd);
+    odd.oseries_company = 4243;
+    assert_int_equal(store_update_tenant(rows->store, &odd), 0);
+    assert_int_equal(store_read_tenant(rows->store, odd.id, &read), 0);
+    assert_same_tenant(&read, &odd);
+    assert_int_equal(store_read_tenant(rows->store, 77, &read), ERR_NOT_FOUND);
+}
+
 static void company_has_one_tenant(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -1071,6 +1085,37 @@ static void reader_sees_the_last_commit_while_the_writer_is_at_work(void **state
     store_close(reader);
 }
 
+static void card_and_history_of_one_read_are_of_one_moment(void **state)
+{
+    struct rows *rows = rows_of(state);
+    if (!suite_backend->is_shared)
+        skip();
+    struct command issue = rows_issue(rows, CARD_A, 1000);
+    struct card card;
+    rows_run(rows, issue);
+    struct store *reader = open_reader(state);
+    assert_int_equal(store_begin_read(reader), 0);
+    assert_int_equal(store_read_card(reader, rows->tenant.id, issue.card_index, &card), 0);
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 700));
+    for (int i = 0; i < 2; i++) { /* the first must not end what was begun */
+        struct history history = {0};
+        assert_int_equal(store_each_entry(reader, card.id, 0, 10, on_entry, &history), 0);
+        assert_int_equal(history.count, 1);
+        assert_int_equal(history.entries[0].operation.balance_minor_after, card.balance_minor);
+    }
+    struct history none = {0};
+    assert_int_equal(store_each_entry(reader, 99, 0, 10, on_entry, &none), ERR_NOT_FOUND);
+    assert_int_equal(store_read_card(reader, rows->tenant.id, issue.card_index, &card), 0);
+    assert_int_equal(card.balance_minor, 1000);
+    store_end_read(reader);
+    assert_int_equal(store_read_card(reader, rows->tenant.id, issue.card_index, &card), 0);
+    assert_int_equal(card.balance_minor, 300);
+    struct history after = {0};
+    assert_int_equal(store_each_entry(reader, card.id, 0, 10, on_entry, &after), 0);
+    assert_int_equal(after.count, 2);
+    store_close(reader);
+}
+
 static void reader_refuses_to_write(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -1181,6 +1226,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(settling_a_commit_that_did_not_happen_makes_it_impossible),
     TEST_CASE(tenants_are_read_back_field_by_field),
     TEST_CASE(tenant_is_updated_whole_and_alone),
+    TEST_CASE(one_tenant_is_read_as_it_is_now),
     TEST_CASE(company_has_one_tenant),
     TEST_CASE(sites_are_read_back_and_mapped_once),
     TEST_CASE(card_is_switched_off_and_on),
@@ -1193,6 +1239,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(transfer_is_read_back_field_by_field),
     TEST_CASE(totals_and_generation_are_told),
     TEST_CASE(reader_sees_the_last_commit_while_the_writer_is_at_work),
+    TEST_CASE(card_and_history_of_one_read_are_of_one_moment),
     TEST_CASE(reader_refuses_to_write),
     TEST_CASE(reader_of_a_store_that_is_not_there_is_refused),
     TEST_CASE(everything_is_there_after_reopening),
