@@ -7,11 +7,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -407,11 +410,30 @@ static int complain_file(const char *path, const char *problem)
     return ERR_BAD_CONFIG;
 }
 
+/* Of regular files only, and without waiting: a pipe that nobody writes to would hold up whoever
+ * reloads, and with it the end of the service. */
+static int open_file(const char *path, FILE **file)
+{
+    struct stat found;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd == -1)
+        return complain_file(path, strerror(errno));
+    int err = 0;
+    if (fstat(fd, &found) != 0 || !S_ISREG(found.st_mode))
+        err = complain_file(path, "is not a regular file");
+    else if ((*file = fdopen(fd, "rb")) == NULL)
+        err = ERR_NO_MEMORY;
+    if (err != 0)
+        close(fd);
+    return err;
+}
+
 static int read_file(const char *path, char *out, size_t capacity, size_t *size)
 {
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL)
-        return complain_file(path, strerror(errno));
+    FILE *file;
+    int err = open_file(path, &file);
+    if (err != 0)
+        return err;
     *size = fread(out, 1, capacity, file);
     bool is_read = ferror(file) == 0;
     fclose(file);

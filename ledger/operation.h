@@ -45,7 +45,7 @@ enum action {
       "not_charged") /* refund: the sale is known, this card paid nothing on it */                 \
     X(RESULT_OVER_CHARGED, 18, "over_charged") /* refund: more than is still to give back */       \
     X(RESULT_OVER_REFUND_LIMIT, 19,                                                                \
-      "over_refund_limit") /* refund without a known sale: tenant's limit */                       \
+      "over_refund_limit") /* refund without a known sale: charges, tenant's limit */              \
     X(RESULT_OVER_REGISTER_DAY, 20,                                                                \
       "over_register_day") /* refund without a known sale: register's cap for the day */
 

@@ -102,7 +102,7 @@ enum result refund_check(struct decision *decision)
         return RESULT_NOT_CHARGED;
     if (asked_minor > reach.left_minor) {
         outcome->limit_minor = reach.left_minor;
-        return RESULT_OVER_CHARGED;
+        return is_known ? RESULT_OVER_CHARGED : RESULT_OVER_REFUND_LIMIT;
     }
     outcome->amount_minor = asked_minor;
     return is_known ? RESULT_OK : refund_check_unknown_sale(decision);

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "base/banned.h"
+
 /* calloc of these sizes maps fresh zero pages, so capacity that no batch reaches is never resident.
  */
 static bool view_allocate(struct view *view)

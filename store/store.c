@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+#include "base/banned.h"
+
 int store_open(const struct store_config *config, enum store_mode mode, struct store **store)
 {
     CHECK(config->location != NULL && config->seal != NULL);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 static void run_send(struct run *run)
 {
     const struct options *options = run->options;

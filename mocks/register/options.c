@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 static const struct {
     const char *path;
     const char *title;

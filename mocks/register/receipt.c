@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/banned.h"
+
 #define PAPER_WIDTH 64 /* columns; fits an 80-column terminal with its margin */
 #define US_PER_MS 1000
 /* A byte of a body takes at most six characters as JSON text. */

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "base/banned.h"
+
 /* company, site, register, order, card, amount */
 #define FIELDS_MAX 6
 #define DIGITS_MAX 24 /* INT64_MIN and a NUL, rounded up */

@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "base/money.h"
 
+#include "base/banned.h"
+
 static const char *const RULE_NAMES[RULES] = {
     [RULE_STATUS] = "status is 200",
     [RULE_TYPE] = "content type is JSON",

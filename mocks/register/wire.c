@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 #define MS_PER_S 1000
 /* Request line, host and headers around a body: the address twice, and four short lines. */
 #define HEAD_MAX (2 * REQUEST_URL_MAX + 1024)

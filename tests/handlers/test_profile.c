@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -183,6 +184,28 @@ static void folders_and_files_that_cannot_be_used_are_refused(void **state)
     big[sizeof(big) - 2] = '\0';
     folder_write(&folder, "big.json", big);
     assert_int_equal(profiles_create(folder.path, &profiles), 0);
+    profiles_destroy(profiles);
+    folder_destroy(&folder);
+}
+
+/* Nobody ever writes to the pipe: whoever waits for its bytes waits forever. */
+static void only_regular_files_are_read(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct profiles *profiles;
+    folder_create(&folder);
+    folder_write(&folder, "a.json", "{}");
+    assert_int_equal(profiles_create(folder.path, &profiles), 0);
+    assert_int_equal(unlink(folder.files[0]), 0);
+    assert_int_equal(mkfifo(folder.files[0], 0600), 0);
+    alarm(20);
+    assert_int_equal(profiles_reload(profiles), ERR_BAD_CONFIG);
+    alarm(0);
+    assert_int_equal(unlink(folder.files[0]), 0);
+    assert_int_equal(mkdir(folder.files[0], 0700), 0);
+    assert_int_equal(profiles_reload(profiles), ERR_BAD_CONFIG);
+    assert_int_equal(rmdir(folder.files[0]), 0);
     profiles_destroy(profiles);
     folder_destroy(&folder);
 }
@@ -372,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_reload_swaps_the_set_and_leaves_held_profiles_alone),
         cmocka_unit_test(a_reload_of_a_bad_file_keeps_the_old_set),
         cmocka_unit_test(folders_and_files_that_cannot_be_used_are_refused),
+        cmocka_unit_test(only_regular_files_are_read),
         cmocka_unit_test(the_65th_profile_is_refused),
         cmocka_unit_test(each_slip_in_a_file_is_named),
         cmocka_unit_test(without_a_base_everything_must_be_said),

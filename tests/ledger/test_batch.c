@@ -115,7 +115,8 @@ static void a_sale_of_another_merchant_with_that_order_id_is_not(void **state)
     int32_t ours = add_card(world, OURS, 5000);
     assert_int_equal(decide(world, ACTION_CHARGE, THEIRS, theirs, 2000).result, RESULT_OK);
     /* an unknown sale, and this card paid nothing in the last 90 days either */
-    assert_int_equal(decide(world, ACTION_REFUND, OURS, ours, 100).result, RESULT_OVER_CHARGED);
+    assert_int_equal(decide(world, ACTION_REFUND, OURS, ours, 100).result,
+                     RESULT_OVER_REFUND_LIMIT);
     assert_int_equal(world->view.cards[ours].card.balance_minor, 5000);
 }
 

@@ -296,7 +296,7 @@ static enum result model_refund(const struct command *command, int card, struct 
         return RESULT_NOT_CHARGED;
     if (command->asked_minor > left_minor) {
         event->limit_minor = left_minor;
-        return RESULT_OVER_CHARGED;
+        return event->known_sale ? RESULT_OVER_CHARGED : RESULT_OVER_REFUND_LIMIT;
     }
     if (!event->known_sale && command->asked_minor > command->policy.refund_max_minor) {
         event->limit_minor = command->policy.refund_max_minor;

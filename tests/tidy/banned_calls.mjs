@@ -10,9 +10,19 @@ const SOURCE_FILES = /^base\/(clock|id)\.c$|^tests\//;
 // Compares our calendar with glibc's.
 const CALENDAR_TEST = "tests/base/test_clock.c";
 
+const INCLUDE = /^#include (["<][^">]+[">])/;
+
+// base/banned.h makes the worst of them compile errors, in what is included before it and in the file itself.
+function lastInclude(file) {
+  const last = file.lines.findLastIndex((line) => INCLUDE.test(line));
+  const isThere = last >= 0 && INCLUDE.exec(file.lines[last])[1] === '"base/banned.h"';
+  return isThere ? [] : [{ path: file.path, line: last + 1, text: "base/banned.h is included last in every .c" }];
+}
+
 export function check(files) {
   const findings = [];
   for (const file of files) {
+    if (file.isC && file.folder !== "tests") findings.push(...lastInclude(file));
     if (file.path === CALENDAR_TEST) continue;
     for (const { path, line, match } of tokens(file, EVERYWHERE)) findings.push({ path, line, text: `${match[1]} is banned` });
     if (SOURCE_FILES.test(file.path)) continue;
@@ -22,9 +32,13 @@ export function check(files) {
   return findings;
 }
 
+const BANNED = '#include "base/banned.h"\n';
 export const samples = [
-  { name: "unbounded", files: { "base/a.c": "sprintf(a, b);\nsnprintf(a, 1, b);\n" }, expect: ["base/a.c:1"] },
+  { name: "unbounded", files: { "base/a.c": BANNED + "sprintf(a, b);\nsnprintf(a, 1, b);\n" }, expect: ["base/a.c:2"] },
   { name: "hidden state", files: { "tests/base/a.c": "x = strtok (a, b);\n" }, expect: ["tests/base/a.c:1"] },
-  { name: "a clock inside", files: { "ledger/a.c": "now = time(NULL);\n", "base/clock.c": "clock_gettime(a, b);\n" }, expect: ["ledger/a.c:1"] },
-  { name: "alike names", files: { "base/a.c": "my_strcpy(a); h2o_gettimeofday(b); received_time(c); /* rand() */\n" }, expect: [] },
+  { name: "a clock inside", files: { "ledger/a.c": BANNED + "now = time(NULL);\n", "base/clock.c": BANNED + "clock_gettime(a, b);\n" }, expect: ["ledger/a.c:2"] },
+  { name: "alike names", files: { "base/a.c": BANNED + "my_strcpy(a); h2o_gettimeofday(b); received_time(c); /* rand() */\n" }, expect: [] },
+  { name: "no banned.h", files: { "store/a.c": '#include "store/a.h"\n' }, expect: ["store/a.c:1"] },
+  { name: "banned.h too early", files: { "store/a.c": BANNED + "#include <stdlib.h>\n" }, expect: ["store/a.c:2"] },
+  { name: "tests may", files: { "tests/base/a.c": "#include <cmocka.h>\n", "base/a.h": "int a;\n" }, expect: [] },
 ];
