@@ -3,6 +3,7 @@
 
 #include "handlers/admin_request.h"
 #include "handlers/card_number.h"
+#include "ledger/account.h"
 
 #include <string.h>
 
@@ -373,14 +374,41 @@ static const char *cause_name(enum cause cause)
     return "unknown";
 }
 
+static const char *account_kind_name(enum account_kind kind)
+{
+    switch (kind) {
+    case ACCOUNT_CARD:
+        return "card";
+    case ACCOUNT_SALES:
+        return "sales";
+    case ACCOUNT_LOADS:
+        return "loads";
+    case ACCOUNT_ISSUED:
+        return "issued";
+    }
+    return "unknown";
+}
+
+/* "card:1": as a number it would be beyond 2^53, which JavaScript rounds. */
+static void write_account(struct jwrite *writer, const char *key, int64_t account)
+{
+    char bytes[32];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    text_append_format(&buffer, "%s:%lld", account_kind_name(account_kind_of(account)),
+                       (long long)account_owner(account));
+    jwrite_key(writer, text_of(key));
+    jwrite_text(writer, text_buffer_text(&buffer));
+}
+
 static void write_transfer(struct show_task *task, const struct transfer *transfer)
 {
     struct jwrite *writer = &task->writer;
     int exponent = task->currency.exponent;
     jwrite_object_begin(writer);
     admin_write_int64(writer, "transfer_id", transfer->id);
-    admin_write_int64(writer, "debit_account", transfer->debit_account);
-    admin_write_int64(writer, "credit_account", transfer->credit_account);
+    write_account(writer, "debit_account", transfer->debit_account);
+    write_account(writer, "credit_account", transfer->credit_account);
     admin_write_amount(writer, TEXT("amount"), transfer->amount_minor, exponent);
     jwrite_key(writer, TEXT("cause"));
     jwrite_text(writer, text_of(cause_name(transfer->cause)));

@@ -347,6 +347,24 @@ test('card show tells balance, status and history, newest first, in pages', asyn
   await refuses(['card', 'show', ...tenantFlag(), '--number', number, '--limit', '0'], 'bad_number', /limit/);
 });
 
+test('card show names the accounts of a transfer by kind and owner', async () => {
+  const { number, card_id: card } = await shop.issue({ amount: '20.00' });
+  const order = newOrder();
+  isApproved(await shop.till().checkout({ card: number, amount: 5, order }));
+  isApproved(await shop.till().topUp({ card: number, amount: 7, order: order + 1 }));
+  isApproved(await shop.till().refund({ card: number, amount: 2, order }));
+  const { entries } = await shop.show(number);
+  assert.deepEqual(
+    entries.flatMap(({ transfers }) => transfers).map((each) => [each.cause, each.debit_account, each.credit_account]),
+    [
+      ['refund', `sales:${shop.id}`, `card:${card}`],
+      ['load', `loads:${shop.id}`, `card:${card}`],
+      ['charge', `card:${card}`, `sales:${shop.id}`],
+      ['grant', `issued:${shop.id}`, `card:${card}`],
+    ],
+  );
+});
+
 test('card show adds up while the card is being used', async () => {
   const { number } = await shop.issue({ amount: '200.00' });
   let isOver = false;
