@@ -426,6 +426,65 @@ test('verify is clean beside the running service, and on a stopped one', async (
   assert.notEqual(nothing.stderr, '');
 });
 
+const lastLine = (text) => text.trimEnd().split('\n').at(-1);
+
+/** The sentence of a failed start or check, which must be the last line. */
+async function failsWith(args, env, sentence) {
+  const end = await run(COUNTERPART, args, { ms: 10_000, env: { COUNTERPART_LISTEN: '127.0.0.1:0', ...env } });
+  assert.equal(end.code, 1, end.stdout + end.stderr);
+  assert.match(lastLine(end.stderr), /^counterpart: /);
+  assert.match(lastLine(end.stderr), sentence);
+  assert.doesNotMatch(end.stderr, /Sanitizer/);
+  return end;
+}
+
+test('a missing folder, key or store is named as missing, with what to do, and a wrong key as wrong', async () => {
+  const other = await Service.start();
+  await other.stop();
+  const env = { COUNTERPART_DATA: other.data }, none = { COUNTERPART_DATA: path.join(other.data, 'none') };
+  const key = path.join(other.data, 'master.key'), right = fs.readFileSync(key);
+  await failsWith(['verify'], none, /there is no data folder at .*none; set COUNTERPART_DATA/);
+  assert.ok(!fs.existsSync(none.COUNTERPART_DATA), 'looking makes no folder');
+  await failsWith(['verify'], { COUNTERPART_DATA: temporaryDirectory() }, /neither the master key .* set COUNTERPART_DATA/);
+
+  fs.rmSync(key);
+  for (const command of ['verify', 'serve']) {
+    const { stderr } = await failsWith([command], env, /the master key .*master\.key is not there.*put its backup back/);
+    assert.doesNotMatch(stderr, /bad_key/);
+  }
+  fs.writeFileSync(key, `${'ab'.repeat(32)}\n`, { mode: 0o600 });
+  for (const command of ['verify', 'serve']) await failsWith([command], env, /not the master key that .* \(bad_key\)/);
+  fs.writeFileSync(key, 'too short\n');
+  for (const command of ['verify', 'serve']) await failsWith([command], env, /is no master key.*64 hex digits/);
+
+  fs.writeFileSync(key, right);
+  fs.rmSync(path.join(other.data, 'counterpart.sqlite'));
+  await failsWith(['verify'], env, /there is no store at .*set COUNTERPART_DATA/);
+});
+
+test('a fatal start is logged as an error and ends with one sentence that says why', async () => {
+  const data = () => path.join(temporaryDirectory(), 'var');
+  const cases = [
+    [{ COUNTERPART_LISTEN: 'banana' }, 'bad_config', /cannot listen on 'banana': there is no port in it$/],
+    [{ COUNTERPART_LISTEN: 'https://127.0.0.1:0' }, 'bad_config', /needs COUNTERPART_TLS_CERT/],
+    [{ COUNTERPART_DATA: service.data }, 'locked', /in use by another counterpart \(process \d+\)/],
+    [{ COUNTERPART_DATA: '/dev/null/var' }, 'io', /\/dev\/null\/var: the data folder cannot be made/],
+    [{ COUNTERPART_PROFILES: '/nowhere' }, 'bad_config', /profiles in \/nowhere cannot be used/],
+  ];
+  for (const [env, code, sentence] of cases) {
+    const { stderr } = await failsWith(['serve'], { COUNTERPART_DATA: data(), ...env }, sentence);
+    assert.match(lastLine(stderr), /^counterpart: did not start: /);
+    const events = stderr.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    const stopped = events.find(({ event }) => event === 'stopped');
+    assert.deepEqual([stopped.level, stopped.error], ['error', code]);
+    assert.match(stopped.reason, sentence);
+  }
+  const fine = await Service.start();
+  await fine.stop();
+  const { level, error } = fine.events.find(({ event }) => event === 'stopped');
+  assert.deepEqual([level, error], ['info', 'ok']);
+});
+
 test('verify names a balance that somebody changed by hand, and exits with 1', async () => {
   const other = await Service.start();
   const tenant = await newTenant(other);
