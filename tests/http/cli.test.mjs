@@ -585,6 +585,16 @@ test('the connection limit is for registers: it neither locks the administrator 
   await full.stop();
 });
 
+test('a lowered connection limit is a warning for who asked for more only', async () => {
+  for (const [env, level] of [[{}, 'info'], [{ COUNTERPART_CONNECTIONS_MAX: '' }, 'info'], [{ COUNTERPART_CONNECTIONS_MAX: '9000' }, 'warning']]) {
+    const few = await Service.start({ env, wrap: ['prlimit', '--nofile=1024:1024'] });
+    await few.stop();
+    const lowered = few.events.filter(({ event }) => event === 'connections_max_lowered');
+    assert.deepEqual(lowered.map((event) => event.level), [level]);
+    assert.ok(lowered[0].possible < 1024);
+  }
+});
+
 // --- the demo tenant -----------------------------------------------------------------------------
 
 test('the demo seed makes every kind of card, keeps its secrets to the owner, and is safe to run again', async () => {
