@@ -243,7 +243,8 @@ static bool read_pin(struct exchange *exchange, const struct jread *body, struct
     struct text pin;
     if (!admin_read_text(exchange, body, "pin", false, &pin))
         return false;
-    if (pin.length == 0)
+    /* An empty text is a script's empty variable: without a PIN the card would be anybody's. */
+    if (jread_kind_of(jread_member(body, "pin")) == JREAD_NULL)
         return true;
     if (pin.length < PIN_MIN || pin.length > CARD_PIN_MAX || !text_is_digits(pin)) {
         admin_refuse(exchange, 400, "bad_pin", "'pin' must be %d to %d digits", PIN_MIN,
@@ -304,9 +305,21 @@ static bool read_count(struct exchange *exchange, const struct jread *body, stru
     return false;
 }
 
-static bool read_issue(struct exchange *exchange, const struct jread *body, struct issue *issue)
+static bool read_dates(struct exchange *exchange, const struct jread *body, struct issue *issue)
 {
     struct new_card *new_card = &issue->command.new_card;
+    if (!admin_read_date(exchange, body, "valid_from", &new_card->valid_from) ||
+        !admin_read_date(exchange, body, "expires", &new_card->expires_on))
+        return false;
+    if (new_card->expires_on == 0 || new_card->valid_from <= new_card->expires_on)
+        return true;
+    admin_refuse(exchange, 400, "bad_date",
+                 "'valid_from' is after 'expires': the card would never be good");
+    return false;
+}
+
+static bool read_issue(struct exchange *exchange, const struct jread *body, struct issue *issue)
+{
     if (!admin_read_tenant(exchange, body, &issue->tenant))
         return false;
     issue->command.action = ACTION_ISSUE;
@@ -316,9 +329,7 @@ static bool read_issue(struct exchange *exchange, const struct jread *body, stru
     issue->command.policy = issue->tenant->tenant.policy;
     return read_number(exchange, body, false, issue->given) && read_pin(exchange, body, issue) &&
            read_amount(exchange, body, issue) && read_status(exchange, body, issue) &&
-           read_count(exchange, body, issue) &&
-           admin_read_date(exchange, body, "valid_from", &new_card->valid_from) &&
-           admin_read_date(exchange, body, "expires", &new_card->expires_on);
+           read_count(exchange, body, issue) && read_dates(exchange, body, issue);
 }
 
 void admin_card_issue(struct exchange *exchange)

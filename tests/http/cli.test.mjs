@@ -133,6 +133,8 @@ test('tenant add refuses what cannot be right', async () => {
   await refuses(add({ 'oseries-company': String(shop.company) }), 'already_exists', /company/);
   await refuses(add({ 'oseries-company': 'abc' }), 'bad_number', /oseries_company/);
   await refuses(add({ name: 'n'.repeat(121) }), 'bad_setting', /name/);
+  await refuses(add({ name: 'red \u001b[31m alert' }), 'bad_setting', /'name' .*control character/);
+  await refuses(add({ name: 'red \u009b31m alert' }), 'bad_setting', /'name' .*control character/);
   await refuses(add({ partial: 'maybe' }), 'bad_setting', /refuse\|allow/);
   await refuses(add({ 'balance-max': '10.001' }), 'bad_setting', /balance_max/);
   await refuses(add({ 'card-prefix': '12345678901' }), 'bad_setting', /card_prefix/);
@@ -153,6 +155,10 @@ test('tenant set changes what it names and nothing else', async () => {
     'bad_setting',
     /uses_hour_max/,
   );
+  for (const name of ['replay-window', 'replay-window-no-order']) {
+    await refuses(['tenant', 'set', '--tenant', String(tenant.id), `--${name}`, '0'], 'bad_setting', /seconds from 1 to 86400/);
+    await tenant.set(`--${name}`, '1');
+  }
 });
 
 test('a change that is stored but could not be loaded says so, and the next one does not take it back', async (t) => {
@@ -206,6 +212,8 @@ test('site add maps a site once, site list shows it', async () => {
     'unknown_tenant',
     /999999/,
   );
+  for (const name of ['two\nlines', 'bell\u0007', 'c1\u009b31m', ' \u007f'])
+    await refuses(['site', 'add', ...tenantFlag(), '--name', name, '--oseries-site', '4713'], 'bad_text', /control character/);
   const { sites } = await service.must(['site', 'list', ...tenantFlag()]);
   assert.deepEqual(sites, [added]);
   assert.ok((await service.must(['site', 'list'])).sites.some(({ id }) => id === added.id));
@@ -307,6 +315,11 @@ test('card issue refuses what cannot be right, and issues nothing', async () => 
   await refuses(['card', 'issue', ...tenantFlag(), '--amount', '1.234'], 'bad_amount', /amount/);
   await refuses(['card', 'issue', ...tenantFlag(), '--amount', '1e3'], 'bad_amount', /amount/);
   await refuses(['card', 'issue', ...tenantFlag(), '--pin', '12a4'], 'bad_pin', /pin/);
+  const unused = cardNumber('71'), issueUnused = ['card', 'issue', ...tenantFlag(), '--number', unused];
+  await refuses([...issueUnused, '--pin', ''], 'bad_pin', /pin/);
+  await refuses([...issueUnused, '--valid-from', '2027-01-02', '--expires', '2027-01-01'], 'bad_date', /valid_from.*expires/);
+  await refuses(['card', 'show', ...tenantFlag(), '--number', unused], 'unknown_card', /card/);
+  await service.must([...issueUnused, '--valid-from', '2020-01-01', '--expires', '2020-01-01']); // one day, long ago
   await refuses(['card', 'issue', ...tenantFlag(), '--expires', '2027-02-29'], 'bad_date', /expires/);
   await refuses(['card', 'issue', ...tenantFlag(), '--number', '12'], 'bad_number', /number/);
   await refuses(['card', 'issue', ...tenantFlag(), '--number', 'caf\u00e9-1234'], 'bad_number', /number/);
