@@ -540,14 +540,16 @@ test('help explains everything, or one subcommand', async () => {
 });
 
 test('a wrong command line exits with 2 and says what is wrong', async () => {
-  await isUsage([], /help/);
-  await isUsage(['nonsense'], /nonsense/);
-  await isUsage(['tenant'], /tenant/);
-  await isUsage(['tenant', 'nonsense'], /nonsense|tenant/);
+  await isUsage([], /^usage: counterpart SUBCOMMAND[^]+ card issue +issue a gift card/);
+  await isUsage(['nonsense'], /no subcommand 'nonsense'; try: counterpart help\n/);
+  await isUsage(['tenant'], /'tenant' is no subcommand alone; try: counterpart help tenant\n/);
+  await isUsage(['tenant', 'nonsense'], /no subcommand 'tenant nonsense'; try: counterpart help tenant\n/);
   await isUsage(['tenant', 'add'], /missing/);
   await isUsage(['tenant', 'add', '--currency', 'AUD', '--timezone', 'UTC', '--oseries-company', '1'], /--name/);
   await isUsage(['card', 'issue', ...tenantFlag(), '--nonsense', '1'], /--nonsense/);
-  await isUsage(['card', 'issue', '--tenant'], /--tenant/);
+  await isUsage(['card', 'issue', ...tenantFlag(), '--wat'], /no flag '--wat'; try: counterpart help card issue\n/);
+  await isUsage(['verify', '--wat'], /no flag '--wat'; try: counterpart help verify\n/);
+  await isUsage(['card', 'issue', '--tenant'], /'--tenant'; try: counterpart help card issue\n/);
   await isUsage(['card', 'issue', ...tenantFlag(), ...tenantFlag()], /twice/);
   await isUsage(['card', 'issue', ...tenantFlag(), 'word'], /word/);
   await isUsage(['card', 'issue', ...tenantFlag(), '--stock=yes'], /--stock/);
