@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "handlers/admin_setting.h"
 #include "service/config.h"
+#include "service/secret_line.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -64,7 +65,8 @@ static const struct subcommand subcommands[] = {
                {"amount", FLAG_TEXT, false, "AMOUNT", "opening balance, such as 100.00 [0]"},
                {"number", FLAG_TEXT, false, "NUMBER",
                 "4 to 64 letters and digits [generated, with a check digit]"},
-               {"pin", FLAG_TEXT, false, "PIN", "4 to 12 digits; typed as NUMBER*PIN at the till"},
+               {"pin", FLAG_SECRET, false, "PIN|-",
+                "4 to 12 digits; typed as NUMBER*PIN at the till"},
                {"expires", FLAG_TEXT, false, "DATE", "last day it is good for, YYYY-MM-DD"},
                {"valid-from", FLAG_TEXT, false, "DATE", "first day it is good for"},
                {"stock", FLAG_SWITCH, false, NULL,
@@ -165,6 +167,11 @@ static bool names_are_equal(const char *name, struct text flag)
     return name[i] == '\0' && i == flag.length;
 }
 
+static enum flag_kind setting_flag_kind(const struct admin_setting *setting)
+{
+    return setting->kind == SETTING_SECRET ? FLAG_SECRET : FLAG_TEXT;
+}
+
 static bool find_flag(const struct subcommand *subcommand, struct text word,
                       struct flag_value *value)
 {
@@ -178,9 +185,22 @@ static bool find_flag(const struct subcommand *subcommand, struct text word,
     for (size_t i = 0; subcommand->takes_settings && i < admin_setting_count(); i++)
         if (names_are_equal(admin_setting_at(i)->name, word)) {
             value->name = admin_setting_at(i)->name;
+            value->kind = setting_flag_kind(admin_setting_at(i));
             return true;
         }
     return false;
+}
+
+static int take_secret(struct invocation *invocation, struct text label, struct flag_value *value)
+{
+    CHECK(invocation->secret_count < COMMAND_SECRETS_MAX);
+    char *line = invocation->secrets[invocation->secret_count++];
+    int err = secret_line_read(label, line, COMMAND_SECRET_SIZE);
+    value->value = line;
+    if (err == 0)
+        return 0;
+    return complain(invocation->subcommand, "standard input has no usable line for --%.*s (%s)",
+                    (int)label.length, label.base, error_name(err));
 }
 
 static int take_value(struct invocation *invocation, struct flag_value value, const char *word,
@@ -189,14 +209,17 @@ static int take_value(struct invocation *invocation, struct flag_value value, co
     const struct subcommand *subcommand = invocation->subcommand;
     if (value.kind == FLAG_SWITCH && inline_value != NULL)
         return complain(subcommand, "there is no value after '%s'", word);
-    if (value.kind == FLAG_TEXT)
+    if (value.kind != FLAG_SWITCH)
         value.value = inline_value != NULL ? inline_value : *(*next)++;
-    if (value.kind == FLAG_TEXT && value.value == NULL) {
+    if (value.kind != FLAG_SWITCH && value.value == NULL) {
         (*next)--;
         return complain(subcommand, "a value is missing after '%s'", word);
     }
     if (command_value(invocation, value.name) != NULL)
         return complain(subcommand, "'%s' is given twice", word);
+    if (value.kind == FLAG_SECRET && strcmp(value.value, "-") == 0 &&
+        take_secret(invocation, (struct text){word + 2, strcspn(word, "=") - 2}, &value) != 0)
+        return ERR_BAD_CONFIG;
     CHECK(invocation->count < COMMAND_FLAGS_MAX);
     invocation->values[invocation->count++] = value;
     return 0;
@@ -296,10 +319,19 @@ static void print_settings(FILE *file, const char *wanted)
             text_append(&buffer, setting->kind == SETTING_AMOUNT    ? TEXT("AMOUNT")
                                  : setting->kind == SETTING_COUNT   ? TEXT("N")
                                  : setting->kind == SETTING_SECONDS ? TEXT("S")
+                                 : setting->kind == SETTING_SECRET  ? TEXT("TEXT|-")
                                                                     : TEXT("TEXT"));
         print_flag(file, setting->name, expected, setting->help,
                    wanted != NULL && strcmp(setting->name, wanted) == 0);
     }
+}
+
+static bool takes_secret(const struct subcommand *subcommand)
+{
+    for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
+        if (flag->kind == FLAG_SECRET)
+            return true;
+    return subcommand->takes_settings;
 }
 
 static void print_subcommand(FILE *file, const struct subcommand *subcommand)
@@ -311,6 +343,11 @@ static void print_subcommand(FILE *file, const struct subcommand *subcommand)
         print_flag(file, flag->name, flag->value, flag->help, flag->is_wanted);
     if (subcommand->takes_settings)
         print_settings(file, subcommand->wanted_setting);
+    if (takes_secret(subcommand))
+        fputs(
+            "    A value of - is read as one line from standard input: neither ps nor the shell's\n"
+            "    history has it then.\n",
+            file);
     if (subcommand->kind == COMMAND_SERVE)
         config_print_help(file);
 }

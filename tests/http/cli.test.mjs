@@ -18,6 +18,7 @@ import {
   run,
   seedDemo,
   shellQuote,
+  spawnHelper,
   sign,
   temporaryDirectory,
   until,
@@ -553,6 +554,41 @@ test('a wrong command line exits with 2 and says what is wrong', async () => {
   await isUsage(['card', 'issue', ...tenantFlag(), ...tenantFlag()], /twice/);
   await isUsage(['card', 'issue', ...tenantFlag(), 'word'], /word/);
   await isUsage(['card', 'issue', ...tenantFlag(), '--stock=yes'], /--stock/);
+});
+
+test('a PIN and signature tokens can come from standard input, one line each', async () => {
+  const tenant = await newTenant(service), number = cardNumber('72');
+  const issue = (pin, input) => service.cli(['card', 'issue', '--tenant', String(tenant.id), '--number', number, '--amount', '9.00', ...pin], { input });
+  for (const input of ['', '\n', '\r\n1234\n', '12\x0034\n', `${'1'.repeat(600)}\n`]) {
+    const end = await issue(['--pin', '-'], input);
+    assert.equal(end.code, 2, JSON.stringify(input));
+    assert.match(end.stderr, /no usable line for --pin .*try: counterpart help card issue/);
+  }
+  const { json } = await issue(['--pin=-'], '4321\r\nnot this\n');
+  assert.equal(json.has_pin, true);
+  isApproved(await tenant.till().checkBalance({ card: `${number}*4321` }), { balance: '9.00' });
+
+  const set = await service.cli(
+    ['tenant', 'set', '--tenant', String(tenant.id), '--signature-token', '-', '--signature-token-previous', '-'],
+    { input: 'new token\nold token' },
+  );
+  assert.equal(set.code, 0, set.stdout + set.stderr);
+  const status = async (token) => (await tenant.till().checkBalance({ card: `${number}*4321` }, { token })).status;
+  assert.deepEqual(await Promise.all(['new token', 'old token', tenant.token, '-'].map(status)), [200, 200, 401, 401]);
+  for (const words of [['card', 'issue'], ['tenant', 'add'], ['tenant', 'set']])
+    assert.match((await service.cli(['help', ...words])).stdout, /\|- .*\n[^]*one line from standard input/);
+  assert.doesNotMatch((await service.cli(['help', 'card', 'show'])).stdout, /standard input/);
+});
+
+test('a secret that is typed on a terminal is asked for, and not shown', async () => {
+  const command = [COUNTERPART, 'card', 'issue', ...tenantFlag(), '--number', cardNumber('73'), '--pin', '-'].map(shellQuote).join(' ');
+  const child = spawnHelper('env', [`COUNTERPART_DATA=${service.data}`, 'script', '-qec', command, '/dev/null']);
+  let text = '';
+  child.stdout.on('data', (data) => { text += data; });
+  await until('the question', () => /pin: /.test(text));
+  child.stdin.write('87654\n');
+  await until('the card', () => /has_pin +yes/.test(text));
+  assert.doesNotMatch(text, /87654/);
 });
 
 test('serve refuses variables that it does not serve, also those of other versions', async () => {
