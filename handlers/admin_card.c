@@ -2,15 +2,13 @@
 #include "handlers/admin.h"
 
 #include "handlers/admin_request.h"
+#include "handlers/card_number.h"
 
 #include <string.h>
 
 #include "base/banned.h"
 
-#define NUMBER_MIN 4
-#define NUMBER_MAX 64
-#define PIN_MIN 4
-#define PIN_MAX 12
+#define PIN_MIN 4      /* a till takes shorter ones; none is issued */
 #define ISSUE_MAX 1000 /* two full batches; a quarter of the committer's queue */
 #define ISSUE_ATTEMPTS                                                                             \
     5                     /* generated numbers have at least 5 random digits: collisions are rare  \
@@ -48,45 +46,27 @@ static void write_date(struct jwrite *writer, struct text key, int32_t date)
     jwrite_text(writer, text_buffer_text(&buffer));
 }
 
-/* --- numbers */
-
-/* Upper case, without spaces and dashes: the form that the index is made of. */
 static bool read_number(struct exchange *exchange, const struct jread *body, bool is_wanted,
-                        char number[NUMBER_MAX + 1])
+                        char number[CARD_NUMBER_MAX + 1])
 {
     struct text typed;
-    size_t length = 0;
     number[0] = '\0';
     if (!admin_read_text(exchange, body, "number", is_wanted, &typed))
         return false;
     if (typed.length == 0 && !is_wanted)
         return true;
-    for (size_t i = 0; i < typed.length; i++) {
-        char c = typed.base[i];
-        if (c == ' ' || c == '-')
-            continue;
-        if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        if (!(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9'))
-            goto refused;
-        if (length == NUMBER_MAX)
-            goto refused;
-        number[length++] = c;
-    }
-    number[length] = '\0';
-    if (length >= NUMBER_MIN)
+    if (card_number_normalise(typed, number))
         return true;
-refused:
     admin_refuse(exchange, 400, "bad_number",
                  "'number' must be %d to %d letters and digits; spaces and dashes do not count",
-                 NUMBER_MIN, NUMBER_MAX);
+                 CARD_NUMBER_MIN, CARD_NUMBER_MAX);
     return false;
 }
 
 /* --- issue */
 
 struct issue_card {
-    char number[NUMBER_MAX + 1];
+    char number[CARD_NUMBER_MAX + 1];
     uint8_t index[CARD_INDEX_BYTES];
     int attempts;
     int error;
@@ -96,12 +76,31 @@ struct issue_card {
 struct issue {
     const struct directory_tenant *tenant;
     struct command command; /* all but number, index, PIN hash and last four */
-    struct text pin;
-    char given[NUMBER_MAX + 1]; /* empty: generate */
-    bool is_list;               /* --count was given */
+    char pin[CARD_PIN_MAX + 1];
+    char given[CARD_NUMBER_MAX + 1]; /* empty: generate */
+    bool is_list;                    /* --count was given */
     int64_t count, ended;
-    struct issue_card *cards;
+    struct issue_card *cards; /* NULL: none asked for yet */
 };
+
+static void on_issue_dispose(void *bytes)
+{
+    struct issue *issue = *(struct issue **)bytes;
+    if (issue->cards != NULL)
+        seal_wipe(issue->cards, (size_t)issue->count * sizeof(*issue->cards));
+    seal_wipe(issue, sizeof(*issue));
+}
+
+/* Lives as long as the request, and is wiped with it: libh2o calls what was registered before it
+ * frees the pool's memory. */
+static struct issue *issue_create(struct exchange *exchange)
+{
+    struct issue *issue = exchange_allocate(exchange, sizeof(*issue));
+    struct issue **guard =
+        h2o_mem_alloc_shared(&exchange->req->pool, sizeof(struct issue *), on_issue_dispose);
+    *guard = issue;
+    return issue;
+}
 
 static void write_issued(struct jwrite *writer, const struct issue *issue,
                          const struct issue_card *card)
@@ -181,6 +180,7 @@ static void reply_list(struct exchange *exchange, const struct issue *issue)
     jwrite_object_end(&writer);
     CHECK(!buffer.is_cut);
     exchange_reply_json(exchange, failures > 0 ? 503 : 200, text_buffer_text(&buffer));
+    seal_wipe(buffer.base, capacity);
 }
 
 static void issue_finish(struct exchange *exchange, const struct issue *issue)
@@ -197,6 +197,7 @@ static void issue_finish(struct exchange *exchange, const struct issue *issue)
         jwrite_init(&writer, &buffer);
         write_issued(&writer, issue, &issue->cards[0]);
         exchange_reply_json(exchange, 200, text_buffer_text(&buffer));
+        seal_wipe(bytes, sizeof(bytes));
     }
 }
 
@@ -215,7 +216,8 @@ static void fill_number(struct exchange *exchange, const struct issue *issue,
     seal_card_index(handlers->seal, tenant_id, number, card->index);
     memcpy(command->card_index, card->index, sizeof(card->index));
     if (command->has_pin)
-        seal_pin_hash(handlers->seal, tenant_id, card->index, issue->pin, command->pin_hash);
+        seal_pin_hash(handlers->seal, tenant_id, card->index, text_of(issue->pin),
+                      command->pin_hash);
     memcpy(new_card->last4, number.base + number.length - 4, 4);
     seal_text(handlers->seal, handlers->random, CARD_NUMBER_LABEL, number, new_card->number_sealed);
     new_card->number_sealed_size = (int32_t)number.length + SEAL_OVERHEAD;
@@ -264,13 +266,12 @@ static bool read_pin(struct exchange *exchange, const struct jread *body, struct
         return false;
     if (pin.length == 0)
         return true;
-    if (pin.length < PIN_MIN || pin.length > PIN_MAX || !text_is_digits(pin)) {
-        admin_refuse(exchange, 400, "bad_pin", "'pin' must be %d to %d digits", PIN_MIN, PIN_MAX);
+    if (pin.length < PIN_MIN || pin.length > CARD_PIN_MAX || !text_is_digits(pin)) {
+        admin_refuse(exchange, 400, "bad_pin", "'pin' must be %d to %d digits", PIN_MIN,
+                     CARD_PIN_MAX);
         return false;
     }
-    char *copy = exchange_allocate(exchange, pin.length); /* the body's tree goes before the jobs */
-    memcpy(copy, pin.base, pin.length);
-    issue->pin = (struct text){copy, pin.length};
+    memcpy(issue->pin, pin.base, pin.length);
     issue->command.has_pin = true;
     return true;
 }
@@ -346,7 +347,7 @@ void admin_card_issue(struct exchange *exchange)
     struct jread *body;
     if (!admin_read_body(exchange, members, &body))
         return;
-    struct issue *issue = exchange_allocate(exchange, sizeof(*issue));
+    struct issue *issue = issue_create(exchange);
     bool is_sound = read_issue(exchange, body, issue);
     jread_destroy(body);
     if (!is_sound)
@@ -392,25 +393,19 @@ static const char *cause_name(enum cause cause)
     return "unknown";
 }
 
-static void write_int64_member(struct jwrite *writer, const char *key, int64_t value)
-{
-    jwrite_key(writer, text_of(key));
-    jwrite_int64(writer, value);
-}
-
 static void write_transfer(struct show_task *task, const struct transfer *transfer)
 {
     struct jwrite *writer = &task->writer;
     int exponent = task->currency.exponent;
     jwrite_object_begin(writer);
-    write_int64_member(writer, "transfer_id", transfer->id);
-    write_int64_member(writer, "debit_account", transfer->debit_account);
-    write_int64_member(writer, "credit_account", transfer->credit_account);
+    admin_write_int64(writer, "transfer_id", transfer->id);
+    admin_write_int64(writer, "debit_account", transfer->debit_account);
+    admin_write_int64(writer, "credit_account", transfer->credit_account);
     admin_write_amount(writer, TEXT("amount"), transfer->amount_minor, exponent);
     jwrite_key(writer, TEXT("cause"));
     jwrite_text(writer, text_of(cause_name(transfer->cause)));
-    write_int64_member(writer, "answers_operation_id", transfer->answers_operation_id);
-    write_int64_member(writer, "version", transfer->version);
+    admin_write_int64(writer, "answers_operation_id", transfer->answers_operation_id);
+    admin_write_int64(writer, "version", transfer->version);
     admin_write_amount(writer, TEXT("balance_after"), transfer->balance_minor_after, exponent);
     jwrite_object_end(writer);
 }
@@ -421,7 +416,7 @@ static void write_operation(struct show_task *task, const struct operation *oper
     int exponent = task->currency.exponent;
     char bytes[64];
     struct text_buffer text;
-    write_int64_member(writer, "operation_id", operation->id);
+    admin_write_int64(writer, "operation_id", operation->id);
     jwrite_key(writer, TEXT("action"));
     jwrite_text(writer, text_of(action_name(operation->action)));
     jwrite_key(writer, TEXT("result"));
@@ -430,9 +425,9 @@ static void write_operation(struct show_task *task, const struct operation *oper
     admin_write_amount(writer, TEXT("amount"), operation->amount_minor, exponent);
     admin_write_amount(writer, TEXT("balance_after"), operation->balance_minor_after, exponent);
     admin_write_amount(writer, TEXT("given_back"), operation->given_back_minor, exponent);
-    write_int64_member(writer, "order_id", operation->order_id);
-    write_int64_member(writer, "site_id", operation->site_id);
-    write_int64_member(writer, "register_id", operation->register_id);
+    admin_write_int64(writer, "order_id", operation->order_id);
+    admin_write_int64(writer, "site_id", operation->site_id);
+    admin_write_int64(writer, "register_id", operation->register_id);
     text_buffer_init(&text, bytes, sizeof(bytes));
     clock_append_time(&text, operation->created_at_us);
     jwrite_key(writer, TEXT("at"));
@@ -465,7 +460,7 @@ static void on_entry(void *context, const struct entry *entry)
 static void write_card(struct show_task *task, const struct card *card)
 {
     struct jwrite *writer = &task->writer;
-    write_int64_member(writer, "card_id", card->id);
+    admin_write_int64(writer, "card_id", card->id);
     jwrite_key(writer, TEXT("last4"));
     jwrite_text(writer, text_of(card->last4));
     admin_write_amount(writer, TEXT("balance"), card->balance_minor, task->currency.exponent);
@@ -477,7 +472,7 @@ static void write_card(struct show_task *task, const struct card *card)
     write_date(writer, TEXT("expires_on"), card->expires_on);
     jwrite_key(writer, TEXT("has_pin"));
     jwrite_bool(writer, card->has_pin);
-    write_int64_member(writer, "version", card->version);
+    admin_write_int64(writer, "version", card->version);
 }
 
 static int show_write(struct show_task *task, struct store *store)
@@ -549,7 +544,7 @@ static bool read_page(struct exchange *exchange, const struct jread *body, struc
 static void card_show(struct exchange *exchange, const struct jread *body)
 {
     const struct directory_tenant *tenant;
-    char number[NUMBER_MAX + 1];
+    char number[CARD_NUMBER_MAX + 1];
     struct page page;
     if (!admin_read_tenant(exchange, body, &tenant) || !read_number(exchange, body, true, number) ||
         !read_page(exchange, body, &page))
@@ -561,6 +556,7 @@ static void card_show(struct exchange *exchange, const struct jread *body)
     task->currency = tenant->tenant.currency;
     task->page = page;
     seal_card_index(exchange->handlers->seal, task->tenant_id, text_of(number), task->index);
+    seal_wipe(number, sizeof(number));
     exchange_submit_read(exchange, job, on_shown);
 }
 
@@ -610,7 +606,7 @@ static void on_switched(struct exchange *exchange, const struct job *job)
     text_buffer_init(&buffer, bytes, sizeof(bytes));
     jwrite_init(&writer, &buffer);
     jwrite_object_begin(&writer);
-    write_int64_member(&writer, "card_id", task->card.id);
+    admin_write_int64(&writer, "card_id", task->card.id);
     jwrite_key(&writer, TEXT("last4"));
     jwrite_text(&writer, text_of(task->card.last4));
     admin_write_amount(&writer, TEXT("balance"), task->card.balance_minor, task->currency.exponent);
@@ -624,7 +620,7 @@ static void card_switch(struct exchange *exchange, const struct jread *body,
                         enum card_status status)
 {
     const struct directory_tenant *tenant;
-    char number[NUMBER_MAX + 1];
+    char number[CARD_NUMBER_MAX + 1];
     if (!admin_read_tenant(exchange, body, &tenant) || !read_number(exchange, body, true, number))
         return;
     struct job *job = exchange_job(exchange, sizeof(struct switch_task));
@@ -635,6 +631,7 @@ static void card_switch(struct exchange *exchange, const struct jread *body,
     task->currency = tenant->tenant.currency;
     task->status = status;
     seal_card_index(exchange->handlers->seal, task->tenant_id, text_of(number), task->index);
+    seal_wipe(number, sizeof(number));
     exchange_submit_write(exchange, job, on_switched);
 }
 

@@ -9,11 +9,11 @@
 
 #include "base/banned.h"
 
-#define SENTENCE_MAX 256
+#define REFUSAL_MAX 256 /* as long as exchange_refuse takes */
 
 void admin_refuse(struct exchange *exchange, int status, const char *code, const char *format, ...)
 {
-    char sentence[SENTENCE_MAX];
+    char sentence[REFUSAL_MAX];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(sentence, sizeof(sentence), format, arguments);
@@ -40,12 +40,11 @@ void admin_refuse_error(struct exchange *exchange, int err)
         exchange_fail_bug(exchange, code);
 }
 
-static bool name_is_allowed(struct text name, const char *const *allowed)
+bool admin_name_is_in(struct text name, const char *const *names)
 {
-    for (; *allowed != NULL; allowed++)
-        if (text_equal(name, text_of(*allowed)))
-            return true;
-    return false;
+    while (*names != NULL && !text_equal(name, text_of(*names)))
+        names++;
+    return *names != NULL;
 }
 
 static bool members_are_allowed(struct exchange *exchange, const struct jread *body,
@@ -54,7 +53,7 @@ static bool members_are_allowed(struct exchange *exchange, const struct jread *b
     for (size_t i = 0; i < jread_count(body); i++) {
         struct text name;
         (void)jread_member_at(body, i, &name);
-        if (name_is_allowed(name, allowed))
+        if (admin_name_is_in(name, allowed))
             continue;
         admin_refuse(exchange, 400, "unknown_field", "There is no field '%.*s' here",
                      (int)(name.length < 64 ? name.length : 64), name.base);
@@ -188,12 +187,23 @@ int admin_reload_directory(struct handlers *handlers, struct store *store)
     return 0;
 }
 
-void admin_write_amount(struct jwrite *writer, struct text key, int64_t amount_minor, int exponent)
+void admin_write_int64(struct jwrite *writer, const char *key, int64_t value)
+{
+    jwrite_key(writer, text_of(key));
+    jwrite_int64(writer, value);
+}
+
+void admin_write_money(struct jwrite *writer, int64_t amount_minor, int exponent)
 {
     char bytes[MONEY_TEXT_MAX];
     struct text_buffer buffer;
     text_buffer_init(&buffer, bytes, sizeof(bytes));
     money_append(&buffer, amount_minor, exponent);
-    jwrite_key(writer, key);
     jwrite_text(writer, text_buffer_text(&buffer));
+}
+
+void admin_write_amount(struct jwrite *writer, struct text key, int64_t amount_minor, int exponent)
+{
+    jwrite_key(writer, key);
+    admin_write_money(writer, amount_minor, exponent);
 }

@@ -34,6 +34,9 @@ MUST_CHECK bool admin_read_tenant(struct exchange *exchange, const struct jread 
 MUST_CHECK bool admin_query_tenant(struct exchange *exchange, bool is_wanted,
                                    const struct directory_tenant **tenant);
 
+/* names ends with NULL. */
+bool admin_name_is_in(struct text name, const char *const *names);
+
 /* Copies text, which must be 1..size - 1 bytes long, and a NUL into field. */
 MUST_CHECK bool admin_copy(struct exchange *exchange, const char *name, struct text text,
                            char *field, size_t size);
@@ -42,7 +45,9 @@ MUST_CHECK bool admin_copy(struct exchange *exchange, const char *name, struct t
  * answer leaves. errors: ERR_NOT_LOADED: the change stays stored, the next reload takes it over. */
 MUST_CHECK int admin_reload_directory(struct handlers *handlers, struct store *store);
 
-/* key and amount as a decimal string. */
+void admin_write_int64(struct jwrite *writer, const char *key, int64_t value);
+/* The amount as a decimal string; with its key. */
+void admin_write_money(struct jwrite *writer, int64_t amount_minor, int exponent);
 void admin_write_amount(struct jwrite *writer, struct text key, int64_t amount_minor, int exponent);
 
 #endif

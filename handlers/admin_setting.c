@@ -2,6 +2,7 @@
 #include "handlers/admin_setting.h"
 
 #include "base/clock.h"
+#include "handlers/admin_request.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -235,15 +236,6 @@ void admin_setting_expectation(const struct admin_setting *setting, struct text_
     }
 }
 
-static void write_amount(int64_t amount_minor, int exponent, struct jwrite *writer)
-{
-    char bytes[MONEY_TEXT_MAX];
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, bytes, sizeof(bytes));
-    money_append(&buffer, amount_minor, exponent);
-    jwrite_text(writer, text_buffer_text(&buffer));
-}
-
 void admin_setting_write(const struct admin_setting *setting, const struct tenant *tenant,
                          struct jwrite *writer)
 {
@@ -265,7 +257,7 @@ void admin_setting_write(const struct admin_setting *setting, const struct tenan
         jwrite_text(writer, word_at(setting->words, (int)*(const enum signature_mode *)aligned));
         break;
     case SETTING_AMOUNT:
-        write_amount(*(const int64_t *)aligned, tenant->currency.exponent, writer);
+        admin_write_money(writer, *(const int64_t *)aligned, tenant->currency.exponent);
         break;
     case SETTING_COUNT:
         jwrite_int64(writer, *(const int32_t *)aligned);

@@ -43,21 +43,15 @@ static void write_text_member(struct jwrite *writer, const char *key, const char
     jwrite_text(writer, text_of(value));
 }
 
-static void write_int64_member(struct jwrite *writer, const char *key, int64_t value)
-{
-    jwrite_key(writer, text_of(key));
-    jwrite_int64(writer, value);
-}
-
 static void write_tenant_members(struct jwrite *writer, struct exchange *exchange,
                                  const struct tenant *tenant)
 {
-    write_int64_member(writer, "id", tenant->id);
+    admin_write_int64(writer, "id", tenant->id);
     write_text_member(writer, "name", tenant->name);
     write_text_member(writer, "key", tenant->key);
     write_text_member(writer, "currency", tenant->currency.code);
     write_text_member(writer, "timezone", tenant->zone);
-    write_int64_member(writer, "oseries_company", tenant->oseries_company);
+    admin_write_int64(writer, "oseries_company", tenant->oseries_company);
     write_urls(writer, exchange, tenant);
 }
 
@@ -189,13 +183,6 @@ static bool apply_setting(struct exchange *exchange, const struct admin_setting 
     return false;
 }
 
-static bool name_is_in(struct text name, const char *const *names)
-{
-    while (*names != NULL && !text_equal(name, text_of(*names)))
-        names++;
-    return *names != NULL;
-}
-
 /* All members but those in others must be settings. */
 static bool apply_settings(struct exchange *exchange, const struct jread *body,
                            const char *const *others, struct tenant *tenant, uint64_t *changed)
@@ -204,7 +191,7 @@ static bool apply_settings(struct exchange *exchange, const struct jread *body,
     for (size_t i = 0; i < jread_count(body); i++) {
         struct text name;
         (void)jread_member_at(body, i, &name);
-        if (name_is_in(name, others))
+        if (admin_name_is_in(name, others))
             continue;
         const struct admin_setting *setting = admin_setting_find(name);
         if (setting == NULL) {
@@ -253,22 +240,30 @@ static bool read_currency(struct exchange *exchange, const struct jread *body,
     return false;
 }
 
-static void tenant_add(struct exchange *exchange, const struct jread *body)
+static bool read_new_tenant(struct exchange *exchange, const struct jread *body,
+                            struct tenant *tenant)
 {
     static const char *const others[] = {"currency", "timezone", "oseries_company", NULL};
-    struct tenant tenant = {0};
     struct text name;
     uint64_t changed;
     if (!admin_read_text(exchange, body, "name", true, &name) ||
-        !read_currency(exchange, body, &tenant.currency) ||
-        !read_zone(exchange, body, true, tenant.zone) ||
-        !admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX, &tenant.oseries_company))
-        return;
-    admin_setting_defaults(&tenant);
-    if (!apply_settings(exchange, body, others, &tenant, &changed))
-        return;
-    id_key_generate(exchange->handlers->random, tenant.key);
-    submit_tenant(exchange, &tenant, 0, task_add_tenant, on_tenant_added);
+        !read_currency(exchange, body, &tenant->currency) ||
+        !read_zone(exchange, body, true, tenant->zone) ||
+        !admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX,
+                          &tenant->oseries_company))
+        return false;
+    admin_setting_defaults(tenant);
+    return apply_settings(exchange, body, others, tenant, &changed);
+}
+
+static void tenant_add(struct exchange *exchange, const struct jread *body)
+{
+    struct tenant tenant = {0};
+    if (read_new_tenant(exchange, body, &tenant)) {
+        id_key_generate(exchange->handlers->random, tenant.key);
+        submit_tenant(exchange, &tenant, 0, task_add_tenant, on_tenant_added);
+    }
+    seal_wipe(&tenant, sizeof(tenant));
 }
 
 void admin_tenant_add(struct exchange *exchange)
@@ -288,12 +283,12 @@ static void tenant_set(struct exchange *exchange, const struct jread *body)
     if (!admin_read_tenant(exchange, body, &tenant))
         return;
     struct tenant wanted = tenant->tenant;
-    if (!apply_settings(exchange, body, others, &wanted, &changed))
-        return;
-    if (changed == 0)
+    bool is_sound = apply_settings(exchange, body, others, &wanted, &changed);
+    if (is_sound && changed == 0)
         admin_refuse(exchange, 400, error_name(ERR_MISSING), "No setting was given");
-    else
+    else if (is_sound)
         submit_tenant(exchange, &wanted, changed, task_set_tenant, on_tenant_set);
+    seal_wipe(&wanted, sizeof(wanted));
 }
 
 void admin_tenant_set(struct exchange *exchange)
@@ -344,10 +339,10 @@ static int task_add_site(struct job *job, struct store *store)
 static void write_site(struct jwrite *writer, const struct site *site)
 {
     jwrite_object_begin(writer);
-    write_int64_member(writer, "id", site->id);
-    write_int64_member(writer, "tenant", site->tenant_id);
+    admin_write_int64(writer, "id", site->id);
+    admin_write_int64(writer, "tenant", site->tenant_id);
     write_text_member(writer, "name", site->name);
-    write_int64_member(writer, "oseries_site", site->oseries_site);
+    admin_write_int64(writer, "oseries_site", site->oseries_site);
     jwrite_key(writer, TEXT("timezone"));
     if (site->zone[0] == '\0')
         jwrite_null(writer);

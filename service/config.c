@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/banned.h"
 
@@ -18,7 +17,6 @@
 enum kind {
     KIND_TEXT,
     KIND_NUMBER,
-    KIND_RESERVED, /* named in the design for what this version does not do */
 };
 
 static const struct variable {
@@ -57,9 +55,6 @@ static const struct variable {
     {"LOG_LEVEL", TEXT_AT(log_level_name), "info", "debug, info, warning or error"},
 #undef TEXT_AT
 #undef NUMBER_AT
-    {"OSERIES_AUTHORIZE_URL", KIND_RESERVED, 0, 0, 0, "", "for later versions; ignored"},
-    {"OSERIES_TOKEN_URL", KIND_RESERVED, 0, 0, 0, "", "for later versions; ignored"},
-    {"OSERIES_API_URL", KIND_RESERVED, 0, 0, 0, "", "for later versions; ignored"},
 };
 
 static int complain(const char *name, const char *what)
@@ -147,7 +142,7 @@ static int read_variable(const struct variable *variable, char *const *environme
     char *field = (char *)config + variable->offset;
     if (value == NULL || value[0] == '\0')
         value = variable->standard;
-    if (value == NULL || variable->kind == KIND_RESERVED)
+    if (value == NULL)
         return 0;
     if (variable->kind == KIND_TEXT) {
         if (set_text(field, CONFIG_TEXT_MAX, value) != 0)

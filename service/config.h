@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "handlers/client.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 #define CONFIG_TEXT_MAX 1024
