@@ -77,12 +77,31 @@ struct issue_card {
 struct issue {
     const struct directory_tenant *tenant;
     struct command command; /* all but number, index, PIN hash and last four */
-    struct text pin;
+    char pin[CARD_PIN_MAX + 1];
     char given[CARD_NUMBER_MAX + 1]; /* empty: generate */
     bool is_list;                    /* --count was given */
     int64_t count, ended;
-    struct issue_card *cards;
+    struct issue_card *cards; /* NULL: none asked for yet */
 };
+
+static void on_issue_dispose(void *bytes)
+{
+    struct issue *issue = *(struct issue **)bytes;
+    if (issue->cards != NULL)
+        seal_wipe(issue->cards, (size_t)issue->count * sizeof(*issue->cards));
+    seal_wipe(issue, sizeof(*issue));
+}
+
+/* Lives as long as the request, and is wiped with it: libh2o calls what was registered before it
+ * frees the pool's memory. */
+static struct issue *issue_create(struct exchange *exchange)
+{
+    struct issue *issue = exchange_allocate(exchange, sizeof(*issue));
+    struct issue **guard =
+        h2o_mem_alloc_shared(&exchange->req->pool, sizeof(struct issue *), on_issue_dispose);
+    *guard = issue;
+    return issue;
+}
 
 static void write_issued(struct jwrite *writer, const struct issue *issue,
                          const struct issue_card *card)
@@ -162,6 +181,7 @@ static void reply_list(struct exchange *exchange, const struct issue *issue)
     jwrite_object_end(&writer);
     CHECK(!buffer.is_cut);
     exchange_reply_json(exchange, failures > 0 ? 503 : 200, text_buffer_text(&buffer));
+    seal_wipe(buffer.base, capacity);
 }
 
 static void issue_finish(struct exchange *exchange, const struct issue *issue)
@@ -178,6 +198,7 @@ static void issue_finish(struct exchange *exchange, const struct issue *issue)
         jwrite_init(&writer, &buffer);
         write_issued(&writer, issue, &issue->cards[0]);
         exchange_reply_json(exchange, 200, text_buffer_text(&buffer));
+        seal_wipe(bytes, sizeof(bytes));
     }
 }
 
@@ -196,7 +217,8 @@ static void fill_number(struct exchange *exchange, const struct issue *issue,
     seal_card_index(handlers->seal, tenant_id, number, card->index);
     memcpy(command->card_index, card->index, sizeof(card->index));
     if (command->has_pin)
-        seal_pin_hash(handlers->seal, tenant_id, card->index, issue->pin, command->pin_hash);
+        seal_pin_hash(handlers->seal, tenant_id, card->index, text_of(issue->pin),
+                      command->pin_hash);
     memcpy(new_card->last4, number.base + number.length - 4, 4);
     seal_text(handlers->seal, handlers->random, CARD_NUMBER_LABEL, number, new_card->number_sealed);
     new_card->number_sealed_size = (int32_t)number.length + SEAL_OVERHEAD;
@@ -251,9 +273,7 @@ static bool read_pin(struct exchange *exchange, const struct jread *body, struct
                      CARD_PIN_MAX);
         return false;
     }
-    char *copy = exchange_allocate(exchange, pin.length); /* the body's tree goes before the jobs */
-    memcpy(copy, pin.base, pin.length);
-    issue->pin = (struct text){copy, pin.length};
+    memcpy(issue->pin, pin.base, pin.length);
     issue->command.has_pin = true;
     return true;
 }
@@ -339,7 +359,7 @@ void admin_card_issue(struct exchange *exchange)
     struct jread *body;
     if (!admin_read_body(exchange, members, &body))
         return;
-    struct issue *issue = exchange_allocate(exchange, sizeof(*issue));
+    struct issue *issue = issue_create(exchange);
     bool is_sound = read_issue(exchange, body, issue);
     jread_destroy(body);
     if (!is_sound)
@@ -575,6 +595,7 @@ static void card_show(struct exchange *exchange, const struct jread *body)
     task->currency = tenant->tenant.currency;
     task->page = page;
     seal_card_index(exchange->handlers->seal, task->tenant_id, text_of(number), task->index);
+    seal_wipe(number, sizeof(number));
     exchange_submit_read(exchange, job, on_shown);
 }
 
@@ -649,6 +670,7 @@ static void card_switch(struct exchange *exchange, const struct jread *body,
     task->currency = tenant->tenant.currency;
     task->status = status;
     seal_card_index(exchange->handlers->seal, task->tenant_id, text_of(number), task->index);
+    seal_wipe(number, sizeof(number));
     exchange_submit_write(exchange, job, on_switched);
 }
 

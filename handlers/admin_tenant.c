@@ -240,22 +240,30 @@ static bool read_currency(struct exchange *exchange, const struct jread *body,
     return false;
 }
 
-static void tenant_add(struct exchange *exchange, const struct jread *body)
+static bool read_new_tenant(struct exchange *exchange, const struct jread *body,
+                            struct tenant *tenant)
 {
     static const char *const others[] = {"currency", "timezone", "oseries_company", NULL};
-    struct tenant tenant = {0};
     struct text name;
     uint64_t changed;
     if (!admin_read_text(exchange, body, "name", true, &name) ||
-        !read_currency(exchange, body, &tenant.currency) ||
-        !read_zone(exchange, body, true, tenant.zone) ||
-        !admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX, &tenant.oseries_company))
-        return;
-    admin_setting_defaults(&tenant);
-    if (!apply_settings(exchange, body, others, &tenant, &changed))
-        return;
-    id_key_generate(exchange->handlers->random, tenant.key);
-    submit_tenant(exchange, &tenant, 0, task_add_tenant, on_tenant_added);
+        !read_currency(exchange, body, &tenant->currency) ||
+        !read_zone(exchange, body, true, tenant->zone) ||
+        !admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX,
+                          &tenant->oseries_company))
+        return false;
+    admin_setting_defaults(tenant);
+    return apply_settings(exchange, body, others, tenant, &changed);
+}
+
+static void tenant_add(struct exchange *exchange, const struct jread *body)
+{
+    struct tenant tenant = {0};
+    if (read_new_tenant(exchange, body, &tenant)) {
+        id_key_generate(exchange->handlers->random, tenant.key);
+        submit_tenant(exchange, &tenant, 0, task_add_tenant, on_tenant_added);
+    }
+    seal_wipe(&tenant, sizeof(tenant));
 }
 
 void admin_tenant_add(struct exchange *exchange)
@@ -275,12 +283,12 @@ static void tenant_set(struct exchange *exchange, const struct jread *body)
     if (!admin_read_tenant(exchange, body, &tenant))
         return;
     struct tenant wanted = tenant->tenant;
-    if (!apply_settings(exchange, body, others, &wanted, &changed))
-        return;
-    if (changed == 0)
+    bool is_sound = apply_settings(exchange, body, others, &wanted, &changed);
+    if (is_sound && changed == 0)
         admin_refuse(exchange, 400, error_name(ERR_MISSING), "No setting was given");
-    else
+    else if (is_sound)
         submit_tenant(exchange, &wanted, changed, task_set_tenant, on_tenant_set);
+    seal_wipe(&wanted, sizeof(wanted));
 }
 
 void admin_tenant_set(struct exchange *exchange)

@@ -19,7 +19,7 @@ struct loop_config {
     const struct listeners *listeners;
     _Atomic(SSL_CTX *) *tls;      /* for new connections; NULL without TLS. Swapped on SIGHUP: the
                                      old one must stay until all handshakes on it have ended */
-    _Atomic int64_t *connections; /* open ones, of all loops */
+    _Atomic int64_t *connections; /* open ones, of all loops; without the admin socket's */
     int64_t connections_max;
 };
 
