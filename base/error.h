@@ -13,9 +13,9 @@
     X(ERR_NO_MEMORY, "no_memory", true)                                                            \
     X(ERR_IO, "io", true) /* file or socket; errno was logged */                                   \
     X(ERR_BAD_CONFIG, "bad_config", false)                                                         \
-    X(ERR_LOCKED, "locked", false)     /* another process owns the data directory */               \
-    X(ERR_BAD_KEY, "bad_key", false)   /* master key missing, malformed or not the store's */      \
-    X(ERR_BAD_SEAL, "bad_seal", false) /* sealed text does not open */                             \
+    X(ERR_LOCKED, "locked", false)           /* another process owns the data directory */         \
+    X(ERR_BAD_KEY, "bad_key", false)         /* master key malformed or not the store's */         \
+    X(ERR_BAD_SEAL, "bad_seal", false)       /* sealed text does not open */                       \
     X(ERR_JSON_SYNTAX, "json_syntax", false) /* truncated, single quotes, NUL, bad UTF-8 ... */    \
     X(ERR_JSON_DUPLICATE, "json_duplicate_key", false)                                             \
     X(ERR_JSON_DEPTH, "json_depth", false)                                                         \

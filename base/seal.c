@@ -339,7 +339,7 @@ int seal_open(const char *path, bool may_create, struct seal **seal)
         file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     }
     if (file < 0 && errno == ENOENT)
-        return refuse(path, ERR_BAD_KEY, "is not there");
+        return refuse(path, ERR_NOT_FOUND, "is not there");
     if (file < 0)
         return refuse_errno(path, "cannot open");
     uint8_t master[SEAL_KEY_BYTES] = {0};

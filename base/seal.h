@@ -20,8 +20,8 @@ struct seal; /* holds the derived keys; immutable; any thread */
  * Read the master key file, or create it.
  *
  * ownership  *seal is the caller's; seal_destroy wipes it.
- * errors     ERR_BAD_KEY: not there and may_create is false, malformed, or readable by group or
- * others; ERR_IO: cannot be read or written. The reason is logged, the key never is.
+ * errors     ERR_NOT_FOUND: not there and may_create is false; ERR_BAD_KEY: malformed, or readable
+ * by group or others; ERR_IO: cannot be read or written. The reason is logged, the key never is.
  */
 MUST_CHECK int seal_open(const char *path, bool may_create, struct seal **seal);
 MUST_CHECK int seal_from_bytes(const uint8_t master[SEAL_KEY_BYTES],

@@ -149,6 +149,19 @@ size_t text_utf8_length(struct text text)
     return size;
 }
 
+bool text_is_printable(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.base[i];
+        if (c < 0x20 || c == 0x7f)
+            return false;
+        /* In UTF-8 the C1 control characters are C2 80 to C2 9F. */
+        if (c == 0xc2 && i + 1 < text.length && (unsigned char)text.base[i + 1] < 0xa0)
+            return false;
+    }
+    return true;
+}
+
 bool text_is_utf8(struct text text)
 {
     const unsigned char *bytes = (const unsigned char *)text.base;

@@ -37,7 +37,9 @@ bool text_starts_with(struct text text, struct text prefix);
 struct text text_trim(struct text text); /* ASCII white space at both ends */
 struct text text_slice(struct text text, size_t from, size_t length); /* clipped to text */
 bool text_is_digits(struct text text); /* at least one, ASCII 0-9 only */
-bool text_is_utf8(struct text text);   /* well-formed: no surrogates, no overlong forms */
+/* No control character, neither ASCII's nor U+0080 to U+009F: what a terminal may be shown. */
+bool text_is_printable(struct text text);
+bool text_is_utf8(struct text text); /* well-formed: no surrogates, no overlong forms */
 /* Bytes of the one well-formed UTF-8 character at the front; 0 when there is none. */
 size_t text_utf8_length(struct text text);
 uint64_t text_hash(struct text text); /* FNV-1a, for tables of trusted or keyed input only */

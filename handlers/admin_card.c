@@ -3,6 +3,7 @@
 
 #include "handlers/admin_request.h"
 #include "handlers/card_number.h"
+#include "ledger/account.h"
 
 #include <string.h>
 
@@ -264,7 +265,8 @@ static bool read_pin(struct exchange *exchange, const struct jread *body, struct
     struct text pin;
     if (!admin_read_text(exchange, body, "pin", false, &pin))
         return false;
-    if (pin.length == 0)
+    /* An empty text is a script's empty variable: without a PIN the card would be anybody's. */
+    if (jread_kind_of(jread_member(body, "pin")) == JREAD_NULL)
         return true;
     if (pin.length < PIN_MIN || pin.length > CARD_PIN_MAX || !text_is_digits(pin)) {
         admin_refuse(exchange, 400, "bad_pin", "'pin' must be %d to %d digits", PIN_MIN,
@@ -323,9 +325,21 @@ static bool read_count(struct exchange *exchange, const struct jread *body, stru
     return false;
 }
 
-static bool read_issue(struct exchange *exchange, const struct jread *body, struct issue *issue)
+static bool read_dates(struct exchange *exchange, const struct jread *body, struct issue *issue)
 {
     struct new_card *new_card = &issue->command.new_card;
+    if (!admin_read_date(exchange, body, "valid_from", &new_card->valid_from) ||
+        !admin_read_date(exchange, body, "expires", &new_card->expires_on))
+        return false;
+    if (new_card->expires_on == 0 || new_card->valid_from <= new_card->expires_on)
+        return true;
+    admin_refuse(exchange, 400, "bad_date",
+                 "'valid_from' is after 'expires': the card would never be good");
+    return false;
+}
+
+static bool read_issue(struct exchange *exchange, const struct jread *body, struct issue *issue)
+{
     if (!admin_read_tenant(exchange, body, &issue->tenant))
         return false;
     issue->command.action = ACTION_ISSUE;
@@ -335,9 +349,7 @@ static bool read_issue(struct exchange *exchange, const struct jread *body, stru
     issue->command.policy = issue->tenant->tenant.policy;
     return read_number(exchange, body, false, issue->given) && read_pin(exchange, body, issue) &&
            read_amount(exchange, body, issue) && read_status(exchange, body, issue) &&
-           read_count(exchange, body, issue) &&
-           admin_read_date(exchange, body, "valid_from", &new_card->valid_from) &&
-           admin_read_date(exchange, body, "expires", &new_card->expires_on);
+           read_count(exchange, body, issue) && read_dates(exchange, body, issue);
 }
 
 void admin_card_issue(struct exchange *exchange)
@@ -393,14 +405,41 @@ static const char *cause_name(enum cause cause)
     return "unknown";
 }
 
+static const char *account_kind_name(enum account_kind kind)
+{
+    switch (kind) {
+    case ACCOUNT_CARD:
+        return "card";
+    case ACCOUNT_SALES:
+        return "sales";
+    case ACCOUNT_LOADS:
+        return "loads";
+    case ACCOUNT_ISSUED:
+        return "issued";
+    }
+    return "unknown";
+}
+
+/* "card:1": as a number it would be beyond 2^53, which JavaScript rounds. */
+static void write_account(struct jwrite *writer, const char *key, int64_t account)
+{
+    char bytes[32];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    text_append_format(&buffer, "%s:%lld", account_kind_name(account_kind_of(account)),
+                       (long long)account_owner(account));
+    jwrite_key(writer, text_of(key));
+    jwrite_text(writer, text_buffer_text(&buffer));
+}
+
 static void write_transfer(struct show_task *task, const struct transfer *transfer)
 {
     struct jwrite *writer = &task->writer;
     int exponent = task->currency.exponent;
     jwrite_object_begin(writer);
     admin_write_int64(writer, "transfer_id", transfer->id);
-    admin_write_int64(writer, "debit_account", transfer->debit_account);
-    admin_write_int64(writer, "credit_account", transfer->credit_account);
+    write_account(writer, "debit_account", transfer->debit_account);
+    write_account(writer, "credit_account", transfer->credit_account);
     admin_write_amount(writer, TEXT("amount"), transfer->amount_minor, exponent);
     jwrite_key(writer, TEXT("cause"));
     jwrite_text(writer, text_of(cause_name(transfer->cause)));

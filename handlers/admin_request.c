@@ -167,8 +167,10 @@ bool admin_query_tenant(struct exchange *exchange, bool is_wanted,
 bool admin_copy(struct exchange *exchange, const char *name, struct text text, char *field,
                 size_t size)
 {
-    if (text.length == 0 || text.length >= size || memchr(text.base, '\0', text.length) != NULL) {
-        admin_refuse(exchange, 400, "bad_text", "'%s' must be 1 to %zu characters", name, size - 1);
+    if (text.length == 0 || text.length >= size || !text_is_printable(text)) {
+        admin_refuse(exchange, 400, "bad_text",
+                     "'%s' must be 1 to %zu characters, none of them a control character", name,
+                     size - 1);
         return false;
     }
     memcpy(field, text.base, text.length);

@@ -37,7 +37,7 @@ MUST_CHECK bool admin_query_tenant(struct exchange *exchange, bool is_wanted,
 /* names ends with NULL. */
 bool admin_name_is_in(struct text name, const char *const *names);
 
-/* Copies text, which must be 1..size - 1 bytes long, and a NUL into field. */
+/* Copies text, which must be 1..size - 1 bytes long and printable, and a NUL into field. */
 MUST_CHECK bool admin_copy(struct exchange *exchange, const char *name, struct text text,
                            char *field, size_t size);
 

@@ -9,7 +9,8 @@
 
 #include "base/banned.h"
 
-#define COUNT_MAX 1000000 /* more uses of one card in an hour than any till can make */
+#define COUNT_MAX 1000000      /* more uses of one card in an hour than any till can make */
+#define SECONDS_MIN INT64_C(1) /* with none at all, the retry of a lost reply would charge again */
 #define SECONDS_MAX INT64_C(86400)
 
 /* Without a known sale a refund is bounded by the card's own charges anyway; these keep one
@@ -141,7 +142,8 @@ static bool apply_text(const struct admin_setting *setting, struct text value, c
 {
     if (value.length >= setting->size || memchr(value.base, '\0', value.length) != NULL)
         return false;
-    if (setting->kind == SETTING_TEXT && text_trim(value).length == 0)
+    if (setting->kind == SETTING_TEXT &&
+        (text_trim(value).length == 0 || !text_is_printable(value)))
         return false;
     if (setting->kind == SETTING_DIGITS && value.length > 0 && !text_is_digits(value))
         return false;
@@ -159,9 +161,9 @@ void admin_setting_copy(const struct admin_setting *setting, const struct tenant
     memcpy((char *)to + setting->offset, (const char *)from + setting->offset, setting->size);
 }
 
-static bool parse_bounded(struct text value, int64_t max, int64_t *number)
+static bool parse_bounded(struct text value, int64_t min, int64_t max, int64_t *number)
 {
-    return text_parse_int64(value, number) == 0 && *number >= 0 && *number <= max;
+    return text_parse_int64(value, number) == 0 && *number >= min && *number <= max;
 }
 
 bool admin_setting_apply(const struct admin_setting *setting, struct text value,
@@ -192,12 +194,12 @@ bool admin_setting_apply(const struct admin_setting *setting, struct text value,
         *(int64_t *)(void *)field = number;
         return true;
     case SETTING_COUNT:
-        if (!parse_bounded(value, COUNT_MAX, &number))
+        if (!parse_bounded(value, 0, COUNT_MAX, &number))
             return false;
         *(int32_t *)(void *)field = (int32_t)number;
         return true;
     case SETTING_SECONDS:
-        if (!parse_bounded(value, SECONDS_MAX, &number))
+        if (!parse_bounded(value, SECONDS_MIN, SECONDS_MAX, &number))
             return false;
         *(int64_t *)(void *)field = number * CLOCK_US_PER_S;
         return true;
@@ -209,7 +211,8 @@ void admin_setting_expectation(const struct admin_setting *setting, struct text_
 {
     switch (setting->kind) {
     case SETTING_TEXT:
-        text_append_format(buffer, "1 to %zu characters", setting->size - 1);
+        text_append_format(buffer, "1 to %zu characters, none of them a control character",
+                           setting->size - 1);
         break;
     case SETTING_SECRET:
         text_append_format(buffer, "at most %zu characters", setting->size - 1);
@@ -231,7 +234,8 @@ void admin_setting_expectation(const struct admin_setting *setting, struct text_
         text_append_format(buffer, "a number from 0 to %d", COUNT_MAX);
         break;
     case SETTING_SECONDS:
-        text_append_format(buffer, "seconds from 0 to %lld", (long long)SECONDS_MAX);
+        text_append_format(buffer, "seconds from %lld to %lld", (long long)SECONDS_MIN,
+                           (long long)SECONDS_MAX);
         break;
     }
 }

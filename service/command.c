@@ -4,7 +4,9 @@
 #include "base/error.h"
 #include "handlers/admin_setting.h"
 #include "service/config.h"
+#include "service/secret_line.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -63,7 +65,8 @@ static const struct subcommand subcommands[] = {
                {"amount", FLAG_TEXT, false, "AMOUNT", "opening balance, such as 100.00 [0]"},
                {"number", FLAG_TEXT, false, "NUMBER",
                 "4 to 64 letters and digits [generated, with a check digit]"},
-               {"pin", FLAG_TEXT, false, "PIN", "4 to 12 digits; typed as NUMBER*PIN at the till"},
+               {"pin", FLAG_SECRET, false, "PIN|-",
+                "4 to 12 digits; typed as NUMBER*PIN at the till"},
                {"expires", FLAG_TEXT, false, "DATE", "last day it is good for, YYYY-MM-DD"},
                {"valid-from", FLAG_TEXT, false, "DATE", "first day it is good for"},
                {"stock", FLAG_SWITCH, false, NULL,
@@ -101,10 +104,42 @@ static const struct subcommand subcommands[] = {
     {.noun = "help", .kind = COMMAND_HELP, .help = "explain everything, or one subcommand"},
 };
 
-static int complain(const char *what, const char *word)
+static int complain(const struct subcommand *subcommand, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Names the help that explains it: the subcommand's, when there is one. */
+static int complain(const struct subcommand *subcommand, const char *format, ...)
 {
-    fprintf(stderr, "counterpart: %s '%s'; try: counterpart help\n", what, word);
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("counterpart: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("; try: counterpart help", stderr);
+    va_end(arguments);
+    if (subcommand != NULL)
+        fprintf(stderr, " %s", subcommand->noun);
+    if (subcommand != NULL && subcommand->verb != NULL)
+        fprintf(stderr, " %s", subcommand->verb);
+    fputc('\n', stderr);
     return ERR_BAD_CONFIG;
+}
+
+static bool noun_is_known(const char *noun)
+{
+    for (size_t i = 0; i < COUNT_OF(subcommands); i++)
+        if (strcmp(subcommands[i].noun, noun) == 0)
+            return true;
+    return false;
+}
+
+static int complain_unknown(const char *noun, const char *verb)
+{
+    if (!noun_is_known(noun))
+        return complain(NULL, "there is no subcommand '%s'", noun);
+    const struct subcommand family = {.noun = noun};
+    if (verb == NULL)
+        return complain(&family, "'%s' is no subcommand alone", noun);
+    return complain(&family, "there is no subcommand '%s %s'", noun, verb);
 }
 
 static const struct subcommand *find_subcommand(const char *noun, const char *verb)
@@ -132,6 +167,11 @@ static bool names_are_equal(const char *name, struct text flag)
     return name[i] == '\0' && i == flag.length;
 }
 
+static enum flag_kind setting_flag_kind(const struct admin_setting *setting)
+{
+    return setting->kind == SETTING_SECRET ? FLAG_SECRET : FLAG_TEXT;
+}
+
 static bool find_flag(const struct subcommand *subcommand, struct text word,
                       struct flag_value *value)
 {
@@ -145,24 +185,41 @@ static bool find_flag(const struct subcommand *subcommand, struct text word,
     for (size_t i = 0; subcommand->takes_settings && i < admin_setting_count(); i++)
         if (names_are_equal(admin_setting_at(i)->name, word)) {
             value->name = admin_setting_at(i)->name;
+            value->kind = setting_flag_kind(admin_setting_at(i));
             return true;
         }
     return false;
 }
 
+static int take_secret(struct invocation *invocation, struct text label, struct flag_value *value)
+{
+    CHECK(invocation->secret_count < COMMAND_SECRETS_MAX);
+    char *line = invocation->secrets[invocation->secret_count++];
+    int err = secret_line_read(label, line, COMMAND_SECRET_SIZE);
+    value->value = line;
+    if (err == 0)
+        return 0;
+    return complain(invocation->subcommand, "standard input has no usable line for --%.*s (%s)",
+                    (int)label.length, label.base, error_name(err));
+}
+
 static int take_value(struct invocation *invocation, struct flag_value value, const char *word,
                       const char *inline_value, char *const **next)
 {
+    const struct subcommand *subcommand = invocation->subcommand;
     if (value.kind == FLAG_SWITCH && inline_value != NULL)
-        return complain("there is no value after", word);
-    if (value.kind == FLAG_TEXT)
+        return complain(subcommand, "there is no value after '%s'", word);
+    if (value.kind != FLAG_SWITCH)
         value.value = inline_value != NULL ? inline_value : *(*next)++;
-    if (value.kind == FLAG_TEXT && value.value == NULL) {
+    if (value.kind != FLAG_SWITCH && value.value == NULL) {
         (*next)--;
-        return complain("a value is missing after", word);
+        return complain(subcommand, "a value is missing after '%s'", word);
     }
     if (command_value(invocation, value.name) != NULL)
-        return complain("given twice:", word);
+        return complain(subcommand, "'%s' is given twice", word);
+    if (value.kind == FLAG_SECRET && strcmp(value.value, "-") == 0 &&
+        take_secret(invocation, (struct text){word + 2, strcspn(word, "=") - 2}, &value) != 0)
+        return ERR_BAD_CONFIG;
     CHECK(invocation->count < COMMAND_FLAGS_MAX);
     invocation->values[invocation->count++] = value;
     return 0;
@@ -172,7 +229,7 @@ static int parse_flag(struct invocation *invocation, char *const **next)
 {
     const char *word = *(*next)++;
     if (strncmp(word, "--", 2) != 0)
-        return complain("this is no flag:", word);
+        return complain(invocation->subcommand, "'%s' is no flag", word);
     const char *equals = strchr(word, '=');
     struct text name = text_of(word + 2);
     if (equals != NULL)
@@ -183,7 +240,7 @@ static int parse_flag(struct invocation *invocation, char *const **next)
     }
     struct flag_value value;
     if (!find_flag(invocation->subcommand, name, &value))
-        return complain("there is no flag", word);
+        return complain(invocation->subcommand, "there is no flag '%s'", word);
     return take_value(invocation, value, word, equals == NULL ? NULL : equals + 1, next);
 }
 
@@ -197,11 +254,7 @@ static int check_wanted(const struct invocation *invocation)
     const char *setting = subcommand->wanted_setting;
     if (missing == NULL && setting != NULL && command_value(invocation, setting) == NULL)
         missing = setting;
-    if (missing == NULL)
-        return 0;
-    fprintf(stderr, "counterpart: --%s is missing; try: counterpart help %s %s\n", missing,
-            subcommand->noun, subcommand->verb == NULL ? "" : subcommand->verb);
-    return ERR_BAD_CONFIG;
+    return missing == NULL ? 0 : complain(subcommand, "--%s is missing", missing);
 }
 
 const char *command_value(const struct invocation *invocation, const char *name)
@@ -215,14 +268,16 @@ const char *command_value(const struct invocation *invocation, const char *name)
 int command_parse(int count, char *const *words, struct invocation *invocation)
 {
     *invocation = (struct invocation){.wants_json = false};
-    if (count < 2)
-        return complain("what shall be done? There is no", "subcommand");
+    if (count < 2) {
+        (void)command_print_help(stderr, NULL, NULL);
+        return ERR_BAD_CONFIG;
+    }
     const char *noun = words[1], *verb = count > 2 ? words[2] : NULL;
     if (strcmp(noun, "--help") == 0 || strcmp(noun, "-h") == 0)
         noun = "help";
     invocation->subcommand = find_subcommand(noun, verb);
     if (invocation->subcommand == NULL)
-        return complain("there is no subcommand", verb != NULL ? verb : noun);
+        return complain_unknown(noun, verb);
     if (invocation->subcommand->kind == COMMAND_HELP) {
         invocation->help_noun = verb;
         invocation->help_verb = count > 3 ? words[3] : NULL;
@@ -264,10 +319,19 @@ static void print_settings(FILE *file, const char *wanted)
             text_append(&buffer, setting->kind == SETTING_AMOUNT    ? TEXT("AMOUNT")
                                  : setting->kind == SETTING_COUNT   ? TEXT("N")
                                  : setting->kind == SETTING_SECONDS ? TEXT("S")
+                                 : setting->kind == SETTING_SECRET  ? TEXT("TEXT|-")
                                                                     : TEXT("TEXT"));
         print_flag(file, setting->name, expected, setting->help,
                    wanted != NULL && strcmp(setting->name, wanted) == 0);
     }
+}
+
+static bool takes_secret(const struct subcommand *subcommand)
+{
+    for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
+        if (flag->kind == FLAG_SECRET)
+            return true;
+    return subcommand->takes_settings;
 }
 
 static void print_subcommand(FILE *file, const struct subcommand *subcommand)
@@ -279,6 +343,11 @@ static void print_subcommand(FILE *file, const struct subcommand *subcommand)
         print_flag(file, flag->name, flag->value, flag->help, flag->is_wanted);
     if (subcommand->takes_settings)
         print_settings(file, subcommand->wanted_setting);
+    if (takes_secret(subcommand))
+        fputs(
+            "    A value of - is read as one line from standard input: neither ps nor the shell's\n"
+            "    history has it then.\n",
+            file);
     if (subcommand->kind == COMMAND_SERVE)
         config_print_help(file);
 }

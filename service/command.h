@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #define COMMAND_FLAGS_MAX 40
+#define COMMAND_SECRETS_MAX 2   /* no subcommand has more flags of that kind */
+#define COMMAND_SECRET_SIZE 512 /* of the longest, a signature token, and some to be refused */
 
 enum command_kind {
     COMMAND_SERVE,
@@ -21,6 +23,7 @@ enum command_kind {
 
 enum flag_kind {
     FLAG_TEXT,
+    FLAG_SECRET, /* text; "-" stands for the next line of standard input */
     FLAG_SWITCH, /* no value; true when there */
 };
 
@@ -53,6 +56,8 @@ struct invocation {
     const struct subcommand *subcommand;
     struct flag_value values[COMMAND_FLAGS_MAX];
     int count;
+    char secrets[COMMAND_SECRETS_MAX][COMMAND_SECRET_SIZE]; /* from standard input */
+    int secret_count;
     bool wants_json;                   /* --json */
     const char *help_noun, *help_verb; /* COMMAND_HELP: about what; NULL */
 };

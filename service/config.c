@@ -252,6 +252,8 @@ int config_read(char *const *environment, struct config *config)
         err = check_choices(config);
     if (err == 0)
         err = read_proxies(config);
+    const char *connections_max = value_in(environment, "CONNECTIONS_MAX");
+    config->connections_max_was_set = connections_max != NULL && connections_max[0] != '\0';
     return err != 0 ? err : make_paths(config);
 }
 

@@ -27,6 +27,7 @@ struct config {
     int64_t threads;
     int64_t batch_max;
     int64_t connections_max;
+    bool connections_max_was_set; /* by somebody, and is not the default */
     int64_t drain_s;
     int64_t request_timeout_s;
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "service/reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +18,7 @@
 
 static int complain(const char *path, const char *what)
 {
-    fprintf(stderr, "counterpart: %s: %s: %s\n", path, what, strerror(errno));
-    return ERR_IO;
+    return reason_give(ERR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
 static int make_folder(const char *path)
@@ -35,16 +35,16 @@ static int make_folder(const char *path)
 }
 
 /* Who has it? What the owner wrote into the lock file. */
-static void tell_owner(const char *path, int fd)
+static int give_owner(const char *path, int fd)
 {
     char owner[32] = "";
     ssize_t length = pread(fd, owner, sizeof(owner) - 1, 0);
     if (length > 0)
         owner[strcspn(owner, "\n")] = '\0';
-    fprintf(stderr,
-            "counterpart: %s is in use by another counterpart (process %s); one data folder "
-            "serves one process\n",
-            path, owner[0] == '\0' ? "unknown" : owner);
+    return reason_give(ERR_LOCKED,
+                       "%s is in use by another counterpart (process %s); one data folder serves "
+                       "one process",
+                       path, owner[0] == '\0' ? "unknown" : owner);
 }
 
 static int write_owner(int fd)
@@ -68,9 +68,7 @@ int data_folder_lock(const char *path, int *lock_fd)
     if (fd == -1)
         return complain(file, "cannot be opened");
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        err = errno == EWOULDBLOCK ? ERR_LOCKED : complain(file, "cannot be locked");
-        if (err == ERR_LOCKED)
-            tell_owner(path, fd);
+        err = errno == EWOULDBLOCK ? give_owner(path, fd) : complain(file, "cannot be locked");
         goto err_after_open;
     }
     if (write_owner(fd) != 0) {

@@ -8,7 +8,7 @@
 
 /*
  * Create the folder if it is not there (mode 0700) and lock it until data_folder_unlock or the end
- * of the process. What is wrong is written to stderr.
+ * of the process. What is wrong is given as a reason.
  *
  * errors     ERR_LOCKED: another process has it; ERR_IO.
  */

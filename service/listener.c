@@ -2,6 +2,7 @@
 #include "service/listener.h"
 
 #include "base/error.h"
+#include "service/reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +31,8 @@ struct address {
 
 static int complain(struct text item, const char *what)
 {
-    fprintf(stderr, "counterpart: cannot listen on '%.*s': %s\n", (int)item.length, item.base,
-            what);
-    return ERR_BAD_CONFIG;
+    return reason_give(ERR_BAD_CONFIG, "cannot listen on '%.*s': %s", (int)item.length, item.base,
+                       what);
 }
 
 /* "host:port", "[v6]:port", ":port", "*:port", each perhaps after http:// or https:// */

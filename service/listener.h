@@ -24,7 +24,7 @@ struct listeners {
 
 /*
  * Open every address of a list such as "127.0.0.1:8080,https://[::]:8443,:8081". A name may stand
- * for several addresses; port 0 lets the system choose. What is wrong is written to stderr.
+ * for several addresses; port 0 lets the system choose. What is wrong is given as a reason.
  *
  * ownership  listeners is the caller's, with count 0 or more before; listeners_close.
  * errors     ERR_BAD_CONFIG, ERR_IO.

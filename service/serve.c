@@ -7,6 +7,8 @@
 #include "service/data_folder.h"
 #include "service/listener.h"
 #include "service/loop.h"
+#include "service/opening.h"
+#include "service/reason.h"
 #include "service/tls.h"
 
 #include <errno.h>
@@ -46,8 +48,7 @@ struct service {
 
 static int complain(const char *what, int err)
 {
-    fprintf(stderr, "counterpart: %s: %s\n", what, error_name(err));
-    return err;
+    return reason_give(err, "%s: %s", what, error_name(err));
 }
 
 /* --- store */
@@ -59,19 +60,12 @@ static int open_seal(struct service *service)
     if (err != 0)
         return complain(service->config.store_path, err);
     /* A new key for a store that has cards would make them all unknown. */
-    err = seal_open(service->config.master_key, is_empty, &service->seal);
-    return err == 0 ? 0 : complain(service->config.master_key, err);
+    return opening_seal(&service->config, is_empty, &service->seal);
 }
 
 static int open_store(struct service *service, enum store_mode mode, struct store **store)
 {
-    const struct store_config config = {.location = service->config.store_path,
-                                        .seal = service->seal};
-    int err = store_open(&config, mode, store);
-    if (err == ERR_BAD_KEY)
-        fprintf(stderr, "counterpart: %s is not the master key that this store was made with\n",
-                service->config.master_key);
-    return err == 0 ? 0 : complain(service->config.store_path, err);
+    return opening_store(&service->config, service->seal, mode, store);
 }
 
 static int32_t readers_wanted(const struct config *config)
@@ -99,7 +93,8 @@ static int make_tiers(struct service *service)
     const char *profiles = service->config.profiles[0] == '\0' ? NULL : service->config.profiles;
     int err = profiles_create(profiles, &handlers->profiles);
     if (err != 0)
-        return complain("profiles", err);
+        return reason_give(err, "the profiles in %s cannot be used; the log line above says why",
+                           service->config.profiles);
     err = hot_memory_create(HOT_ENTRIES_DEFAULT, &handlers->hot);
     if (err == 0)
         err = budget_create(&handlers->budget);
@@ -162,8 +157,9 @@ static void raise_descriptors(struct service *service)
         possible = 1;
     if (limit.rlim_cur == RLIM_INFINITY || service->config.connections_max <= possible)
         return;
-    log_event(LOG_WARNING, "connections_max_lowered",
-              LOG_INT("wanted", service->config.connections_max), LOG_INT("possible", possible));
+    log_event(service->config.connections_max_was_set ? LOG_WARNING : LOG_INFO,
+              "connections_max_lowered", LOG_INT("wanted", service->config.connections_max),
+              LOG_INT("possible", possible));
     service->config.connections_max = possible;
 }
 
@@ -188,12 +184,11 @@ static int open_network(struct service *service)
     const struct config *config = &service->config;
     int err = listeners_open(&service->listeners, text_of(config->listen));
     if (err == 0 && wants_tls(&service->listeners) && config->tls_cert[0] == '\0') {
-        fprintf(stderr, "counterpart: https:// in COUNTERPART_LISTEN needs COUNTERPART_TLS_CERT "
-                        "and COUNTERPART_TLS_KEY\n");
-        err = ERR_BAD_CONFIG;
+        err = reason_give(ERR_BAD_CONFIG, "https:// in COUNTERPART_LISTEN needs "
+                                          "COUNTERPART_TLS_CERT and COUNTERPART_TLS_KEY");
     }
     if (err == 0 && config->tls_cert[0] != '\0' && (err = load_tls(service)) != 0)
-        return complain("TLS", err);
+        return reason_give(err, "TLS cannot be used: the log line above says why");
     if (err == 0)
         err = listeners_open_local(&service->listeners, config->admin_path);
     return err;
@@ -417,8 +412,18 @@ static int run(struct service *service, const sigset_t *signals)
         drain(service, signals);
     }
     service_finish(service);
-    log_event(LOG_INFO, "stopped", LOG_TEXT("error", error_name(err)));
+    if (err == 0)
+        log_event(LOG_INFO, "stopped", LOG_TEXT("error", error_name(err)));
+    else
+        log_event(LOG_ERROR, "stopped", LOG_TEXT("error", error_name(err)),
+                  LOG_TEXT("reason", reason_given()));
     return err;
+}
+
+static int print_reason(void)
+{
+    fprintf(stderr, "counterpart: did not start: %s\n", reason_given());
+    return EXIT_FAILURE;
 }
 
 int serve(char *const *environment)
@@ -433,9 +438,9 @@ int serve(char *const *environment)
     err = log_start(service.config.log_level);
     if (err != 0) {
         (void)complain("log", err);
-        return EXIT_FAILURE;
+        return print_reason();
     }
     err = run(&service, &signals);
     log_finish();
-    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return err == 0 ? EXIT_SUCCESS : print_reason();
 }

@@ -3,7 +3,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "store/store.h"
+#include "service/opening.h"
+#include "service/reason.h"
 #include "store/verify.h"
 
 #include <stdlib.h>
@@ -53,21 +54,20 @@ static void on_progress(void *context, int64_t done, int64_t total)
 
 static int complain(const char *path, int err)
 {
-    fprintf(stderr, "counterpart: %s: %s\n", path, error_name(err));
-    return err;
+    (void)reason_give(err, "%s: %s", path, error_name(err));
+    fprintf(stderr, "counterpart: %s\n", reason_given());
+    return EXIT_FAILURE;
 }
 
 static int open_store(const struct config *config, struct seal **seal, struct store **store)
 {
-    int err = seal_open(config->master_key, false, seal);
+    int err = opening_seal(config, false, seal);
     if (err != 0)
-        return complain(config->master_key, err);
-    const struct store_config store_config = {.location = config->store_path, .seal = *seal};
-    err = store_open(&store_config, STORE_READER, store);
-    if (err == 0)
-        return 0;
-    seal_destroy(*seal);
-    return complain(config->store_path, err);
+        return err;
+    err = opening_store(config, *seal, STORE_READER, store);
+    if (err != 0)
+        seal_destroy(*seal);
+    return err;
 }
 
 static void print_end(const struct report *report, int err)
@@ -90,7 +90,7 @@ int verify(const struct config *config, bool wants_json)
     int64_t findings = 0;
     int err = open_store(config, &seal, &store);
     if (err != 0)
-        return EXIT_FAILURE;
+        return complain(config->data, err);
     if (report.is_json)
         printf("{\"findings\":[");
     err = store_verify(store, on_finding, on_progress, &report, &findings);

@@ -67,6 +67,7 @@ static const char USAGE[] =
     "tillsim: a headless register. Signs, sends, and judges what comes back.\n"
     "\n"
     "  tillsim checkout|check-balance|top-up|refund --url U --token T --card N --amount A [...]\n"
+    "  tillsim help\n"
     "\n"
     "  --url U            the tenant's address, http://HOST/oseries/KEY\n"
     "  --token T          Signature Token of the application\n"
@@ -274,6 +275,9 @@ bool options_parse(struct options *options, int argc, char **argv)
         return true;
     if (optind != argc - 1)
         return options_complain("exactly one action wanted", NULL);
+    options->wants_help = strcmp(argv[optind], "help") == 0;
+    if (options->wants_help)
+        return true;
     if (!options_read_action(options, argv[optind]) || !options_are_complete(options))
         return false;
     if (!options->has_order && options->action != TILL_CHECK_BALANCE)

@@ -420,7 +420,7 @@ static void key_file_is_created_once_and_read_after(void **state)
     uint8_t first[SEAL_MAC_BYTES];
     uint8_t again[SEAL_MAC_BYTES];
     folder_init(&folder);
-    assert_int_equal(seal_open(folder.key, false, &seal), ERR_BAD_KEY);
+    assert_int_equal(seal_open(folder.key, false, &seal), ERR_NOT_FOUND);
     assert_int_equal(access(folder.key, F_OK), -1); /* not created unless asked */
 
     mode_t umask_before = umask(0);
@@ -536,7 +536,7 @@ static void what_is_no_file_is_no_key(void **state)
     unlink(folder.key);
     char missing[128];
     snprintf(missing, sizeof(missing), "%s/no/such/folder/master.key", folder.path);
-    assert_int_equal(seal_open(missing, false, &seal), ERR_BAD_KEY);
+    assert_int_equal(seal_open(missing, false, &seal), ERR_NOT_FOUND);
     assert_int_equal(seal_open(missing, true, &seal), ERR_IO);
     assert_null(seal);
     folder_finish(&folder);

@@ -496,6 +496,20 @@ static void form_with_too_small_a_buffer_is_the_callers_bug(void **state)
     expect_assert_failure(take_pair(6));
 }
 
+static void control_characters_are_not_printable(void **state)
+{
+    (void)state;
+    assert_true(text_is_printable(TEXT("")));
+    assert_true(text_is_printable(TEXT("Caf\xc3\xa9 \"Two\" ~")));
+    assert_true(text_is_printable(TEXT("\xc2\xa0\xc3\x80"))); /* U+00A0, U+00C0 */
+    assert_false(text_is_printable(TEXT("a\033[31m")));
+    assert_false(text_is_printable(TEXT("a\n")));
+    assert_false(text_is_printable((struct text){"a\0b", 3}));
+    assert_false(text_is_printable(TEXT("a\x7f")));
+    assert_false(text_is_printable(TEXT("a\xc2\x9b"
+                                        "31m"))); /* U+009B begins a sequence too */
+}
+
 int main(void)
 {
     check_hook = hook;
@@ -524,6 +538,7 @@ int main(void)
         cmocka_unit_test(form_pairs_are_decoded_one_by_one),
         cmocka_unit_test(form_with_nothing_in_it_has_no_pairs),
         cmocka_unit_test(form_with_a_broken_escape_or_a_nul_is_refused),
+        cmocka_unit_test(control_characters_are_not_printable),
         cmocka_unit_test(form_with_too_small_a_buffer_is_the_callers_bug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,7 @@ static void bad_values_change_nothing(void **state)
     } cases[] = {
         {"name", ""},
         {"name", "   "},
+        {"name", "a\033[31m"},
         {"signature_mode", "Enforce"},
         {"signature_mode", "enforce|log"},
         {"signature_mode", ""},
@@ -88,6 +89,8 @@ static void bad_values_change_nothing(void **state)
         {"uses_hour_max", "-1"},
         {"uses_hour_max", "1000001"},
         {"uses_hour_max", "1.0"},
+        {"replay_window", "0"},
+        {"replay_window_no_order", "0"},
         {"replay_window", "86401"},
         {"card_prefix", "12345678901"},
         {"card_prefix", "12a"},

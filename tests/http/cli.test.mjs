@@ -18,6 +18,7 @@ import {
   run,
   seedDemo,
   shellQuote,
+  spawnHelper,
   sign,
   temporaryDirectory,
   until,
@@ -133,6 +134,8 @@ test('tenant add refuses what cannot be right', async () => {
   await refuses(add({ 'oseries-company': String(shop.company) }), 'already_exists', /company/);
   await refuses(add({ 'oseries-company': 'abc' }), 'bad_number', /oseries_company/);
   await refuses(add({ name: 'n'.repeat(121) }), 'bad_setting', /name/);
+  await refuses(add({ name: 'red \u001b[31m alert' }), 'bad_setting', /'name' .*control character/);
+  await refuses(add({ name: 'red \u009b31m alert' }), 'bad_setting', /'name' .*control character/);
   await refuses(add({ partial: 'maybe' }), 'bad_setting', /refuse\|allow/);
   await refuses(add({ 'balance-max': '10.001' }), 'bad_setting', /balance_max/);
   await refuses(add({ 'card-prefix': '12345678901' }), 'bad_setting', /card_prefix/);
@@ -153,6 +156,10 @@ test('tenant set changes what it names and nothing else', async () => {
     'bad_setting',
     /uses_hour_max/,
   );
+  for (const name of ['replay-window', 'replay-window-no-order']) {
+    await refuses(['tenant', 'set', '--tenant', String(tenant.id), `--${name}`, '0'], 'bad_setting', /seconds from 1 to 86400/);
+    await tenant.set(`--${name}`, '1');
+  }
 });
 
 test('a change that is stored but could not be loaded says so, and the next one does not take it back', async (t) => {
@@ -206,6 +213,8 @@ test('site add maps a site once, site list shows it', async () => {
     'unknown_tenant',
     /999999/,
   );
+  for (const name of ['two\nlines', 'bell\u0007', 'c1\u009b31m', ' \u007f'])
+    await refuses(['site', 'add', ...tenantFlag(), '--name', name, '--oseries-site', '4713'], 'bad_text', /control character/);
   const { sites } = await service.must(['site', 'list', ...tenantFlag()]);
   assert.deepEqual(sites, [added]);
   assert.ok((await service.must(['site', 'list'])).sites.some(({ id }) => id === added.id));
@@ -307,6 +316,11 @@ test('card issue refuses what cannot be right, and issues nothing', async () => 
   await refuses(['card', 'issue', ...tenantFlag(), '--amount', '1.234'], 'bad_amount', /amount/);
   await refuses(['card', 'issue', ...tenantFlag(), '--amount', '1e3'], 'bad_amount', /amount/);
   await refuses(['card', 'issue', ...tenantFlag(), '--pin', '12a4'], 'bad_pin', /pin/);
+  const unused = cardNumber('71'), issueUnused = ['card', 'issue', ...tenantFlag(), '--number', unused];
+  await refuses([...issueUnused, '--pin', ''], 'bad_pin', /pin/);
+  await refuses([...issueUnused, '--valid-from', '2027-01-02', '--expires', '2027-01-01'], 'bad_date', /valid_from.*expires/);
+  await refuses(['card', 'show', ...tenantFlag(), '--number', unused], 'unknown_card', /card/);
+  await service.must([...issueUnused, '--valid-from', '2020-01-01', '--expires', '2020-01-01']); // one day, long ago
   await refuses(['card', 'issue', ...tenantFlag(), '--expires', '2027-02-29'], 'bad_date', /expires/);
   await refuses(['card', 'issue', ...tenantFlag(), '--number', '12'], 'bad_number', /number/);
   await refuses(['card', 'issue', ...tenantFlag(), '--number', 'caf\u00e9-1234'], 'bad_number', /number/);
@@ -345,6 +359,24 @@ test('card show tells balance, status and history, newest first, in pages', asyn
   assert.deepEqual([...first.entries, ...second.entries], shown.entries);
   await refuses(['card', 'show', ...tenantFlag(), '--number', cardNumber()], 'unknown_card', /card/);
   await refuses(['card', 'show', ...tenantFlag(), '--number', number, '--limit', '0'], 'bad_number', /limit/);
+});
+
+test('card show names the accounts of a transfer by kind and owner', async () => {
+  const { number, card_id: card } = await shop.issue({ amount: '20.00' });
+  const order = newOrder();
+  isApproved(await shop.till().checkout({ card: number, amount: 5, order }));
+  isApproved(await shop.till().topUp({ card: number, amount: 7, order: order + 1 }));
+  isApproved(await shop.till().refund({ card: number, amount: 2, order }));
+  const { entries } = await shop.show(number);
+  assert.deepEqual(
+    entries.flatMap(({ transfers }) => transfers).map((each) => [each.cause, each.debit_account, each.credit_account]),
+    [
+      ['refund', `sales:${shop.id}`, `card:${card}`],
+      ['load', `loads:${shop.id}`, `card:${card}`],
+      ['charge', `card:${card}`, `sales:${shop.id}`],
+      ['grant', `issued:${shop.id}`, `card:${card}`],
+    ],
+  );
 });
 
 test('card show adds up while the card is being used', async () => {
@@ -408,6 +440,65 @@ test('verify is clean beside the running service, and on a stopped one', async (
   assert.notEqual(nothing.stderr, '');
 });
 
+const lastLine = (text) => text.trimEnd().split('\n').at(-1);
+
+/** The sentence of a failed start or check, which must be the last line. */
+async function failsWith(args, env, sentence) {
+  const end = await run(COUNTERPART, args, { ms: 10_000, env: { COUNTERPART_LISTEN: '127.0.0.1:0', ...env } });
+  assert.equal(end.code, 1, end.stdout + end.stderr);
+  assert.match(lastLine(end.stderr), /^counterpart: /);
+  assert.match(lastLine(end.stderr), sentence);
+  assert.doesNotMatch(end.stderr, /Sanitizer/);
+  return end;
+}
+
+test('a missing folder, key or store is named as missing, with what to do, and a wrong key as wrong', async () => {
+  const other = await Service.start();
+  await other.stop();
+  const env = { COUNTERPART_DATA: other.data }, none = { COUNTERPART_DATA: path.join(other.data, 'none') };
+  const key = path.join(other.data, 'master.key'), right = fs.readFileSync(key);
+  await failsWith(['verify'], none, /there is no data folder at .*none; set COUNTERPART_DATA/);
+  assert.ok(!fs.existsSync(none.COUNTERPART_DATA), 'looking makes no folder');
+  await failsWith(['verify'], { COUNTERPART_DATA: temporaryDirectory() }, /neither the master key .* set COUNTERPART_DATA/);
+
+  fs.rmSync(key);
+  for (const command of ['verify', 'serve']) {
+    const { stderr } = await failsWith([command], env, /the master key .*master\.key is not there.*put its backup back/);
+    assert.doesNotMatch(stderr, /bad_key/);
+  }
+  fs.writeFileSync(key, `${'ab'.repeat(32)}\n`, { mode: 0o600 });
+  for (const command of ['verify', 'serve']) await failsWith([command], env, /not the master key that .* \(bad_key\)/);
+  fs.writeFileSync(key, 'too short\n');
+  for (const command of ['verify', 'serve']) await failsWith([command], env, /is no master key.*64 hex digits/);
+
+  fs.writeFileSync(key, right);
+  fs.rmSync(path.join(other.data, 'counterpart.sqlite'));
+  await failsWith(['verify'], env, /there is no store at .*set COUNTERPART_DATA/);
+});
+
+test('a fatal start is logged as an error and ends with one sentence that says why', async () => {
+  const data = () => path.join(temporaryDirectory(), 'var');
+  const cases = [
+    [{ COUNTERPART_LISTEN: 'banana' }, 'bad_config', /cannot listen on 'banana': there is no port in it$/],
+    [{ COUNTERPART_LISTEN: 'https://127.0.0.1:0' }, 'bad_config', /needs COUNTERPART_TLS_CERT/],
+    [{ COUNTERPART_DATA: service.data }, 'locked', /in use by another counterpart \(process \d+\)/],
+    [{ COUNTERPART_DATA: '/dev/null/var' }, 'io', /\/dev\/null\/var: the data folder cannot be made/],
+    [{ COUNTERPART_PROFILES: '/nowhere' }, 'bad_config', /profiles in \/nowhere cannot be used/],
+  ];
+  for (const [env, code, sentence] of cases) {
+    const { stderr } = await failsWith(['serve'], { COUNTERPART_DATA: data(), ...env }, sentence);
+    assert.match(lastLine(stderr), /^counterpart: did not start: /);
+    const events = stderr.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    const stopped = events.find(({ event }) => event === 'stopped');
+    assert.deepEqual([stopped.level, stopped.error], ['error', code]);
+    assert.match(stopped.reason, sentence);
+  }
+  const fine = await Service.start();
+  await fine.stop();
+  const { level, error } = fine.events.find(({ event }) => event === 'stopped');
+  assert.deepEqual([level, error], ['info', 'ok']);
+});
+
 test('verify names a balance that somebody changed by hand, and exits with 1', async () => {
   const other = await Service.start();
   const tenant = await newTenant(other);
@@ -450,17 +541,54 @@ test('help explains everything, or one subcommand', async () => {
 });
 
 test('a wrong command line exits with 2 and says what is wrong', async () => {
-  await isUsage([], /help/);
-  await isUsage(['nonsense'], /nonsense/);
-  await isUsage(['tenant'], /tenant/);
-  await isUsage(['tenant', 'nonsense'], /nonsense|tenant/);
+  await isUsage([], /^usage: counterpart SUBCOMMAND[^]+ card issue +issue a gift card/);
+  await isUsage(['nonsense'], /no subcommand 'nonsense'; try: counterpart help\n/);
+  await isUsage(['tenant'], /'tenant' is no subcommand alone; try: counterpart help tenant\n/);
+  await isUsage(['tenant', 'nonsense'], /no subcommand 'tenant nonsense'; try: counterpart help tenant\n/);
   await isUsage(['tenant', 'add'], /missing/);
   await isUsage(['tenant', 'add', '--currency', 'AUD', '--timezone', 'UTC', '--oseries-company', '1'], /--name/);
   await isUsage(['card', 'issue', ...tenantFlag(), '--nonsense', '1'], /--nonsense/);
-  await isUsage(['card', 'issue', '--tenant'], /--tenant/);
+  await isUsage(['card', 'issue', ...tenantFlag(), '--wat'], /no flag '--wat'; try: counterpart help card issue\n/);
+  await isUsage(['verify', '--wat'], /no flag '--wat'; try: counterpart help verify\n/);
+  await isUsage(['card', 'issue', '--tenant'], /'--tenant'; try: counterpart help card issue\n/);
   await isUsage(['card', 'issue', ...tenantFlag(), ...tenantFlag()], /twice/);
   await isUsage(['card', 'issue', ...tenantFlag(), 'word'], /word/);
   await isUsage(['card', 'issue', ...tenantFlag(), '--stock=yes'], /--stock/);
+});
+
+test('a PIN and signature tokens can come from standard input, one line each', async () => {
+  const tenant = await newTenant(service), number = cardNumber('72');
+  const issue = (pin, input) => service.cli(['card', 'issue', '--tenant', String(tenant.id), '--number', number, '--amount', '9.00', ...pin], { input });
+  for (const input of ['', '\n', '\r\n1234\n', '12\x0034\n', `${'1'.repeat(600)}\n`]) {
+    const end = await issue(['--pin', '-'], input);
+    assert.equal(end.code, 2, JSON.stringify(input));
+    assert.match(end.stderr, /no usable line for --pin .*try: counterpart help card issue/);
+  }
+  const { json } = await issue(['--pin=-'], '4321\r\nnot this\n');
+  assert.equal(json.has_pin, true);
+  isApproved(await tenant.till().checkBalance({ card: `${number}*4321` }), { balance: '9.00' });
+
+  const set = await service.cli(
+    ['tenant', 'set', '--tenant', String(tenant.id), '--signature-token', '-', '--signature-token-previous', '-'],
+    { input: 'new token\nold token' },
+  );
+  assert.equal(set.code, 0, set.stdout + set.stderr);
+  const status = async (token) => (await tenant.till().checkBalance({ card: `${number}*4321` }, { token })).status;
+  assert.deepEqual(await Promise.all(['new token', 'old token', tenant.token, '-'].map(status)), [200, 200, 401, 401]);
+  for (const words of [['card', 'issue'], ['tenant', 'add'], ['tenant', 'set']])
+    assert.match((await service.cli(['help', ...words])).stdout, /\|- .*\n[^]*one line from standard input/);
+  assert.doesNotMatch((await service.cli(['help', 'card', 'show'])).stdout, /standard input/);
+});
+
+test('a secret that is typed on a terminal is asked for, and not shown', async () => {
+  const command = [COUNTERPART, 'card', 'issue', ...tenantFlag(), '--number', cardNumber('73'), '--pin', '-'].map(shellQuote).join(' ');
+  const child = spawnHelper('env', [`COUNTERPART_DATA=${service.data}`, 'script', '-qec', command, '/dev/null']);
+  let text = '';
+  child.stdout.on('data', (data) => { text += data; });
+  await until('the question', () => /pin: /.test(text));
+  child.stdin.write('87654\n');
+  await until('the card', () => /has_pin +yes/.test(text));
+  assert.doesNotMatch(text, /87654/);
 });
 
 test('serve refuses variables that it does not serve, also those of other versions', async () => {
@@ -506,6 +634,16 @@ test('the connection limit is for registers: it neither locks the administrator 
   assert.equal(await full.probe('/healthz'), 200);
   for (const socket of local) socket.destroy();
   await full.stop();
+});
+
+test('a lowered connection limit is a warning for who asked for more only', async () => {
+  for (const [env, level] of [[{}, 'info'], [{ COUNTERPART_CONNECTIONS_MAX: '' }, 'info'], [{ COUNTERPART_CONNECTIONS_MAX: '9000' }, 'warning']]) {
+    const few = await Service.start({ env, wrap: ['prlimit', '--nofile=1024:1024'] });
+    await few.stop();
+    const lowered = few.events.filter(({ event }) => event === 'connections_max_lowered');
+    assert.deepEqual(lowered.map((event) => event.level), [level]);
+    assert.ok(lowered[0].possible < 1024);
+  }
 });
 
 // --- the demo tenant -----------------------------------------------------------------------------

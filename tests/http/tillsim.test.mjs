@@ -286,9 +286,12 @@ test('a wrong command line exits with 2, says why, and sends nothing', async () 
     assert.ok(stderr.length > 0, args.join(' '));
   }
   assert.equal(seen.length, 0);
-  const help = await run(TILLSIM, ['--help']);
-  assert.equal(help.code, 0);
-  assert.match(help.stdout, /--drop-reply/);
+  for (const word of ['--help', 'help']) {
+    const help = await run(TILLSIM, [word]);
+    assert.equal(help.code, 0, word);
+    assert.match(help.stdout, /--drop-reply/);
+    assert.equal(help.stderr, '');
+  }
 });
 
 test('control characters in a reply never reach the terminal', async () => {

@@ -1,0 +1,68 @@
+/* Opens master key and store, and says in words what stands in the way. */
+#include "service/opening.h"
+
+#include "base/error.h"
+#include "service/reason.h"
+
+#include <unistd.h>
+
+#include "base/banned.h"
+
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static int give_no_folder(const struct config *config, int err)
+{
+    return reason_give(err,
+                       "there is no data folder at %s; set COUNTERPART_DATA to the service's "
+                       "(counterpart serve makes a new one)",
+                       config->data);
+}
+
+int opening_seal(const struct config *config, bool may_create, struct seal **seal)
+{
+    const char *path = config->master_key;
+    int err = seal_open(path, may_create, seal);
+    if (err == 0)
+        return 0;
+    if (!is_there(config->data))
+        return give_no_folder(config, err);
+    if (err == ERR_NOT_FOUND && is_there(config->store_path))
+        return reason_give(err,
+                           "the master key %s is not there, and %s cannot be read without it: put "
+                           "its backup back, or set COUNTERPART_MASTER_KEY to where it is",
+                           path, config->store_path);
+    if (err == ERR_NOT_FOUND)
+        return reason_give(err,
+                           "neither the master key %s nor a store is there; set COUNTERPART_DATA "
+                           "to the service's data folder (counterpart serve fills a new one)",
+                           path);
+    if (err == ERR_BAD_KEY)
+        return reason_give(err,
+                           "%s is no master key: it must be a plain file of 64 hex digits that "
+                           "its owner alone may read (chmod 600)",
+                           path);
+    return reason_give(err, "the master key %s cannot be %s (%s); the log line above says why",
+                       path, may_create ? "read or made" : "read", error_name(err));
+}
+
+int opening_store(const struct config *config, const struct seal *seal, enum store_mode mode,
+                  struct store **store)
+{
+    const struct store_config store_config = {.location = config->store_path, .seal = seal};
+    int err = store_open(&store_config, mode, store);
+    if (err == 0)
+        return 0;
+    if (err == ERR_BAD_KEY)
+        return reason_give(err, "%s is not the master key that %s was made with (%s)",
+                           config->master_key, config->store_path, error_name(err));
+    if (mode == STORE_READER && !is_there(config->store_path))
+        return reason_give(err,
+                           "there is no store at %s; set COUNTERPART_DATA to the service's data "
+                           "folder",
+                           config->store_path);
+    return reason_give(err, "the store %s cannot be opened (%s)", config->store_path,
+                       error_name(err));
+}
