@@ -16,6 +16,10 @@
  * binary floating point see them exactly. */
 #define REQUEST_ID_MASK ((UINT64_C(1) << 52) - 1)
 #define REQUEST_ID_TEXT_MAX 24
+#define WAITING_TURN_US 10000
+/* Requests of one loop that wait their turn: at 5 tokens and 5 ms a commit, 512 take half a second;
+ * calling them all takes 0.1 ms. */
+#define WAITING_MAX 512
 /* Every field of a dialect's refusal may be the sentence: 256 bytes, each escaped as \\u00XX. */
 #define REFUSAL_MAX (PROFILE_PAIRS_MAX * (PROFILE_KEY_BYTES + 6 * 256 + 3) + 3)
 
@@ -126,13 +130,26 @@ static void errand_untie(struct errand *errand)
     errand->slot = NULL;
 }
 
+/* In the request's pool, found from the loop. */
+struct waiter {
+    h2o_linklist_t link;
+    struct exchange *exchange;
+    exchange_turn_fn on_turn;
+};
+
+bool exchange_is_under_way(const struct exchange *exchange)
+{
+    bool is_waiting = exchange->waiter != NULL && h2o_linklist_is_linked(&exchange->waiter->link);
+    return exchange->is_answered || exchange->jobs_away > 0 || is_waiting;
+}
+
 static void exchange_tell(struct exchange *exchange, exchange_done_fn on_done,
                           const struct job *job)
 {
     if (exchange->is_answered)
         return;
     on_done(exchange, job);
-    if (!exchange->is_answered && exchange->jobs_away == 0)
+    if (!exchange_is_under_way(exchange))
         exchange_fail_bug(exchange, "on_done neither answered nor sent a job");
 }
 
@@ -204,6 +221,65 @@ static void errand_time_out(struct errand *errand)
     seal_wipe(&told.command, sizeof(told.command));
 }
 
+/* --- waiting */
+
+static void waiter_unlink(struct waiter *waiter)
+{
+    h2o_linklist_unlink(&waiter->link);
+    waiter->exchange->loop->waiting_count--;
+}
+
+/* As on_slot_dispose: an exchange that dies unanswered ends here. */
+static void on_waiter_dispose(void *bytes)
+{
+    struct waiter *waiter = bytes;
+    if (!h2o_linklist_is_linked(&waiter->link))
+        return;
+    waiter_unlink(waiter);
+    exchange_end(waiter->exchange);
+}
+
+bool exchange_wait(struct exchange *exchange, exchange_turn_fn on_turn)
+{
+    struct exchange_loop *loop = exchange->loop;
+    int64_t until_us = exchange->received_monotonic_us + JOB_DEADLINE_US - JOB_RESERVE_US;
+    int64_t now_us = clock_monotonic_us();
+    if (loop->waiting_count == WAITING_MAX || now_us >= until_us)
+        return false;
+    if (exchange->waiter == NULL) {
+        exchange->waiter =
+            h2o_mem_alloc_shared(&exchange->req->pool, sizeof(struct waiter), on_waiter_dispose);
+        *exchange->waiter = (struct waiter){.exchange = exchange};
+    }
+    if (loop->waiting_count++ == 0)
+        loop->waiting_next_us = now_us + WAITING_TURN_US;
+    exchange->waiter->on_turn = on_turn;
+    h2o_linklist_insert(&loop->waiting, &exchange->waiter->link);
+    return true;
+}
+
+void exchange_wake(struct exchange_loop *loop)
+{
+    loop->waiting_next_us = 0;
+}
+
+/* Each of them once, oldest first; who waits again waits in the same order. */
+static void loop_call_waiting(struct exchange_loop *loop)
+{
+    h2o_linklist_t called;
+    h2o_linklist_init_anchor(&called);
+    h2o_linklist_insert_list(&called, &loop->waiting);
+    loop->waiting_next_us = clock_monotonic_us() + WAITING_TURN_US;
+    while (!h2o_linklist_is_empty(&called)) {
+        struct waiter *waiter = H2O_STRUCT_FROM_MEMBER(struct waiter, link, called.next);
+        waiter_unlink(waiter);
+        struct exchange *exchange = waiter->exchange;
+        waiter->on_turn(exchange);
+        if (!exchange_is_under_way(exchange))
+            exchange_fail_bug(exchange, "on_turn neither answered, sent a job nor waited");
+    }
+}
+
 /* --- the loop */
 
 void exchange_loop_init(struct exchange_loop *loop, h2o_evloop_t *evloop,
@@ -212,6 +288,7 @@ void exchange_loop_init(struct exchange_loop *loop, h2o_evloop_t *evloop,
     h2o_context_init(&loop->context, evloop, globalconf);
     loop->handlers = handlers;
     h2o_linklist_init_anchor(&loop->away);
+    h2o_linklist_init_anchor(&loop->waiting);
     h2o_multithread_register_receiver(loop->context.queue, &loop->homecoming, on_homecoming);
     handlers->random.fill(handlers->random.context, (uint8_t *)&loop->request_id_next,
                           sizeof(loop->request_id_next));
@@ -229,10 +306,9 @@ void exchange_loop_finish(struct exchange_loop *loop)
     h2o_context_dispose(&loop->context);
 }
 
-int32_t exchange_loop_tend(struct exchange_loop *loop)
+/* Ends what is past its deadline; gives the time until the next one. */
+static int32_t loop_tend_away(struct exchange_loop *loop)
 {
-    if (loop->retired != NULL)
-        loop_release_retired(loop);
     while (!h2o_linklist_is_empty(&loop->away)) {
         struct errand *first = H2O_STRUCT_FROM_MEMBER(struct errand, by_deadline, loop->away.next);
         int64_t left_us = first->job.deadline_us - clock_monotonic_us();
@@ -243,6 +319,18 @@ int32_t exchange_loop_tend(struct exchange_loop *loop)
         errand_time_out(first);
     }
     return LOOP_SLEEP_MAX_MS;
+}
+
+int32_t exchange_loop_tend(struct exchange_loop *loop)
+{
+    if (loop->retired != NULL)
+        loop_release_retired(loop);
+    int32_t sleep_ms = loop_tend_away(loop);
+    if (loop->waiting_count == 0)
+        return sleep_ms;
+    if (clock_monotonic_us() >= loop->waiting_next_us)
+        loop_call_waiting(loop);
+    return sleep_ms < WAITING_TURN_US / 1000 ? sleep_ms : WAITING_TURN_US / 1000;
 }
 
 /* --- submitting */

@@ -60,9 +60,12 @@ struct exchange_loop {
     struct handlers *handlers;
     h2o_multithread_receiver_t homecoming; /* jobs that workers have given back */
     h2o_linklist_t away;                   /* jobs under way, by deadline */
+    h2o_linklist_t waiting;                /* exchanges that wait their turn, oldest first */
     struct exchange_snapshot *snapshot;
     struct exchange_snapshot *retired; /* replaced, perhaps still used */
     uint64_t request_id_next;
+    int64_t waiting_next_us; /* when the waiting are called at latest */
+    int32_t waiting_count;
     int32_t jobs_away;
     int32_t unanswered; /* exchanges begun and not yet answered */
     int32_t lingering;  /* handlers/linger.h */
@@ -98,6 +101,7 @@ struct exchange {
     uint64_t request_id; /* in the logs and in X-Request-Id */
     void *data;          /* the handler's own, in the request pool */
     struct exchange_snapshot *held;
+    struct waiter *waiter; /* NULL: has never waited */
     int32_t jobs_away;
     bool is_answered;
 };
@@ -110,6 +114,9 @@ typedef void (*exchange_done_fn)(struct exchange *exchange, const struct job *jo
 
 /* A request has arrived. It ends with its answer, or dies with its connection. */
 struct exchange *exchange_begin(h2o_req_t *req);
+
+/* Answered, or somebody will: a job is away or it waits its turn. Else its handler forgot it. */
+bool exchange_is_under_way(const struct exchange *exchange);
 
 /* Memory that lives as long as the request; zeroed. */
 void *exchange_allocate(struct exchange *exchange, size_t size);
@@ -133,6 +140,16 @@ void exchange_submit_read(struct exchange *exchange, struct job *job,
  * been freed. */
 MUST_CHECK int exchange_offer_command(struct exchange *exchange, struct job *job,
                                       exchange_done_fn on_done);
+
+/*
+ * Wait for something that other requests hold for a moment, such as the tokens of a guess: on_turn
+ * is called when one of this loop has let go of it (exchange_wake), and at latest every 10 ms,
+ * because one of another loop may have. It answers, submits, or waits again, which keeps its place
+ * among the waiting. false: too many wait, or less time is left than a job needs.
+ */
+typedef void (*exchange_turn_fn)(struct exchange *exchange);
+MUST_CHECK bool exchange_wait(struct exchange *exchange, exchange_turn_fn on_turn);
+void exchange_wake(struct exchange_loop *loop); /* at the end of this turn of the loop */
 
 /* Answer, exactly once. body is copied. Sets content type, length, no-store; HEAD gets no body. */
 void exchange_reply_json(struct exchange *exchange, int status, struct text body);

@@ -59,9 +59,8 @@ struct payment {
     bool has_pin;
     struct budget_keys budget;
     bool is_throttled;
-    bool is_reserved; /* a guess that has taken its token in advance */
-    bool has_tripped; /* ... and that was the last one of the layer */
-    enum budget_layer tripped;
+    bool is_holding; /* tokens of the budget, until it is known whether it was a miss */
+    struct exchange_loop *loop;
     struct handlers *handlers;
     int64_t received_monotonic_us;
     int32_t local_date;
@@ -134,22 +133,26 @@ static void tell_outcome(struct exchange *exchange, const struct outcome *outcom
     send_reply(exchange, &reply);
 }
 
-static void take_token(struct payment *payment)
+/* What was held can be had by whoever waits for it. */
+static bool settle(struct payment *payment, bool is_miss, enum budget_layer *tripped)
 {
-    payment->has_tripped = budget_take(payment->handlers->budget, &payment->budget,
-                                       payment->received_monotonic_us, &payment->tripped);
+    payment->is_holding = false;
+    exchange_wake(payment->loop);
+    return budget_settle(payment->handlers->budget, &payment->budget, is_miss,
+                         payment->received_monotonic_us, tripped);
 }
 
 static void count_miss(struct exchange *exchange)
 {
     struct payment *payment = exchange->data;
-    if (!payment->is_reserved)
-        take_token(payment);
-    payment->is_reserved = false;
-    if (!payment->has_tripped)
+    enum budget_layer tripped;
+    bool is_trip = payment->is_holding ? settle(payment, true, &tripped)
+                                       : budget_take(payment->handlers->budget, &payment->budget,
+                                                     payment->received_monotonic_us, &tripped);
+    if (!is_trip)
         return;
     log_event(LOG_WARNING, "miss_budget_tripped", LOG_INT("request_id", exchange->request_id),
-              LOG_TEXT("layer", budget_layer_name(payment->tripped)),
+              LOG_TEXT("layer", budget_layer_name(tripped)),
               LOG_INT("tenant_id", exchange->tenant->tenant.id),
               LOG_INT("site_id", payment->request.site_id),
               LOG_INT("register_id", payment->request.register_id));
@@ -166,12 +169,14 @@ static bool is_hidden(const struct payment *payment, enum result result)
 
 static void conclude(struct exchange *exchange, const struct outcome *decided)
 {
-    const struct payment *payment = exchange->data;
+    struct payment *payment = exchange->data;
     struct outcome outcome = *decided;
     if (is_hidden(payment, outcome.result))
         outcome.result = RESULT_NOT_FOUND;
     if (outcome.result == RESULT_NOT_FOUND)
         count_miss(exchange);
+    else if (payment->is_holding)
+        (void)settle(payment, false, NULL);
     tell_outcome(exchange, &outcome);
 }
 
@@ -356,9 +361,8 @@ static bool tell_hot_balance(struct exchange *exchange)
 static void on_payment_disposed(void *pooled)
 {
     struct payment *payment = pooled;
-    if (payment->is_reserved) /* no miss, or no answer: then nothing was learnt either */
-        budget_give_back(payment->handlers->budget, &payment->budget,
-                         payment->received_monotonic_us);
+    if (payment->is_holding) /* no answer: then nothing was learnt either */
+        (void)settle(payment, false, NULL);
     seal_wipe(&payment->request, sizeof(payment->request));
 }
 
@@ -368,6 +372,7 @@ static struct payment *payment_create(struct exchange *exchange, enum profile_ac
         h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*payment), on_payment_disposed);
     memset(payment, 0, sizeof(*payment));
     payment->action = action;
+    payment->loop = exchange->loop;
     payment->handlers = exchange->handlers;
     payment->received_monotonic_us = exchange->received_monotonic_us;
     payment->profile = profile_beside(exchange->dialect, exchange->tenant->tenant.profile);
@@ -430,43 +435,64 @@ static void find_date(const struct exchange *exchange, struct payment *payment)
                                            exchange->received_wall_us);
 }
 
-/* A PIN or four digits can be guessed in a burst, so such a request pays before it is asked and
- * gets its token back unless it was a miss. A full number alone pays when it turns out to be
- * unknown: many tills may use one card at once. */
-static void draw_on_budget(struct exchange *exchange, struct payment *payment)
+static void submit(struct exchange *exchange)
 {
-    const struct payment_request *request = &payment->request;
-    struct budget *budget = exchange->handlers->budget;
-    budget_keys_fill(budget, &payment->budget, exchange->tenant->tenant.id, request->site_id,
-                     request->register_id, payment->card_index, text_of(request->card.number));
-    payment->is_throttled =
-        budget_is_exhausted(budget, &payment->budget, payment->received_monotonic_us, NULL);
-    bool is_guess = request->card.pin[0] != '\0' || request->is_last4;
-    if (!is_guess || payment->is_throttled)
-        return;
-    take_token(payment);
-    payment->is_reserved = true;
+    const struct payment *payment = exchange->data;
+    if (payment->request.is_last4 && payment->is_throttled)
+        conclude(exchange, &(struct outcome){.result = RESULT_THROTTLED});
+    else if (payment->action == PROFILE_CHECK_BALANCE)
+        submit_look(exchange, on_balance_read);
+    else
+        move_money(exchange);
 }
 
+/* While others that may yet be right hold all tokens, nobody is told that too many were wrong. */
+static void submit_guess(struct exchange *exchange)
+{
+    struct payment *payment = exchange->data;
+    switch (
+        budget_hold(exchange->handlers->budget, &payment->budget, payment->received_monotonic_us)) {
+    case BUDGET_HELD:
+        payment->is_holding = true;
+        break;
+    case BUDGET_BUSY:
+        if (!exchange_wait(exchange, submit_guess))
+            tell_error(exchange, ERR_CANCELLED, false);
+        return;
+    case BUDGET_EXHAUSTED:
+        payment->is_throttled = true;
+        break;
+    }
+    submit(exchange);
+}
+
+/* A PIN or four digits can be guessed in a burst, so such a request holds its tokens while it is
+ * decided. A full number alone pays when it turns out to be unknown: many tills may use one card at
+ * once. */
 static void serve(struct exchange *exchange, enum profile_action action)
 {
     struct payment *payment = payment_create(exchange, action);
     if (!read_request(exchange, payment) || !check_request(exchange, payment))
         return;
     find_date(exchange, payment);
+    struct payment_request *request = &payment->request;
+    struct budget *budget = exchange->handlers->budget;
     seal_card_index(exchange->handlers->seal, exchange->tenant->tenant.id,
-                    text_of(payment->request.card.number), payment->card_index);
+                    text_of(request->card.number), payment->card_index);
     if (action == PROFILE_CHECK_BALANCE && tell_hot_balance(exchange))
         return;
-    draw_on_budget(exchange, payment);
-    if (!payment->request.is_last4)
+    budget_keys_fill(budget, &payment->budget, exchange->tenant->tenant.id, request->site_id,
+                     request->register_id, payment->card_index, text_of(request->card.number));
+    bool is_guess = request->card.pin[0] != '\0' || request->is_last4;
+    if (!request->is_last4)
         hash_pin(exchange, payment);
-    if (payment->request.is_last4 && payment->is_throttled)
-        conclude(exchange, &(struct outcome){.result = RESULT_THROTTLED});
-    else if (action == PROFILE_CHECK_BALANCE)
-        submit_look(exchange, on_balance_read);
-    else
-        move_money(exchange);
+    if (is_guess) {
+        submit_guess(exchange);
+        return;
+    }
+    payment->is_throttled =
+        budget_is_exhausted(budget, &payment->budget, payment->received_monotonic_us, NULL);
+    submit(exchange);
 }
 
 void oseries_checkout(struct exchange *exchange)

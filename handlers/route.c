@@ -223,7 +223,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     struct exchange *exchange = exchange_begin(req);
     exchange_dispatch(exchange, ((struct route_h2o_handler *)self)->is_local);
-    if (!exchange->is_answered && exchange->jobs_away == 0)
+    if (!exchange_is_under_way(exchange))
         exchange_fail_bug(exchange, "handler neither answered nor sent a job");
     return 0;
 }

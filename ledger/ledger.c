@@ -28,9 +28,19 @@ static enum result guess(const struct command *command, const struct card *card)
                       command->pin_hash);
 }
 
+/*
+ * A load of a card in use, its PIN not given. It may be the retry of the sale, which could not know
+ * the PIN and must be answered as it was. All else about it is as unknown as a wrong PIN.
+ */
+static bool may_repeat_sale(const struct command *command, const struct card *card)
+{
+    return command->action == ACTION_TOP_UP && !command->has_pin && !command->is_throttled &&
+           card->status != CARD_STOCK && card->has_pin;
+}
+
 bool ledger_knows(const struct command *command, const struct card *card)
 {
-    return guess(command, card) == RESULT_OK;
+    return guess(command, card) == RESULT_OK || may_repeat_sale(command, card);
 }
 
 static enum result decide_check_action(struct decision *decision)
@@ -111,9 +121,6 @@ static void decide_on_card(struct decision *decision)
 {
     struct outcome *outcome = decision->outcome;
     const struct operation *earlier = NULL;
-    outcome->result = decide_before_identity(decision);
-    if (outcome->result != RESULT_OK)
-        return;
     enum repeat repeat = answer_once(decision, &earlier);
     if (repeat == REPEAT_REPLAY) {
         outcome_replay(outcome, earlier);
@@ -126,6 +133,27 @@ static void decide_on_card(struct decision *decision)
     if (outcome->result == RESULT_OK)
         decide_apply_action(decision, operation);
     outcome_show_card(outcome, &decision->card->card);
+}
+
+static void decide_without_pin(struct decision *decision)
+{
+    const struct operation *earlier = NULL;
+    if (rule_amount(decision->command, false) != RESULT_OK ||
+        answer_once(decision, &earlier) != REPEAT_REPLAY || earlier->result != RESULT_OK)
+        return;
+    outcome_show_card(decision->outcome, &decision->card->card);
+    outcome_replay(decision->outcome, earlier);
+}
+
+static void decide(struct decision *decision)
+{
+    struct outcome *outcome = decision->outcome;
+    outcome->result = decide_before_identity(decision);
+    if (outcome->result == RESULT_OK)
+        decide_on_card(decision);
+    else if (outcome->result == RESULT_NOT_FOUND && decision->card != NULL &&
+             may_repeat_sale(decision->command, &decision->card->card))
+        decide_without_pin(decision);
 }
 
 void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,
@@ -143,7 +171,7 @@ void ledger_decide(struct view *view, const struct scope *scope, int32_t command
     if (command->action == ACTION_ISSUE)
         issue_decide(&decision, command_index);
     else
-        decide_on_card(&decision);
+        decide(&decision);
 }
 
 enum result ledger_look(const struct card *card, bool is_throttled, bool has_pin,

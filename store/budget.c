@@ -40,6 +40,7 @@ struct bucket {
     uint64_t key; /* 0: free */
     int64_t full_at_us;
     enum budget_layer layer;
+    int32_t held; /* by attempts under way; a bucket that holds any stays in its window */
 };
 
 struct budget {
@@ -135,16 +136,30 @@ static struct bucket *bucket_find(struct bucket *window, uint64_t key)
 }
 
 /* A free bucket or the fullest: whoever floods the table with fresh misses pushes out other fresh
- * ones, never an empty bucket that is holding somebody back. */
+ * ones, never an empty bucket that is holding somebody back. NULL: attempts hold every one of the
+ * window, which takes some ten thousand of them at once. */
 static struct bucket *bucket_claim(struct bucket *window, uint64_t key, enum budget_layer layer,
                                    int64_t now_us)
 {
-    struct bucket *fullest = &window[0];
-    for (size_t i = 0; i < WINDOW_BUCKETS && fullest->key != 0; i++)
-        if (window[i].key == 0 || emptiness(&window[i], now_us) < emptiness(fullest, now_us))
+    struct bucket *fullest = NULL;
+    for (size_t i = 0; i < WINDOW_BUCKETS && (fullest == NULL || fullest->key != 0); i++) {
+        if (window[i].key != 0 && window[i].held > 0)
+            continue;
+        if (fullest == NULL || window[i].key == 0 ||
+            emptiness(&window[i], now_us) < emptiness(fullest, now_us))
             fullest = &window[i];
-    *fullest = (struct bucket){.key = key, .full_at_us = now_us, .layer = layer};
+    }
+    if (fullest != NULL)
+        *fullest = (struct bucket){.key = key, .full_at_us = now_us, .layer = layer};
     return fullest;
+}
+
+static struct bucket *bucket_find_or_claim(struct budget *budget, uint64_t key,
+                                           enum budget_layer layer, int64_t now_us)
+{
+    struct bucket *window = window_of(budget, key);
+    struct bucket *bucket = bucket_find(window, key);
+    return bucket != NULL ? bucket : bucket_claim(window, key, layer, now_us);
 }
 
 static bool layer_is_empty(struct budget *budget, uint64_t key, enum budget_layer layer,
@@ -166,32 +181,58 @@ static void raise_all_full(struct budget *budget, int64_t at_us)
 }
 
 /* true: this token was the last one. */
-static bool layer_take(struct budget *budget, uint64_t key, enum budget_layer layer, int64_t now_us)
+static bool bucket_take(struct bucket *bucket, int64_t now_us)
 {
-    const struct limit *limit = &limits[layer];
-    pthread_mutex_lock(lock_of(budget, key));
-    struct bucket *bucket = bucket_find(window_of(budget, key), key);
-    if (bucket == NULL)
-        bucket = bucket_claim(window_of(budget, key), key, layer, now_us);
+    const struct limit *limit = &limits[bucket->layer];
     int64_t debt = debt_us(bucket, now_us);
     bool was_empty = is_empty(limit, debt);
     debt += limit->period_us;
     if (debt > limit->tokens * limit->period_us)
         debt = limit->tokens * limit->period_us; /* a bucket never owes more than it holds */
     bucket->full_at_us = now_us + debt;
-    pthread_mutex_unlock(lock_of(budget, key));
-    raise_all_full(budget, now_us + debt);
     return !was_empty && is_empty(limit, debt);
 }
 
-static void layer_give_back(struct budget *budget, uint64_t key, enum budget_layer layer,
-                            int64_t now_us)
+static bool layer_take(struct budget *budget, uint64_t key, enum budget_layer layer, int64_t now_us)
+{
+    pthread_mutex_lock(lock_of(budget, key));
+    struct bucket *bucket = bucket_find_or_claim(budget, key, layer, now_us);
+    bool is_trip = bucket != NULL && bucket_take(bucket, now_us);
+    int64_t full_at_us = bucket != NULL ? bucket->full_at_us : 0;
+    pthread_mutex_unlock(lock_of(budget, key));
+    raise_all_full(budget, full_at_us);
+    return is_trip;
+}
+
+/* What is held is not yet a miss, but must not be promised to two. */
+static bool layer_hold(struct budget *budget, uint64_t key, enum budget_layer layer, int64_t now_us)
+{
+    const struct limit *limit = &limits[layer];
+    pthread_mutex_lock(lock_of(budget, key));
+    struct bucket *bucket = bucket_find_or_claim(budget, key, layer, now_us);
+    bool has_one = bucket != NULL &&
+                   !is_empty(limit, debt_us(bucket, now_us) + bucket->held * limit->period_us);
+    if (has_one)
+        bucket->held++;
+    pthread_mutex_unlock(lock_of(budget, key));
+    return has_one;
+}
+
+/* true: it was a miss, and its token the last one. */
+static bool layer_settle(struct budget *budget, uint64_t key, bool is_miss, int64_t now_us)
 {
     pthread_mutex_lock(lock_of(budget, key));
     struct bucket *bucket = bucket_find(window_of(budget, key), key);
-    if (bucket != NULL) /* else it has been pushed out: as good as full */
-        bucket->full_at_us = now_us + debt_us(bucket, now_us) - limits[layer].period_us;
+    bool is_held = bucket != NULL && bucket->held > 0;
+    if (is_held)
+        bucket->held--;
+    bool is_trip = is_held && is_miss && bucket_take(bucket, now_us);
+    int64_t full_at_us = is_held ? bucket->full_at_us : 0;
     pthread_mutex_unlock(lock_of(budget, key));
+    CHECK(is_held);
+    if (is_miss)
+        raise_all_full(budget, full_at_us);
+    return is_trip;
 }
 
 /* --- public --- */
@@ -264,25 +305,48 @@ bool budget_is_exhausted(struct budget *budget, const struct budget_keys *keys, 
     return false;
 }
 
+enum budget_answer budget_hold(struct budget *budget, const struct budget_keys *keys,
+                               int64_t now_us)
+{
+    if (budget_is_exhausted(budget, keys, now_us, NULL))
+        return BUDGET_EXHAUSTED;
+    for (int i = 0; i < BUDGET_LAYERS; i++) {
+        if (layer_hold(budget, keys->key[i], (enum budget_layer)i, now_us))
+            continue;
+        while (i-- > 0)
+            (void)layer_settle(budget, keys->key[i], false, now_us);
+        return BUDGET_BUSY;
+    }
+    return BUDGET_HELD;
+}
+
+static void count_trip(struct budget *budget, enum budget_layer layer, bool *is_trip,
+                       enum budget_layer *first)
+{
+    atomic_fetch_add_explicit(&budget->trips[layer], 1, memory_order_relaxed);
+    if (!*is_trip && first != NULL)
+        *first = layer;
+    *is_trip = true;
+}
+
+bool budget_settle(struct budget *budget, const struct budget_keys *keys, bool is_miss,
+                   int64_t now_us, enum budget_layer *layer)
+{
+    bool is_trip = false;
+    for (int i = 0; i < BUDGET_LAYERS; i++)
+        if (layer_settle(budget, keys->key[i], is_miss, now_us))
+            count_trip(budget, (enum budget_layer)i, &is_trip, layer);
+    return is_trip;
+}
+
 bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
                  enum budget_layer *layer)
 {
     bool is_trip = false;
-    for (int i = 0; i < BUDGET_LAYERS; i++) {
-        if (!layer_take(budget, keys->key[i], (enum budget_layer)i, now_us))
-            continue;
-        atomic_fetch_add_explicit(&budget->trips[i], 1, memory_order_relaxed);
-        if (!is_trip && layer != NULL)
-            *layer = (enum budget_layer)i;
-        is_trip = true;
-    }
-    return is_trip;
-}
-
-void budget_give_back(struct budget *budget, const struct budget_keys *keys, int64_t now_us)
-{
     for (int i = 0; i < BUDGET_LAYERS; i++)
-        layer_give_back(budget, keys->key[i], (enum budget_layer)i, now_us);
+        if (layer_take(budget, keys->key[i], (enum budget_layer)i, now_us))
+            count_trip(budget, (enum budget_layer)i, &is_trip, layer);
+    return is_trip;
 }
 
 uint64_t budget_trips(const struct budget *budget, enum budget_layer layer)

@@ -34,16 +34,28 @@ void budget_destroy(struct budget *budget); /* accepts NULL */
 void budget_keys_fill(const struct budget *budget, struct budget_keys *keys, int64_t tenant_id,
                       int64_t site_id, int64_t register_id, const uint8_t card_index[32],
                       struct text number);
-/* Is any layer empty? *layer (may be NULL) names the first. */
+/* Have misses emptied any layer? *layer (may be NULL) names the first. */
 bool budget_is_exhausted(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
                          enum budget_layer *layer);
-/* Takes one token from every layer. true: this miss emptied a layer (a trip: log and count it
- * once), named in *layer. */
+/* A miss that held nothing: takes one token from every layer. true: it emptied a layer (a trip: log
+ * and count it once), named in *layer. */
 bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t now_us,
                  enum budget_layer *layer);
-/* Puts back what budget_take took: it was no miss. For attempts that take their token in advance,
- * so that a burst of them cannot all be tried before the first miss is counted. */
-void budget_give_back(struct budget *budget, const struct budget_keys *keys, int64_t now_us);
+
+enum budget_answer {
+    BUDGET_HELD,      /* one token of every layer is the caller's, until budget_settle */
+    BUDGET_BUSY,      /* misses and attempts under way together leave none; nobody need be wrong */
+    BUDGET_EXHAUSTED, /* misses alone have emptied a layer */
+};
+
+/* For attempts that can be guessed in a burst: each holds its tokens while it is decided, so that
+ * no more can be under way than may be wrong. Unless BUDGET_HELD, nothing is held. */
+MUST_CHECK enum budget_answer budget_hold(struct budget *budget, const struct budget_keys *keys,
+                                          int64_t now_us);
+/* Once for each BUDGET_HELD, with the same keys: a miss keeps the tokens (as budget_take, and with
+ * its result), all else gives them back. */
+bool budget_settle(struct budget *budget, const struct budget_keys *keys, bool is_miss,
+                   int64_t now_us, enum budget_layer *layer);
 
 uint64_t budget_trips(const struct budget *budget, enum budget_layer layer);
 

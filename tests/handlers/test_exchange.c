@@ -87,12 +87,18 @@ static struct fixture {
     int done_error;
     int64_t done_operation;
     int64_t deadline_us;
+    bool is_free; /* what handle_wait waits for */
+    bool is_forgetful;
+    int turns, refused_waits;
+    int64_t received_us;
 } f;
 
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     (void)self;
-    f.handle(exchange_begin(req));
+    struct exchange *exchange = exchange_begin(req);
+    f.handle(exchange);
+    assert_true(exchange_is_under_way(exchange));
     return 0;
 }
 
@@ -554,6 +560,108 @@ static void a_job_that_no_queue_took_is_wiped(void **state)
     assert_true(wiped_in_all >= sizeof(struct job) + 40);
 }
 
+/* --- waiting their turn */
+
+static void handle_wait(struct exchange *exchange)
+{
+    if (f.turns++ > 0 && f.is_forgetful)
+        return;
+    if (f.received_us != 0)
+        exchange->received_monotonic_us = f.received_us;
+    if (f.is_free) {
+        handle_at_once(exchange);
+    } else if (!exchange_wait(exchange, handle_wait)) {
+        f.refused_waits++;
+        handle_at_once(exchange);
+    }
+}
+
+static void who_waits_is_called_when_woken(void **state)
+{
+    (void)state;
+    f.handle = handle_wait;
+    send_text(POST);
+    assert_string_equal(answer(), "");
+    f.is_free = true;
+    exchange_wake(&f.loop);
+    (void)exchange_loop_tend(&f.loop);
+    assert_int_equal(f.loop.waiting_count, 0);
+    assert_non_null(strstr(answer(), "{\"at\":\"once\"}"));
+}
+
+static void who_waits_is_called_without_being_woken_too(void **state)
+{
+    (void)state;
+    f.handle = handle_wait;
+    send_text(POST);
+    int turns = f.turns;
+    f.is_free = true;
+    assert_true(exchange_loop_tend(&f.loop) <= 10);
+    usleep(11000);
+    (void)exchange_loop_tend(&f.loop);
+    assert_int_equal(f.turns, turns + 1);
+    assert_non_null(strstr(answer(), "{\"at\":\"once\"}"));
+    assert_true(exchange_loop_tend(&f.loop) > 10);
+}
+
+static void who_waits_is_called_no_more_often_than_that(void **state)
+{
+    (void)state;
+    f.handle = handle_wait;
+    send_text(POST);
+    f.turns = 0;
+    f.loop.waiting_next_us = clock_monotonic_us() + 60 * CLOCK_US_PER_S;
+    turn(5);
+    assert_int_equal(f.turns, 0);
+    f.is_free = true;
+    exchange_wake(&f.loop);
+    turn(1);
+    assert_int_equal(f.turns, 1);
+}
+
+static void a_turn_that_is_not_used_is_a_bug_told_in_json(void **state)
+{
+    (void)state;
+    f.handle = handle_wait;
+    f.is_forgetful = true;
+    send_text(POST);
+    exchange_wake(&f.loop);
+    assert_non_null(strstr(answer(), "HTTP/1.1 500 "));
+    assert_non_null(strstr(f.answer, "\"code\":\"bug\""));
+}
+
+static void nobody_waits_beyond_the_deadline(void **state)
+{
+    (void)state;
+    f.handle = handle_wait;
+    send_text(POST);
+    assert_int_equal(f.refused_waits, 0);
+    f.received_us = clock_monotonic_us() - JOB_DEADLINE_US + JOB_RESERVE_US;
+    exchange_wake(&f.loop);
+    (void)exchange_loop_tend(&f.loop);
+    assert_int_equal(f.refused_waits, 1);
+    assert_int_equal(f.loop.waiting_count, 0);
+    assert_non_null(strstr(answer(), "{\"at\":\"once\"}"));
+}
+
+static void the_waiting_are_bounded(void **state)
+{
+    (void)state;
+    f.handle = handle_wait;
+    f.loop.waiting_count = 511;
+    send_text(POST);
+    assert_int_equal(f.refused_waits, 0);
+    connect_client();
+    send_text(POST);
+    assert_int_equal(f.refused_waits, 1);
+    assert_non_null(strstr(answer(), "{\"at\":\"once\"}"));
+    f.loop.waiting_count -= 511;
+    f.is_free = true;
+    exchange_wake(&f.loop);
+    turn(5);
+    assert_int_equal(f.loop.waiting_count, 0);
+}
+
 /* --- HTTP/2: requests that die */
 
 /* SETTINGS without entries; HEADERS of stream 1: GET http / with authority a; RST_STREAM of it. */
@@ -603,6 +711,23 @@ static void a_dead_requests_queued_job_is_still_cancelled_at_its_deadline(void *
     assert_int_equal(f.loop.jobs_away, 0);
 }
 
+static void a_request_that_was_reset_waits_no_more(void **state)
+{
+    (void)state;
+    f.handle = handle_wait;
+    open_http2();
+    assert_int_equal(f.loop.waiting_count, 1);
+    assert_int_equal(f.loop.unanswered, 1);
+    send_bytes(reset, sizeof(reset));
+    turn(5);
+    assert_int_equal(f.loop.waiting_count, 0);
+    assert_int_equal(f.loop.unanswered, 0);
+    f.turns = 0;
+    exchange_wake(&f.loop);
+    turn(5);
+    assert_int_equal(f.turns, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* libh2o keeps freed memory for reuse and forgets its message queues. */
@@ -637,6 +762,13 @@ int main(void)
         TEST(the_largest_refusal_of_a_legal_dialect_is_whole),
         TEST(a_job_that_came_home_is_wiped),
         TEST(a_job_that_no_queue_took_is_wiped),
+        TEST(who_waits_is_called_when_woken),
+        TEST(who_waits_is_called_without_being_woken_too),
+        TEST(who_waits_is_called_no_more_often_than_that),
+        TEST(a_turn_that_is_not_used_is_a_bug_told_in_json),
+        TEST(nobody_waits_beyond_the_deadline),
+        TEST(the_waiting_are_bounded),
+        TEST(a_request_that_was_reset_waits_no_more),
         TEST(a_request_that_was_reset_is_not_told_and_its_job_comes_home),
         TEST(a_dead_requests_queued_job_is_still_cancelled_at_its_deadline),
     };

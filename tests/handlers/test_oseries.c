@@ -45,8 +45,9 @@ static struct world {
     struct hot_value hot; /* card.id 0: nothing hot */
     struct card hot_card; /* what was put */
     int64_t hot_read_at_us;
-    bool is_exhausted;
-    int miss_count, given_back_count, outcome_count;
+    bool is_exhausted, is_busy, is_crowded;
+    exchange_turn_fn on_turn;
+    int miss_count, held_count, wake_count, outcome_count;
 } world;
 
 /* --- the fakes */
@@ -189,12 +190,39 @@ bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t 
     return ++world.miss_count == 1;
 }
 
-void budget_give_back(struct budget *budget, const struct budget_keys *keys, int64_t now_us)
+enum budget_answer budget_hold(struct budget *budget, const struct budget_keys *keys,
+                               int64_t now_us)
 {
     (void)budget;
     assert_int_equal(keys->key[BUDGET_REGISTER], 9091);
     assert_int_equal(now_us, world.exchange.received_monotonic_us);
-    world.given_back_count++;
+    if (world.is_exhausted)
+        return BUDGET_EXHAUSTED;
+    if (world.is_busy)
+        return BUDGET_BUSY;
+    world.held_count++;
+    return BUDGET_HELD;
+}
+
+bool budget_settle(struct budget *budget, const struct budget_keys *keys, bool is_miss,
+                   int64_t now_us, enum budget_layer *layer)
+{
+    assert_true(world.held_count > 0);
+    world.held_count--;
+    return is_miss && budget_take(budget, keys, now_us, layer);
+}
+
+bool exchange_wait(struct exchange *exchange, exchange_turn_fn on_turn)
+{
+    assert_ptr_equal(exchange, &world.exchange);
+    world.on_turn = on_turn;
+    return !world.is_crowded;
+}
+
+void exchange_wake(struct exchange_loop *loop)
+{
+    assert_null(loop);
+    world.wake_count++;
 }
 
 /* --- the world */
@@ -528,31 +556,83 @@ static void a_miss_draws_on_the_budget_and_a_throttled_guess_does_not(void **sta
     assert_int_equal(world.miss_count, 1);
 }
 
-static void a_pin_pays_before_it_is_tried_and_gets_its_token_back_when_right(void **state)
+#define BODY_PIN "{" IDS "\"keyword\":\"" NUMBER "*4711\",\"amount\":25.5}"
+
+static void a_pin_holds_its_tokens_until_it_is_known_to_be_right_or_wrong(void **state)
 {
     (void)state;
-    static const char body[] = "{" IDS "\"keyword\":\"" NUMBER "*4711\",\"amount\":25.5}";
-    ask(oseries_checkout, body);
-    assert_int_equal(world.miss_count, 1); /* before anything is known */
+    ask(oseries_checkout, BODY_PIN);
+    assert_int_equal(world.held_count, 1); /* before anything is known */
     decide((struct outcome){.result = RESULT_NO_FUNDS});
-    assert_int_equal(world.given_back_count, 0);
+    assert_int_equal(world.held_count, 0); /* and not only when the request is gone */
+    assert_int_equal(world.miss_count, 0);
+    assert_int_equal(world.wake_count, 1);
     forget_reply();
-    assert_int_equal(world.given_back_count, 1);
-    ask(oseries_checkout, body);
-    assert_int_equal(world.miss_count, 2);
+    ask(oseries_checkout, BODY_PIN);
     decide((struct outcome){.result = RESULT_NOT_FOUND});
-    assert_int_equal(world.miss_count, 2); /* paid already */
+    assert_int_equal(world.held_count, 0);
+    assert_int_equal(world.miss_count, 1);
+    assert_int_equal(world.wake_count, 2);
     forget_reply();
-    assert_int_equal(world.given_back_count, 1);
-    ask(oseries_checkout, body); /* the client goes away */
-    forget_reply();
-    assert_int_equal(world.miss_count, 3);
-    assert_int_equal(world.given_back_count, 2);
-    free(world.job);
-    world.job = NULL;
     world.is_exhausted = true;
-    ask(oseries_checkout, body);
-    assert_int_equal(world.miss_count, 3);
+    ask(oseries_checkout, BODY_PIN);
+    assert_true(world.job->command.is_throttled);
+    assert_int_equal(world.held_count, 0);
+}
+
+static void a_client_that_goes_away_leaves_no_token_held(void **state)
+{
+    (void)state;
+    ask(oseries_checkout, BODY_PIN);
+    assert_int_equal(world.held_count, 1);
+    forget_reply();
+    assert_int_equal(world.held_count, 0);
+    assert_int_equal(world.miss_count, 0);
+    assert_int_equal(world.wake_count, 1);
+}
+
+static void an_attempt_that_could_not_be_decided_was_no_miss(void **state)
+{
+    (void)state;
+    ask(oseries_checkout, BODY_PIN);
+    world.job->error = ERR_CANCELLED;
+    come_home();
+    forget_reply();
+    assert_int_equal(world.held_count + world.miss_count, 0);
+}
+
+static void while_others_are_being_decided_a_guess_waits_its_turn(void **state)
+{
+    (void)state;
+    world.is_busy = true;
+    ask(oseries_checkout, BODY_PIN);
+    assert_null(world.job);
+    assert_int_equal(world.reply_count, 0);
+    exchange_turn_fn on_turn = world.on_turn;
+    assert_non_null(on_turn);
+    on_turn(&world.exchange); /* still busy */
+    assert_null(world.job);
+    assert_int_equal(world.reply_count, 0);
+    world.is_busy = false;
+    on_turn(&world.exchange);
+    assert_int_equal(world.command_count, 1);
+    assert_true(world.job->command.has_pin);
+    assert_false(world.job->command.is_throttled);
+    assert_int_equal(world.held_count, 1);
+}
+
+static void a_guess_that_cannot_wait_is_told_busy_and_not_wrong(void **state)
+{
+    (void)state;
+    world.is_busy = world.is_crowded = true;
+    ask(oseries_checkout, BODY_PIN);
+    assert_null(world.job);
+    check_reply("{\"success\":false,\"amount\":0.00,\"error\":\"Not done: the system is busy. Try "
+                "again.\"}");
+    forget_reply();
+    assert_int_equal(world.held_count + world.miss_count, 0);
+    ask(oseries_checkout, BODY_CHECKOUT); /* a number alone is no guess */
+    assert_int_equal(world.command_count, 1);
 }
 
 static void a_number_without_a_pin_pays_only_for_a_miss(void **state)
@@ -562,7 +642,7 @@ static void a_number_without_a_pin_pays_only_for_a_miss(void **state)
     assert_int_equal(world.miss_count, 0);
     decide((struct outcome){.result = RESULT_OK});
     forget_reply();
-    assert_int_equal(world.miss_count + world.given_back_count, 0);
+    assert_int_equal(world.miss_count + world.held_count, 0);
 }
 
 static void a_strange_keyword_takes_the_way_of_any_unknown_card(void **state)
@@ -718,7 +798,8 @@ static void what_may_be_a_guess_always_takes_the_stores_way(void **state)
     come_home();
     check_reply(BALANCE_REPLY);
     forget_reply();
-    assert_int_equal(world.miss_count - world.given_back_count, 3);
+    assert_int_equal(world.miss_count, 3);
+    assert_int_equal(world.held_count, 0);
 }
 
 static void unsold_stock_that_is_hot_is_not_told_faster_than_an_unknown_number(void **state)
@@ -778,7 +859,11 @@ int main(void)
         TEST(each_action_can_be_switched_off),
         TEST(a_site_must_be_mapped_when_the_tenant_says_so),
         TEST(a_miss_draws_on_the_budget_and_a_throttled_guess_does_not),
-        TEST(a_pin_pays_before_it_is_tried_and_gets_its_token_back_when_right),
+        TEST(a_pin_holds_its_tokens_until_it_is_known_to_be_right_or_wrong),
+        TEST(a_client_that_goes_away_leaves_no_token_held),
+        TEST(an_attempt_that_could_not_be_decided_was_no_miss),
+        TEST(while_others_are_being_decided_a_guess_waits_its_turn),
+        TEST(a_guess_that_cannot_wait_is_told_busy_and_not_wrong),
         TEST(a_number_without_a_pin_pays_only_for_a_miss),
         TEST(a_strange_keyword_takes_the_way_of_any_unknown_card),
         TEST(four_digits_find_the_one_card_and_its_pin),

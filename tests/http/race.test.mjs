@@ -52,6 +52,39 @@ test('100 clients on one card with 500.00, each asking 10.00 and sending twice a
   assert.equal(movements(shown).length, 51);
 });
 
+test('100 clients on one card with a PIN, each sending twice at once: as for a plain card', async () => {
+  const shop = await newTenant(service);
+  const { number } = await shop.issue({ amount: '500.00', pin: '4711' });
+  const card = `${number}*4711`;
+  const pairs = await Promise.all(
+    Array.from({ length: 100 }, (_, i) => {
+      const till = shop.till({ register: 1000 + i, agent });
+      const request = { card, amount: 10, order: newOrder() };
+      return Promise.all([till.checkout(request), till.checkout(request)]);
+    }),
+  );
+  for (const [first, second] of pairs) areIdentical(first, second);
+  assert.equal(pairs.filter(([reply]) => reply.json.success).length, 50);
+  for (const [reply] of pairs) if (!reply.json.success) isRefused(reply, /\$0\.00 available/);
+  assert.equal((await shop.show(number)).balance, '0.00');
+  const { text } = await service.get('/metrics');
+  for (const [, trips] of text.matchAll(/^counterpart_budget_trips_total\{.*\} (\d+)$/gm)) assert.equal(trips, '0');
+});
+
+test('of 40 wrong PINs sent at once no more are tried than the budget has', async () => {
+  const shop = await newTenant(service);
+  const { number } = await shop.issue({ amount: '500.00', pin: '4711' });
+  const replies = await Promise.all(
+    Array.from({ length: 40 }, (_, i) =>
+      shop.till({ register: 1000 + i, site: i + 1, agent }).checkout({ card: `${number}*00${10 + i}`, amount: 1, order: newOrder() }),
+    ),
+  );
+  const tried = replies.filter((reply) => /^Card not found/.test(reply.json.error));
+  assert.equal(tried.length, 5);
+  for (const reply of replies) isRefused(reply, tried.includes(reply) ? undefined : /^Too many wrong/);
+  assert.equal((await shop.show(number)).balance, '500.00');
+});
+
 test('one request sent 50 times at once by as many tills moves money once', async () => {
   const shop = await newTenant(service);
   const { number: card } = await shop.issue({ amount: '100.00' });

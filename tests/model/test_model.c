@@ -355,7 +355,11 @@ static void model_decide(const struct command *command, int card, int64_t now_us
     struct event event = {.command = *command, .card = card, .at_us = now_us};
     bool is_late;
     *wanted = (struct outcome){.result = model_guess(command, card)};
-    if (wanted->result != RESULT_OK)
+    /* A sale could not know the PIN; asked again in its window, it is answered again. */
+    bool is_unproven = wanted->result == RESULT_NOT_FOUND && card >= 0 && !command->has_pin &&
+                       command->action == ACTION_TOP_UP && command->asked_minor > 0;
+    int sold = is_unproven ? model_repeat(command, card, &is_late) : -1;
+    if (wanted->result != RESULT_OK && (sold < 0 || model.events[sold].result != RESULT_OK))
         return;
     if (command->asked_minor <= 0 && !model_was_sold(card)) {
         wanted->result = RESULT_NOT_FOUND;

@@ -188,6 +188,33 @@ static void every_job_of_many_threads_is_taken_once_and_in_order(void **state)
     assert_int_equal(atomic_load(&taken_count), PUSHERS * PER_PUSHER);
 }
 
+static void *take_one(void *argument)
+{
+    (void)argument;
+    atomic_fetch_add(&takers_waiting, 1);
+    struct job *job = queue_take(&queue, 1);
+    CHECK(job != NULL && job->next == NULL);
+    return NULL;
+}
+
+/* One push wakes one taker; who leaves jobs behind must wake the next. */
+static void every_waiting_taker_gets_one_of_the_jobs_that_came_together(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        pthread_t takers[TAKERS];
+        atomic_store(&takers_waiting, 0);
+        for (int i = 0; i < TAKERS; i++)
+            assert_int_equal(pthread_create(&takers[i], NULL, take_one, NULL), 0);
+        while (atomic_load(&takers_waiting) < TAKERS)
+            sched_yield();
+        nanosleep(&(struct timespec){.tv_nsec = 500 * 1000}, NULL); /* into their wait */
+        push(0, TAKERS);
+        for (int i = 0; i < TAKERS; i++)
+            pthread_join(takers[i], NULL); /* for ever, if one was forgotten */
+    }
+}
+
 static void closing_wakes_every_waiting_taker(void **state)
 {
     (void)state;
@@ -284,6 +311,7 @@ int main(void)
         TEST(a_closed_queue_gives_out_what_is_left_and_then_nothing),
         TEST(a_queue_with_jobs_in_it_cannot_be_finished),
         TEST(every_job_of_many_threads_is_taken_once_and_in_order),
+        TEST(every_waiting_taker_gets_one_of_the_jobs_that_came_together),
         TEST(closing_wakes_every_waiting_taker),
         cmocka_unit_test(a_job_with_just_enough_time_left_is_taken_and_one_with_less_goes_home),
         cmocka_unit_test(a_job_that_its_loop_gave_up_goes_home_and_is_not_run),
