@@ -130,8 +130,8 @@ static int resolve(struct text item, const struct address *address, struct addri
 
 static int open_address(struct listeners *listeners, struct text item)
 {
-    struct address address;
-    struct addrinfo *infos;
+    struct address address = {0};
+    struct addrinfo *infos = NULL;
     int err = address_parse(item, &address);
     if (err == 0)
         err = resolve(item, &address, &infos);
