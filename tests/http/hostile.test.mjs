@@ -17,6 +17,7 @@ import {
   newOrder,
   newTenant,
   rawRequest,
+  run,
   sign,
   sleep,
   until,
@@ -467,11 +468,9 @@ async function roomForConnections(wanted) {
       .map(Number);
   const needed = wanted + DESCRIPTORS_BESIDE;
   const [soft, hard] = limit();
+  const raise = async (value) => (await run('prlimit', ['--pid', String(process.pid), `--nofile=${value}`])).code === 0;
   // Beyond the hard limit only root can go, and not everywhere.
-  if (soft < needed) {
-    await run('prlimit', ['--pid', String(process.pid), `--nofile=${Math.max(hard, needed)}`]);
-    await run('prlimit', ['--pid', String(process.pid), `--nofile=${Math.min(hard, needed)}:`]);
-  }
+  if (soft < needed && !(await raise(`${needed}:${Math.max(hard, needed)}`))) await raise(`${hard}:`);
   return Math.min(wanted, limit()[0] - DESCRIPTORS_BESIDE);
 }
 

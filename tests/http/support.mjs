@@ -228,6 +228,7 @@ export class RawSocket {
       socket.once('error', reject);
       socket.once('connect', () => {
         socket.off('error', reject);
+        socket.unref(); // one that a failed test left open must not keep the test process
         resolve(new RawSocket(socket));
       });
     });
@@ -319,11 +320,23 @@ export class Service {
     };
   }
 
+  #end;
+
+  get #handles() {
+    return [this.child, ...this.child.stdio];
+  }
+
+  /** How it ends: {code, signal}. */
+  get ended() {
+    for (const handle of this.#handles) handle.ref();
+    return this.#end;
+  }
+
   async #launch() {
     const [command, ...args] = [...LEASH, ...(this.wrap ?? []), COUNTERPART, 'serve'];
     this.child = start(command, args, { env: this.environment, cwd: ROOT });
     this.pid = this.child.pid;
-    this.ended = new Promise((resolve) => {
+    this.#end = new Promise((resolve) => {
       this.child.once('close', (code, signal) => resolve({ code, signal }));
     });
     this.child.stdout.on('data', (data) => {
@@ -332,8 +345,10 @@ export class Service {
     this.child.stderr.on('data', (data) => {
       this.log += data;
     });
+    // A test that failed and left it running must not keep the test process from its end.
+    for (const handle of this.#handles) handle.unref();
     let end;
-    this.ended.then((value) => {
+    this.#end.then((value) => {
       end = value;
     });
     await until('the service to be ready', async () => {
