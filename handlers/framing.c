@@ -22,8 +22,8 @@ static bool line_is_empty(struct text line)
 bool framing_is_ambiguous(struct text bytes)
 {
     int count = 0;
-    /* Starts behind the first line: the request line, or the one empty line that the parser lets
-     * pass before it; a request line in the second place has neither name. */
+    if (line_is_empty(bytes)) /* the parser lets one pass before the request line */
+        bytes = next_line(bytes);
     for (bytes = next_line(bytes); !line_is_empty(bytes); bytes = next_line(bytes)) {
         if (bytes.base[0] == 'c')
             count += text_starts_with(bytes, TEXT("content-length:"));

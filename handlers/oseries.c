@@ -59,6 +59,7 @@ struct payment {
     bool has_pin;
     struct budget_keys budget;
     bool is_throttled;
+    bool is_asked;   /* of committer or reader, and no answer told yet */
     bool is_holding; /* tokens of the budget, until it is known whether it was a miss */
     struct exchange_loop *loop;
     struct handlers *handlers;
@@ -102,11 +103,23 @@ static void tell_failure(struct exchange *exchange, const char *code, const char
     send_reply(exchange, &reply);
 }
 
+/* What was held can be had by whoever waits for it. */
+static bool settle(struct payment *payment, bool is_miss, enum budget_layer *tripped)
+{
+    payment->is_holding = false;
+    exchange_wake(payment->loop);
+    return budget_settle(payment->handlers->budget, &payment->budget, is_miss,
+                         payment->received_monotonic_us, tripped);
+}
+
 /* What could not be done. A look-up that went silent has moved nothing, so it is never
  * "unconfirmed". */
 static void tell_error(struct exchange *exchange, int err, bool is_money)
 {
-    const struct payment *payment = exchange->data;
+    struct payment *payment = exchange->data;
+    payment->is_asked = false;
+    if (payment->is_holding)
+        (void)settle(payment, false, NULL);
     log_event(LOG_WARNING, "payment_failed", LOG_INT("request_id", exchange->request_id),
               LOG_INT("tenant_id", exchange->tenant->tenant.id),
               LOG_TEXT("action", profile_action_name(payment->action)),
@@ -131,15 +144,6 @@ static void tell_outcome(struct exchange *exchange, const struct outcome *outcom
     text_buffer_init(&reply, text, sizeof(text));
     oseries_reply_outcome(&style, outcome, &reply);
     send_reply(exchange, &reply);
-}
-
-/* What was held can be had by whoever waits for it. */
-static bool settle(struct payment *payment, bool is_miss, enum budget_layer *tripped)
-{
-    payment->is_holding = false;
-    exchange_wake(payment->loop);
-    return budget_settle(payment->handlers->budget, &payment->budget, is_miss,
-                         payment->received_monotonic_us, tripped);
 }
 
 static void count_miss(struct exchange *exchange)
@@ -171,6 +175,7 @@ static void conclude(struct exchange *exchange, const struct outcome *decided)
 {
     struct payment *payment = exchange->data;
     struct outcome outcome = *decided;
+    payment->is_asked = false;
     if (is_hidden(payment, outcome.result))
         outcome.result = RESULT_NOT_FOUND;
     if (outcome.result == RESULT_NOT_FOUND)
@@ -208,7 +213,7 @@ static int look_task(struct job *job, struct store *store)
 
 static void submit_look(struct exchange *exchange, exchange_done_fn on_done)
 {
-    const struct payment *payment = exchange->data;
+    struct payment *payment = exchange->data;
     struct job *job = exchange_job(exchange, sizeof(struct look));
     struct look *look = (struct look *)(job + 1);
     look->tenant_id = exchange->tenant->tenant.id;
@@ -216,7 +221,9 @@ static void submit_look(struct exchange *exchange, exchange_done_fn on_done)
     if (payment->request.is_last4)
         memcpy(look->last4, payment->request.card.number, sizeof(look->last4));
     job->task = look_task;
+    payment->is_asked = true;
     exchange_submit_read(exchange, job, on_done);
+    payment->is_asked = !exchange->is_answered; /* answered already: the queue was full */
 }
 
 /* The PIN's hash depends on the card's index, which the last four digits do not give. */
@@ -274,8 +281,11 @@ static void fill_command(const struct exchange *exchange, const struct payment *
 static void submit_command(struct exchange *exchange)
 {
     struct job *job = exchange_job(exchange, 0);
-    fill_command(exchange, exchange->data, &job->command);
+    struct payment *payment = exchange->data;
+    fill_command(exchange, payment, &job->command);
+    payment->is_asked = true;
     exchange_submit_command(exchange, job, on_decided);
+    payment->is_asked = !exchange->is_answered; /* answered already: the queue was full */
 }
 
 static void on_card_found(struct exchange *exchange, const struct job *job)
@@ -361,8 +371,13 @@ static bool tell_hot_balance(struct exchange *exchange)
 static void on_payment_disposed(void *pooled)
 {
     struct payment *payment = pooled;
-    if (payment->is_holding) /* no answer: then nothing was learnt either */
-        (void)settle(payment, false, NULL);
+    enum budget_layer tripped;
+    /* Who does not stay for the answer pays as for a miss: what was decided shows elsewhere. */
+    if (payment->is_holding)
+        (void)settle(payment, payment->is_asked, &tripped);
+    else if (payment->is_asked)
+        (void)budget_take(payment->handlers->budget, &payment->budget,
+                          payment->received_monotonic_us, &tripped);
     seal_wipe(&payment->request, sizeof(payment->request));
 }
 

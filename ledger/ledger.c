@@ -28,19 +28,9 @@ static enum result guess(const struct command *command, const struct card *card)
                       command->pin_hash);
 }
 
-/*
- * A load of a card in use, its PIN not given. It may be the retry of the sale, which could not know
- * the PIN and must be answered as it was. All else about it is as unknown as a wrong PIN.
- */
-static bool may_repeat_sale(const struct command *command, const struct card *card)
-{
-    return command->action == ACTION_TOP_UP && !command->has_pin && !command->is_throttled &&
-           card->status != CARD_STOCK && card->has_pin;
-}
-
 bool ledger_knows(const struct command *command, const struct card *card)
 {
-    return guess(command, card) == RESULT_OK || may_repeat_sale(command, card);
+    return guess(command, card) == RESULT_OK;
 }
 
 static enum result decide_check_action(struct decision *decision)
@@ -135,11 +125,29 @@ static void decide_on_card(struct decision *decision)
     outcome_show_card(outcome, &decision->card->card);
 }
 
-static void decide_without_pin(struct decision *decision)
+/*
+ * The retry of what succeeded is answered also where a new request would not be: of the sale of a
+ * card, whose PIN nobody could know; and of a request with its PIN, which is not looked at, while
+ * the misses of others have used up the budget. Else the cashier waits, and pays twice.
+ */
+static bool may_be_answered_again(const struct decision *decision)
+{
+    const struct command *command = decision->command;
+    if (decision->card == NULL || rule_amount(command, false) != RESULT_OK)
+        return false;
+    if (!command->has_pin)
+        return command->action == ACTION_TOP_UP;
+    return decision->outcome->result == RESULT_THROTTLED;
+}
+
+static void decide_again_only(struct decision *decision)
 {
     const struct operation *earlier = NULL;
-    if (rule_amount(decision->command, false) != RESULT_OK ||
-        answer_once(decision, &earlier) != REPEAT_REPLAY || earlier->result != RESULT_OK)
+    if (!may_be_answered_again(decision) || answer_once(decision, &earlier) != REPEAT_REPLAY ||
+        earlier->result != RESULT_OK)
+        return;
+    bool is_sale = earlier->action == ACTION_TOP_UP && earlier->card_version_after == 1;
+    if (!decision->command->has_pin && !is_sale)
         return;
     outcome_show_card(decision->outcome, &decision->card->card);
     outcome_replay(decision->outcome, earlier);
@@ -147,13 +155,11 @@ static void decide_without_pin(struct decision *decision)
 
 static void decide(struct decision *decision)
 {
-    struct outcome *outcome = decision->outcome;
-    outcome->result = decide_before_identity(decision);
-    if (outcome->result == RESULT_OK)
+    decision->outcome->result = decide_before_identity(decision);
+    if (decision->outcome->result == RESULT_OK)
         decide_on_card(decision);
-    else if (outcome->result == RESULT_NOT_FOUND && decision->card != NULL &&
-             may_repeat_sale(decision->command, &decision->card->card))
-        decide_without_pin(decision);
+    else
+        decide_again_only(decision);
 }
 
 void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,

@@ -13,7 +13,8 @@
 
 /* Commands in one commit (COUNTERPART_BATCH_MAX may lower it). */
 #define BATCH_MAX 512
-/* Operations of one card on one order that a decision looks at, newest first. A sale that pays more
+/* Successful operations of one card on one order that a decision looks at (a top-up looks at
+ * top-ups only), newest first. A sale that pays more
  * often than this with one card does not exist; beyond it a refund sees only the newest. */
 #define ORDER_OPERATIONS_MAX 64
 /* Refusals of one card on one order that a decision looks at, newest first: for repetitions that
@@ -103,9 +104,9 @@ struct view {
 };
 
 /*
- * Does the requester know this card (and its PIN, where it needs one)? If not, the decision ends
- * there and needs no history: the store then loads none, so that an unknown number and a wrong PIN
- * take the same time.
+ * Does the requester know this card (and its PIN, where it needs one)? If not, the decision needs
+ * no recent charges: the store then looks for none, so that an unknown number and a wrong PIN take
+ * the same time.
  */
 bool ledger_knows(const struct command *command, const struct card *card);
 

@@ -9,10 +9,14 @@
 
 #include "base/banned.h"
 
-/* Operations without an order that one look-up reads before it filters them by site and register:
- * ten thousand charges of one card without an order are not a till's doing, and must not stop all
- * others. */
-#define NO_ORDER_REACH 1024
+/* Rows that one look-up of an order reads before it stops filtering: more charges of one card on
+ * one order, or without any, are not a till's doing, and must not stop all others. */
+#define ORDER_REACH 1024
+/* Without an order nothing older than this is asked for: the longest window of that kind (a tenant
+ * may set a day) is looked up first, this much more for clocks and queues. */
+#define NO_ORDER_SLACK_US (INT64_C(60) * 1000000)
+/* A card that is not there: its look-up costs what that of one that is there costs. */
+#define NO_CARD_ID (-1)
 /* Operations of one card that a refund without a known sale looks back over: more than ten a day
  * for the 90 days it may reach. By count, never by time alone: a clock may have jumped. */
 #define RECENT_REACH 1024
@@ -94,40 +98,48 @@ static bool is_of_register(const struct command *command, const struct operation
     return operation->site_id == command->site_id && operation->register_id == command->register_id;
 }
 
-/* How many rows one look-up may read, and how many of them it may keep. */
-struct reach {
-    int32_t rows_max;
-    int32_t added_max;
-};
+/* Which of the rows that the look-up gives does the command's decision want? */
+static bool is_wanted(const struct command *command, const struct operation *operation)
+{
+    if (command->order_id == 0 && !is_of_register(command, operation))
+        return false;
+    /* However many charges an order has, they do not hide what was loaded on it. */
+    return command->action != ACTION_TOP_UP || operation->action == ACTION_TOP_UP;
+}
 
-/* With an order: all that match. Without: only this register's. */
+static bool is_past(const struct command *command, const struct operation *operation)
+{
+    int64_t age_us = command->received_at_us - operation->created_at_us;
+    return command->order_id == 0 &&
+           age_us > command->policy.replay_window_no_order_us + NO_ORDER_SLACK_US;
+}
+
 static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
-                            const struct command *command, int32_t card, bool is_refused,
-                            struct reach reach)
+                            const struct command *command, int32_t card, bool is_refused)
 {
     sqlite3_stmt *statement;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_ORDER_OPERATIONS, &statement);
     if (err != 0)
         return err;
-    bool has_order = command->order_id != 0;
     struct binder binder = {.statement = statement};
     bind_int(&binder, command->tenant_id);
     bind_int(&binder, command->order_id);
     bind_int(&binder, is_refused);
-    bind_int(&binder, view->cards[card].card.id);
-    bind_int(&binder, has_order ? reach.added_max : reach.rows_max);
-    int32_t added = 0;
+    bind_int(&binder, card == VIEW_NONE ? NO_CARD_ID : view->cards[card].card.id);
+    bind_int(&binder, ORDER_REACH);
+    int32_t left = is_refused ? ORDER_REFUSALS_MAX : ORDER_OPERATIONS_MAX;
     bool has_row;
     err = sqlite_step(sqlite, statement, &has_row);
-    while (err == 0 && has_row && added < reach.added_max) {
+    while (err == 0 && has_row && left > 0) {
         struct operation operation;
         err = row_read_operation(statement, &operation);
-        if (err == 0 && (has_order || is_of_register(command, &operation))) {
+        if (err != 0 || is_past(command, &operation))
+            break;
+        if (is_wanted(command, &operation)) {
             view_add_operation(view, card, &operation);
-            added++;
+            left--;
         }
-        if (err == 0)
-            err = sqlite_step(sqlite, statement, &has_row);
+        err = sqlite_step(sqlite, statement, &has_row);
     }
     sqlite3_reset(statement);
     return err;
@@ -136,12 +148,8 @@ static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
 static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view,
                                   const struct command *command, int32_t card)
 {
-    int err = fetch_order_part(sqlite, view, command, card, false,
-                               (struct reach){NO_ORDER_REACH, ORDER_OPERATIONS_MAX});
-    if (err != 0)
-        return err;
-    return fetch_order_part(sqlite, view, command, card, true,
-                            (struct reach){NO_ORDER_REACH, ORDER_REFUSALS_MAX});
+    int err = fetch_order_part(sqlite, view, command, card, false);
+    return err != 0 ? err : fetch_order_part(sqlite, view, command, card, true);
 }
 
 static int fetch_order_is_known(struct store_sqlite *sqlite, const struct command *command,
@@ -246,10 +254,10 @@ static int fetch_history(struct store_sqlite *sqlite, struct view *view,
                          const struct scope *scope)
 {
     int err = 0;
-    if (scope->card == VIEW_NONE || !ledger_knows(command, &view->cards[scope->card].card))
-        return 0;
     if (keys->wants_order_operations)
         err = fetch_order_operations(sqlite, view, command, scope->card);
+    if (scope->card == VIEW_NONE || !ledger_knows(command, &view->cards[scope->card].card))
+        return err;
     if (err == 0 && keys->wants_recent_charges && !scope->order_is_known &&
         !sqlite->has_recent_charges[scope->card]) {
         err = fetch_recent_charges(sqlite, view, scope->card, keys->recent_since_us);

@@ -168,6 +168,8 @@ static void add_history(struct world *world, char *token)
             operation.register_id = value;
         else if (strcmp(name, "after") == 0)
             operation.balance_minor_after = value;
+        else if (strcmp(name, "version") == 0)
+            operation.card_version_after = value;
         else if (strcmp(name, "refused") == 0) {
             assert_true(find_result(text, &operation.result));
             operation.amount_minor = 0;
@@ -314,8 +316,11 @@ static void walk_line(char *line)
     each_word(&world, columns[4], set_command);
     world.scope.day = world.command.action == ACTION_REFUND ? 0 : VIEW_NONE;
     world.view.day_count = 1;
+    struct card card_before = world.view.cards[0].card;
     ledger_decide(&world.view, &world.scope, 0, &world.command, NOW_US, &world.outcome);
     assert_laws(&world);
+    if (world.scope.card != VIEW_NONE && world.view.transfer_count > 0) /* who moves it knows it */
+        assert_true(ledger_knows(&world.command, &card_before));
     each_word(&world, columns[5], expect);
     world_destroy(&world);
 }

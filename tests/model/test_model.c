@@ -347,6 +347,43 @@ static enum result model_state(const struct card *card, int32_t local_date)
     return card->expires_on != 0 && card->expires_on < local_date ? RESULT_EXPIRED : RESULT_OK;
 }
 
+static int model_transfers_before(int card, int event)
+{
+    int count = 0;
+    for (int i = 0; i < event; i++) {
+        const struct event *each = &model.events[i];
+        count += each->card == card && each->result == RESULT_OK && each->moved_minor > 0;
+    }
+    return count;
+}
+
+static void model_replay(int repeat, struct outcome *wanted)
+{
+    const struct event *earlier = &model.events[repeat];
+    *wanted = (struct outcome){.result = earlier->result,
+                               .is_replay = true,
+                               .operation_id = earlier->operation_id,
+                               .amount_minor = earlier->moved_minor,
+                               .balance_minor = earlier->balance_minor_after,
+                               .limit_minor = earlier->limit_minor};
+}
+
+/* Refused as a guess: the retry of a sale that could not know the PIN is answered all the same, and
+ * with a PIN that is not looked at the retry of anything that succeeded. */
+static void model_answer_again(const struct command *command, int card, struct outcome *wanted)
+{
+    bool is_late;
+    if (card < 0 || command->asked_minor <= 0)
+        return;
+    int repeat = model_repeat(command, card, &is_late);
+    if (repeat < 0 || model.events[repeat].result != RESULT_OK)
+        return;
+    bool is_sale = command->action == ACTION_TOP_UP && !command->has_pin &&
+                   model_transfers_before(card, repeat) == 0;
+    if (is_sale || (command->has_pin && wanted->result == RESULT_THROTTLED))
+        model_replay(repeat, wanted);
+}
+
 /* Answers one command from the list of events; appends an event unless it was a repeat or left no
  * trace. */
 static void model_decide(const struct command *command, int card, int64_t now_us,
@@ -355,12 +392,10 @@ static void model_decide(const struct command *command, int card, int64_t now_us
     struct event event = {.command = *command, .card = card, .at_us = now_us};
     bool is_late;
     *wanted = (struct outcome){.result = model_guess(command, card)};
-    /* A sale could not know the PIN; asked again in its window, it is answered again. */
-    bool is_unproven = wanted->result == RESULT_NOT_FOUND && card >= 0 && !command->has_pin &&
-                       command->action == ACTION_TOP_UP && command->asked_minor > 0;
-    int sold = is_unproven ? model_repeat(command, card, &is_late) : -1;
-    if (wanted->result != RESULT_OK && (sold < 0 || model.events[sold].result != RESULT_OK))
+    if (wanted->result != RESULT_OK) {
+        model_answer_again(command, card, wanted);
         return;
+    }
     if (command->asked_minor <= 0 && !model_was_sold(card)) {
         wanted->result = RESULT_NOT_FOUND;
         return;
@@ -372,13 +407,7 @@ static void model_decide(const struct command *command, int card, int64_t now_us
     }
     int repeat = model_repeat(command, card, &is_late);
     if (repeat >= 0) {
-        const struct event *earlier = &model.events[repeat];
-        *wanted = (struct outcome){.result = earlier->result,
-                                   .is_replay = true,
-                                   .operation_id = earlier->operation_id,
-                                   .amount_minor = earlier->moved_minor,
-                                   .balance_minor = earlier->balance_minor_after,
-                                   .limit_minor = earlier->limit_minor};
+        model_replay(repeat, wanted);
         return;
     }
     event.result =

@@ -454,8 +454,20 @@ static void no_number_of_refusals_hides_what_an_order_did(void **state)
     assert_int_equal(rows_card(rows, CARD_A).balance_minor, 6000);
 }
 
-/* Nor does it tell by its work, and so by its time, that a card exists. */
-static void who_does_not_know_the_pin_causes_no_history_to_be_read(void **state)
+/* Sixty-four charges of one order do not hide what was loaded on it. */
+static void no_number_of_charges_hides_what_was_loaded(void **state)
+{
+    struct rows *rows = rows_of(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, 12, 5000));
+    for (int32_t i = 0; i < ORDER_OPERATIONS_MAX + 5; i++)
+        rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, i + 1));
+    struct outcome again = rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, 12, 5000));
+    assert_int_equal(again.result, RESULT_ALREADY_LOADED);
+}
+
+/* Who does not know the card must not tell by his work, and so by its time, that it exists. */
+static void who_does_not_know_the_pin_causes_no_charges_to_be_looked_for(void **state)
 {
     struct rows *rows = rows_of(state);
     int64_t ids[8];
@@ -467,7 +479,7 @@ static void who_does_not_know_the_pin_causes_no_history_to_be_read(void **state)
     charge.has_pin = true;
     memset(charge.pin_hash, 1, sizeof(charge.pin_hash));
     rows_run(rows, charge);
-    struct keys keys = {.wants_order_operations = true, .wants_recent_charges = true};
+    struct keys keys = {.wants_recent_charges = true};
     assert_int_equal(fetch_ids(rows, &charge, keys, ids, 8), 1);
     charge.is_throttled = true;
     assert_int_equal(fetch_ids(rows, &charge, keys, ids, 8), 0);
@@ -1210,7 +1222,8 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(number_issued_twice_is_refused),
     TEST_CASE(order_operations_are_those_of_card_and_order),
     TEST_CASE(no_number_of_refusals_hides_what_an_order_did),
-    TEST_CASE(who_does_not_know_the_pin_causes_no_history_to_be_read),
+    TEST_CASE(no_number_of_charges_hides_what_was_loaded),
+    TEST_CASE(who_does_not_know_the_pin_causes_no_charges_to_be_looked_for),
     TEST_CASE(loaded_operation_has_all_its_fields),
     TEST_CASE(only_the_newest_operations_of_an_order_are_loaded),
     TEST_CASE(without_order_site_and_register_count),
