@@ -75,7 +75,7 @@ MUST_CHECK int store_add_site(struct store *store, struct site *site);
 MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id,
                                      const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                                      struct card *card);
-/* Bumped after a restore; part of every reference and of every hot-tier key. */
+/* Part of every reference, kept to tell restored stores apart; nothing raises it yet. */
 MUST_CHECK int store_generation(struct store *store, int64_t *generation);
 
 /* --- reading ---------------------------------------------------------------------------------- */
