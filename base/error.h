@@ -42,7 +42,19 @@
       false) /* a law of the schema refused the rows: a bug */                                     \
     X(ERR_COMMIT_UNKNOWN, "commit_unknown", false)                                                 \
     X(ERR_SCHEMA_TOO_NEW, "schema_too_new", false)                                                 \
-    X(ERR_SHUTTING_DOWN, "shutting_down", true)
+    X(ERR_SHUTTING_DOWN, "shutting_down", true)                                                    \
+    X(ERR_TIMED_OUT, "timed_out", true) /* no whole reply of the other side in time */             \
+    X(ERR_UNREACHABLE, "unreachable", true)                                                        \
+    X(ERR_CONNECTION_LOST, "connection_lost", true)                                                \
+    X(ERR_BAD_REPLY, "bad_reply", true) /* the other side's reply is not what it should be */      \
+    X(ERR_REFUSED, "refused", false)    /* the other side understood, and said no */               \
+    X(ERR_RATE_LIMITED, "rate_limited", true)                                                      \
+    X(ERR_NOT_CONNECTED, "not_connected", false) /* no grant, or it must be given again */         \
+    X(ERR_NO_APP, "no_app", false)               /* client id and secret were not set */           \
+    X(ERR_STALE, "stale", true)                  /* somebody else has written the row meanwhile */ \
+    X(ERR_LEASED, "leased", true)                /* another process is at it */                    \
+    X(ERR_BAD_TOKEN, "bad_token", false)         /* a token of ours: forged or malformed */        \
+    X(ERR_EXPIRED, "expired", false)             /* a token of ours that was good once */
 
 enum error {
     ERR_OK = 0,

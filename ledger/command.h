@@ -18,6 +18,7 @@ struct policy {
     int64_t refund_max_minor;              /* one refund without a known sale; 0: none is given */
     int64_t refund_register_day_max_minor; /* such refunds per register and local date; 0: none is
                                               given */
+    bool top_up_is_held;                   /* a load moves when its order completes, not at once */
     int64_t replay_window_us;              /* with an order id; default 90 s */
     int64_t replay_window_no_order_us;     /* without; default 15 s */
 };
@@ -46,6 +47,8 @@ struct command {
     enum action action; /* not ACTION_VOID */
     int64_t tenant_id;
     int64_t order_id;
+    int64_t refunded_order_id; /* ACTION_REFUND: the sale that order_id gives back, as the API told;
+                                  0: not known */
     int64_t site_id;
     int64_t register_id;
     uint8_t card_index[CARD_INDEX_BYTES];

@@ -37,12 +37,15 @@ typedef void (*job_return_fn)(struct job *job);
 /* A task of its own instead of a command: runs on the worker's thread with its store. Returns 0 or
  * ERR_*. */
 typedef int (*job_task_fn)(struct job *job, struct store *store);
+/* For the outbound thread: starts what ends later, there, by job_end. */
+typedef void (*job_begin_fn)(struct job *job);
 
 struct job {
     _Atomic(enum job_state) state;
     int64_t deadline_us; /* monotonic */
     job_return_fn give_back;
-    job_task_fn task; /* NULL: a command for the committer */
+    job_task_fn task;   /* NULL: a command for the committer */
+    job_begin_fn begin; /* on the outbound thread only */
     struct command command;
     struct outcome outcome; /* valid when DONE and error is 0 */
     int error;              /* ERR_* */

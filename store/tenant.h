@@ -22,6 +22,17 @@ enum signature_mode {
     SIGNATURE_OFF = 2,
 };
 
+/* How request bodies are read. Stored as these numbers. */
+enum body_format {
+    BODY_ANY = 0, /* the first visible byte decides */
+    BODY_JSON = 1,
+    BODY_FORM = 2,
+};
+
+#define TENANT_STATUSES_MAX 60 /* "400,401,403,404,422" */
+#define TENANT_TOPICS_MAX 400  /* "orders/completed,orders/deleted" */
+#define TENANT_LABEL_MAX 32
+
 struct tenant {
     int64_t id;
     char name[TENANT_NAME_MAX + 1];
@@ -43,6 +54,24 @@ struct tenant {
     char card_prefix[TENANT_PREFIX_MAX + 1];
     char profile[33]; /* name of the request/reply profile; "default" */
     struct policy policy;
+    /* Choices where no public text says how registers and API behave (protocol o-series 12). */
+    int32_t refusal_status; /* HTTP status of a business refusal */
+    enum body_format body_format;
+    int64_t deadline_us;  /* a register is answered by then */
+    bool payment_is_ours; /* we add the payment to the order, the register does not */
+    char payment_refusals[TENANT_STATUSES_MAX + 1]; /* API statuses that are final for a payment */
+    char webhook_topics[TENANT_TOPICS_MAX + 1];     /* registered when the tenant connects */
+    int64_t token_refresh_us;                       /* refresh at least this often */
+    bool discount_is_on_line;                       /* rewards change a line, not the order */
+    /* Loyalty. */
+    bool search_is_on, rewards_is_on, redeem_is_on;
+    enum signature_mode loyalty_signature_mode; /* of customer-search, reward-lookup, redeem */
+    int64_t earn_milli;                         /* points per 1000 currency units */
+    char points_label[TENANT_LABEL_MAX + 1];
+    int32_t points_expire_days; /* without earning or spending; 0: never */
+    bool burn_is_on_complete;   /* points are burned when the order completes, not at once */
+    int64_t reservation_max_us; /* open so long without an end of its order: returned */
+    int64_t redeem_token_us;    /* how long a redeem_url is good */
 };
 
 struct site {

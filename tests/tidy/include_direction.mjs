@@ -5,10 +5,11 @@ import { FOLDERS } from "./source.mjs";
 const WRAPPERS = [
   { header: /^h2o(\/|\.h$)/, files: /^(handlers|service)\/|^tests\/(handlers|bench|fuzz|service)\// },
   { header: /^json-c\//, files: /^tests\/fuzz\// },
-  { header: /^glib(\/|\.h$)/, files: /^base\/clock\.c$/ },
+  { header: /^glib(\/|\.h$)/, files: /^base\/(clock|fold)\.c$/ },
   { header: /^sqlite3\.h$/, files: /^store\/sqlite[a-z0-9_]*\.[ch]$|^tests\/(store|service)\// },
   { header: /^openssl\//, files: /^base\/(seal|id)\.c$|^service\/tls\.[ch]$/ },
-  { header: /^curl\//, files: /^(service|mocks\/[a-z]+)\/[a-z0-9_]+\.c$/ },
+  { header: /^curl\//, files: /^(service|mocks\/[a-z]+)\/[a-z0-9_]+\.c$|^runtime\/outbound\.c$/ },
+  { header: /^jwt\.h$/, files: /^oauth\/jwt\.c$|^tests\/oauth\// },
   { header: /^cmocka\.h$/, files: /^tests\// },
 ];
 // The C library, POSIX and Linux: what needs no wrapper.

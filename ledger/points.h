@@ -1,0 +1,174 @@
+/*
+ * Points: what a member has earned and may spend. The same laws as for money (1, 2, 4, 5, 6, 8),
+ * kept apart from it: whole points, one account a member, decided one command at a time by a pure
+ * function over the few rows that it needs.
+ *
+ * Spending takes two steps, because the reward changes an order at Lightspeed in between: points
+ * are reserved, the order is changed, then the points are burned or returned.
+ */
+#ifndef COUNTERPART_LEDGER_POINTS_H
+#define COUNTERPART_LEDGER_POINTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POINTS_MAX INT64_C(1000000000000) /* of one member: sums stay far inside int64_t */
+#define POINTS_TOKEN_CHARS 32             /* id of the one-time token (oauth/jwt.h) */
+#define POINTS_EARN_MILLI_MAX 1000000     /* 1000 points per currency unit */
+
+/* Stored as these numbers. */
+enum points_cause {
+    POINTS_CAUSE_GRANT = 1,  /* by the merchant: an opening balance, goodwill, a correction */
+    POINTS_CAUSE_EARN = 2,   /* answers an order: once per order */
+    POINTS_CAUSE_UNEARN = 3, /* answers a refund order: once per order */
+    POINTS_CAUSE_BURN = 4,   /* answers a reservation: once */
+    POINTS_CAUSE_RETURN = 5, /* a burned reservation whose order was deleted: once */
+    POINTS_CAUSE_EXPIRE = 6,
+};
+
+/* Law 6. Stored as these numbers. reserved -> applied | burned | returned; applied -> burned |
+ * returned. */
+enum reservation_state {
+    RESERVATION_NONE = 0,     /* not a row */
+    RESERVATION_RESERVED = 1, /* the order is being changed, or it is not known whether it was */
+    RESERVATION_APPLIED = 2,  /* the order is changed; burned when it completes (tenant setting) */
+    RESERVATION_BURNED = 3,
+    RESERVATION_RETURNED = 4,
+};
+
+struct reservation {
+    int64_t id; /* also the mark in the order's notes: "CP-R<id>" */
+    int64_t tenant_id;
+    int64_t member_id;
+    int64_t reward_id;
+    char token_id[POINTS_TOKEN_CHARS + 1];
+    int64_t order_id;
+    int64_t site_id;
+    int64_t points;
+    enum reservation_state state;
+    bool is_unsure; /* RESERVED: a change was sent and no reply came; it may still arrive */
+    char reason[121];
+    int64_t created_at_us;
+    int64_t changed_at_us;
+};
+
+struct points_account { /* the part of a member's row that moves */
+    int64_t member_id;
+    int64_t points;      /* all, the held included */
+    int64_t points_held; /* sum of the RESERVED and APPLIED */
+    int64_t version;     /* number of entries */
+    int64_t last_entry_id;
+    int64_t active_at_us; /* last earned or burned: expiry counts from here */
+    bool is_active;
+};
+
+struct points_entry { /* insert-only */
+    int64_t id;
+    int64_t tenant_id;
+    int64_t member_id;
+    int64_t version;
+    enum points_cause cause;
+    int64_t points; /* signed, not 0 */
+    int64_t points_after;
+    int64_t order_id;       /* EARN, UNEARN; else 0 */
+    int64_t reservation_id; /* BURN, RETURN; else 0 */
+    int64_t previous_entry_id;
+    int64_t created_at_us;
+};
+
+enum points_action {
+    POINTS_GRANT,
+    POINTS_EARN,
+    POINTS_UNEARN,
+    POINTS_RESERVE,
+    POINTS_MARK_UNSURE, /* the change was sent, no reply came */
+    POINTS_APPLY,
+    POINTS_BURN,
+    POINTS_RETURN, /* of what is open; of what is burned only when is_order_deleted */
+    POINTS_EXPIRE,
+};
+
+/* POINTS_RESULT_LIST: in order of precedence. X(symbol, wire name). */
+#define POINTS_RESULT_LIST(X)                                                                      \
+    X(POINTS_OK, "ok")                                                                             \
+    X(POINTS_NOT_FOUND, "not_found")       /* no such member, reward or reservation */             \
+    X(POINTS_INACTIVE, "inactive")         /* member switched off */                               \
+    X(POINTS_ALREADY_DONE, "already_done") /* earn, unearn, burn, return: was done; a replay */    \
+    X(POINTS_OTHER_ORDER, "other_order")   /* reserve: the token is used for another order */      \
+    X(POINTS_UNDER_WAY, "under_way")       /* reserve: this very redemption is not settled */      \
+    X(POINTS_ORDER_BUSY, "order_busy")     /* reserve: another reward is being put on the order */ \
+    X(POINTS_BAD_AMOUNT, "bad_amount")     /* not positive, or too large */                        \
+    X(POINTS_NOT_ENOUGH, "not_enough")                                                             \
+    X(POINTS_WRONG_STATE, "wrong_state") /* the reservation cannot move there (law 6) */           \
+    X(POINTS_NOTHING, "nothing")         /* earn, unearn, expire: comes to no points */
+
+enum points_result {
+#define X(symbol, name) symbol,
+    POINTS_RESULT_LIST(X)
+#undef X
+};
+const char *points_result_name(enum points_result result);
+
+struct points_command {
+    enum points_action action;
+    int64_t tenant_id;
+    int64_t member_id;                     /* GRANT, EARN, UNEARN, RESERVE, EXPIRE */
+    int64_t points;                        /* GRANT (signed), EARN, UNEARN, RESERVE */
+    int64_t order_id;                      /* EARN, UNEARN, RESERVE */
+    int64_t site_id;                       /* RESERVE */
+    int64_t reward_id;                     /* RESERVE */
+    char token_id[POINTS_TOKEN_CHARS + 1]; /* RESERVE */
+    int64_t reservation_id;                /* MARK_UNSURE, APPLY, BURN, RETURN */
+    bool is_order_deleted;                 /* RETURN */
+    int64_t inactive_since_us;             /* EXPIRE: only when account.active_at_us is before it */
+    char reason[121];
+};
+
+/* The rows one command may need; has_* false: there is none. Filled by the store. */
+struct points_view {
+    bool has_account;
+    struct points_account account;
+    bool has_reservation; /* RESERVE: of this token, not returned; else: reservation_id */
+    struct reservation reservation;
+    bool order_is_busy;    /* RESERVE: another reservation of the order is RESERVED */
+    bool order_is_counted; /* EARN, UNEARN: has this order such an entry already? */
+    int64_t next_entry_id;
+    int64_t next_reservation_id;
+};
+
+/* What changed; the store writes it. */
+struct points_changes {
+    bool account_is_changed; /* view->account is its new state */
+    int64_t version_before;
+    bool has_entry;
+    struct points_entry entry;
+    bool reservation_is_new, reservation_is_changed; /* view->reservation is its new state */
+    enum reservation_state state_before;
+};
+
+struct points_outcome {
+    enum points_result result;
+    struct points_account account; /* after; zeroed when there is none */
+    struct reservation reservation;
+};
+
+/* May a reservation move so? The one table (law 6). */
+bool reservation_may_move(enum reservation_state from, enum reservation_state to);
+
+/* Points for an amount: amount_minor * earn_milli / 1000 / 10^exponent, rounded down; 0 for amounts
+ * that are not positive; at most POINTS_MAX. */
+int64_t points_for_amount(int64_t amount_minor, int exponent, int64_t earn_milli);
+
+/*
+ * Decide one command. Pure; cannot fail.
+ *
+ * RESERVE  the same token and order while RESERVED: POINTS_UNDER_WAY with that reservation (the
+ *          caller looks at the order and settles it); APPLIED or BURNED: POINTS_ALREADY_DONE;
+ *          another order: POINTS_OTHER_ORDER. A returned one does not count: its token is free.
+ * UNEARN   takes what is there down to what is held, and no further (law 4).
+ * RETURN   of a burned one: gives the points back by an entry of its own; the state stays BURNED.
+ */
+void points_decide(struct points_view *view, const struct points_command *command, int64_t now_us,
+                   struct points_changes *changes, struct points_outcome *outcome);
+
+#endif

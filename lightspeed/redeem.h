@@ -1,0 +1,77 @@
+/*
+ * Redemption: points are reserved, the order is changed through the API, the points are burned, and
+ * only then is the register answered; all inside its deadline. On the outbound thread.
+ *
+ * Whether a change was made is never guessed: it carries a mark ("CP-R42") in the notes of the order
+ * or line, and an order without reply is read back. Mark there: burn. Change refused, or never sent:
+ * return. No reply and no mark: the change may still arrive, so the points stay reserved, the
+ * register is told success:false, and redeem_settle looks again until two reads REDEEM_SETTLE_US
+ * apart agree.
+ */
+#ifndef COUNTERPART_LIGHTSPEED_REDEEM_H
+#define COUNTERPART_LIGHTSPEED_REDEEM_H
+
+#include "lightspeed/oseries_api.h"
+#include "store/member.h"
+
+#define REDEEM_SETTLE_US (INT64_C(60) * 1000000)
+#define REDEEM_SENTENCE_MAX 160
+
+struct redeem;
+struct redeem_config {
+    struct outbound *outbound;
+    struct committer *committer;
+    struct reader *reader;
+    struct directory *directory;
+    struct oseries_api *api;
+    int64_t settle_us; /* REDEEM_SETTLE_US; tests shorten it (COUNTERPART_REDEEM_SETTLE_S) */
+};
+/* Open reservations found in the store are settled first. */
+MUST_CHECK int redeem_create(const struct redeem_config *config, struct redeem **redeem);
+void redeem_destroy(struct redeem *redeem); /* after outbound_stop; accepts NULL */
+
+/* The extra bytes of its job. */
+struct redemption {
+    struct redeem *redeem;
+    int64_t tenant_id, member_id, reward_id; /* of the verified token */
+    char token_id[POINTS_TOKEN_CHARS + 1];
+    int64_t order_id, site_id;
+    int64_t deadline_us; /* monotonic: job_end by then */
+    /* out */
+    bool is_redeemed;
+    enum points_result result;              /* when the points said no */
+    char sentence[REDEEM_SENTENCE_MAX + 1]; /* for the cashier; empty on success */
+};
+/* job_begin_fn (exchange_submit_outbound). job->error 0: is_redeemed and sentence say what came of
+ * it; else ERR_* and nothing was reserved, or it is settled later. */
+void redeem_begin(struct job *job);
+
+/* What a reward does to an order: pure. */
+enum reward_step {
+    STEP_NONE,      /* cannot be done: problem says why */
+    STEP_PUT_ORDER, /* order_change */
+    STEP_PUT_LINE,
+    STEP_POST_LINE,
+};
+struct reward_plan {
+    enum reward_step step;
+    int64_t line_number;
+    int64_t product_id;
+    bool has_ppm, has_fixed;
+    int64_t price_variation_ppm, price_fixed_variation_minor;
+    char notes[ORDER_NOTES_MAX + 1]; /* the old ones and the mark */
+    const char *problem;
+};
+/*
+ * Money off: price_fixed_variation of the order, added to what is there; where the order has a
+ * percentage already, or discount_is_on_line, of the dearest line that can bear it. Percent off:
+ * price_variation, or the amount it comes to (rounded down) where the order has a fixed variation.
+ * Product: a new line with its price taken off. Never below zero.
+ */
+void reward_plan_make(const struct reward *reward, const struct reservation *reservation,
+                      const struct oseries_order *order, bool discount_is_on_line,
+                      struct reward_plan *plan);
+/* Has the reservation's change been made to this order? */
+bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order);
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * The refresh-token manager (design section 8). Lives on the outbound thread; what other threads
+ * may call is said where it is declared. One per process.
+ *
+ *     start -> Lightspeed's consent page -> callback -> exchange -> GET /companies/me -> bound
+ *
+ * A grant is refreshed at 75 % of its access token's life and at least once per
+ * tenant.token_refresh_us; at most one refresh of a grant is in flight, in this process by the
+ * grant's own queue, across processes by a lease row. The new pair is written before it is used.
+ */
+#ifndef COUNTERPART_OAUTH_OAUTH_H
+#define COUNTERPART_OAUTH_OAUTH_H
+
+#include "oauth/jwt.h"
+#include "runtime/directory.h"
+#include "runtime/errand.h"
+#include "store/grant.h"
+
+#define OAUTH_URL_MAX 512
+#define OAUTH_CODE_MAX 512
+#define OAUTH_SENTENCE_MAX 200
+#define OAUTH_HTTP_TIMEOUT_US (INT64_C(10) * 1000000)
+#define OAUTH_LEASE_US (3 * OAUTH_HTTP_TIMEOUT_US) /* design section 8: at least 3 x the time-out */
+#define OAUTH_STATE_LIFE_US (INT64_C(10) * 60 * 1000000)
+
+struct oauth;
+struct oauth_config {
+    struct outbound *outbound;
+    struct committer *committer;
+    struct reader *reader;
+    struct directory *directory;
+    const struct token_keys *keys;
+    struct id_source random;
+    const char *authorize_url; /* COUNTERPART_OSERIES_AUTHORIZE_URL */
+    const char *token_url;     /* COUNTERPART_OSERIES_TOKEN_URL */
+    const char *api_url;       /* COUNTERPART_OSERIES_API_URL */
+    const char *public_url;    /* the callback is public_url/oauth/callback */
+};
+
+/* Loads application and grants from store (a reader's or the writer's, before the threads start),
+ * and schedules their refreshes on the outbound thread. A lease left by a process of this data
+ * folder that died is taken over at once. */
+MUST_CHECK int oauth_create(const struct oauth_config *config, struct store *store,
+                            struct oauth **oauth);
+/* After outbound_stop. accepts NULL */
+void oauth_destroy(struct oauth *oauth);
+
+/* --- any thread -------------------------------------------------------------------------------- */
+
+/* Where to send the merchant's browser. errors: ERR_NO_APP; ERR_NO_MEMORY. */
+MUST_CHECK int oauth_append_authorize_url(struct oauth *oauth, int64_t tenant_id, int64_t now_us,
+                                          struct text_buffer *url);
+
+/* What an exchange, refresh or revocation came to; the extra bytes of its job. */
+struct oauth_task {
+    struct oauth *oauth;
+    int64_t tenant_id;
+    char code[OAUTH_CODE_MAX + 1]; /* exchange only */
+    /* out */
+    int64_t company_id;
+    char sentence[OAUTH_SENTENCE_MAX + 1]; /* why it failed and what to do, for people */
+};
+/* job_begin_fn for jobs whose extra bytes are a struct oauth_task (exchange_submit_outbound).
+ * job->error: 0; ERR_NO_APP; ERR_REFUSED (bad code, wrong client, grant not renewable);
+ * ERR_ALREADY_EXISTS (the company is another tenant's); ERR_NOT_CONNECTED; ERR_TIMED_OUT,
+ * ERR_UNREACHABLE, ERR_BAD_REPLY; the store's own. */
+void oauth_begin_exchange(struct job *job);
+void oauth_begin_refresh(struct job *job);
+void oauth_begin_revoke(struct job *job);
+void oauth_begin_basic(struct job *job); /* connect with client id and secret, for development */
+/* Read the application anew (counterpart app set). */
+void oauth_begin_reload_app(struct job *job);
+
+/* For people and for metrics: a copy of what is known, without tokens. */
+struct oauth_status {
+    int64_t tenant_id;
+    enum app_surface surface;
+    enum grant_kind kind;
+    enum grant_status status;
+    int64_t company_id;
+    int64_t connected_at_us, refreshed_at_us, expires_at_us, failed_at_us;
+    int32_t failures;
+    uint64_t refreshes; /* by this process */
+    bool is_alarming;   /* act now: reconnect required, or refreshes have failed for a quarter of
+                           the life that is left when they are due */
+    char reason[GRANT_REASON_MAX + 1];
+};
+typedef void (*oauth_status_fn)(void *context, const struct oauth_status *status);
+void oauth_each_status(struct oauth *oauth, oauth_status_fn each,
+                       void *context); /* locked: short */
+MUST_CHECK bool oauth_has_app(struct oauth *oauth);
+
+/* --- the outbound thread (lightspeed/) ---------------------------------------------------------- */
+
+struct oauth_access {
+    enum grant_kind kind;
+    const char *authorization; /* "Bearer ..." or "Basic ..."; good for the call only */
+    int64_t version;           /* of the token: tells whether somebody has refreshed it since */
+    int64_t company_id;
+};
+/* err 0, or ERR_NOT_CONNECTED, ERR_NO_APP, ERR_TIMED_OUT (of the refresh), ... ; access is NULL then. */
+typedef void (*oauth_access_fn)(void *context, int err, const struct oauth_access *access);
+/* A token to call the API with; waits for a refresh when the one there has expired. May call back
+ * at once. */
+void oauth_acquire(struct oauth *oauth, int64_t tenant_id, oauth_access_fn fn, void *context);
+/* The API refused the token of stale_version: refresh it, unless that was done since. Joins a
+ * refresh that is in flight. */
+void oauth_renew(struct oauth *oauth, int64_t tenant_id, int64_t stale_version, oauth_access_fn fn,
+                 void *context);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * The outbound thread: libcurl multi, timers, and a mailbox. Whatever talks to Lightspeed (oauth/,
+ * lightspeed/) runs on this one thread and therefore needs no locks; it never waits for anything:
+ * not for a reply, not for the store.
+ *
+ * It is also a worker like the committer: exchanges hand it jobs (runtime/job.h) whose begin
+ * function starts something and whose end comes later, by job_end.
+ */
+#ifndef COUNTERPART_RUNTIME_OUTBOUND_H
+#define COUNTERPART_RUNTIME_OUTBOUND_H
+
+#include "base/text.h"
+#include "runtime/job.h"
+
+#define OUTBOUND_QUEUE_MAX 4096 /* jobs and calls in the mailbox; beyond it ERR_QUEUE_FULL */
+#define OUTBOUND_REPLY_MAX (256 * 1024) /* a full order of 200 lines has some 80 KiB */
+#define OUTBOUND_HEADERS_MAX 8
+#define OUTBOUND_IN_FLIGHT_MAX 256 /* requests at libcurl; more wait their turn, oldest first */
+
+struct outbound;
+
+/* Starts the thread. */
+MUST_CHECK int outbound_create(struct outbound **outbound);
+/* Ends every request with ERR_SHUTTING_DOWN, runs what is in the mailbox, joins the thread; later
+ * jobs and calls get ERR_SHUTTING_DOWN. */
+void outbound_stop(struct outbound *outbound);    /* accepts NULL */
+void outbound_destroy(struct outbound *outbound); /* accepts NULL */
+
+/* --- from any thread -------------------------------------------------------------------------- */
+
+/* job->begin is called on the outbound thread when the job could be taken (job_take). Takes
+ * ownership on success. errors: ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays the caller's. */
+MUST_CHECK int outbound_submit(struct outbound *outbound, struct job *job);
+
+/* A message: fn(context) on the outbound thread, in order. Memory of the message is the caller's
+ * and must live until it has run; it is not bounded, for it brings back what was under way. */
+typedef void (*outbound_fn)(void *context);
+struct outbound_message {
+    outbound_fn fn;
+    void *context;
+    struct outbound_message *next; /* the mailbox's */
+};
+void outbound_post(struct outbound *outbound, struct outbound_message *message);
+
+/* --- on the outbound thread ------------------------------------------------------------------- */
+
+/* fn(context) once, not before due. The timer's memory is the caller's until it has run or was
+ * cancelled. Setting one that is set moves it. */
+struct outbound_timer {
+    int64_t due_us; /* monotonic */
+    outbound_fn fn;
+    void *context;
+    bool is_set;
+    struct outbound_timer *next; /* the thread's, by due_us */
+};
+void outbound_set_timer(struct outbound *outbound, struct outbound_timer *timer, int64_t due_us,
+                        outbound_fn fn, void *context);
+void outbound_cancel_timer(struct outbound *outbound, struct outbound_timer *timer);
+
+struct outbound_request {
+    const char *method;                        /* "GET", "POST", "PUT", "DELETE" */
+    const char *url;                           /* http:// or https:// */
+    const char *headers[OUTBOUND_HEADERS_MAX]; /* "name: value"; NULL at the end */
+    struct text body;    /* copied; sent when its length is not 0 or the method is POST or PUT */
+    int64_t deadline_us; /* monotonic */
+};
+
+struct outbound_reply {
+    /* 0: a whole HTTP reply came, whatever its status. ERR_TIMED_OUT, ERR_UNREACHABLE (no
+     * connection was made), ERR_CONNECTION_LOST (it ended before the reply was whole), ERR_TOO_LARGE,
+     * ERR_SHUTTING_DOWN, ERR_NO_MEMORY. */
+    int error;
+    bool was_sent; /* the other side may have acted on it: false only when that is certain */
+    int status;
+    struct text body;
+    struct text location;    /* headers; empty when absent */
+    struct text next_page;   /* X-Next-Page */
+    struct text retry_after; /* Retry-After */
+    struct text ratelimit_limit, ratelimit_remaining, ratelimit_reset; /* X-Ratelimit-* */
+};
+/* reply and its texts are good for the call only. */
+typedef void (*outbound_done_fn)(void *context, const struct outbound_reply *reply);
+
+/*
+ * Send a request. Redirects are not followed: who follows one decides what it carries. Neither
+ * bodies nor Authorization are ever logged.
+ *
+ * ownership  request is copied. on_done is called exactly once, later, never from inside the call.
+ */
+void outbound_send(struct outbound *outbound, const struct outbound_request *request,
+                   outbound_done_fn on_done, void *context);
+
+struct outbound_counters {
+    uint64_t requests, failures, timeouts;
+    int32_t in_flight, waiting;
+};
+void outbound_read_counters(struct outbound *outbound, struct outbound_counters *counters);
+
+#endif
