@@ -144,7 +144,10 @@ void column_blob(struct columns *columns, void *out, size_t size);
     "sites_must_be_mapped, last4_is_accepted, amounts_are_strings, card_prefix, profile, "         \
     "partial_is_allowed, balance_max_minor, load_day_max_minor, uses_hour_max, "                   \
     "refund_max_minor, refund_register_day_max_minor, replay_window_us, "                          \
-    "replay_window_no_order_us"
+    "replay_window_no_order_us, top_up_is_held, refusal_status, body_format, deadline_us, "        \
+    "payment_is_ours, payment_refusals, webhook_topics, token_refresh_us, discount_is_on_line, "   \
+    "search_is_on, rewards_is_on, redeem_is_on, loyalty_signature_mode, earn_milli, "              \
+    "points_label, points_expire_days, burn_is_on_complete, reservation_max_us, redeem_token_us"
 #define SITE_FIELDS "tenant_id, name, oseries_site, zone"
 
 /* errors  ERR_STORE_CORRUPT. */

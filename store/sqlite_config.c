@@ -62,6 +62,33 @@ static void bind_policy(struct binder *binder, const struct policy *policy)
     bind_int(binder, policy->refund_register_day_max_minor);
     bind_int(binder, policy->replay_window_us);
     bind_int(binder, policy->replay_window_no_order_us);
+    bind_int(binder, policy->top_up_is_held);
+}
+
+static void bind_choices(struct binder *binder, const struct tenant *tenant)
+{
+    bind_int(binder, tenant->refusal_status);
+    bind_int(binder, tenant->body_format);
+    bind_int(binder, tenant->deadline_us);
+    bind_int(binder, tenant->payment_is_ours);
+    bind_text(binder, tenant->payment_refusals);
+    bind_text(binder, tenant->webhook_topics);
+    bind_int(binder, tenant->token_refresh_us);
+    bind_int(binder, tenant->discount_is_on_line);
+}
+
+static void bind_loyalty(struct binder *binder, const struct tenant *tenant)
+{
+    bind_int(binder, tenant->search_is_on);
+    bind_int(binder, tenant->rewards_is_on);
+    bind_int(binder, tenant->redeem_is_on);
+    bind_int(binder, tenant->loyalty_signature_mode);
+    bind_int(binder, tenant->earn_milli);
+    bind_text(binder, tenant->points_label);
+    bind_int(binder, tenant->points_expire_days);
+    bind_int(binder, tenant->burn_is_on_complete);
+    bind_int(binder, tenant->reservation_max_us);
+    bind_int(binder, tenant->redeem_token_us);
 }
 
 /* TENANT_FIELDS. secrets must live until the statement has run. */
@@ -92,6 +119,8 @@ static void bind_tenant(struct binder *binder, const struct seal *seal, const st
     bind_text(binder, tenant->card_prefix);
     bind_text(binder, tenant->profile);
     bind_policy(binder, &tenant->policy);
+    bind_choices(binder, tenant);
+    bind_loyalty(binder, tenant);
 }
 
 static void read_policy(struct columns *columns, struct policy *policy)
@@ -104,6 +133,34 @@ static void read_policy(struct columns *columns, struct policy *policy)
     policy->refund_register_day_max_minor = column_int(columns);
     policy->replay_window_us = column_int(columns);
     policy->replay_window_no_order_us = column_int(columns);
+    policy->top_up_is_held = column_bool(columns);
+}
+
+static void read_choices(struct columns *columns, struct tenant *tenant)
+{
+    tenant->refusal_status = column_int32(columns);
+    tenant->body_format = (enum body_format)column_enum(columns, BODY_ANY, BODY_FORM);
+    tenant->deadline_us = column_int(columns);
+    tenant->payment_is_ours = column_bool(columns);
+    column_text(columns, tenant->payment_refusals, sizeof(tenant->payment_refusals));
+    column_text(columns, tenant->webhook_topics, sizeof(tenant->webhook_topics));
+    tenant->token_refresh_us = column_int(columns);
+    tenant->discount_is_on_line = column_bool(columns);
+}
+
+static void read_loyalty(struct columns *columns, struct tenant *tenant)
+{
+    tenant->search_is_on = column_bool(columns);
+    tenant->rewards_is_on = column_bool(columns);
+    tenant->redeem_is_on = column_bool(columns);
+    tenant->loyalty_signature_mode =
+        (enum signature_mode)column_enum(columns, SIGNATURE_ENFORCE, SIGNATURE_OFF);
+    tenant->earn_milli = column_int(columns);
+    column_text(columns, tenant->points_label, sizeof(tenant->points_label));
+    tenant->points_expire_days = column_int32(columns);
+    tenant->burn_is_on_complete = column_bool(columns);
+    tenant->reservation_max_us = column_int(columns);
+    tenant->redeem_token_us = column_int(columns);
 }
 
 static void read_switches(struct columns *columns, struct tenant *tenant)
@@ -140,6 +197,8 @@ static int read_tenant(sqlite3_stmt *statement, const struct seal *seal, struct 
     column_text(&columns, tenant->card_prefix, sizeof(tenant->card_prefix));
     column_text(&columns, tenant->profile, sizeof(tenant->profile));
     read_policy(&columns, &tenant->policy);
+    read_choices(&columns, tenant);
+    read_loyalty(&columns, tenant);
     if (err == 0)
         err = token_err != 0 ? token_err : previous_err;
     return err == 0 && columns.is_bad ? ERR_STORE_CORRUPT : err;

@@ -74,6 +74,16 @@ struct tenant {
     int64_t redeem_token_us;    /* how long a redeem_url is good */
 };
 
+/* What a tenant starts with where nobody has said otherwise: for struct initializers. */
+#define TENANT_CHOICES                                                                             \
+    .refusal_status = 200, .deadline_us = COMMAND_WAIT_MAX_US,                                     \
+    .payment_refusals = "400,401,403,404,422",                                                     \
+    .webhook_topics = "orders/completed,orders/deleted",                                           \
+    .token_refresh_us = INT64_C(86400) * 1000000, .search_is_on = true, .rewards_is_on = true,     \
+    .redeem_is_on = true, .loyalty_signature_mode = SIGNATURE_LOG, .earn_milli = 1000,             \
+    .points_label = "Points", .reservation_max_us = INT64_C(86400) * 1000000,                      \
+    .redeem_token_us = INT64_C(4) * 3600 * 1000000
+
 struct site {
     int64_t id;
     int64_t tenant_id;

@@ -98,7 +98,7 @@ static int64_t balance(struct fixture *fixture)
 static void add_tenant(struct fixture *fixture)
 {
     struct tenant tenant = {
-        .name = "Test", .zone = "UTC", .oseries_company = 1, .profile = "default"};
+        .name = "Test", .zone = "UTC", .oseries_company = 1, .profile = "default", TENANT_CHOICES};
     tenant.currency = (struct currency){"AUD", 2};
     memset(tenant.key, 'a', ID_KEY_CHARS);
     assert_int_equal(store_add_tenant(fixture->real, &tenant), 0);

@@ -38,7 +38,7 @@ static int teardown(void **state)
 static struct tenant add_tenant(int number, const char *zone)
 {
     struct tenant tenant = {
-        .oseries_company = number, .profile = "default", .currency = {"AUD", 2}};
+        .oseries_company = number, .profile = "default", .currency = {"AUD", 2}, TENANT_CHOICES};
     snprintf(tenant.name, sizeof(tenant.name), "Tenant %d", number);
     snprintf(tenant.zone, sizeof(tenant.zone), "%s", zone);
     snprintf(tenant.key, sizeof(tenant.key), "%032x", (unsigned)number * 2654435761u);

@@ -44,6 +44,7 @@ struct tenant rows_tenant(int64_t company)
                    .refund_register_day_max_minor = 1000000,
                    .replay_window_us = REPLAY_WINDOW_US,
                    .replay_window_no_order_us = REPLAY_WINDOW_NO_ORDER_US},
+        TENANT_CHOICES,
     };
 }
 
