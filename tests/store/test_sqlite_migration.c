@@ -1,0 +1,145 @@
+/* A store of an earlier version is brought up to date when it is opened, and holds what it held. */
+#include "tests/store/files.h"
+
+#include "base/error.h"
+#include "store/verify.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MASTER_BYTE 0x07 /* of the key that the files were sealed with */
+#define SQL_MAX 32768
+
+struct fixture {
+    char location[LOCATION_MAX];
+    struct seal *seal;
+};
+
+static void load_version(const char *location, const char *file_name)
+{
+    static char sql[SQL_MAX];
+    char path[512];
+    snprintf(path, sizeof(path), "%s/store/%s", TESTS_DIR, file_name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t length = fread(sql, 1, sizeof(sql) - 1, file);
+    assert_int_equal(fclose(file), 0);
+    assert_true(length < sizeof(sql) - 1);
+    sql[length] = '\0';
+    files_execute(location, sql);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    uint8_t master[SEAL_KEY_BYTES];
+    memset(master, MASTER_BYTE, sizeof(master));
+    files_create(fixture->location);
+    load_version(fixture->location, "version_1.sql");
+    assert_int_equal(seal_from_bytes(master, &fixture->seal), 0);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    seal_destroy(fixture->seal);
+    files_remove(fixture->location);
+    free(fixture);
+    return 0;
+}
+
+static struct store *open_store(const struct fixture *fixture, enum store_mode mode)
+{
+    struct store_config config = {.location = fixture->location, .seal = fixture->seal};
+    struct store *store;
+    assert_int_equal(store_open(&config, mode, &store), 0);
+    return store;
+}
+
+static void on_finding(void *context, const char *name, const char *detail)
+{
+    (void)context;
+    fail_msg("%s: %s", name, detail);
+}
+
+static void version_1_becomes_todays_and_all_laws_hold(void **state)
+{
+    const struct fixture *fixture = *state;
+    int64_t findings;
+    store_close(open_store(fixture, STORE_WRITER));
+    struct store *reader = open_store(fixture, STORE_READER);
+    assert_int_equal(store_verify(reader, on_finding, NULL, NULL, &findings), 0);
+    assert_int_equal(findings, 0);
+    store_close(reader);
+}
+
+static void what_version_1_held_is_still_there(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct store *store = open_store(fixture, STORE_WRITER);
+    struct tenant tenant;
+    struct card card;
+    uint8_t index[CARD_INDEX_BYTES];
+    seal_card_index(fixture->seal, 1, TEXT("6036280000010010"), index);
+    assert_int_equal(store_read_card(store, 1, index, &card), 0);
+    assert_int_equal(card.balance_minor, 7950);
+    assert_int_equal(store_read_tenant(store, 1, &tenant), 0);
+    assert_string_equal(tenant.name, "Harbour Kiosk");
+    assert_string_equal(tenant.signature_token, "tok");
+    store_close(store);
+}
+
+static void a_tenant_of_version_1_gets_the_choices_of_a_new_one(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const struct tenant wanted = {TENANT_CHOICES};
+    struct store *store = open_store(fixture, STORE_WRITER);
+    struct tenant tenant;
+    assert_int_equal(store_read_tenant(store, 1, &tenant), 0);
+    assert_int_equal(tenant.refusal_status, wanted.refusal_status);
+    assert_int_equal(tenant.body_format, BODY_ANY);
+    assert_int_equal(tenant.deadline_us, wanted.deadline_us);
+    assert_false(tenant.payment_is_ours);
+    assert_string_equal(tenant.payment_refusals, wanted.payment_refusals);
+    assert_string_equal(tenant.webhook_topics, wanted.webhook_topics);
+    assert_int_equal(tenant.token_refresh_us, wanted.token_refresh_us);
+    assert_false(tenant.discount_is_on_line);
+    assert_true(tenant.search_is_on && tenant.rewards_is_on && tenant.redeem_is_on);
+    assert_int_equal(tenant.loyalty_signature_mode, wanted.loyalty_signature_mode);
+    assert_int_equal(tenant.earn_milli, wanted.earn_milli);
+    assert_string_equal(tenant.points_label, wanted.points_label);
+    assert_int_equal(tenant.points_expire_days, 0);
+    assert_false(tenant.burn_is_on_complete || tenant.policy.top_up_is_held);
+    assert_int_equal(tenant.reservation_max_us, wanted.reservation_max_us);
+    assert_int_equal(tenant.redeem_token_us, wanted.redeem_token_us);
+    store_close(store);
+}
+
+static void a_reader_waits_for_the_migration(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct store_config config = {.location = fixture->location, .seal = fixture->seal};
+    struct store *store;
+    assert_int_equal(store_open(&config, STORE_READER, &store), ERR_STORE_DOWN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(version_1_becomes_todays_and_all_laws_hold, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_version_1_held_is_still_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_tenant_of_version_1_gets_the_choices_of_a_new_one, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_reader_waits_for_the_migration, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
