@@ -239,10 +239,17 @@ static void on_waiter_dispose(void *bytes)
     exchange_end(waiter->exchange);
 }
 
+int64_t exchange_deadline_us(const struct exchange *exchange)
+{
+    int64_t wait_us =
+        exchange->tenant == NULL ? JOB_DEADLINE_US : exchange->tenant->tenant.deadline_us;
+    return exchange->received_monotonic_us + wait_us;
+}
+
 bool exchange_wait(struct exchange *exchange, exchange_turn_fn on_turn)
 {
     struct exchange_loop *loop = exchange->loop;
-    int64_t until_us = exchange->received_monotonic_us + JOB_DEADLINE_US - JOB_RESERVE_US;
+    int64_t until_us = exchange_deadline_us(exchange) - JOB_RESERVE_US;
     int64_t now_us = clock_monotonic_us();
     if (loop->waiting_count == WAITING_MAX || now_us >= until_us)
         return false;
@@ -350,7 +357,7 @@ struct job *exchange_job(struct exchange *exchange, size_t extra_bytes)
     errand->job_size = sizeof(errand->job) + extra_bytes;
     errand->loop = exchange->loop;
     errand->job.give_back = on_give_back;
-    errand->job.deadline_us = exchange->received_monotonic_us + JOB_DEADLINE_US;
+    errand->job.deadline_us = exchange_deadline_us(exchange);
     return &errand->job;
 }
 

@@ -85,11 +85,12 @@ static struct payment_style style_of(const struct exchange *exchange, const stru
                                   tenant->amounts_are_strings, exchange->handlers->generation};
 }
 
-static void send_reply(struct exchange *exchange, const struct text_buffer *reply)
+static void send_reply(struct exchange *exchange, bool is_refusal, const struct text_buffer *reply)
 {
+    int status = is_refusal ? exchange->tenant->tenant.refusal_status : 200;
     /* 16 names of 64 characters and as many sentences of 120, all escaped, are 6 KiB of the 16. */
     CHECK(!reply->is_cut);
-    exchange_reply_json(exchange, 200, text_buffer_text(reply));
+    exchange_reply_json(exchange, status, text_buffer_text(reply));
 }
 
 static void tell_failure(struct exchange *exchange, const char *code, const char *sentence)
@@ -100,7 +101,7 @@ static void tell_failure(struct exchange *exchange, const char *code, const char
     struct text_buffer reply;
     text_buffer_init(&reply, text, sizeof(text));
     oseries_reply_failure(&style, code, sentence, &reply);
-    send_reply(exchange, &reply);
+    send_reply(exchange, true, &reply);
 }
 
 /* What was held can be had by whoever waits for it. */
@@ -143,7 +144,7 @@ static void tell_outcome(struct exchange *exchange, const struct outcome *outcom
     struct text_buffer reply;
     text_buffer_init(&reply, text, sizeof(text));
     oseries_reply_outcome(&style, outcome, &reply);
-    send_reply(exchange, &reply);
+    send_reply(exchange, outcome->result != RESULT_OK, &reply);
 }
 
 static void count_miss(struct exchange *exchange)
@@ -398,9 +399,9 @@ static struct payment *payment_create(struct exchange *exchange, enum profile_ac
 static bool read_request(struct exchange *exchange, struct payment *payment)
 {
     const struct tenant *tenant = &exchange->tenant->tenant;
-    const struct payment_dialect dialect = {payment->profile, payment->action,
+    const struct payment_dialect dialect = {payment->profile,          payment->action,
                                             tenant->currency.exponent, tenant->last4_is_accepted,
-                                            exchange->request_id};
+                                            exchange->request_id,      tenant->body_format};
     char text[REQUEST_FAULT_MAX];
     struct text_buffer fault;
     text_buffer_init(&fault, text, sizeof(text));

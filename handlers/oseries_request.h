@@ -11,6 +11,7 @@
 #include "handlers/card_number.h"
 #include "handlers/profile.h"
 #include "ledger/operation.h"
+#include "store/tenant.h"
 
 /* A sentence about a field of up to PROFILE_NAME_MAX characters. */
 #define REQUEST_FAULT_MAX 160
@@ -22,6 +23,7 @@ struct payment_dialect {
     int exponent;           /* of the tenant's currency */
     bool last4_is_accepted; /* a keyword of four digits is the end of a number, not a number */
     uint64_t request_id;    /* for the logs */
+    enum body_format body_format;
 };
 
 /* What was asked. Holds a card number and a PIN: wipe it when the card's index is known. */
@@ -40,8 +42,8 @@ struct payment_request {
 };
 
 /*
- * Read one body: JSON when its first visible byte is '{', else a form, whatever the content type
- * says.
+ * Read one body: as body_format says; BODY_ANY: JSON when its first visible byte is '{', else a
+ * form, whatever the content type says.
  *
  * ownership  borrows all; *request is the caller's, holds no pointers.
  * errors     the request cannot be understood, fault says why in one sentence (naming the field):

@@ -55,6 +55,19 @@ static void what_is_set_is_listed(void **state)
     assert_round_trip("uses_hour_max", "12", "12");
     assert_round_trip("replay_window", "120", "120");
     assert_round_trip("check_balance", "off", "\"off\"");
+    assert_round_trip("body_format", "form", "\"form\"");
+    assert_round_trip("refusal_status", "402", "402");
+    assert_round_trip("deadline", "1", "1");
+    assert_round_trip("payment_booked_by", "counterpart", "\"counterpart\"");
+    assert_round_trip("payment_refusals", "400,422", "\"400,422\"");
+    assert_round_trip("top_up_release", "on_order_complete", "\"on_order_complete\"");
+    assert_round_trip("webhook_topics", "", "\"\"");
+    assert_round_trip("loyalty_signature_mode", "enforce", "\"enforce\"");
+    assert_round_trip("reward_discount", "line", "\"line\"");
+    assert_round_trip("points_per_unit", "1.5", "\"1.500\"");
+    assert_round_trip("points_per_unit", "0", "\"0.000\"");
+    assert_round_trip("points_burn", "on_order_complete", "\"on_order_complete\"");
+    assert_round_trip("redeem_token", "604800", "604800");
     assert_round_trip("amounts", "string", "\"string\"");
     assert_round_trip("card_prefix", "", "\"\"");
     assert_round_trip("card_prefix", "1234567890", "\"1234567890\"");
@@ -94,6 +107,23 @@ static void bad_values_change_nothing(void **state)
         {"replay_window", "86401"},
         {"card_prefix", "12345678901"},
         {"card_prefix", "12a"},
+        {"body_format", "xml"},
+        {"refusal_status", "199"},
+        {"refusal_status", "500"},
+        {"deadline", "0"},
+        {"deadline", "5"},
+        {"payment_refusals", "400,"},
+        {"payment_refusals", ",400"},
+        {"payment_refusals", "400,,401"},
+        {"payment_refusals", "400, 401"},
+        {"webhook_topics", "Orders"},
+        {"points_per_unit", "-1"},
+        {"points_per_unit", "0.0001"},
+        {"points_per_unit", "1001"},
+        {"points_label", ""},
+        {"points_expire_days", "36501"},
+        {"reservation_max", "59"},
+        {"redeem_token", "604801"},
         {"profile", ""},
         {"profile", "../default"},
         {"profile", "a23456789012345678901234567890123"},

@@ -644,6 +644,16 @@ static void nobody_waits_beyond_the_deadline(void **state)
     assert_non_null(strstr(answer(), "{\"at\":\"once\"}"));
 }
 
+static void a_register_is_answered_by_its_tenants_deadline(void **state)
+{
+    (void)state;
+    struct directory_tenant tenant = {.tenant = {.deadline_us = 1500000}};
+    struct exchange exchange = {.received_monotonic_us = 70};
+    assert_int_equal(exchange_deadline_us(&exchange), 70 + JOB_DEADLINE_US);
+    exchange.tenant = &tenant;
+    assert_int_equal(exchange_deadline_us(&exchange), 70 + 1500000);
+}
+
 static void the_waiting_are_bounded(void **state)
 {
     (void)state;
@@ -767,6 +777,7 @@ int main(void)
         TEST(who_waits_is_called_no_more_often_than_that),
         TEST(a_turn_that_is_not_used_is_a_bug_told_in_json),
         TEST(nobody_waits_beyond_the_deadline),
+        TEST(a_register_is_answered_by_its_tenants_deadline),
         TEST(the_waiting_are_bounded),
         TEST(a_request_that_was_reset_waits_no_more),
         TEST(a_request_that_was_reset_is_not_told_and_its_job_comes_home),

@@ -266,6 +266,7 @@ static int set_up(void **state)
     struct tenant *tenant = &world.tenant.tenant;
     *tenant = (struct tenant){.id = 3,
                               .currency = {"AUD", 2},
+                              TENANT_CHOICES,
                               .oseries_company = 5678,
                               .charge_is_on = true,
                               .top_up_is_on = true,

@@ -277,6 +277,25 @@ static void every_body_is_read_as_the_table_says(void **state)
     profile_release(profile);
 }
 
+static void a_tenant_may_insist_on_one_format(void **state)
+{
+    (void)state;
+    static const char form[] = "company_id=1&keyword=6036280000012345&amount=2";
+    static const char json[] = "{\"company_id\":1,\"keyword\":\"6036280000012345\",\"amount\":2}";
+    static const char read[] = "1/0/0/0 card 6036280000012345 ok 200";
+    const struct profile *profile = profile_acquire(profiles, "default");
+    struct payment_dialect dialect = dialect_of(profile, PROFILE_CHECKOUT);
+    check_line(&dialect, text_of(form), read);
+    check_line(&dialect, text_of(json), read);
+    dialect.body_format = BODY_JSON;
+    check_line(&dialect, text_of(form), "json_syntax: The request is not valid JSON.");
+    check_line(&dialect, text_of(json), read);
+    dialect.body_format = BODY_FORM;
+    check_line(&dialect, text_of(form), read);
+    check_line(&dialect, text_of(json), "missing: company_id is missing.");
+    profile_release(profile);
+}
+
 static void four_digits_are_a_number_where_the_tenant_says_so(void **state)
 {
     (void)state;
@@ -468,6 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_body_is_read_as_the_table_says),
+        cmocka_unit_test(a_tenant_may_insist_on_one_format),
         cmocka_unit_test(four_digits_are_a_number_where_the_tenant_says_so),
         cmocka_unit_test(amounts_have_the_decimals_of_the_currency),
         cmocka_unit_test(keywords_of_60_kilobytes_are_unknown_cards_in_both_body_types),

@@ -595,3 +595,17 @@ test('a tenant without a token accepts nothing', async () => {
   isRefused(await tenant.till().checkBalance({ card }, { token: null }), null, { status: 401 });
   isRefused(await tenant.till().checkBalance({ card }, { token: TOKEN }), null, { status: 401 });
 });
+
+test('a tenant chooses the status of refusals and the format of bodies', async () => {
+  const tenant = await newTenant(service);
+  const { number: card } = await tenant.issue({ amount: '10.00' });
+  isRefused(await tenant.till().checkout({ card: cardNumber(), amount: '1.00', order: newOrder() }));
+  await tenant.set('--refusal-status', '402', '--body-format', 'json', '--deadline', '2');
+  isRefused(await tenant.till().checkout({ card: cardNumber(), amount: '1.00', order: newOrder() }), null, {
+    status: 402,
+  });
+  isApproved(await tenant.till().checkout({ card, amount: '1.00', order: newOrder() }), { amount: '1.00', balance: '9.00' });
+  isRefused(await tenant.till().form('checkout', { card, amount: '1.00', order: newOrder() }), /not valid JSON/, {
+    status: 400,
+  });
+});
