@@ -118,7 +118,7 @@ struct exchange *exchange_begin(h2o_req_t *req);
 /* Answered, or somebody will: a job is away or it waits its turn. Else its handler forgot it. */
 bool exchange_is_under_way(const struct exchange *exchange);
 
-/* Monotonic: answered by then, whatever the answer (the tenant's deadline; else JOB_DEADLINE_US). */
+/* Monotonic: answered by then, whatever the answer: the tenant's deadline, else JOB_DEADLINE_US. */
 int64_t exchange_deadline_us(const struct exchange *exchange);
 
 /* Memory that lives as long as the request; zeroed. */
