@@ -138,6 +138,7 @@ void seal_hmac_sign(const struct seal_hmac *hmac, struct text message, uint8_t o
 struct seal {
     struct hmac_key card_index;
     struct hmac_key pin;
+    struct hmac_key labelled; /* the key that seal_derive_key expands */
     uint8_t text_key[SEAL_KEY_BYTES];
     uint8_t check_value[SEAL_MAC_BYTES];
     EVP_CIPHER *cipher; /* fetched once: a fetch takes locks and searches */
@@ -183,6 +184,7 @@ int seal_from_bytes(const uint8_t master[SEAL_KEY_BYTES], struct seal **seal)
     /* These names are part of every stored row: a changed name is another key. */
     if (made->cipher == NULL || !derive_hmac(master, "counterpart card index", &made->card_index) ||
         !derive_hmac(master, "counterpart pin", &made->pin) ||
+        !derive_hmac(master, "counterpart labelled keys", &made->labelled) ||
         !derive(master, "counterpart sealed text", made->text_key) ||
         !derive(master, "counterpart check value", made->check_value)) {
         seal_destroy(made);
@@ -204,6 +206,17 @@ void seal_destroy(struct seal *seal)
 void seal_check_value(const struct seal *seal, uint8_t out[SEAL_MAC_BYTES])
 {
     memcpy(out, seal->check_value, SEAL_MAC_BYTES);
+}
+
+/* RFC 5869 section 2.3: one block, T(1) = HMAC(PRK, info | 0x01), is all that 32 bytes take. */
+void seal_derive_key(const struct seal *seal, struct text label, uint8_t out[SEAL_KEY_BYTES])
+{
+    static const uint8_t counter = 1;
+    CHECK(label.length > 0 && label.length <= SEAL_LABEL_MAX);
+    SHA256_CTX inner = seal->labelled.inner;
+    sha256_absorb(&inner, label.base, label.length);
+    sha256_absorb(&inner, &counter, sizeof(counter));
+    hmac_end(&seal->labelled, &inner, out);
 }
 
 /* --- the master key file --------------------------------------------------------------------- */

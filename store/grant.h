@@ -89,4 +89,8 @@ MUST_CHECK int store_lease_grant(struct store *store, int64_t tenant_id, enum ap
 MUST_CHECK int store_use_token(struct store *store, const char *id, int64_t expires_at_us,
                                int64_t now_us);
 
+/* Which key signs our own tokens. raise: one more than it was, which comes back. */
+MUST_CHECK int store_token_generation(struct store *store, int64_t *generation);
+MUST_CHECK int store_raise_token_generation(struct store *store, int64_t *generation);
+
 #endif

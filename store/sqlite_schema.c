@@ -218,6 +218,10 @@ static const char schema_2[] =
     "ALTER TABLE tenant ADD COLUMN redeem_token_us INTEGER NOT NULL DEFAULT 14400000000"
     " CHECK (redeem_token_us > 0);"
 
+    /* Of the keys that sign our own tokens (oauth/jwt.h). */
+    "ALTER TABLE meta ADD COLUMN token_generation INTEGER NOT NULL DEFAULT 1"
+    " CHECK (token_generation > 0);"
+
     /* One application per surface (store/grant.h). Secrets are sealed. */
     "CREATE TABLE app ("
     " surface INTEGER PRIMARY KEY CHECK (surface > 0),"

@@ -231,6 +231,29 @@ static void keys_are_derived_by_hkdf(void **state)
     seal_destroy(seal);
 }
 
+/* HKDF-Expand of a key that is itself derived: the same helper's HMAC, put together by hand. */
+static void a_labelled_key_is_expanded_from_a_key_of_its_own(void **state)
+{
+    (void)state;
+    uint8_t master[SEAL_KEY_BYTES];
+    uint8_t root[SEAL_KEY_BYTES], wanted[SEAL_KEY_BYTES], key[SEAL_KEY_BYTES];
+    struct seal *seal = seal_of(0);
+    for (uint8_t i = 0; i < SEAL_KEY_BYTES; i++)
+        master[i] = i;
+    hkdf((struct text){(char *)master, sizeof(master)}, "counterpart labelled keys", root, 32);
+    sign((struct text){(char *)root, sizeof(root)}, TEXT("token 1\x01"), wanted);
+    seal_derive_key(seal, TEXT("token 1"), key);
+    assert_memory_equal(key, wanted, sizeof(wanted));
+    seal_derive_key(seal, TEXT("token 2"), key);
+    assert_memory_not_equal(key, wanted, sizeof(wanted));
+
+    struct seal *other = seal_of(1);
+    seal_derive_key(other, TEXT("token 1"), key);
+    assert_memory_not_equal(key, wanted, sizeof(wanted));
+    seal_destroy(other);
+    seal_destroy(seal);
+}
+
 /* Computed with two other implementations. Were one of these to change, no stored card could be
  * found or opened any more. */
 static void stored_values_stay_what_they_are(void **state)
@@ -612,6 +635,7 @@ int main(void)
         cmocka_unit_test(hmac_of_an_empty_key_is_defined),
         cmocka_unit_test(hmac_key_may_be_used_by_many_threads),
         cmocka_unit_test(keys_are_derived_by_hkdf),
+        cmocka_unit_test(a_labelled_key_is_expanded_from_a_key_of_its_own),
         cmocka_unit_test(stored_values_stay_what_they_are),
         cmocka_unit_test(index_and_pin_depend_on_all_that_goes_in),
         cmocka_unit_test(sealed_text_opens_again_and_never_looks_the_same),
