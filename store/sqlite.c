@@ -65,6 +65,9 @@ static void sqlite_close(struct store *store)
     struct store_sqlite *sqlite = sqlite_of(store);
     for (size_t i = 0; i < COUNT_OF(sqlite->statements); i++)
         sqlite3_finalize(sqlite->statements[i]);
+    for (size_t area = 0; area < AREA_COUNT; area++)
+        for (size_t i = 0; i < AREA_STATEMENTS_MAX; i++)
+            sqlite3_finalize(sqlite->area_statements[area][i]);
     CHECK(sqlite3_close(sqlite->connection) == SQLITE_OK);
     free(sqlite);
 }

@@ -47,6 +47,19 @@ enum statement {
     STATEMENT_COUNT,
 };
 
+/* Areas whose statements stand in the files that run them: an enum and a table of texts each. */
+enum statement_area {
+    AREA_CHANGE, /* sqlite_statement.c */
+    AREA_POINTS,
+    AREA_REWARD,
+    AREA_MEMBER,
+    AREA_SEARCH,
+    AREA_GRANT,
+    AREA_WORK,
+    AREA_COUNT,
+};
+#define AREA_STATEMENTS_MAX 32
+
 /* Cards of one batch by index: open addressing, at most half full. */
 #define CARD_SLOTS (2 * BATCH_MAX)
 
@@ -55,6 +68,8 @@ struct store_sqlite {
     sqlite3 *connection;
     enum store_mode mode;
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* prepared at their first use, then kept */
+    sqlite3_stmt *area_statements[AREA_COUNT][AREA_STATEMENTS_MAX]; /* the same */
+    bool is_importing; /* between store_begin_import and its end: one transaction for all changes */
     /* The next ids, or 0 when they must be read from the tables (at the start, and after anything
      * went wrong). */
     int64_t next_card_id;
@@ -87,6 +102,9 @@ MUST_CHECK int sqlite_check_file(struct store_sqlite *sqlite);
 /* ownership  *statement stays the connection's; it is reset and ready to be bound. */
 MUST_CHECK int sqlite_prepare(struct store_sqlite *sqlite, enum statement which,
                               sqlite3_stmt **statement);
+/* The same for a statement of an area; which is its number there, text always the same. */
+MUST_CHECK int sqlite_prepare_of(struct store_sqlite *sqlite, enum statement_area area, int which,
+                                 const char *text, sqlite3_stmt **statement);
 /* One row further. *has_row false: no more rows, or an error; the statement is then reset. */
 MUST_CHECK int sqlite_step(struct store_sqlite *sqlite, sqlite3_stmt *statement, bool *has_row);
 /* To the row that a look-up by key has. Reset it when the row is read.
@@ -98,6 +116,21 @@ MUST_CHECK int sqlite_finish(struct store_sqlite *sqlite, sqlite3_stmt *statemen
 MUST_CHECK int sqlite_run(struct store_sqlite *sqlite, enum statement which);
 /* Ends whatever transaction is open; the next fetch reads the ids anew. */
 void sqlite_rollback(struct store_sqlite *sqlite);
+
+/*
+ * A change of its own: a transaction, or while an import is under way a part of its transaction
+ * that can be taken back alone. begin, then commit or rollback.
+ *
+ * errors  begin: ERR_STORE_DOWN also when the file is no longer at its path. commit: the change has
+ *         ended; ERR_COMMIT_UNKNOWN: it may be in the store; any other error: it is not.
+ */
+MUST_CHECK int sqlite_begin_change(struct store_sqlite *sqlite);
+MUST_CHECK int sqlite_commit_change(struct store_sqlite *sqlite);
+void sqlite_rollback_change(struct store_sqlite *sqlite);
+/* A bound UPDATE that must meet exactly one row; else the rows moved under us:
+ * ERR_STORE_CONSTRAINT. */
+MUST_CHECK int sqlite_finish_update(struct store_sqlite *sqlite, sqlite3_stmt *statement,
+                                    const char *table, int64_t id);
 
 /* Parameters in order. Bound bytes are borrowed until the statement is bound again. */
 struct binder {

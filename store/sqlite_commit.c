@@ -9,17 +9,6 @@
 
 #include "base/banned.h"
 
-/* An update that names what was loaded must meet exactly that row; else the rows moved under us. */
-static int finish_update(struct store_sqlite *sqlite, sqlite3_stmt *statement, const char *table,
-                         int64_t id)
-{
-    int err = sqlite_finish(sqlite, statement);
-    if (err != 0 || sqlite3_changes(sqlite->connection) == 1)
-        return err;
-    log_event(LOG_ERROR, "row_has_moved", LOG_TEXT("table", table), LOG_INT("id", id));
-    return ERR_STORE_CONSTRAINT;
-}
-
 static int insert_card(struct store_sqlite *sqlite, const struct card *card,
                        const struct new_card *new_card)
 {
@@ -55,7 +44,7 @@ static int update_card(struct store_sqlite *sqlite, const struct card *card, int
     bind_int(&binder, card->used_count);
     bind_int(&binder, card->id);
     bind_int(&binder, version_loaded);
-    return finish_update(sqlite, statement, "card", card->id);
+    return sqlite_finish_update(sqlite, statement, "card", card->id);
 }
 
 static int write_cards(struct store_sqlite *sqlite, const struct batch *batch)
@@ -96,7 +85,7 @@ static int update_given_back(struct store_sqlite *sqlite, const struct view_oper
     bind_int(&binder, changed->operation.given_back_minor);
     bind_int(&binder, changed->operation.id);
     bind_int(&binder, changed->given_back_minor_loaded);
-    return finish_update(sqlite, statement, "operation", changed->operation.id);
+    return sqlite_finish_update(sqlite, statement, "operation", changed->operation.id);
 }
 
 static int write_operations(struct store_sqlite *sqlite, const struct view *view)
@@ -143,7 +132,7 @@ static int write_day(struct store_sqlite *sqlite, const struct view_day *changed
     bind_int(&binder, day->local_date);
     if (!changed->is_new)
         bind_int(&binder, changed->refunded_minor_loaded);
-    return finish_update(sqlite, statement, "register_day", day->register_id);
+    return sqlite_finish_update(sqlite, statement, "register_day", day->register_id);
 }
 
 static int write_days(struct store_sqlite *sqlite, const struct view *view)

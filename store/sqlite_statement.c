@@ -114,17 +114,30 @@ int sqlite_fail(struct store_sqlite *sqlite, const char *what)
     return sqlite_error_of(code);
 }
 
+static int prepare_at(struct store_sqlite *sqlite, sqlite3_stmt **place, const char *text)
+{
+    if (*place != NULL)
+        return 0;
+    int code =
+        sqlite3_prepare_v3(sqlite->connection, text, -1, SQLITE_PREPARE_PERSISTENT, place, NULL);
+    return code == SQLITE_OK ? 0 : sqlite_fail(sqlite, text);
+}
+
 int sqlite_prepare(struct store_sqlite *sqlite, enum statement which, sqlite3_stmt **statement)
 {
+    int err = prepare_at(sqlite, &sqlite->statements[which], statement_text[which]);
     *statement = sqlite->statements[which];
-    if (*statement != NULL)
-        return 0;
-    int code = sqlite3_prepare_v3(sqlite->connection, statement_text[which], -1,
-                                  SQLITE_PREPARE_PERSISTENT, &sqlite->statements[which], NULL);
-    if (code != SQLITE_OK)
-        return sqlite_fail(sqlite, statement_text[which]);
-    *statement = sqlite->statements[which];
-    return 0;
+    return err;
+}
+
+int sqlite_prepare_of(struct store_sqlite *sqlite, enum statement_area area, int which,
+                      const char *text, sqlite3_stmt **statement)
+{
+    CHECK(which >= 0 && which < AREA_STATEMENTS_MAX);
+    sqlite3_stmt **place = &sqlite->area_statements[area][which];
+    int err = prepare_at(sqlite, place, text);
+    *statement = *place;
+    return err;
 }
 
 int sqlite_step(struct store_sqlite *sqlite, sqlite3_stmt *statement, bool *has_row)
@@ -173,6 +186,72 @@ void sqlite_rollback(struct store_sqlite *sqlite)
         return; /* a full disk or a failed write has ended it already */
     int err = sqlite_run(sqlite, STATEMENT_ROLLBACK);
     (void)err; /* logged; SQLite's ROLLBACK ends the transaction even when it reports an error */
+}
+
+enum change_statement {
+    CHANGE_BEGIN,
+    CHANGE_KEEP,
+    CHANGE_TAKE_BACK,
+};
+static const char *const change_text[] = {
+    [CHANGE_BEGIN] = "SAVEPOINT change",
+    [CHANGE_KEEP] = "RELEASE change",
+    [CHANGE_TAKE_BACK] = "ROLLBACK TO change",
+};
+
+static int change_run(struct store_sqlite *sqlite, enum change_statement which)
+{
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare_of(sqlite, AREA_CHANGE, which, change_text[which], &statement);
+    return err != 0 ? err : sqlite_finish(sqlite, statement);
+}
+
+int sqlite_begin_change(struct store_sqlite *sqlite)
+{
+    CHECK(sqlite->mode == STORE_WRITER);
+    /* An import whose transaction a full disk has ended must not go on without one. */
+    if (sqlite->is_importing && sqlite3_get_autocommit(sqlite->connection) != 0)
+        return ERR_STORE_DOWN;
+    if (sqlite->is_importing)
+        return change_run(sqlite, CHANGE_BEGIN);
+    CHECK(sqlite3_get_autocommit(sqlite->connection) != 0);
+    int err = sqlite_check_file(sqlite);
+    return err != 0 ? err : sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+}
+
+int sqlite_commit_change(struct store_sqlite *sqlite)
+{
+    if (sqlite->is_importing)
+        return change_run(sqlite, CHANGE_KEEP);
+    int err = sqlite_run(sqlite, STATEMENT_COMMIT);
+    if (err == 0)
+        return 0;
+    sqlite_rollback(sqlite);
+    return err == ERR_STORE_FULL ? err : ERR_COMMIT_UNKNOWN; /* sqlite_commit.c says why */
+}
+
+void sqlite_rollback_change(struct store_sqlite *sqlite)
+{
+    if (!sqlite->is_importing) {
+        sqlite_rollback(sqlite);
+        return;
+    }
+    if (sqlite3_get_autocommit(sqlite->connection) != 0)
+        return; /* the whole import has ended: its commit will say so */
+    int err = change_run(sqlite, CHANGE_TAKE_BACK);
+    if (err == 0)
+        err = change_run(sqlite, CHANGE_KEEP);
+    (void)err; /* logged */
+}
+
+int sqlite_finish_update(struct store_sqlite *sqlite, sqlite3_stmt *statement, const char *table,
+                         int64_t id)
+{
+    int err = sqlite_finish(sqlite, statement);
+    if (err != 0 || sqlite3_changes(sqlite->connection) == 1)
+        return err;
+    log_event(LOG_ERROR, "row_has_moved", LOG_TEXT("table", table), LOG_INT("id", id));
+    return ERR_STORE_CONSTRAINT;
 }
 
 void bind_int(struct binder *binder, int64_t value)
