@@ -5,10 +5,27 @@
 #ifndef COUNTERPART_STORE_BACKEND_H
 #define COUNTERPART_STORE_BACKEND_H
 
+#include "store/grant.h"
 #include "store/store.h"
 #include "store/verify.h"
 
+/* store/grant.h */
+struct store_backend_grants {
+    int (*put_app)(struct store *store, const struct app *app);
+    int (*read_app)(struct store *store, enum app_surface surface, struct app *app);
+    int (*read)(struct store *store, int64_t tenant_id, enum app_surface surface,
+                struct grant *grant);
+    int (*each)(struct store *store, store_grant_fn each, void *context);
+    int (*put)(struct store *store, struct grant *grant);
+    int (*bind)(struct store *store, struct grant *grant);
+    int (*lease)(struct store *store, const struct grant_lease *lease, struct grant *grant);
+    int (*use_token)(struct store *store, const char *id, int64_t expires_at_us, int64_t now_us);
+    int (*token_generation)(struct store *store, int64_t *generation);
+    int (*raise_token_generation)(struct store *store, int64_t *generation);
+};
+
 struct store_backend {
+    const struct store_backend_grants *grants;
     int (*fetch)(struct store *store, struct batch *batch);
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);

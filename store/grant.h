@@ -75,13 +75,29 @@ MUST_CHECK int store_each_grant(struct store *store, store_grant_fn each, void *
 MUST_CHECK int store_put_grant(struct store *store, struct grant *grant);
 
 /*
- * Take the right to refresh this grant until until_us, unless another owner has it at now_us.
- * *grant is the row afterwards; its version is raised, so an older holder's write is refused.
+ * Write a grant that was just obtained, and make grant->company_id its tenant's O-Series company, in
+ * one. As store_put_grant, and
  *
- * errors     ERR_LEASED, ERR_NOT_FOUND.
+ * errors     ERR_ALREADY_EXISTS: the tenant has another company, or another tenant has this one.
+ *            ERR_NOT_FOUND: no such tenant. Nothing is stored then.
  */
-MUST_CHECK int store_lease_grant(struct store *store, int64_t tenant_id, enum app_surface surface,
-                                 const char *owner, int64_t now_us, int64_t until_us,
+MUST_CHECK int store_bind_grant(struct store *store, struct grant *grant);
+
+/* The right to refresh a grant. */
+struct grant_lease {
+    int64_t tenant_id;
+    enum app_surface surface;
+    char owner[GRANT_OWNER_CHARS + 1];
+    int64_t now_us; /* of another owner's lease that has ended by now nothing is left */
+    int64_t until_us;
+};
+/*
+ * Take the right to refresh this grant until then, unless another owner has it. *grant is the row
+ * afterwards; its version is raised, so an older holder's write is refused.
+ *
+ * errors     ERR_LEASED, ERR_NOT_FOUND. ERR_COMMIT_UNKNOWN: take it again.
+ */
+MUST_CHECK int store_lease_grant(struct store *store, const struct grant_lease *lease,
                                  struct grant *grant);
 
 /* A token of ours that is good for one use (oauth/jwt.h) is used up. errors: ERR_ALREADY_EXISTS: it

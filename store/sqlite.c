@@ -126,6 +126,7 @@ static void sqlite_store_rollback(struct store *store)
 }
 
 static const struct store_backend sqlite_backend = {
+    .grants = &sqlite_grants,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
     .rollback = sqlite_store_rollback,

@@ -155,6 +155,19 @@ void column_text(struct columns *columns, char *out, size_t capacity);
 /* Exactly size bytes, or none: then out is zeroed. */
 void column_blob(struct columns *columns, void *out, size_t size);
 
+/* A secret as it is stored: sealed under the name of its column, so that it cannot be moved into
+ * another one; an empty secret stays empty. Must live until its statement has run. */
+#define SEALED_SECRET_MAX 512 /* GRANT_TOKEN_MAX is the longest */
+struct sealed_secret {
+    uint8_t bytes[SEALED_SECRET_MAX + SEAL_OVERHEAD];
+    size_t size;
+};
+void bind_secret(struct binder *binder, const struct seal *seal, const char *label,
+                 const char *secret, struct sealed_secret *sealed);
+/* errors  ERR_BAD_SEAL; one that does not fit is a corrupt row (is_bad). */
+MUST_CHECK int column_secret(struct columns *columns, const struct seal *seal, const char *label,
+                             char *out, size_t capacity);
+
 /* --- rows (sqlite_row.c): the column lists below, in this order --- */
 
 #define CARD_COLUMNS                                                                               \
@@ -233,6 +246,9 @@ int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_opera
                       int32_t limit, store_entry_fn each, void *context);
 int sqlite_read_totals(struct store *store, struct store_totals *totals);
 int sqlite_ping(struct store *store);
+
+/* sqlite_grant.c */
+extern const struct store_backend_grants sqlite_grants;
 
 /* sqlite_verify.c */
 int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,

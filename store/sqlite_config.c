@@ -9,47 +9,14 @@
 
 #include "base/banned.h"
 
-/* Authenticated with the value, so that one column's secret cannot be moved into another. */
 static const char label_key[] = "tenant.key";
 static const char label_token[] = "tenant.signature_token";
 static const char label_token_previous[] = "tenant.signature_token_previous";
 
-/* Room for the longest secret, sealed. */
-#define SECRET_MAX TENANT_TOKEN_MAX
-struct sealed {
-    uint8_t bytes[SECRET_MAX + SEAL_OVERHEAD];
-    size_t size;
-};
-
-/* An empty secret stays empty: none is set. */
-static void secret_seal(const struct seal *seal, const char *label, const char *secret,
-                        struct sealed *sealed)
-{
-    size_t length = strnlen(secret, SECRET_MAX + 1);
-    CHECK(length <= SECRET_MAX);
-    sealed->size = length == 0 ? 0 : length + SEAL_OVERHEAD;
-    if (length != 0)
-        seal_text(seal, id_source_system(), label, (struct text){secret, length}, sealed->bytes);
-}
-
-static int secret_open(const struct seal *seal, const char *label, struct columns *columns,
-                       char *out, size_t capacity)
-{
-    const uint8_t *sealed = sqlite3_column_blob(columns->statement, columns->position);
-    size_t size = (size_t)sqlite3_column_bytes(columns->statement, columns->position);
-    columns->position++;
-    memset(out, 0, capacity);
-    if (size == 0)
-        return 0;
-    if (size < SEAL_OVERHEAD || size - SEAL_OVERHEAD >= capacity)
-        return ERR_STORE_CORRUPT;
-    return seal_text_open(seal, label, sealed, size, out);
-}
-
 struct tenant_secrets {
-    struct sealed key;
-    struct sealed token;
-    struct sealed token_previous;
+    struct sealed_secret key;
+    struct sealed_secret token;
+    struct sealed_secret token_previous;
 };
 
 static void bind_policy(struct binder *binder, const struct policy *policy)
@@ -95,18 +62,15 @@ static void bind_loyalty(struct binder *binder, const struct tenant *tenant)
 static void bind_tenant(struct binder *binder, const struct seal *seal, const struct tenant *tenant,
                         struct tenant_secrets *secrets)
 {
-    secret_seal(seal, label_key, tenant->key, &secrets->key);
-    secret_seal(seal, label_token, tenant->signature_token, &secrets->token);
-    secret_seal(seal, label_token_previous, tenant->signature_token_previous,
-                &secrets->token_previous);
     bind_text(binder, tenant->name);
-    bind_blob(binder, secrets->key.bytes, secrets->key.size);
+    bind_secret(binder, seal, label_key, tenant->key, &secrets->key);
     bind_text(binder, tenant->currency.code);
     bind_int(binder, tenant->currency.exponent);
     bind_text(binder, tenant->zone);
     bind_int(binder, tenant->oseries_company);
-    bind_blob(binder, secrets->token.bytes, secrets->token.size);
-    bind_blob(binder, secrets->token_previous.bytes, secrets->token_previous.size);
+    bind_secret(binder, seal, label_token, tenant->signature_token, &secrets->token);
+    bind_secret(binder, seal, label_token_previous, tenant->signature_token_previous,
+                &secrets->token_previous);
     bind_int(binder, tenant->oseries_signature_mode);
     bind_int(binder, tenant->signature_base64_is_accepted);
     bind_int(binder, tenant->charge_is_on);
@@ -183,16 +147,16 @@ static int read_tenant(sqlite3_stmt *statement, const struct seal *seal, struct 
     struct columns columns = {.statement = statement};
     tenant->id = column_int(&columns);
     column_text(&columns, tenant->name, sizeof(tenant->name));
-    int err = secret_open(seal, label_key, &columns, tenant->key, sizeof(tenant->key));
+    int err = column_secret(&columns, seal, label_key, tenant->key, sizeof(tenant->key));
     column_text(&columns, tenant->currency.code, sizeof(tenant->currency.code));
     tenant->currency.exponent = column_enum(&columns, 0, MONEY_EXPONENT_MAX);
     column_text(&columns, tenant->zone, sizeof(tenant->zone));
     tenant->oseries_company = column_int(&columns);
-    int token_err = secret_open(seal, label_token, &columns, tenant->signature_token,
-                                sizeof(tenant->signature_token));
+    int token_err = column_secret(&columns, seal, label_token, tenant->signature_token,
+                                  sizeof(tenant->signature_token));
     int previous_err =
-        secret_open(seal, label_token_previous, &columns, tenant->signature_token_previous,
-                    sizeof(tenant->signature_token_previous));
+        column_secret(&columns, seal, label_token_previous, tenant->signature_token_previous,
+                      sizeof(tenant->signature_token_previous));
     read_switches(&columns, tenant);
     column_text(&columns, tenant->card_prefix, sizeof(tenant->card_prefix));
     column_text(&columns, tenant->profile, sizeof(tenant->profile));

@@ -12,7 +12,7 @@
 
 /* As many as TENANT_FIELDS. */
 #define TENANT_MARKS                                                                               \
-    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "           \
+    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "            \
     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
 /*
@@ -320,4 +320,31 @@ void column_blob(struct columns *columns, void *out, size_t size)
         memcpy(out, bytes, size);
     else
         memset(out, 0, size);
+}
+
+void bind_secret(struct binder *binder, const struct seal *seal, const char *label,
+                 const char *secret, struct sealed_secret *sealed)
+{
+    size_t length = strnlen(secret, SEALED_SECRET_MAX + 1);
+    CHECK(length <= SEALED_SECRET_MAX);
+    sealed->size = length == 0 ? 0 : length + SEAL_OVERHEAD;
+    if (length != 0)
+        seal_text(seal, id_source_system(), label, (struct text){secret, length}, sealed->bytes);
+    bind_blob(binder, sealed->bytes, sealed->size);
+}
+
+int column_secret(struct columns *columns, const struct seal *seal, const char *label, char *out,
+                  size_t capacity)
+{
+    const uint8_t *sealed = sqlite3_column_blob(columns->statement, columns->position);
+    size_t size = (size_t)sqlite3_column_bytes(columns->statement, columns->position);
+    columns->position++;
+    memset(out, 0, capacity);
+    if (size == 0)
+        return 0;
+    if (size < SEAL_OVERHEAD || size - SEAL_OVERHEAD >= capacity) {
+        columns->is_bad = true;
+        return 0;
+    }
+    return seal_text_open(seal, label, sealed, size, out);
 }

@@ -143,3 +143,60 @@ int store_verify(struct store *store, verify_finding_fn finding, verify_progress
     *findings = 0;
     return store->backend->verify(store, finding, progress, context, findings);
 }
+
+/* --- applications and grants */
+
+int store_put_app(struct store *store, const struct app *app)
+{
+    return store->backend->grants->put_app(store, app);
+}
+
+int store_read_app(struct store *store, enum app_surface surface, struct app *app)
+{
+    return store->backend->grants->read_app(store, surface, app);
+}
+
+int store_read_grant(struct store *store, int64_t tenant_id, enum app_surface surface,
+                     struct grant *grant)
+{
+    return store->backend->grants->read(store, tenant_id, surface, grant);
+}
+
+int store_each_grant(struct store *store, store_grant_fn each, void *context)
+{
+    return store->backend->grants->each(store, each, context);
+}
+
+int store_put_grant(struct store *store, struct grant *grant)
+{
+    CHECK(grant->tenant_id > 0 && grant->version >= 0);
+    return store->backend->grants->put(store, grant);
+}
+
+int store_bind_grant(struct store *store, struct grant *grant)
+{
+    CHECK(grant->tenant_id > 0 && grant->company_id > 0);
+    return store->backend->grants->bind(store, grant);
+}
+
+int store_lease_grant(struct store *store, const struct grant_lease *lease, struct grant *grant)
+{
+    CHECK(lease->owner[0] != '\0' && lease->until_us > lease->now_us);
+    return store->backend->grants->lease(store, lease, grant);
+}
+
+int store_use_token(struct store *store, const char *id, int64_t expires_at_us, int64_t now_us)
+{
+    CHECK(id[0] != '\0');
+    return store->backend->grants->use_token(store, id, expires_at_us, now_us);
+}
+
+int store_token_generation(struct store *store, int64_t *generation)
+{
+    return store->backend->grants->token_generation(store, generation);
+}
+
+int store_raise_token_generation(struct store *store, int64_t *generation)
+{
+    return store->backend->grants->raise_token_generation(store, generation);
+}

@@ -19,7 +19,7 @@ struct fixture {
     char location[LOCATION_MAX];
 };
 
-static int setup(void **state)
+int conformance_setup(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
     rows_init(&fixture->rows, 1);
@@ -29,7 +29,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+int conformance_teardown(void **state)
 {
     struct fixture *fixture = *state;
     rows_finish(&fixture->rows);
@@ -38,12 +38,22 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct rows *rows_of(void **state)
+struct rows *conformance_rows(void **state)
 {
     return &((struct fixture *)*state)->rows;
 }
 
-static struct store *open_reader(void **state)
+static struct rows *rows_of(void **state)
+{
+    return conformance_rows(state);
+}
+
+const struct conformance_backend *conformance_backend(void)
+{
+    return suite_backend;
+}
+
+struct store *conformance_open_reader(void **state)
 {
     struct fixture *fixture = *state;
     struct store_config config = {.location = fixture->location, .seal = fixture->rows.seal};
@@ -52,7 +62,7 @@ static struct store *open_reader(void **state)
     return reader;
 }
 
-static void reopen(void **state)
+void conformance_reopen(void **state)
 {
     struct fixture *fixture = *state;
     struct rows *rows = &fixture->rows;
@@ -658,7 +668,7 @@ static void ids_grow_and_are_never_given_out_twice(void **state)
         charge.order_id++;
     }
     if (suite_backend->is_shared)
-        reopen(state);
+        conformance_reopen(state);
     assert_int_equal(rows_run(rows, charge).operation_id, 5);
     assert_int_equal(rows_run(rows, rows_issue(rows, CARD_B, 1)).card_id, 2);
 }
@@ -1100,7 +1110,7 @@ static void reader_sees_the_last_commit_while_the_writer_is_at_work(void **state
     struct command issue = rows_issue(rows, CARD_A, 1000);
     struct card card;
     rows_run(rows, issue);
-    struct store *reader = open_reader(state);
+    struct store *reader = conformance_open_reader(state);
     struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, 12, 700);
     rows_decide(rows, &charge, 1);
     assert_int_equal(store_read_card(reader, rows->tenant.id, issue.card_index, &card), 0);
@@ -1121,7 +1131,7 @@ static void card_and_history_of_one_read_are_of_one_moment(void **state)
     struct command issue = rows_issue(rows, CARD_A, 1000);
     struct card card;
     rows_run(rows, issue);
-    struct store *reader = open_reader(state);
+    struct store *reader = conformance_open_reader(state);
     assert_int_equal(store_begin_read(reader), 0);
     assert_int_equal(store_read_card(reader, rows->tenant.id, issue.card_index, &card), 0);
     rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 700));
@@ -1149,7 +1159,7 @@ static void reader_refuses_to_write(void **state)
     struct rows *rows = rows_of(state);
     if (!suite_backend->is_shared)
         skip();
-    struct store *reader = open_reader(state);
+    struct store *reader = conformance_open_reader(state);
     struct tenant tenant = rows_tenant(1);
     assert_int_equal(store_add_tenant(reader, &tenant), ERR_STORE_DOWN);
     assert_int_equal(rows_totals(rows).tenants, 1);
@@ -1177,7 +1187,7 @@ static void everything_is_there_after_reopening(void **state)
         skip();
     struct found found = {0};
     write_a_history(rows);
-    reopen(state);
+    conformance_reopen(state);
     assert_int_equal(rows_totals(rows).transfers, 7);
     assert_int_equal(rows_card(rows, CARD_A).balance_minor, 950);
     assert_int_equal(read_history(rows, 1, 0, 100).count, 6);
@@ -1198,7 +1208,7 @@ static void another_master_key_is_refused(void **state)
     assert_null(other.store);
     assert_int_equal(store_open(&config, STORE_READER, &other.store), ERR_BAD_KEY);
     rows_finish(&other);
-    reopen(state); /* and nothing was changed by the attempt */
+    conformance_reopen(state); /* and nothing was changed by the attempt */
     assert_int_equal(store_ping(fixture->rows.store), 0);
 }
 
@@ -1217,7 +1227,7 @@ static void emptiness_is_told_before_anything_is_created(void **state)
     assert_false(is_empty);
 }
 
-#define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_CASE(name) CONFORMANCE_TEST(name)
 
 static const struct CMUnitTest conformance[] = {
     TEST_CASE(committed_rows_are_read_back_field_by_field),
@@ -1279,5 +1289,8 @@ static const struct CMUnitTest conformance[] = {
 int conformance_run(const struct conformance_backend *backend)
 {
     suite_backend = backend;
-    return _cmocka_run_group_tests(backend->name, conformance, COUNT_OF(conformance), NULL, NULL);
+    int failed =
+        _cmocka_run_group_tests(backend->name, conformance, COUNT_OF(conformance), NULL, NULL);
+    failed += conformance_run_grants(backend->name);
+    return failed;
 }

@@ -21,4 +21,20 @@ struct conformance_backend {
 /* Runs all tests; returns the number that failed. */
 int conformance_run(const struct conformance_backend *backend);
 
+/* --- for the files of the suite */
+
+/* Around every test: a fresh location with an open writer and a tenant. */
+int conformance_setup(void **state);
+int conformance_teardown(void **state);
+struct rows *conformance_rows(void **state);
+const struct conformance_backend *conformance_backend(void);
+struct store *conformance_open_reader(void **state);
+void conformance_reopen(void **state);
+
+#define CONFORMANCE_TEST(name)                                                                     \
+    cmocka_unit_test_setup_teardown(name, conformance_setup, conformance_teardown)
+
+/* Runs the tests of one area: its own file, its own line in conformance_run. */
+int conformance_run_grants(const char *name); /* conformance_grant.c */
+
 #endif
