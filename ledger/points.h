@@ -15,6 +15,7 @@
 #define POINTS_MAX INT64_C(1000000000000) /* of one member: sums stay far inside int64_t */
 #define POINTS_TOKEN_CHARS 32             /* id of the one-time token (oauth/jwt.h) */
 #define POINTS_EARN_MILLI_MAX 1000000     /* 1000 points per currency unit */
+#define POINTS_REASON_MAX 120
 
 /* Stored as these numbers. */
 enum points_cause {
@@ -47,7 +48,7 @@ struct reservation {
     int64_t points;
     enum reservation_state state;
     bool is_unsure; /* RESERVED: a change was sent and no reply came; it may still arrive */
-    char reason[121];
+    char reason[POINTS_REASON_MAX + 1];
     int64_t created_at_us;
     int64_t changed_at_us;
 };
@@ -58,7 +59,7 @@ struct points_account { /* the part of a member's row that moves */
     int64_t points_held; /* sum of the RESERVED and APPLIED */
     int64_t version;     /* number of entries */
     int64_t last_entry_id;
-    int64_t active_at_us; /* last earned or burned: expiry counts from here */
+    int64_t active_at_us; /* last given, earned, burned or got back: expiry counts from here */
     bool is_active;
 };
 
@@ -74,6 +75,7 @@ struct points_entry { /* insert-only */
     int64_t reservation_id; /* BURN, RETURN; else 0 */
     int64_t previous_entry_id;
     int64_t created_at_us;
+    char reason[POINTS_REASON_MAX + 1]; /* the command's; may be empty */
 };
 
 enum points_action {
@@ -92,15 +94,15 @@ enum points_action {
 #define POINTS_RESULT_LIST(X)                                                                      \
     X(POINTS_OK, "ok")                                                                             \
     X(POINTS_NOT_FOUND, "not_found")       /* no such member, reward or reservation */             \
-    X(POINTS_INACTIVE, "inactive")         /* member switched off */                               \
-    X(POINTS_ALREADY_DONE, "already_done") /* earn, unearn, burn, return: was done; a replay */    \
+    X(POINTS_ALREADY_DONE, "already_done") /* was done; a replay, nothing moves */                 \
     X(POINTS_OTHER_ORDER, "other_order")   /* reserve: the token is used for another order */      \
     X(POINTS_UNDER_WAY, "under_way")       /* reserve: this very redemption is not settled */      \
+    X(POINTS_WRONG_STATE, "wrong_state")   /* the reservation cannot move there (law 6) */         \
+    X(POINTS_INACTIVE, "inactive")         /* earn, reserve: member switched off */                \
     X(POINTS_ORDER_BUSY, "order_busy")     /* reserve: another reward is being put on the order */ \
     X(POINTS_BAD_AMOUNT, "bad_amount")     /* not positive, or too large */                        \
     X(POINTS_NOT_ENOUGH, "not_enough")                                                             \
-    X(POINTS_WRONG_STATE, "wrong_state") /* the reservation cannot move there (law 6) */           \
-    X(POINTS_NOTHING, "nothing")         /* earn, unearn, expire: comes to no points */
+    X(POINTS_NOTHING, "nothing") /* earn, unearn, expire: comes to no points */
 
 enum points_result {
 #define X(symbol, name) symbol,
@@ -111,7 +113,7 @@ const char *points_result_name(enum points_result result);
 
 struct points_command {
     enum points_action action;
-    int64_t tenant_id;
+    int64_t tenant_id;                     /* whatever is not this tenant's is not found */
     int64_t member_id;                     /* GRANT, EARN, UNEARN, RESERVE, EXPIRE */
     int64_t points;                        /* GRANT (signed), EARN, UNEARN, RESERVE */
     int64_t order_id;                      /* EARN, UNEARN, RESERVE */
@@ -121,17 +123,19 @@ struct points_command {
     int64_t reservation_id;                /* MARK_UNSURE, APPLY, BURN, RETURN */
     bool is_order_deleted;                 /* RETURN */
     int64_t inactive_since_us;             /* EXPIRE: only when account.active_at_us is before it */
-    char reason[121];
+    char reason[POINTS_REASON_MAX + 1];
 };
 
 /* The rows one command may need; has_* false: there is none. Filled by the store. */
 struct points_view {
-    bool has_account;
+    bool has_account; /* of the command's member, or of the reservation's */
     struct points_account account;
+    bool has_reward;      /* RESERVE: the tenant has it, switched on or off */
     bool has_reservation; /* RESERVE: of this token, not returned; else: reservation_id */
     struct reservation reservation;
     bool order_is_busy;    /* RESERVE: another reservation of the order is RESERVED */
     bool order_is_counted; /* EARN, UNEARN: has this order such an entry already? */
+    bool is_given_back;    /* RETURN: has an entry returned the burned points already? */
     int64_t next_entry_id;
     int64_t next_reservation_id;
 };
@@ -160,12 +164,17 @@ bool reservation_may_move(enum reservation_state from, enum reservation_state to
 int64_t points_for_amount(int64_t amount_minor, int exponent, int64_t earn_milli);
 
 /*
- * Decide one command. Pure; cannot fail.
+ * Decide one command. Pure; cannot fail. Of the command the ids that its action needs are positive
+ * and token_id is not empty.
  *
- * RESERVE  the same token and order while RESERVED: POINTS_UNDER_WAY with that reservation (the
- *          caller looks at the order and settles it); APPLIED or BURNED: POINTS_ALREADY_DONE;
- *          another order: POINTS_OTHER_ORDER. A returned one does not count: its token is free.
+ * GRANT    of less than nothing: down to what is held, and no further.
+ * RESERVE  the same token, member, reward and order while RESERVED: POINTS_UNDER_WAY with that
+ *          reservation (the caller looks at the order and settles it); APPLIED or BURNED:
+ *          POINTS_ALREADY_DONE; else POINTS_OTHER_ORDER. A returned one does not count: its token is
+ *          free. Whether the reward is on, and what it costs, is the caller's to know.
  * UNEARN   takes what is there down to what is held, and no further (law 4).
+ * MARK_UNSURE, APPLY, BURN, RETURN   of what is there already: POINTS_ALREADY_DONE; a reason that is
+ *          not empty is kept with the move.
  * RETURN   of a burned one: gives the points back by an entry of its own; the state stays BURNED.
  */
 void points_decide(struct points_view *view, const struct points_command *command, int64_t now_us,
