@@ -66,12 +66,18 @@ struct reward_plan {
  * Money off: price_fixed_variation of the order, added to what is there; where the order has a
  * percentage already, or discount_is_on_line, of the dearest line that can bear it. Percent off:
  * price_variation, or the amount it comes to (rounded down) where the order has a fixed variation.
- * Product: a new line with its price taken off. Never below zero.
+ * Product: a new line with its price taken off. Never below zero: what is more than is left to pay
+ * is refused whole, so that nobody gives points for less than they were worth.
+ *
+ * The notes get the reward's title and the mark; notes that were cut, or would be, are refused.
  */
 void reward_plan_make(const struct reward *reward, const struct reservation *reservation,
                       const struct oseries_order *order, bool discount_is_on_line,
                       struct reward_plan *plan);
-/* Has the reservation's change been made to this order? */
+/* Has the reservation's change been made to this order? The mark stands as a word of its own: CP-R4
+ * is not in CP-R42. */
 bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order);
+/* More of the order than was read could hold a mark: one that is not seen proves nothing. */
+bool reward_may_be_hidden(const struct oseries_order *order);
 
 #endif

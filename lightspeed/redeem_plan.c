@@ -1,0 +1,272 @@
+/* What a reward does to an order, and whether it has been done: pure, from one read of the order. */
+#include "lightspeed/redeem.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+#define MARK "CP-R"
+#define MARK_MAX (sizeof(MARK) + 20) /* an int64_t behind it, and a NUL */
+#define ALL_BP 10000
+/* Variations beyond 1000 times the price are nobody's discount or surcharge; below this no product
+ * of one with ALL_BP overflows. */
+#define VARIATION_MAX_PPM (INT64_C(1000) * ORDER_ONE_PPM)
+/* Longer notes of a line may have lost their end when they were read. */
+#define LINE_NOTES_MAX (sizeof(((struct order_line *)NULL)->notes) - 1)
+#define UTF8_MAX 4
+
+/* --- the mark --- */
+
+static struct text mark_write(int64_t reservation_id, char out[MARK_MAX])
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, out, MARK_MAX);
+    text_append(&buffer, TEXT(MARK));
+    text_append_int64(&buffer, reservation_id);
+    CHECK(!buffer.is_cut);
+    return text_buffer_text(&buffer);
+}
+
+static bool is_word_character(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c == '-';
+}
+
+/* As a whole word: CP-R4 is not in CP-R42. */
+static bool notes_have_mark(const char *notes, struct text mark)
+{
+    for (const char *at = notes; (at = strstr(at, mark.base)) != NULL; at++)
+        if ((at == notes || !is_word_character(at[-1])) && !is_word_character(at[mark.length]))
+            return true;
+    return false;
+}
+
+bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order)
+{
+    char bytes[MARK_MAX];
+    struct text mark = mark_write(reservation->id, bytes);
+    if (notes_have_mark(order->notes, mark))
+        return true;
+    for (int32_t i = 0; i < order->line_count; i++)
+        if (notes_have_mark(order->lines[i].notes, mark))
+            return true;
+    return false;
+}
+
+static bool line_notes_may_be_cut(const struct order_line *line)
+{
+    return strlen(line->notes) + UTF8_MAX > LINE_NOTES_MAX;
+}
+
+bool reward_may_be_hidden(const struct oseries_order *order)
+{
+    if (order->notes_are_cut || order->is_cut)
+        return true;
+    for (int32_t i = 0; i < order->line_count; i++)
+        if (line_notes_may_be_cut(&order->lines[i]))
+            return true;
+    return false;
+}
+
+/* --- one step --- */
+
+static void refuse(struct reward_plan *plan, const char *problem)
+{
+    *plan = (struct reward_plan){.step = STEP_NONE, .problem = problem};
+}
+
+/* "Gold member; $10 off (CP-R42)". A title that looks like a mark is left out, lest it is taken for
+ * one. */
+static bool write_notes(const struct reward *reward, const struct reservation *reservation,
+                        const char *before, size_t length_max, struct reward_plan *plan)
+{
+    char bytes[MARK_MAX];
+    struct text_buffer notes;
+    CHECK(length_max < sizeof(plan->notes));
+    text_buffer_init(&notes, plan->notes, length_max + 1);
+    text_append(&notes, text_of(before));
+    if (before[0] != '\0')
+        text_append(&notes, TEXT("; "));
+    bool is_plain = reward->title[0] != '\0' && strstr(reward->title, MARK) == NULL;
+    text_append(&notes, is_plain ? text_of(reward->title) : TEXT("Reward"));
+    text_append(&notes, TEXT(" ("));
+    text_append(&notes, mark_write(reservation->id, bytes));
+    text_append_char(&notes, ')');
+    return !notes.is_cut;
+}
+
+static void put_order(const struct reward *reward, const struct reservation *reservation,
+                      const struct oseries_order *order, struct reward_plan *plan)
+{
+    plan->step = STEP_PUT_ORDER;
+    if (order->notes_are_cut ||
+        !write_notes(reward, reservation, order->notes, ORDER_NOTES_MAX, plan))
+        refuse(plan, "The order's notes are too long to add the reward. Shorten them");
+}
+
+static void put_order_amount(const struct reward *reward, const struct reservation *reservation,
+                             const struct oseries_order *order, int64_t amount_minor,
+                             struct reward_plan *plan)
+{
+    plan->has_fixed = true;
+    if (!money_add(order->price_fixed_variation_minor, -amount_minor,
+                   &plan->price_fixed_variation_minor))
+        refuse(plan, "The order has a discount that cannot be added to");
+    else
+        put_order(reward, reservation, order, plan);
+}
+
+/* Never both kinds of variation on one line, and none on one with options (protocol o-series 7.3). */
+static bool line_can_bear(const struct order_line *line, int64_t amount_minor)
+{
+    return !line->has_options && line->quantity_milli > 0 && line->total_minor >= amount_minor &&
+           line->price_variation_ppm == ORDER_ONE_PPM;
+}
+
+static const struct order_line *find_dearest(const struct oseries_order *order,
+                                             int64_t amount_minor)
+{
+    const struct order_line *dearest = NULL;
+    for (int32_t i = 0; i < order->line_count; i++) {
+        const struct order_line *line = &order->lines[i];
+        if (line_can_bear(line, amount_minor) &&
+            (dearest == NULL || line->total_minor > dearest->total_minor))
+            dearest = line;
+    }
+    return dearest;
+}
+
+static void put_line(const struct reward *reward, const struct reservation *reservation,
+                     const struct oseries_order *order, int64_t amount_minor,
+                     struct reward_plan *plan)
+{
+    const struct order_line *line = find_dearest(order, amount_minor);
+    if (order->is_cut) {
+        refuse(plan, "The order has too many lines for this reward");
+    } else if (line == NULL) {
+        refuse(plan, "No single item of the order can take this discount");
+    } else if (line_notes_may_be_cut(line)) {
+        refuse(plan, "An item's notes are too long to add the reward. Shorten them");
+    } else if (!money_add(line->price_fixed_variation_minor, -amount_minor,
+                          &plan->price_fixed_variation_minor)) {
+        refuse(plan, "The item has a discount that cannot be added to");
+    } else {
+        plan->step = STEP_PUT_LINE;
+        plan->line_number = line->number;
+        plan->has_fixed = true;
+        if (!write_notes(reward, reservation, line->notes, LINE_NOTES_MAX - UTF8_MAX, plan))
+            refuse(plan, "An item's notes are too long to add the reward. Shorten them");
+    }
+}
+
+/* --- the three effects --- */
+
+static int64_t due_minor_of(const struct oseries_order *order)
+{
+    int64_t due_minor;
+    return money_add(order->total_minor, -order->paid_minor, &due_minor) ? due_minor : 0;
+}
+
+static void plan_amount(const struct reward *reward, const struct reservation *reservation,
+                        const struct oseries_order *order, int64_t amount_minor, bool is_on_line,
+                        struct reward_plan *plan)
+{
+    if (amount_minor <= 0)
+        refuse(plan, "This reward comes to nothing on this order");
+    else if (amount_minor > due_minor_of(order))
+        refuse(plan, "Less is left to pay on this order than the reward is worth");
+    else if (is_on_line)
+        put_line(reward, reservation, order, amount_minor, plan);
+    else
+        put_order_amount(reward, reservation, order, amount_minor, plan);
+}
+
+/* amount * bp / 10000, rounded down, without overflow. */
+static int64_t share_minor(int64_t amount_minor, int32_t bp)
+{
+    return amount_minor / ALL_BP * bp + amount_minor % ALL_BP * bp / ALL_BP;
+}
+
+/* Of what the order comes to now: a second reward takes its percentage of the rest. A fraction of a
+ * millionth is rounded towards the price. */
+static void plan_percent(const struct reward *reward, const struct reservation *reservation,
+                         const struct oseries_order *order, bool discount_is_on_line,
+                         struct reward_plan *plan)
+{
+    bool has_fixed = order->price_fixed_variation_minor != 0;
+    int64_t ppm = order->price_variation_ppm;
+    int64_t amount_minor = share_minor(order->total_minor, reward->percent_bp);
+    bool is_on_line = discount_is_on_line || ppm < 0 || ppm > VARIATION_MAX_PPM ||
+                      (has_fixed && ppm != ORDER_ONE_PPM);
+    plan_amount(reward, reservation, order, amount_minor, is_on_line, plan);
+    if (plan->step != STEP_PUT_ORDER || has_fixed)
+        return;
+    plan->has_fixed = false;
+    plan->price_fixed_variation_minor = 0;
+    plan->has_ppm = true;
+    plan->price_variation_ppm = (ppm * (ALL_BP - reward->percent_bp) + ALL_BP - 1) / ALL_BP;
+}
+
+static void plan_product(const struct reward *reward, const struct reservation *reservation,
+                         const struct oseries_order *order, struct reward_plan *plan)
+{
+    plan->step = STEP_POST_LINE;
+    plan->product_id = reward->product_id;
+    plan->has_ppm = true;
+    plan->price_variation_ppm = 0;
+    bool is_sound = write_notes(reward, reservation, "", LINE_NOTES_MAX - UTF8_MAX, plan);
+    CHECK(is_sound); /* a title and a mark are shorter than the notes of a line */
+    if (order->is_cut || order->line_count == ORDER_LINES_MAX)
+        refuse(plan, "The order has too many lines for this reward");
+}
+
+static bool reward_is_sound(const struct reward *reward)
+{
+    switch (reward->effect) {
+    case REWARD_MONEY_OFF:
+        return reward->amount_minor > 0 && reward->amount_minor <= MONEY_MAX_MINOR;
+    case REWARD_PERCENT_OFF:
+        return reward->percent_bp > 0 && reward->percent_bp <= ALL_BP;
+    case REWARD_PRODUCT:
+        return reward->product_id > 0;
+    }
+    return false;
+}
+
+static const char *find_problem(const struct reward *reward, const struct oseries_order *order)
+{
+    if (order->is_deleted)
+        return "The order was deleted";
+    if (order->status == ORDER_COMPLETE || order->status == ORDER_REJECTED)
+        return "The order is closed. Open the sale, then redeem";
+    if (order->is_refund)
+        return "A reward cannot be put on a refund";
+    return reward_is_sound(reward) ? NULL : "This reward is not set up correctly. Ask the manager";
+}
+
+void reward_plan_make(const struct reward *reward, const struct reservation *reservation,
+                      const struct oseries_order *order, bool discount_is_on_line,
+                      struct reward_plan *plan)
+{
+    *plan = (struct reward_plan){.step = STEP_NONE};
+    const char *problem = find_problem(reward, order);
+    if (problem == NULL && reward_is_applied(reservation, order))
+        problem = "This reward is on the order already";
+    if (problem != NULL) {
+        refuse(plan, problem);
+        return;
+    }
+    switch (reward->effect) {
+    case REWARD_MONEY_OFF:
+        plan_amount(reward, reservation, order, reward->amount_minor,
+                    discount_is_on_line || order->price_variation_ppm != ORDER_ONE_PPM, plan);
+        break;
+    case REWARD_PERCENT_OFF:
+        plan_percent(reward, reservation, order, discount_is_on_line, plan);
+        break;
+    case REWARD_PRODUCT:
+        plan_product(reward, reservation, order, plan);
+        break;
+    }
+}
