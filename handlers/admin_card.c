@@ -465,6 +465,8 @@ static void write_operation(struct show_task *task, const struct operation *oper
     admin_write_amount(writer, TEXT("balance_after"), operation->balance_minor_after, exponent);
     admin_write_amount(writer, TEXT("given_back"), operation->given_back_minor, exponent);
     admin_write_int64(writer, "order_id", operation->order_id);
+    if (operation->refunded_order_id != 0)
+        admin_write_int64(writer, "refunded_order_id", operation->refunded_order_id);
     admin_write_int64(writer, "site_id", operation->site_id);
     admin_write_int64(writer, "register_id", operation->register_id);
     text_buffer_init(&text, bytes, sizeof(bytes));

@@ -193,7 +193,7 @@ static void log_operation(const struct exchange *exchange, const struct outcome 
         LOG_INFO, "operation", LOG_INT("request_id", exchange->request_id),
         LOG_INT("operation_id", outcome->operation_id),
         LOG_INT("tenant_id", exchange->tenant->tenant.id), LOG_INT("card_id", outcome->card_id),
-        LOG_TEXT("action", action_name(kinds[payment->action].action)),
+        LOG_TEXT("action", action_name(outcome->action)),
         LOG_TEXT("result", result_name(outcome->result)),
         LOG_INT("amount_minor", outcome->amount_minor), LOG_BOOL("is_replay", outcome->is_replay),
         LOG_INT("order_id", payment->request.order_id),
@@ -253,7 +253,7 @@ static void on_decided(struct exchange *exchange, const struct job *job)
         tell_error(exchange, job->error, true);
         return;
     }
-    metrics_outcome(exchange->handlers->metrics, job->command.action, job->outcome.result,
+    metrics_outcome(exchange->handlers->metrics, job->outcome.action, job->outcome.result,
                     job->outcome.is_replay);
     log_operation(exchange, &job->outcome);
     conclude(exchange, &job->outcome);

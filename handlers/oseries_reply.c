@@ -11,7 +11,7 @@
 
 /* --- sentences --- */
 
-#define RESULTS_MAX (RESULT_OVER_REGISTER_DAY + 1)
+#define RESULTS_MAX (RESULT_NOTHING_HELD + 1)
 
 /*
  * What is told for each result: for all actions, or for one of them where it needs other words.
@@ -60,16 +60,33 @@ static const struct sentence {
         {.general = "Sale not known: at most {limit} can be refunded to this card"},
     [RESULT_OVER_REGISTER_DAY] =
         {.general = "Sale not known: this register can refund {limit} more today"},
+    [RESULT_NOTHING_HELD] = {.general = "Nothing waits for this sale"},
 };
 
 #define SENTENCE_PARTIAL "Gift card ...{last4} charged {amount}, {due} still to pay"
+#define SENTENCE_HELD                                                                              \
+    "Gift card ...{last4} gets {amount} when this sale is paid, {balance} on it until then"
 #define SENTENCE_BALANCE_UNTIL "Gift card ...{last4} has {balance}, good until {date}"
+
+/* A load that waits for its order. What it will be is told as its amount: the register books that,
+ * and the customer pays it. */
+static bool is_held(const struct outcome *outcome)
+{
+    return outcome->action == ACTION_HOLD_LOAD && outcome->result == RESULT_OK;
+}
+
+static int64_t amount_told(const struct outcome *outcome)
+{
+    return is_held(outcome) ? outcome->asked_minor : outcome->amount_minor;
+}
 
 static const char *sentence_find(enum profile_action action, const struct outcome *outcome)
 {
     CHECK((unsigned)outcome->result < RESULTS_MAX);
     const struct sentence *sentence = &sentences[outcome->result];
     bool is_ok = outcome->result == RESULT_OK;
+    if (is_held(outcome))
+        return SENTENCE_HELD;
     if (is_ok && action == PROFILE_CHECKOUT && outcome->amount_minor < outcome->asked_minor)
         return SENTENCE_PARTIAL;
     if (is_ok && action == PROFILE_CHECK_BALANCE && outcome->expires_on != 0)
@@ -88,11 +105,11 @@ static void append_placeholder(const struct payment_style *style, const struct o
                                struct text name, struct text_buffer *out)
 {
     if (text_equal(name, TEXT("amount")))
-        append_money(style, outcome->amount_minor, out);
+        append_money(style, amount_told(outcome), out);
     else if (text_equal(name, TEXT("balance")))
         append_money(style, outcome->balance_minor, out);
     else if (text_equal(name, TEXT("due")))
-        append_money(style, outcome->asked_minor - outcome->amount_minor, out);
+        append_money(style, outcome->asked_minor - amount_told(outcome), out);
     else if (text_equal(name, TEXT("limit")))
         append_money(style, outcome->limit_minor, out);
     else if (text_equal(name, TEXT("last4")))
@@ -175,13 +192,13 @@ static void write_value(struct jwrite *writer, const struct told *told, enum pro
         jwrite_bool(writer, told->is_success);
         break;
     case PROFILE_VALUE_AMOUNT:
-        write_amount(writer, told->style, outcome->amount_minor);
+        write_amount(writer, told->style, amount_told(outcome));
         break;
     case PROFILE_VALUE_ASKED:
         write_amount(writer, told->style, outcome->asked_minor);
         break;
     case PROFILE_VALUE_DUE:
-        write_amount(writer, told->style, outcome->asked_minor - outcome->amount_minor);
+        write_amount(writer, told->style, outcome->asked_minor - amount_told(outcome));
         break;
     case PROFILE_VALUE_BALANCE:
         write_amount(writer, told->style, outcome->balance_minor);

@@ -17,11 +17,17 @@ static bool is_same_sale(const struct operation *operation, const struct command
     return operation->site_id == command->site_id && operation->register_id == command->register_id;
 }
 
+/* A load is the same load whether it moved at once or waits: the setting may change in between. */
+static bool is_same_action(enum action earlier, enum action asked)
+{
+    return earlier == asked || (earlier == ACTION_HOLD_LOAD && asked == ACTION_TOP_UP);
+}
+
 /* Tenant and card are the list's. */
 static bool is_same_identity(const struct operation *operation, const struct command *command)
 {
-    return operation->action == command->action && operation->asked_minor == command->asked_minor &&
-           is_same_sale(operation, command);
+    return is_same_action(operation->action, command->action) &&
+           operation->asked_minor == command->asked_minor && is_same_sale(operation, command);
 }
 
 /* Rule 1: it was still being decided when this command arrived, so this command waited for it. No
@@ -64,7 +70,8 @@ static enum repeat judge(const struct operation *operation, const struct command
  * already waited for it) nor hides the success before it: charge, mistyped refund, charge again is
  * still a retry. Of the successes only the latest of the sale counts, whatever its action (rule 2);
  * except for top-ups: no balance bounds them, so any earlier load of the sale counts, also with
- * other operations between, or a repeated load would mint money.
+ * other operations between, or a repeated load would mint money. A release is nobody's request: it
+ * hides nothing.
  */
 enum repeat answer_once(const struct decision *decision, const struct operation **earlier)
 {
@@ -76,7 +83,7 @@ enum repeat answer_once(const struct decision *decision, const struct operation 
         bool is_refusal = (*earlier)->result != RESULT_OK;
         if (is_refusal && is_same && was_in_flight(*earlier, command))
             return REPEAT_REPLAY; /* rule 1 */
-        if (is_refusal || !is_same_sale(*earlier, command))
+        if (is_refusal || (*earlier)->action == ACTION_RELEASE || !is_same_sale(*earlier, command))
             continue;
         enum repeat repeat = is_same ? judge(*earlier, command) : REPEAT_NONE;
         if (repeat != REPEAT_NONE || command->action != ACTION_TOP_UP)

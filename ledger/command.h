@@ -44,11 +44,11 @@ struct new_card {
 };
 
 struct command {
-    enum action action; /* not ACTION_VOID */
+    enum action action; /* not ACTION_VOID; not ACTION_HOLD_LOAD: the policy makes a top-up one */
     int64_t tenant_id;
     int64_t order_id;
     int64_t refunded_order_id; /* ACTION_REFUND: the sale that order_id gives back, as the API told;
-                                  0: not known */
+                                  0: not known, or no other than order_id */
     int64_t site_id;
     int64_t register_id;
     uint8_t card_index[CARD_INDEX_BYTES];
@@ -69,12 +69,13 @@ struct command {
  * that a repeated answer is the same byte for byte. */
 struct outcome {
     enum result result;
+    enum action action;   /* what it was decided as: a top-up may have become ACTION_HOLD_LOAD */
     bool is_replay;       /* nothing moved now: the answer of an earlier operation */
     int64_t operation_id; /* 0 when none was recorded (unknown card, bad amount) */
     int64_t card_id;      /* 0: unknown */
     char last4[5];
     int64_t asked_minor;
-    int64_t amount_minor;  /* moved */
+    int64_t amount_minor;  /* moved: of a held top-up nothing yet */
     int64_t balance_minor; /* after; for refusals what is on the card now. 0 for RESULT_THROTTLED,
                               _NOT_FOUND */
     int64_t card_version;

@@ -13,12 +13,15 @@
 void ledger_keys(const struct command *command, struct keys *keys)
 {
     bool is_refund = command->action == ACTION_REFUND;
+    bool names_sale = is_refund && command->refunded_order_id != 0;
+    CHECK(!names_sale || command->order_id != 0);
     *keys = (struct keys){
         .wants_order_operations = command->action != ACTION_ISSUE,
-        .wants_order_is_known = is_refund && command->order_id != 0,
-        .wants_recent_charges = is_refund,
-        .recent_since_us = is_refund ? command->received_at_us - REFUND_REACH_US : 0,
-        .wants_register_day = is_refund,
+        .wants_refunded_operations = names_sale,
+        .wants_order_is_known = is_refund && !names_sale && command->order_id != 0,
+        .wants_recent_charges = is_refund && !names_sale,
+        .recent_since_us = is_refund && !names_sale ? command->received_at_us - REFUND_REACH_US : 0,
+        .wants_register_day = is_refund && !names_sale,
     };
 }
 
@@ -44,6 +47,8 @@ static enum result decide_check_action(struct decision *decision)
         return refund_check(decision);
     case ACTION_ISSUE:
     case ACTION_VOID:
+    case ACTION_HOLD_LOAD:
+    case ACTION_RELEASE:
         break;
     }
     check_failed("action is one a register asks for", __FILE__, __LINE__);
@@ -53,14 +58,13 @@ static void decide_apply_action(struct decision *decision, struct operation *ope
 {
     if (operation->action == ACTION_CHARGE)
         charge_apply(decision, operation);
-    else if (operation->action == ACTION_TOP_UP)
+    else if (operation->action != ACTION_REFUND)
         top_up_apply(decision, operation);
     else
         refund_apply(decision, operation);
 }
 
-/* What every reply shows of the card. */
-static void outcome_show_card(struct outcome *outcome, const struct card *card)
+void outcome_show_card(struct outcome *outcome, const struct card *card)
 {
     outcome->card_id = card->id;
     memcpy(outcome->last4, card->last4, sizeof(outcome->last4));
@@ -73,6 +77,7 @@ static void outcome_show_card(struct outcome *outcome, const struct card *card)
 static void outcome_replay(struct outcome *outcome, const struct operation *earlier)
 {
     outcome->result = earlier->result;
+    outcome->action = earlier->action;
     outcome->is_replay = true;
     outcome->operation_id = earlier->id;
     outcome->amount_minor = earlier->amount_minor;
@@ -146,7 +151,8 @@ static void decide_again_only(struct decision *decision)
     if (!may_be_answered_again(decision) || answer_once(decision, &earlier) != REPEAT_REPLAY ||
         earlier->result != RESULT_OK)
         return;
-    bool is_sale = earlier->action == ACTION_TOP_UP && earlier->card_version_after == 1;
+    bool is_sale = (earlier->action == ACTION_TOP_UP && earlier->card_version_after == 1) ||
+                   (earlier->action == ACTION_HOLD_LOAD && earlier->card_version_after == 0);
     if (!decision->command->has_pin && !is_sale)
         return;
     outcome_show_card(decision->outcome, &decision->card->card);
@@ -169,13 +175,16 @@ void ledger_decide(struct view *view, const struct scope *scope, int32_t command
         .view = view,
         .scope = scope,
         .command = command,
+        .action = top_up_is_held(command) ? ACTION_HOLD_LOAD : command->action,
         .card = scope->card == VIEW_NONE ? NULL : &view->cards[scope->card],
         .now_us = now_us,
         .outcome = outcome,
     };
-    *outcome = (struct outcome){.asked_minor = command->asked_minor};
+    *outcome = (struct outcome){.action = decision.action, .asked_minor = command->asked_minor};
     if (command->action == ACTION_ISSUE)
         issue_decide(&decision, command_index);
+    else if (command->action == ACTION_RELEASE)
+        release_decide(&decision);
     else
         decide(&decision);
 }

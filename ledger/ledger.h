@@ -14,7 +14,7 @@
 /* Commands in one commit (COUNTERPART_BATCH_MAX may lower it). */
 #define BATCH_MAX 512
 /* Successful operations of one card on one order that a decision looks at (a top-up looks at
- * top-ups only), newest first. A sale that pays more
+ * top-ups and releases only), newest first. A sale that pays more
  * often than this with one card does not exist; beyond it a refund sees only the newest. */
 #define ORDER_OPERATIONS_MAX 64
 /* Refusals of one card on one order that a decision looks at, newest first: for repetitions that
@@ -22,10 +22,12 @@
 #define ORDER_REFUSALS_MAX 8
 /* Charges a refund without a known sale looks at, newest first. */
 #define RECENT_CHARGES_MAX 64
-/* Each command loads at most these lists, then adds one operation of its own. */
+/* Each command loads at most these lists, then adds one operation of its own. (A refund looks at
+ * what its named sale paid or at recent charges, never at both.) */
 #define VIEW_OPERATIONS_MAX                                                                        \
     (BATCH_MAX * (ORDER_OPERATIONS_MAX + ORDER_REFUSALS_MAX + RECENT_CHARGES_MAX + 1))
-/* A refund writes one transfer per charge that it answers, all other actions at most one. */
+/* A refund writes one transfer per charge that it answers, a release one per held top-up, all other
+ * actions at most one. */
 #define VIEW_TRANSFERS_MAX (BATCH_MAX * (ORDER_OPERATIONS_MAX + RECENT_CHARGES_MAX))
 #define VIEW_NONE (-1)
 
@@ -34,6 +36,8 @@ struct keys {
     /* Of this card, tenant and order (for order_id 0 also of this site and register): the newest
      * ORDER_OPERATIONS_MAX that succeeded and the newest ORDER_REFUSALS_MAX that were refused. */
     bool wants_order_operations;
+    /* Of this card on command.refunded_order_id: the newest ORDER_OPERATIONS_MAX that succeeded. */
+    bool wants_refunded_operations;
     bool wants_order_is_known; /* is there any successful charge of the tenant on that order,
                                   whatever the card? */
     /* Only if the order is not known: this card's successful charges with given_back < amount, not
@@ -127,7 +131,8 @@ void view_add_operation(struct view *view, int32_t card, const struct operation 
  * ownership  borrows all; updates view and *outcome; allocates nothing.
  * errors     none: a decision cannot fail.
  * outcomes   the first of RESULT_LIST that applies. Refusals on a known card are recorded as
- * operations, except RESULT_THROTTLED, RESULT_NOT_FOUND, RESULT_AMOUNT_*: those leave no trace.
+ * operations, except RESULT_THROTTLED, RESULT_NOT_FOUND, RESULT_AMOUNT_*, RESULT_NOTHING_HELD:
+ * those leave no trace.
  * source     design sections 3 and 4, laws 1-9.
  */
 void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,

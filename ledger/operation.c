@@ -30,6 +30,10 @@ const char *action_name(enum action action)
         return "refund";
     case ACTION_VOID:
         return "void";
+    case ACTION_HOLD_LOAD:
+        return "hold_load";
+    case ACTION_RELEASE:
+        return "release";
     }
     check_failed("action is one of enum action", __FILE__, __LINE__);
 }

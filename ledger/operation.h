@@ -16,6 +16,10 @@ enum action {
     ACTION_REFUND = 4,
     ACTION_VOID =
         5, /* a tombstone: this operation id was given out, never happened and never can */
+    ACTION_HOLD_LOAD = 6, /* a top-up that waits for its order to complete: amount_minor is 0 and
+                             no transfer is its; asked_minor is what a release will move */
+    ACTION_RELEASE = 7,   /* the order is complete: moves what its held top-ups of this card have
+                             asked for since the last release; nobody at a register asks for it */
 };
 
 /*
@@ -47,7 +51,8 @@ enum action {
     X(RESULT_OVER_REFUND_LIMIT, 19,                                                                \
       "over_refund_limit") /* refund without a known sale: charges, tenant's limit */              \
     X(RESULT_OVER_REGISTER_DAY, 20,                                                                \
-      "over_register_day") /* refund without a known sale: register's cap for the day */
+      "over_register_day") /* refund without a known sale: register's cap for the day */           \
+    X(RESULT_NOTHING_HELD, 21, "nothing_held") /* release: none, or all was released before */
 
 enum result {
 #define X(symbol, number, name) symbol = number,
@@ -56,7 +61,8 @@ enum result {
 };
 
 const char *result_name(enum result result);
-const char *action_name(enum action action); /* "issue", "charge", "top_up", "refund", "void" */
+/* "issue", "charge", "top_up", "refund", "void", "hold_load", "release" */
+const char *action_name(enum action action);
 
 struct operation {
     int64_t id; /* given out in ascending order; latest = greatest */
@@ -64,8 +70,10 @@ struct operation {
     int64_t card_id;
     enum action action;
     enum result result;
-    int64_t order_id; /* 0: the register named none */
-    int64_t site_id;  /* as the register told it; 0: none. Recorded, compared only without order */
+    int64_t order_id;          /* 0: the register named none */
+    int64_t refunded_order_id; /* refunds: the sale that the order gives back, as the API told; 0:
+                                  not known, or no other than order_id */
+    int64_t site_id; /* as the register told it; 0: none. Recorded, compared only without order */
     int64_t register_id;
     int64_t asked_minor;  /* the amount of the request */
     int64_t amount_minor; /* what moved; 0 when refused; less than asked for a partial approval */
@@ -81,7 +89,8 @@ struct operation {
 /* Why a credit was given (law 9). Stored as these numbers. */
 enum cause {
     CAUSE_CHARGE = 1, /* the debit of a charge; answers_operation_id is the charge itself */
-    CAUSE_LOAD = 2,   /* answers the sale in which the till took the money: operation's order */
+    CAUSE_LOAD = 2,   /* answers the sale in which the till took the money: the top-up itself, or,
+                         from a release, the held top-up that asked for it */
     CAUSE_REFUND = 3, /* answers_operation_id is the charge that is given back */
     CAUSE_GRANT =
         4, /* the merchant's opening balance or goodwill; answers its own issue operation */

@@ -1,7 +1,8 @@
 /*
  * Refund: gives back charges, and names each one it answers (law 9). Bounded by what this card paid
- * on the sale; a refund whose sale is not known here is bounded by the card's recent charges and
- * the merchant's limits.
+ * on the sale: the order's own, or the one that the order gives back where Lightspeed has told. A
+ * refund whose sale is not known here is bounded by the card's recent charges and the merchant's
+ * limits.
  */
 #include "ledger/rules.h"
 
@@ -29,8 +30,15 @@ static bool order_became_known(const struct decision *decision)
     return false;
 }
 
+static int64_t sale_of(const struct command *command)
+{
+    return command->refunded_order_id != 0 ? command->refunded_order_id : command->order_id;
+}
+
 static bool order_is_known(const struct decision *decision)
 {
+    if (decision->command->refunded_order_id != 0)
+        return true; /* all that our cards paid is here, so a sale without charges had none */
     if (decision->command->order_id == 0)
         return false;
     return decision->scope->order_is_known || order_became_known(decision);
@@ -43,7 +51,7 @@ static bool is_candidate(const struct decision *decision, const struct operation
     if (!is_charge(operation))
         return false;
     if (is_known)
-        return operation->order_id == decision->command->order_id;
+        return operation->order_id == sale_of(decision->command);
     return operation->created_at_us >= decision->command->received_at_us - REFUND_REACH_US;
 }
 

@@ -8,6 +8,9 @@
 
 #include "ledger/view.h"
 
+/* What every reply shows of the card. */
+void outcome_show_card(struct outcome *outcome, const struct card *card);
+
 /* Does the requester know an existing, sold card (and its PIN)? RESULT_OK, _THROTTLED, _NOT_FOUND.
  */
 enum result rule_guess(const struct card *card, enum action action, bool is_throttled, bool has_pin,
@@ -20,11 +23,17 @@ enum result rule_amount(const struct command *command, bool zero_is_fine);
 enum result charge_check(struct decision *decision);
 void charge_apply(struct decision *decision, struct operation *operation);
 
+/* Is this top-up one that waits until its order completes? One without an order cannot. */
+bool top_up_is_held(const struct command *command);
 enum result top_up_check(struct decision *decision);
 void top_up_apply(struct decision *decision, struct operation *operation);
 
 enum result refund_check(struct decision *decision);
 void refund_apply(struct decision *decision, struct operation *operation);
+
+/* The order is complete: releases what its top-ups of this card hold, whatever state the card is
+ * in, for it has been paid. Decides whole: it is nobody's request, so nothing is ever replayed. */
+void release_decide(struct decision *decision);
 
 /* Issue makes its own card and decides whole. */
 void issue_decide(struct decision *decision, int32_t command_index);

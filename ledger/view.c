@@ -23,6 +23,32 @@ struct view_operation *view_older(const struct view *view, const struct view_ope
     return view_operation_at(view, operation->next_older);
 }
 
+struct view_operation *view_next_held(const struct decision *decision,
+                                      const struct view_operation *newer)
+{
+    struct view_operation *each = newer == NULL ? view_newest(decision->view, decision->card)
+                                                : view_older(decision->view, newer);
+    for (; each != NULL; each = view_older(decision->view, each)) {
+        const struct operation *operation = &each->operation;
+        if (operation->order_id != decision->command->order_id || operation->result != RESULT_OK)
+            continue;
+        if (operation->action == ACTION_RELEASE)
+            return NULL;
+        if (operation->action == ACTION_HOLD_LOAD)
+            return each;
+    }
+    return NULL;
+}
+
+int64_t view_held_minor(const struct decision *decision)
+{
+    int64_t held_minor = 0;
+    const struct view_operation *each = NULL;
+    while ((each = view_next_held(decision, each)) != NULL)
+        CHECK(money_add(held_minor, each->operation.asked_minor, &held_minor));
+    return held_minor;
+}
+
 static int32_t view_append_operation(struct view *view, const struct operation *operation)
 {
     CHECK(view->operation_count < VIEW_OPERATIONS_MAX);
@@ -59,12 +85,13 @@ struct operation *view_record(struct decision *decision)
         .id = view->next_operation_id++,
         .tenant_id = command->tenant_id,
         .card_id = card->id,
-        .action = command->action,
+        .action = decision->action,
         .result = outcome->result,
         .order_id = command->order_id,
+        .refunded_order_id = command->refunded_order_id,
         .site_id = command->site_id,
         .register_id = command->register_id,
-        .asked_minor = command->asked_minor,
+        .asked_minor = outcome->asked_minor,
         .amount_minor = outcome->amount_minor,
         .balance_minor_after = card->balance_minor, /* view_move corrects it */
         .card_version_after = card->version,

@@ -13,6 +13,7 @@ struct decision {
     struct view *view;
     const struct scope *scope;
     const struct command *command;
+    enum action action;     /* as it will be recorded: the policy may hold a top-up back */
     struct view_card *card; /* NULL: no such card */
     int64_t now_us;
     struct outcome *outcome;
@@ -22,7 +23,15 @@ struct decision {
 struct view_operation *view_newest(const struct view *view, const struct view_card *card);
 struct view_operation *view_older(const struct view *view, const struct view_operation *operation);
 
-/* A new operation with the decision's outcome, at the head of the card's list; fills
+/* The next held top-up of the decision's order that no release has moved yet: the newest, or the
+ * next one older than newer; NULL at the end. Each release moves all that there are, so these are
+ * newer than the latest. */
+struct view_operation *view_next_held(const struct decision *decision,
+                                      const struct view_operation *newer);
+/* What they have asked for. */
+int64_t view_held_minor(const struct decision *decision);
+
+/* A new operation with the decision's action and outcome, at the head of the card's list; fills
  * outcome->operation_id. */
 struct operation *view_record(struct decision *decision);
 

@@ -175,9 +175,9 @@ MUST_CHECK int column_secret(struct columns *columns, const struct seal *seal, c
     "balance_minor, version, last_transfer_id, last_operation_id, loaded_on, loaded_minor, "       \
     "used_hour, used_count"
 #define OPERATION_COLUMNS                                                                          \
-    "id, tenant_id, card_id, action, result, order_id, site_id, register_id, asked_minor, "        \
-    "amount_minor, balance_minor_after, card_version_after, limit_minor, given_back_minor, "       \
-    "previous_operation_id, created_at_us"
+    "id, tenant_id, card_id, action, result, order_id, refunded_order_id, site_id, register_id, "  \
+    "asked_minor, amount_minor, balance_minor_after, card_version_after, limit_minor, "            \
+    "given_back_minor, previous_operation_id, created_at_us"
 #define TRANSFER_COLUMNS                                                                           \
     "id, operation_id, debit_account, credit_account, amount_minor, cause, "                       \
     "answers_operation_id, version, balance_minor_after, previous_transfer_id, created_at_us"

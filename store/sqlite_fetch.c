@@ -103,8 +103,10 @@ static bool is_wanted(const struct command *command, const struct operation *ope
 {
     if (command->order_id == 0 && !is_of_register(command, operation))
         return false;
+    bool is_load = operation->action == ACTION_TOP_UP || operation->action == ACTION_HOLD_LOAD ||
+                   operation->action == ACTION_RELEASE;
     /* However many charges an order has, they do not hide what was loaded on it. */
-    return command->action != ACTION_TOP_UP || operation->action == ACTION_TOP_UP;
+    return is_load || (command->action != ACTION_TOP_UP && command->action != ACTION_RELEASE);
 }
 
 static bool is_past(const struct command *command, const struct operation *operation)
@@ -115,7 +117,8 @@ static bool is_past(const struct command *command, const struct operation *opera
 }
 
 static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
-                            const struct command *command, int32_t card, bool is_refused)
+                            const struct command *command, int64_t order_id, int32_t card,
+                            bool is_refused)
 {
     sqlite3_stmt *statement;
     int err = sqlite_prepare(sqlite, STATEMENT_READ_ORDER_OPERATIONS, &statement);
@@ -123,7 +126,7 @@ static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, command->tenant_id);
-    bind_int(&binder, command->order_id);
+    bind_int(&binder, order_id);
     bind_int(&binder, is_refused);
     bind_int(&binder, card == VIEW_NONE ? NO_CARD_ID : view->cards[card].card.id);
     bind_int(&binder, ORDER_REACH);
@@ -148,8 +151,8 @@ static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
 static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view,
                                   const struct command *command, int32_t card)
 {
-    int err = fetch_order_part(sqlite, view, command, card, false);
-    return err != 0 ? err : fetch_order_part(sqlite, view, command, card, true);
+    int err = fetch_order_part(sqlite, view, command, command->order_id, card, false);
+    return err != 0 ? err : fetch_order_part(sqlite, view, command, command->order_id, card, true);
 }
 
 static int fetch_order_is_known(struct store_sqlite *sqlite, const struct command *command,
@@ -256,6 +259,9 @@ static int fetch_history(struct store_sqlite *sqlite, struct view *view,
     int err = 0;
     if (keys->wants_order_operations)
         err = fetch_order_operations(sqlite, view, command, scope->card);
+    if (err == 0 && keys->wants_refunded_operations)
+        err =
+            fetch_order_part(sqlite, view, command, command->refunded_order_id, scope->card, false);
     if (scope->card == VIEW_NONE || !ledger_knows(command, &view->cards[scope->card].card))
         return err;
     if (err == 0 && keys->wants_recent_charges && !scope->order_is_known &&

@@ -67,9 +67,10 @@ int row_read_operation(sqlite3_stmt *statement, struct operation *operation)
     operation->id = column_int(&columns);
     operation->tenant_id = column_int(&columns);
     operation->card_id = column_int(&columns);
-    operation->action = (enum action)column_enum(&columns, ACTION_ISSUE, ACTION_VOID);
-    operation->result = (enum result)column_enum(&columns, RESULT_OK, RESULT_OVER_REGISTER_DAY);
+    operation->action = (enum action)column_enum(&columns, ACTION_ISSUE, ACTION_RELEASE);
+    operation->result = (enum result)column_enum(&columns, RESULT_OK, RESULT_NOTHING_HELD);
     operation->order_id = column_int(&columns);
+    operation->refunded_order_id = column_int(&columns);
     operation->site_id = column_int(&columns);
     operation->register_id = column_int(&columns);
     operation->asked_minor = column_int(&columns);
@@ -91,6 +92,7 @@ void row_bind_operation(struct binder *binder, const struct operation *operation
     bind_int(binder, operation->action);
     bind_int(binder, operation->result);
     bind_int(binder, operation->order_id);
+    bind_int(binder, operation->refunded_order_id);
     bind_int(binder, operation->site_id);
     bind_int(binder, operation->register_id);
     bind_int(binder, operation->asked_minor);

@@ -179,6 +179,14 @@ static const char schema_2[] =
     " 'result BETWEEN 0 AND 20', 'result BETWEEN 0 AND 21')"
     " WHERE type = 'table' AND name = 'operation';"
     "PRAGMA writable_schema = RESET;"
+    /* Which sale a refund gives back, where that is another than its own order. */
+    "ALTER TABLE operation ADD COLUMN refunded_order_id INTEGER NOT NULL DEFAULT 0;"
+    "DROP TRIGGER operation_is_never_updated;"
+    "CREATE TRIGGER operation_is_never_updated BEFORE UPDATE OF id, tenant_id, card_id, action,"
+    " result, order_id, refunded_order_id, site_id, register_id, asked_minor, amount_minor,"
+    " balance_minor_after, card_version_after, limit_minor, previous_operation_id, created_at_us"
+    " ON operation BEGIN"
+    " SELECT RAISE(ABORT, 'law 5: of an operation only given_back_minor changes'); END;"
 
     "ALTER TABLE tenant ADD COLUMN top_up_is_held INTEGER NOT NULL DEFAULT 0"
     " CHECK (top_up_is_held IN (0, 1));"

@@ -17,21 +17,28 @@ static const char sql_read_operations[] =
     " coalesce((SELECT tenant_id FROM card WHERE card.id = operation.card_id), 0),"
     " EXISTS (SELECT 1 FROM tenant WHERE tenant.id = operation.tenant_id)"
     " FROM operation ORDER BY id";
-#define OPERATION_COLUMN_CARD_TENANT 16 /* after OPERATION_COLUMNS */
-#define OPERATION_COLUMN_HAS_TENANT 17
+#define OPERATION_COLUMN_CARD_TENANT 17 /* after OPERATION_COLUMNS */
+#define OPERATION_COLUMN_HAS_TENANT 18
 static const char sql_read_transfers[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
                                          " ORDER BY operation_id, id";
-static const char sql_read_refunds[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
-                                       " WHERE cause = 3 ORDER BY answers_operation_id, id";
+/* Refunds and what releases move, with the sale that their operation is about: of a refund the one
+ * that the API has named, else 0; of a release its order. */
+static const char sql_read_answers[] =
+    "SELECT " TRANSFER_COLUMNS ","
+    " coalesce((SELECT iif(cause = 3, refunded_order_id, order_id) FROM operation"
+    " WHERE operation.id = transfer.operation_id), 0)"
+    " FROM transfer WHERE cause = 3 OR (cause = 2 AND answers_operation_id <> operation_id)"
+    " ORDER BY answers_operation_id, id";
+#define ANSWER_COLUMN_ORDER 11 /* after TRANSFER_COLUMNS */
 
 struct operation_pass {
     struct verify *verify;
     struct stream operations;
     struct stream transfers; /* by operation */
-    struct stream refunds;   /* by the charge that they answer */
+    struct stream answers;   /* by the operation that they answer */
     struct operation operation;
     struct transfer transfer;
-    struct transfer refund;
+    struct transfer answer;
 };
 
 /* The card pass names causes that do not exist; here they just fit no action. */
@@ -71,10 +78,12 @@ static struct shape shape_of(enum action action)
     case ACTION_CHARGE:
         return (struct shape){CAUSE_CHARGE, ACCOUNT_SALES, true};
     case ACTION_TOP_UP:
+    case ACTION_RELEASE:
         return (struct shape){CAUSE_LOAD, ACCOUNT_LOADS, false};
     case ACTION_REFUND:
         return (struct shape){CAUSE_REFUND, ACCOUNT_SALES, false};
     case ACTION_VOID:
+    case ACTION_HOLD_LOAD:
         break;
     }
     return (struct shape){0};
@@ -91,10 +100,11 @@ static bool accounts_fit(const struct operation *operation, const struct transfe
            transfer->credit_account == (shape.is_debit ? counter : card);
 }
 
-/* A refund answers an earlier charge; everything else answers for itself. */
+/* A refund answers an earlier charge, a release an earlier held top-up; everything else answers for
+ * itself. */
 static bool answer_fits(const struct operation *operation, const struct transfer *transfer)
 {
-    if (transfer->cause == CAUSE_REFUND)
+    if (transfer->cause == CAUSE_REFUND || operation->action == ACTION_RELEASE)
         return transfer->answers_operation_id < operation->id;
     return transfer->answers_operation_id == operation->id;
 }
@@ -106,6 +116,12 @@ static void check_transfer(struct verify *verify, const struct operation *operat
     if (operation->result != RESULT_OK || operation->action == ACTION_VOID) {
         verify_report(verify, "refusal_moved_money",
                       "operation %" PRId64 " did not happen, but transfer %" PRId64 " is its",
+                      operation->id, transfer->id);
+        return;
+    }
+    if (operation->action == ACTION_HOLD_LOAD) {
+        verify_report(verify, "hold_moved_money",
+                      "operation %" PRId64 " waits for its order, but transfer %" PRId64 " is its",
                       operation->id, transfer->id);
         return;
     }
@@ -171,52 +187,120 @@ static int check_transfers(struct operation_pass *pass)
     return err;
 }
 
-/* --- the refunds that answer an operation --- */
+/* --- the refunds and releases that answer an operation --- */
 
-static void check_refund(struct verify *verify, const struct operation *charge,
-                         const struct transfer *refund)
+static int64_t answer_order(const struct operation_pass *pass)
 {
-    if (refund->answers_operation_id < charge->id)
-        verify_report(verify, "refund_answers_nothing",
-                      "transfer %" PRId64 " answers operation %" PRId64 ", which does not exist",
-                      refund->id, refund->answers_operation_id);
-    else if (charge->action != ACTION_CHARGE || charge->result != RESULT_OK)
-        verify_report(verify, "refund_answers_no_charge",
+    return sqlite3_column_int64(pass->answers.statement, ANSWER_COLUMN_ORDER);
+}
+
+static bool is_to_its_card(const struct operation *answered, const struct transfer *answer)
+{
+    return is_owner(answered->card_id) &&
+           answer->credit_account == account_make(ACCOUNT_CARD, answered->card_id);
+}
+
+static void check_refund(struct operation_pass *pass)
+{
+    const struct operation *charge = &pass->operation;
+    const struct transfer *refund = &pass->answer;
+    int64_t order_id = answer_order(pass);
+    if (charge->action != ACTION_CHARGE || charge->result != RESULT_OK)
+        verify_report(pass->verify, "refund_answers_no_charge",
                       "transfer %" PRId64 " answers operation %" PRId64
                       ", which is no successful charge",
                       refund->id, charge->id);
-    else if (!is_owner(charge->card_id) ||
-             refund->credit_account != account_make(ACCOUNT_CARD, charge->card_id))
-        verify_report(verify, "refund_to_other_card",
+    else if (!is_to_its_card(charge, refund))
+        verify_report(pass->verify, "refund_to_other_card",
                       "transfer %" PRId64 " gives back to another card than %" PRId64
                       ", which paid in operation %" PRId64,
                       refund->id, charge->card_id, charge->id);
+    else if (order_id != 0 && order_id != charge->order_id)
+        verify_report(pass->verify, "refund_of_other_sale",
+                      "transfer %" PRId64 " gives back sale %" PRId64 "; operation %" PRId64
+                      ", which it answers, paid for sale %" PRId64,
+                      refund->id, order_id, charge->id, charge->order_id);
 }
 
-static int check_given_back(struct operation_pass *pass)
+static void check_release(struct operation_pass *pass)
 {
-    const struct operation *charge = &pass->operation;
-    int64_t sum_minor = 0;
-    int err = 0;
-    while (err == 0 && pass->refunds.has_row && pass->refund.answers_operation_id <= charge->id) {
-        check_refund(pass->verify, charge, &pass->refund);
-        if (pass->refund.answers_operation_id == charge->id &&
-            !money_add(sum_minor, pass->refund.amount_minor, &sum_minor))
-            verify_report(pass->verify, "sum_overflows", "refunds of operation %" PRId64,
-                          charge->id);
-        err = next(&pass->refunds, &pass->refund);
-    }
-    if (err == 0 && charge->given_back_minor != sum_minor)
-        verify_report(pass->verify, "given_back_differs",
+    const struct operation *held = &pass->operation;
+    const struct transfer *release = &pass->answer;
+    if (held->action != ACTION_HOLD_LOAD || held->result != RESULT_OK)
+        verify_report(pass->verify, "release_answers_no_hold",
+                      "transfer %" PRId64 " answers operation %" PRId64
+                      ", which is no top-up that waits",
+                      release->id, held->id);
+    else if (!is_to_its_card(held, release))
+        verify_report(pass->verify, "release_to_other_card",
+                      "transfer %" PRId64 " loads another card than %" PRId64
+                      ", which operation %" PRId64 " was to load",
+                      release->id, held->card_id, held->id);
+    else if (answer_order(pass) != held->order_id)
+        verify_report(pass->verify, "release_of_other_sale",
+                      "transfer %" PRId64 " is of sale %" PRId64 "; operation %" PRId64
+                      ", which it answers, waits for sale %" PRId64,
+                      release->id, answer_order(pass), held->id, held->order_id);
+}
+
+static void check_answer(struct operation_pass *pass)
+{
+    const struct transfer *answer = &pass->answer;
+    bool is_refund = answer->cause == CAUSE_REFUND;
+    bool is_lost = answer->answers_operation_id < pass->operation.id;
+    if (is_lost && is_refund)
+        verify_report(pass->verify, "refund_answers_nothing",
+                      "transfer %" PRId64 " answers operation %" PRId64 ", which does not exist",
+                      answer->id, answer->answers_operation_id);
+    else if (is_lost)
+        verify_report(pass->verify, "release_answers_nothing",
+                      "transfer %" PRId64 " releases operation %" PRId64 ", which does not exist",
+                      answer->id, answer->answers_operation_id);
+    else if (is_refund)
+        check_refund(pass);
+    else
+        check_release(pass);
+}
+
+static void check_given_back(struct verify *verify, const struct operation *charge,
+                             int64_t sum_minor)
+{
+    if (charge->given_back_minor != sum_minor)
+        verify_report(verify, "given_back_differs",
                       "operation %" PRId64 " counts %" PRId64
                       " as given back; refunds gave %" PRId64,
                       charge->id, charge->given_back_minor, sum_minor);
-    if (err == 0 && (charge->given_back_minor < 0 || sum_minor > charge->amount_minor ||
-                     charge->given_back_minor > charge->amount_minor))
-        verify_report(pass->verify, "given_back_above_charge",
+    if (charge->given_back_minor < 0 || sum_minor > charge->amount_minor ||
+        charge->given_back_minor > charge->amount_minor)
+        verify_report(verify, "given_back_above_charge",
                       "operation %" PRId64 " took %" PRId64 "; %" PRId64 " was given back",
                       charge->id, charge->amount_minor, sum_minor);
-    return err;
+}
+
+static int check_answers(struct operation_pass *pass)
+{
+    const struct operation *operation = &pass->operation;
+    int64_t given_minor = 0, released_minor = 0;
+    int err = 0;
+    while (err == 0 && pass->answers.has_row &&
+           pass->answer.answers_operation_id <= operation->id) {
+        check_answer(pass);
+        int64_t *sum_minor = pass->answer.cause == CAUSE_REFUND ? &given_minor : &released_minor;
+        if (pass->answer.answers_operation_id == operation->id &&
+            !money_add(*sum_minor, pass->answer.amount_minor, sum_minor))
+            verify_report(pass->verify, "sum_overflows", "what answers operation %" PRId64,
+                          operation->id);
+        err = next(&pass->answers, &pass->answer);
+    }
+    if (err != 0)
+        return err;
+    check_given_back(pass->verify, operation, given_minor);
+    if (operation->action == ACTION_HOLD_LOAD && released_minor != 0 &&
+        released_minor != operation->asked_minor)
+        verify_report(pass->verify, "released_not_as_held",
+                      "operation %" PRId64 " was to load %" PRId64 "; releases moved %" PRId64,
+                      operation->id, operation->asked_minor, released_minor);
+    return 0;
 }
 
 /* --- one operation by itself --- */
@@ -228,7 +312,8 @@ static void check_amount(struct verify *verify, const struct operation *operatio
         is_refusal ? operation->amount_minor == 0
         : operation->action == ACTION_CHARGE
             ? operation->amount_minor > 0 && operation->amount_minor <= operation->asked_minor
-            : operation->amount_minor == operation->asked_minor;
+        : operation->action == ACTION_HOLD_LOAD ? operation->amount_minor == 0
+                                                : operation->amount_minor == operation->asked_minor;
     if (!fits)
         verify_report(verify, "amount_not_as_asked",
                       "operation %" PRId64 " (action %d, result %d) was asked for %" PRId64
@@ -285,7 +370,7 @@ static int check_operations(struct operation_pass *pass)
         check_operation(pass);
         err = check_transfers(pass);
         if (err == 0)
-            err = check_given_back(pass);
+            err = check_answers(pass);
         if (err == 0)
             err = stream_next(&pass->operations);
     }
@@ -297,7 +382,7 @@ static int check_rest(struct operation_pass *pass)
 {
     pass->operation = (struct operation){.id = INT64_MAX};
     int err = check_transfers(pass);
-    return err != 0 ? err : check_given_back(pass);
+    return err != 0 ? err : check_answers(pass);
 }
 
 int verify_operations(struct verify *verify)
@@ -307,16 +392,16 @@ int verify_operations(struct verify *verify)
     if (err == 0)
         err = stream_open(&pass.transfers, verify, sql_read_transfers);
     if (err == 0)
-        err = stream_open(&pass.refunds, verify, sql_read_refunds);
+        err = stream_open(&pass.answers, verify, sql_read_answers);
     if (err == 0) {
         load(&pass.transfers, &pass.transfer);
-        load(&pass.refunds, &pass.refund);
+        load(&pass.answers, &pass.answer);
         err = check_operations(&pass);
     }
     if (err == 0)
         err = check_rest(&pass);
     stream_close(&pass.operations);
     stream_close(&pass.transfers);
-    stream_close(&pass.refunds);
+    stream_close(&pass.answers);
     return err;
 }

@@ -328,6 +328,8 @@ static void come_home(void)
 static void decide(struct outcome outcome)
 {
     world.job->outcome = outcome;
+    if (outcome.action == 0)
+        world.job->outcome.action = world.job->command.action;
     come_home();
 }
 

@@ -82,6 +82,25 @@ static void successes_have_these_bytes(void **state)
                         "card ...2345 has $74.50\"}");
 }
 
+static void a_load_that_waits_is_told_as_one_with_the_balance_of_now(void **state)
+{
+    (void)state;
+    struct payment_style style = style_of(PROFILE_TOP_UP, "AUD");
+    struct outcome outcome = outcome_of(RESULT_OK);
+    outcome.action = ACTION_HOLD_LOAD;
+    outcome.asked_minor = 5000;
+    outcome.amount_minor = 0;
+    assert_string_equal(
+        reply_of(&style, &outcome),
+        "{\"success\":true,\"amount\":50.00,\"balance\":74.50,\"reference_id\":\"CP1-42\","
+        "\"ref\":\"CP1-42\",\"message\":\"Gift card ...2345 gets $50.00 when this sale is paid, "
+        "$74.50 on it until then\"}");
+    outcome.result = RESULT_OVER_LOAD_DAY; /* refused, it is a refusal like any other */
+    assert_string_equal(reply_of(&style, &outcome),
+                        "{\"success\":false,\"amount\":0.00,\"error\":\"Too much for one day: at "
+                        "most $15.00 can be loaded today\"}");
+}
+
 static void a_partial_approval_says_what_is_still_due(void **state)
 {
     (void)state;
@@ -154,6 +173,8 @@ static void every_result_has_a_sentence_for_every_action(void **state)
                 outcome.expires_on = 20908;
                 check_sentence(&style, &outcome);
                 outcome.amount_minor = 1;
+                check_sentence(&style, &outcome);
+                outcome.action = ACTION_HOLD_LOAD;
                 check_sentence(&style, &outcome);
             }
 }
@@ -326,6 +347,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(successes_have_these_bytes),
+        cmocka_unit_test(a_load_that_waits_is_told_as_one_with_the_balance_of_now),
         cmocka_unit_test(a_partial_approval_says_what_is_still_due),
         cmocka_unit_test(refusals_name_what_the_cashier_can_do),
         cmocka_unit_test(every_result_has_a_sentence_for_every_action),

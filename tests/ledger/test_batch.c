@@ -132,6 +132,22 @@ static void an_action_that_no_register_asks_for_is_a_bug(void **state)
     check_hook = on_check_failed;
     expect_assert_failure(decide(world, ACTION_VOID, OURS, card, 100));
     expect_assert_failure(decide(world, (enum action)99, OURS, card, 100));
+    expect_assert_failure(decide(world, ACTION_HOLD_LOAD, OURS, card, 100));
+    check_hook = NULL;
+}
+
+static void without_an_order_there_is_nothing_to_release_or_to_give_back(void **state)
+{
+    struct batch_world *world = *state;
+    struct scope scope = {.card = add_card(world, OURS, 0), .day = VIEW_NONE};
+    struct command release = {.action = ACTION_RELEASE, .tenant_id = OURS};
+    struct command refund = {
+        .action = ACTION_REFUND, .tenant_id = OURS, .refunded_order_id = ORDER};
+    struct outcome outcome;
+    struct keys keys;
+    check_hook = on_check_failed;
+    expect_assert_failure(ledger_decide(&world->view, &scope, 0, &release, NOW_US, &outcome));
+    expect_assert_failure(ledger_keys(&refund, &keys));
     check_hook = NULL;
 }
 
@@ -144,6 +160,9 @@ int main(void)
                                         world_create, world_destroy),
         cmocka_unit_test_setup_teardown(a_sale_of_another_merchant_with_that_order_id_is_not,
                                         world_create, world_destroy),
+        cmocka_unit_test_setup_teardown(
+            without_an_order_there_is_nothing_to_release_or_to_give_back, world_create,
+            world_destroy),
         cmocka_unit_test_setup_teardown(an_action_that_no_register_asks_for_is_a_bug, world_create,
                                         world_destroy),
     };

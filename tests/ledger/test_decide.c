@@ -116,7 +116,7 @@ static void set_card(struct world *world, char *token)
 
 static enum action action_of(const char *word)
 {
-    for (int action = ACTION_ISSUE; action <= ACTION_VOID; action++) {
+    for (int action = ACTION_ISSUE; action <= ACTION_RELEASE; action++) {
         if (strcmp(action_name((enum action)action), word) == 0)
             return (enum action)action;
     }
@@ -177,7 +177,7 @@ static void add_history(struct world *world, char *token)
             fail_msg("unknown history word %s", name);
     }
     if (operation.amount_minor < 0)
-        operation.amount_minor = operation.asked_minor;
+        operation.amount_minor = operation.action == ACTION_HOLD_LOAD ? 0 : operation.asked_minor;
     view_add_operation(&world->view, 0, &operation);
 }
 
@@ -196,6 +196,8 @@ static void set_policy(struct world *world, char *token)
         policy->uses_hour_max = (int32_t)value;
     else if (strcmp(name, "refund_max") == 0)
         policy->refund_max_minor = value;
+    else if (strcmp(name, "held") == 0)
+        policy->top_up_is_held = true;
     else if (strcmp(name, "register_day_max") == 0)
         policy->refund_register_day_max_minor = value;
     else
@@ -212,6 +214,8 @@ static void set_command(struct world *world, char *token)
             command->asked_minor = value;
     } else if (strcmp(name, "order") == 0)
         command->order_id = value;
+    else if (strcmp(name, "gives_back") == 0)
+        command->refunded_order_id = value;
     else if (strcmp(name, "site") == 0)
         command->site_id = value;
     else if (strcmp(name, "register") == 0)
@@ -266,6 +270,10 @@ static void expect(struct world *world, char *token)
         assert_int_equal(world->view.cards[0].card.used_count, value);
     else if (strcmp(name, "loaded") == 0)
         assert_int_equal(world->view.cards[0].card.loaded_minor, value);
+    else if (strcmp(name, "as") == 0)
+        assert_string_equal(action_name(outcome->action), word);
+    else if (strcmp(name, "asked") == 0)
+        assert_int_equal(outcome->asked_minor, value);
     else
         fail_msg("unknown expectation %s", name);
 }
@@ -314,12 +322,16 @@ static void walk_line(char *line)
     each_word(&world, columns[2], add_history);
     each_word(&world, columns[3], set_policy);
     each_word(&world, columns[4], set_command);
-    world.scope.day = world.command.action == ACTION_REFUND ? 0 : VIEW_NONE;
+    struct keys keys;
+    ledger_keys(&world.command, &keys);
+    world.scope.day = keys.wants_register_day ? 0 : VIEW_NONE;
     world.view.day_count = 1;
     struct card card_before = world.view.cards[0].card;
     ledger_decide(&world.view, &world.scope, 0, &world.command, NOW_US, &world.outcome);
     assert_laws(&world);
-    if (world.scope.card != VIEW_NONE && world.view.transfer_count > 0) /* who moves it knows it */
+    bool is_asked_for = world.command.action != ACTION_RELEASE;
+    if (is_asked_for && world.scope.card != VIEW_NONE &&
+        world.view.transfer_count > 0) /* who moves it knows it */
         assert_true(ledger_knows(&world.command, &card_before));
     each_word(&world, columns[5], expect);
     world_destroy(&world);

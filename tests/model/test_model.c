@@ -71,7 +71,7 @@ static struct model model;
 static struct view view;
 static uint64_t random_state;
 static int64_t commands_left;
-static int64_t batches, replays, refusals, approvals;
+static int64_t batches, replays, refusals, approvals, released;
 
 static uint64_t random_next(void)
 {
@@ -117,6 +117,27 @@ static int64_t model_given_back(int charge)
     return sum_minor;
 }
 
+static bool model_waits(const struct command *load)
+{
+    return load->action == ACTION_TOP_UP && load->policy.top_up_is_held && load->order_id != 0;
+}
+
+/* What loads of this card wait for this order, minus what its releases have moved. */
+static int64_t model_held(int card, int64_t order_id)
+{
+    int64_t held_minor = 0;
+    for (int i = 0; i < model.event_count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->card != card || each->result != RESULT_OK || each->command.order_id != order_id)
+            continue;
+        if (model_waits(&each->command))
+            held_minor += each->command.asked_minor;
+        if (each->command.action == ACTION_RELEASE)
+            held_minor -= each->moved_minor;
+    }
+    return held_minor;
+}
+
 static bool model_was_sold(int card)
 {
     if (world.cards[card].status == CARD_DISABLED)
@@ -127,7 +148,8 @@ static bool model_was_sold(int card)
             continue;
         if (each->command.action == ACTION_ISSUE && each->command.new_card.status == CARD_ACTIVE)
             return true;
-        if (each->command.action == ACTION_TOP_UP && each->result == RESULT_OK)
+        bool is_load = each->command.action == ACTION_TOP_UP && !model_waits(&each->command);
+        if ((is_load || each->command.action == ACTION_RELEASE) && each->result == RESULT_OK)
             return true;
     }
     return false;
@@ -159,7 +181,8 @@ static int model_repeat(const struct command *command, int card, bool *is_late)
     *is_late = false;
     for (int i = model.event_count - 1; i >= 0; i--) {
         const struct event *each = &model.events[i];
-        if (each->card != card || each->operation_id == 0 || !same_sale(&each->command, command))
+        if (each->card != card || each->operation_id == 0 || !same_sale(&each->command, command) ||
+            each->command.action == ACTION_RELEASE)
             continue;
         bool is_same = same_request(&each->command, command);
         if (each->result != RESULT_OK) {
@@ -227,11 +250,12 @@ static enum result model_top_up(const struct command *command, int card, struct 
             day = each->command.local_date;
             loaded_minor = 0;
         }
-        loaded_minor += each->moved_minor;
+        loaded_minor += each->command.asked_minor;
     }
     if (command->local_date > day)
         loaded_minor = 0;
-    int64_t room_minor = command->policy.balance_max_minor - balance_minor;
+    int64_t room_minor =
+        command->policy.balance_max_minor - balance_minor - model_held(card, command->order_id);
     if (command->asked_minor > room_minor) {
         event->limit_minor = room_minor > 0 ? room_minor : 0;
         return RESULT_OVER_BALANCE_MAX;
@@ -241,7 +265,7 @@ static enum result model_top_up(const struct command *command, int card, struct 
         event->limit_minor = room_minor > 0 ? room_minor : 0;
         return RESULT_OVER_LOAD_DAY;
     }
-    event->moved_minor = command->asked_minor;
+    event->moved_minor = model_waits(command) ? 0 : command->asked_minor;
     return RESULT_OK;
 }
 
@@ -252,7 +276,8 @@ static bool model_reaches(const struct event *charge, const struct command *refu
         charge->result != RESULT_OK)
         return false;
     if (known)
-        return charge->command.order_id == refund->order_id;
+        return charge->command.order_id ==
+               (refund->refunded_order_id != 0 ? refund->refunded_order_id : refund->order_id);
     return charge->at_us >= refund->received_at_us - 90 * INT64_C(86400) * 1000000;
 }
 
@@ -272,6 +297,8 @@ static int64_t model_register_day(const struct command *refund)
 
 static bool model_sale_is_known(const struct command *command)
 {
+    if (command->refunded_order_id != 0)
+        return true;
     for (int i = 0; i < model.event_count && command->order_id != 0; i++) {
         const struct event *each = &model.events[i];
         if (each->command.action == ACTION_CHARGE && each->result == RESULT_OK &&
@@ -361,6 +388,9 @@ static void model_replay(int repeat, struct outcome *wanted)
 {
     const struct event *earlier = &model.events[repeat];
     *wanted = (struct outcome){.result = earlier->result,
+                               .action = model_waits(&earlier->command) ? ACTION_HOLD_LOAD
+                                                                        : earlier->command.action,
+                               .asked_minor = earlier->command.asked_minor,
                                .is_replay = true,
                                .operation_id = earlier->operation_id,
                                .amount_minor = earlier->moved_minor,
@@ -384,6 +414,27 @@ static void model_answer_again(const struct command *command, int card, struct o
         model_replay(repeat, wanted);
 }
 
+static void model_release(const struct command *command, int card, int64_t now_us,
+                          int64_t operation_id, struct outcome *wanted)
+{
+    int64_t held_minor = card < 0 ? 0 : model_held(card, command->order_id);
+    *wanted = (struct outcome){.result = card < 0 ? RESULT_NOT_FOUND : RESULT_NOTHING_HELD,
+                               .action = ACTION_RELEASE,
+                               .asked_minor = card < 0 ? command->asked_minor : held_minor};
+    if (held_minor == 0)
+        return;
+    model.events[model.event_count++] = (struct event){.command = *command,
+                                                       .card = card,
+                                                       .operation_id = operation_id,
+                                                       .moved_minor = held_minor,
+                                                       .at_us = now_us};
+    wanted->result = RESULT_OK;
+    wanted->operation_id = operation_id;
+    wanted->amount_minor = held_minor;
+    wanted->balance_minor = model_balance(card);
+    released++;
+}
+
 /* Answers one command from the list of events; appends an event unless it was a repeat or left no
  * trace. */
 static void model_decide(const struct command *command, int card, int64_t now_us,
@@ -391,7 +442,14 @@ static void model_decide(const struct command *command, int card, int64_t now_us
 {
     struct event event = {.command = *command, .card = card, .at_us = now_us};
     bool is_late;
-    *wanted = (struct outcome){.result = model_guess(command, card)};
+    if (command->action == ACTION_RELEASE) {
+        model_release(command, card, now_us, next_operation_id, wanted);
+        return;
+    }
+    enum action action = model_waits(command) ? ACTION_HOLD_LOAD : command->action;
+    *wanted = (struct outcome){.result = model_guess(command, card),
+                               .action = action,
+                               .asked_minor = command->asked_minor};
     if (wanted->result != RESULT_OK) {
         model_answer_again(command, card, wanted);
         return;
@@ -420,6 +478,8 @@ static void model_decide(const struct command *command, int card, int64_t now_us
     model.events[model.event_count++] = event;
     model.events[model.event_count - 1].balance_minor_after = model_balance(card);
     *wanted = (struct outcome){.result = event.result,
+                               .action = action,
+                               .asked_minor = command->asked_minor,
                                .operation_id = event.operation_id,
                                .amount_minor = event.moved_minor,
                                .balance_minor = model_balance(card),
@@ -476,11 +536,13 @@ static void load_operations(const struct command *command, const struct keys *ke
         bool is_of_order = row->card_id == card_id && row->order_id == command->order_id &&
                            (command->order_id != 0 || (row->site_id == command->site_id &&
                                                        row->register_id == command->register_id));
+        bool is_of_sale = keys->wants_refunded_operations && row->card_id == card_id &&
+                          row->order_id == command->refunded_order_id;
         bool is_recent = keys->wants_recent_charges && !scope->order_is_known &&
                          row->card_id == card_id && is_charge_row(row) &&
                          row->given_back_minor < row->amount_minor &&
                          row->created_at_us >= keys->recent_since_us;
-        if ((keys->wants_order_operations && is_of_order) || is_recent)
+        if ((keys->wants_order_operations && is_of_order) || is_of_sale || is_recent)
             view_add_operation(&view, scope->card, row);
     }
 }
@@ -596,14 +658,18 @@ static void assert_operation_laws(void)
 {
     for (int i = 0; i < world.operation_count; i++) {
         const struct operation *row = &world.operations[i];
-        int64_t moved_minor = 0, given_minor = 0;
+        int64_t moved_minor = 0, given_minor = 0, loaded_minor = 0;
         for (int t = 0; t < world.transfer_count; t++) {
             const struct transfer *each = &world.transfers[t];
             if (each->operation_id == row->id)
                 moved_minor += each->amount_minor;
             if (each->cause == CAUSE_REFUND && each->answers_operation_id == row->id)
                 given_minor += each->amount_minor;
+            if (each->cause == CAUSE_LOAD && each->answers_operation_id == row->id)
+                loaded_minor += each->amount_minor;
         }
+        if (row->action == ACTION_HOLD_LOAD && row->result == RESULT_OK)
+            assert_true(loaded_minor == 0 || loaded_minor == row->asked_minor); /* law 9 */
         assert_int_equal(moved_minor, row->amount_minor);
         assert_int_equal(given_minor, row->given_back_minor); /* law 9 */
         assert_true(row->given_back_minor <= row->amount_minor);
@@ -621,6 +687,7 @@ static struct policy random_policy(void)
         .balance_max_minor = 100 + random_below(400),
         .load_day_max_minor = 100 + random_below(500),
         .uses_hour_max = random_chance(70) ? 0 : (int32_t)(1 + random_below(6)),
+        .top_up_is_held = random_chance(40),
         .refund_max_minor = random_below(200),
         .refund_register_day_max_minor = random_below(300),
         .replay_window_us = REPLAY_WINDOW_US,
@@ -632,14 +699,18 @@ static void random_command(struct command *command, int *card, const struct comm
                            int previous_card)
 {
     static const enum action actions[] = {ACTION_CHARGE, ACTION_CHARGE, ACTION_TOP_UP,
-                                          ACTION_REFUND};
+                                          ACTION_TOP_UP, ACTION_REFUND, ACTION_RELEASE};
     if (previous != NULL && random_chance(25)) {
         *command = *previous; /* asked again */
         *card = previous_card;
     } else {
-        *command = (struct command){.action = actions[random_below(4)], .tenant_id = TENANT};
+        *command = (struct command){.action = actions[random_below(6)], .tenant_id = TENANT};
         *card = (int)random_below(CARDS + 1) - 1;
         command->order_id = random_below(6);
+        if (command->action == ACTION_RELEASE)
+            command->order_id = 1 + random_below(5);
+        if (command->action == ACTION_REFUND && command->order_id != 0 && random_chance(30))
+            command->refunded_order_id = 1 + random_below(5);
         command->site_id = 1 + random_below(2);
         command->register_id = 1 + random_below(2);
         command->asked_minor = random_chance(2) ? -random_below(3) : 1 + random_below(4) * 30;
@@ -659,6 +730,8 @@ static void compare(const struct outcome *got, const struct outcome *wanted)
         fail_msg("ledger says %s, the model says %s", result_name(got->result),
                  result_name(wanted->result));
     assert_int_equal(got->is_replay, wanted->is_replay);
+    assert_int_equal(got->action, wanted->action);
+    assert_int_equal(got->asked_minor, wanted->asked_minor);
     assert_int_equal(got->amount_minor, wanted->amount_minor);
     assert_int_equal(got->balance_minor, wanted->balance_minor);
     assert_int_equal(got->limit_minor, wanted->limit_minor);
@@ -757,10 +830,11 @@ static void random_commands_agree_with_the_naive_model(void **state)
     view.next_card_id = view.next_operation_id = view.next_transfer_id = 1;
     while (commands_left > 0)
         live_one_world();
-    print_message("batches %lld, approvals %lld (replays %lld), refusals %lld\n",
-                  (long long)batches, (long long)approvals, (long long)replays,
+    print_message("batches %lld, approvals %lld (replays %lld, releases %lld), refusals %lld\n",
+                  (long long)batches, (long long)approvals, (long long)replays, (long long)released,
                   (long long)refusals);
     assert_true(replays > batches / 50);
+    assert_true(released > batches / 200);
     assert_true(approvals > refusals / 10);
     view_memory_finish(&view);
 }

@@ -391,6 +391,78 @@ static void order_operations_are_those_of_card_and_order(void **state)
     assert_int_equal(fetch_ids(rows, &command, (struct keys){0}, ids, 8), 0);
 }
 
+static void no_number_of_charges_hides_what_waits_for_its_order(void **state)
+{
+    struct rows *rows = rows_of(state);
+    rows->tenant.policy.top_up_is_held = true;
+    rows_run(rows, rows_issue(rows, CARD_A, 100000));
+    assert_int_equal(rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, 12, 500)).action,
+                     ACTION_HOLD_LOAD);
+    for (int i = 0; i < ORDER_OPERATIONS_MAX; i++)
+        rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 100 + i));
+    int64_t before_minor = rows_card(rows, CARD_A).balance_minor;
+    struct command release = rows_command(rows, ACTION_RELEASE, CARD_A, 12, 0);
+    struct outcome outcome = rows_run(rows, release);
+    assert_int_equal(outcome.result, RESULT_OK);
+    assert_int_equal(outcome.amount_minor, 500);
+    assert_int_equal(rows_card(rows, CARD_A).balance_minor, before_minor + 500);
+    for (int i = 0; i < ORDER_OPERATIONS_MAX; i++)
+        rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 200 + i));
+    assert_int_equal(rows_run(rows, release).result, RESULT_NOTHING_HELD);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void held_and_released_in_one_batch_moves_once(void **state)
+{
+    struct rows *rows = rows_of(state);
+    rows->tenant.policy.top_up_is_held = true;
+    struct command stock = rows_issue(rows, CARD_A, 0);
+    stock.new_card.status = CARD_STOCK;
+    rows_run(rows, stock);
+    struct command commands[4] = {rows_command(rows, ACTION_RELEASE, CARD_A, 12, 0),
+                                  rows_command(rows, ACTION_TOP_UP, CARD_A, 12, 500),
+                                  rows_command(rows, ACTION_RELEASE, CARD_A, 12, 0),
+                                  rows_command(rows, ACTION_RELEASE, CARD_A, 12, 0)};
+    rows_run_all(rows, commands, 4);
+    assert_int_equal(rows->batch->outcomes[0].result, RESULT_NOTHING_HELD);
+    assert_int_equal(rows->batch->outcomes[1].amount_minor, 0);
+    assert_int_equal(rows->batch->outcomes[2].amount_minor, 500);
+    assert_int_equal(rows->batch->outcomes[3].result, RESULT_NOTHING_HELD);
+    assert_int_equal(rows_card(rows, CARD_A).balance_minor, 500);
+    assert_int_equal(rows_card(rows, CARD_A).status, CARD_ACTIVE);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+/* A refund order of its own: bounded by the sale that it gives back, and no register's day counts
+ * it. */
+static void charges_of_the_sale_that_a_refund_names_are_loaded(void **state)
+{
+    struct rows *rows = rows_of(state);
+    int64_t ids[8];
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));                    /* 1 */
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 700)); /* 2 */
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 13, 900)); /* 3 */
+    struct command refund = rows_command(rows, ACTION_REFUND, CARD_A, 14, 300);
+    refund.refunded_order_id = 12;
+    struct keys keys;
+    ledger_keys(&refund, &keys);
+    assert_int_equal(fetch_ids(rows, &refund, keys, ids, 8), 1);
+    assert_int_equal(ids[0], 2);
+    struct outcome outcome = rows_run(rows, refund); /* 4 */
+    assert_int_equal(outcome.amount_minor, 300);
+    assert_int_equal(rows->batch->view.day_count, 0);
+    assert_int_equal(fetch_ids(rows, &refund, keys, ids, 8), 2);
+    assert_int_equal(ids[0], 4);
+    for (int32_t i = 0; i < rows->batch->view.operation_count; i++) {
+        const struct operation *loaded = &rows->batch->view.operations[i].operation;
+        assert_int_equal(loaded->refunded_order_id, loaded->id == 4 ? 12 : 0);
+    }
+    refund.order_id = 15;
+    refund.asked_minor = 401;
+    assert_int_equal(rows_run(rows, refund).result, RESULT_OVER_CHARGED);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 static void loaded_operation_has_all_its_fields(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -1250,6 +1322,9 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(no_number_of_refusals_hides_what_an_order_did),
     TEST_CASE(no_number_of_charges_hides_what_was_loaded),
     TEST_CASE(who_does_not_know_the_pin_causes_no_charges_to_be_looked_for),
+    TEST_CASE(no_number_of_charges_hides_what_waits_for_its_order),
+    TEST_CASE(held_and_released_in_one_batch_moves_once),
+    TEST_CASE(charges_of_the_sale_that_a_refund_names_are_loaded),
     TEST_CASE(loaded_operation_has_all_its_fields),
     TEST_CASE(only_the_newest_operations_of_an_order_are_loaded),
     TEST_CASE(without_order_site_and_register_count),

@@ -56,6 +56,19 @@ static void add_second_tenant(struct rows *rows)
     rows_run(rows, rows_issue(rows, CARD_A, 400)); /* 15: t14, card 4 */
 }
 
+static void add_held_loads(struct rows *rows)
+{
+    rows->tenant.policy.top_up_is_held = true;
+    run(rows, ACTION_TOP_UP, CARD_A, 21, 300, RESULT_OK); /* 16: held */
+    run(rows, ACTION_TOP_UP, CARD_A, 21, 50, RESULT_OK);  /* 17: held */
+    run(rows, ACTION_RELEASE, CARD_A, 21, 0, RESULT_OK);  /* 18: t15 of 17, t16 of 16 */
+    run(rows, ACTION_TOP_UP, CARD_A, 22, 70, RESULT_OK);  /* 19: held, and waits still */
+    run(rows, ACTION_CHARGE, CARD_A, 23, 100, RESULT_OK); /* 20: t17 */
+    struct command refund = rows_command(rows, ACTION_REFUND, CARD_A, 24, 40);
+    refund.refunded_order_id = 23;
+    assert_int_equal(rows_run(rows, refund).result, RESULT_OK); /* 21: t18 */
+}
+
 static void fill(struct rows *rows)
 {
     struct command stock = rows_issue(rows, CARD_C, 0);
@@ -75,6 +88,7 @@ static void fill(struct rows *rows)
     bury_a_charge(rows);                                        /* 13 */
     run(rows, ACTION_CHARGE, CARD_B, 17, 50, RESULT_OK); /* 14: t13, for 12 was the buried one's */
     add_second_tenant(rows);
+    add_held_loads(rows);
 }
 
 static int setup_group(void **state)
@@ -132,7 +146,7 @@ static const struct corruption corruptions[] = {
      "UPDATE transfer SET debit_account = " ACCOUNT_LOADS_1 " WHERE id = 13"},
     {"transfer_without_customer", "UPDATE transfer SET debit_account = -1 WHERE id = 13"},
     {"transfer_without_operation", "DELETE FROM operation WHERE id = 14"},
-    {"transfer_without_operation", "DELETE FROM operation WHERE id = 15"},
+    {"transfer_without_operation", "DELETE FROM operation WHERE id = 21"},
     {"transfer_out_of_range", "UPDATE transfer SET cause = 9 WHERE id = 6"},
     {"transfer_cause_differs", "UPDATE transfer SET cause = 4 WHERE id = 6"},
     {"transfer_accounts_differ",
@@ -161,6 +175,19 @@ static const struct corruption corruptions[] = {
     {"refund_answers_nothing", "DELETE FROM operation WHERE id = 6"},
     {"refund_answers_no_charge", "UPDATE transfer SET answers_operation_id = 7 WHERE id = 9"},
     {"refund_to_other_card", "UPDATE transfer SET answers_operation_id = 5 WHERE id = 9"},
+    {"refund_of_other_sale", "UPDATE operation SET refunded_order_id = 999 WHERE id = 21"},
+    {"hold_moved_money", "UPDATE transfer SET operation_id = 19 WHERE id = 15"},
+    {"amount_not_as_asked", "UPDATE operation SET amount_minor = 70 WHERE id = 19"},
+    {"release_answers_nothing", "UPDATE transfer SET answers_operation_id = 99 WHERE id = 15"},
+    {"release_answers_nothing", "DELETE FROM operation WHERE id = 17"},
+    {"release_answers_no_hold", "UPDATE transfer SET answers_operation_id = 15 WHERE id = 15"},
+    {"release_answers_no_hold", "UPDATE operation SET result = 16 WHERE id = 17"},
+    {"release_to_other_card", "UPDATE operation SET card_id = 1 WHERE id = 17"},
+    {"release_of_other_sale", "UPDATE operation SET order_id = 22 WHERE id = 17"},
+    {"released_not_as_held", "UPDATE transfer SET amount_minor = 49 WHERE id = 15"},
+    {"released_not_as_held", "UPDATE transfer SET answers_operation_id = 16 WHERE id = 15"},
+    {"transfer_answer_differs", "UPDATE transfer SET answers_operation_id = 19 WHERE id = 15"},
+    {"register_day_differs", "UPDATE operation SET refunded_order_id = 0 WHERE id = 21"},
     {"register_day_differs", "UPDATE register_day SET refunded_minor = 1"},
     {"register_day_differs", "DELETE FROM register_day"},
     {"register_day_differs", "INSERT INTO register_day VALUES (2, 1, 1, 20000, 5)"},
@@ -266,7 +293,7 @@ static void clean_store_has_no_findings(void **state)
     assert_int_equal(rows_verify(fixture->rows.store), 0); /* the writer's connection too */
     assert_true(findings.progress_calls > 0);
     assert_int_equal(findings.done, findings.total);
-    assert_int_equal(findings.total, 4 + 2 * 15 + 2 * 14);
+    assert_int_equal(findings.total, 4 + 2 * 21 + 2 * 18);
 }
 
 static void tampering_with_nothing_is_not_found(void **state)
