@@ -30,7 +30,10 @@ bool job_take(struct job *job, int64_t now_us)
 
 void job_end(struct job *job, int error)
 {
+    _Atomic int32_t *begun_count = job->begun_count;
     job->error = error;
     CHECK(job_move(job, JOB_TAKEN, JOB_DONE));
     job->give_back(job);
+    if (begun_count != NULL)
+        atomic_fetch_sub(begun_count, 1);
 }

@@ -19,12 +19,27 @@
 
 struct outbound;
 
+/* Requests at libcurl when the end begins may still get their replies: one of them may carry a
+ * refresh token that is given once. */
+#define OUTBOUND_GRACE_US (INT64_C(2) * 1000000)
+
 /* Starts the thread. */
 MUST_CHECK int outbound_create(struct outbound **outbound);
-/* Ends every request with ERR_SHUTTING_DOWN, runs what is in the mailbox, joins the thread; later
- * jobs and calls get ERR_SHUTTING_DOWN. */
+/*
+ * The end, in two steps around that of the store's workers:
+ *
+ *     outbound_drain -> committer_stop, reader_stop -> outbound_stop -> ... -> outbound_destroy
+ *
+ * drain: from now on later jobs and requests get ERR_SHUTTING_DOWN, requests that wait their turn
+ * too, and after OUTBOUND_GRACE_US those under way; the watches are called. Returns when nothing is
+ * under way (requests, jobs, errands), after another second at latest: what replies brought has been
+ * written by then, unless the store hangs, and that only committer_stop can end.
+ * stop: drains if that was not done; waits for jobs and errands that are left; joins the thread.
+ * Messages that come later are forgotten, timers that are left never run.
+ */
+void outbound_drain(struct outbound *outbound);   /* accepts NULL */
 void outbound_stop(struct outbound *outbound);    /* accepts NULL */
-void outbound_destroy(struct outbound *outbound); /* accepts NULL */
+void outbound_destroy(struct outbound *outbound); /* accepts NULL; stops it if that was not done */
 
 /* --- from any thread -------------------------------------------------------------------------- */
 
@@ -38,9 +53,20 @@ typedef void (*outbound_fn)(void *context);
 struct outbound_message {
     outbound_fn fn;
     void *context;
+    bool is_expected;              /* outbound_expect */
     struct outbound_message *next; /* the mailbox's */
 };
 void outbound_post(struct outbound *outbound, struct outbound_message *message);
+
+/* fn(context) once, on the outbound thread, when the end begins: ends what waits for a timer. The
+ * watch's memory is the caller's and lives until outbound_stop has returned. */
+struct outbound_watch {
+    outbound_fn fn;
+    void *context;
+    struct outbound_watch *next; /* the thread's */
+};
+void outbound_watch_end(struct outbound *outbound, struct outbound_watch *watch, outbound_fn fn,
+                        void *context);
 
 /* --- on the outbound thread ------------------------------------------------------------------- */
 
@@ -57,11 +83,16 @@ void outbound_set_timer(struct outbound *outbound, struct outbound_timer *timer,
                         outbound_fn fn, void *context);
 void outbound_cancel_timer(struct outbound *outbound, struct outbound_timer *timer);
 
+/* The end has begun: nothing new should be started. */
+MUST_CHECK bool outbound_is_ending(const struct outbound *outbound);
+/* This message will be posted for certain: the end waits for it. (runtime/errand.c) */
+void outbound_expect(struct outbound *outbound, struct outbound_message *message);
+
 struct outbound_request {
     const char *method;                        /* "GET", "POST", "PUT", "DELETE" */
     const char *url;                           /* http:// or https:// */
     const char *headers[OUTBOUND_HEADERS_MAX]; /* "name: value"; NULL at the end */
-    struct text body;    /* copied; sent when its length is not 0 or the method is POST or PUT */
+    struct text body;    /* sent when its length is not 0 or the method is POST or PUT */
     int64_t deadline_us; /* monotonic */
 };
 
@@ -70,20 +101,22 @@ struct outbound_reply {
      * connection was made), ERR_CONNECTION_LOST (it ended before the reply was whole), ERR_TOO_LARGE,
      * ERR_SHUTTING_DOWN, ERR_NO_MEMORY. */
     int error;
-    bool was_sent; /* the other side may have acted on it: false only when that is certain */
-    int status;
-    struct text body;
-    struct text location;    /* headers; empty when absent */
-    struct text next_page;   /* X-Next-Page */
-    struct text retry_after; /* Retry-After */
+    bool was_sent;        /* the other side may have acted on it: false only when that is certain */
+    int status;           /* 0: none came. It and the headers may have come before an error */
+    struct text body;     /* empty beside an error */
+    struct text location; /* headers; empty when absent */
+    struct text next_page;                                             /* X-Next-Page */
+    struct text pages;                                                 /* X-Pages */
+    struct text retry_after;                                           /* Retry-After */
     struct text ratelimit_limit, ratelimit_remaining, ratelimit_reset; /* X-Ratelimit-* */
 };
 /* reply and its texts are good for the call only. */
 typedef void (*outbound_done_fn)(void *context, const struct outbound_reply *reply);
 
 /*
- * Send a request. Redirects are not followed: who follows one decides what it carries. Neither
- * bodies nor Authorization are ever logged.
+ * Send a request. Certificates of https are verified. Redirects are not followed: who follows one
+ * decides what it carries. A GET may go out twice, when a kept connection ends without a reply;
+ * nothing else ever does. Neither bodies nor Authorization are ever logged.
  *
  * ownership  request is copied. on_done is called exactly once, later, never from inside the call.
  */
