@@ -127,6 +127,8 @@ static void sqlite_store_rollback(struct store *store)
 
 static const struct store_backend sqlite_backend = {
     .grants = &sqlite_grants,
+    .rewards = &sqlite_rewards,
+    .points = &sqlite_points,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
     .rollback = sqlite_store_rollback,
@@ -149,17 +151,6 @@ static const struct store_backend sqlite_backend = {
     .ping = sqlite_ping,
     .verify = sqlite_verify,
     .close = sqlite_close,
-    .add_reward = sqlite_add_reward,
-    .update_reward = sqlite_update_reward,
-    .read_reward = sqlite_read_reward,
-    .each_reward = sqlite_each_reward,
-    .run_points = sqlite_run_points,
-    .read_reservation = sqlite_read_reservation,
-    .each_open_reservation = sqlite_each_open_reservation,
-    .each_member_reservation = sqlite_each_member_reservation,
-    .each_order_reservation = sqlite_each_order_reservation,
-    .each_points_entry = sqlite_each_points_entry,
-    .each_idle_member = sqlite_each_idle_member,
 };
 
 /*

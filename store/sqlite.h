@@ -251,17 +251,10 @@ int sqlite_ping(struct store *store);
 extern const struct store_backend_grants sqlite_grants;
 
 /* sqlite_reward.c */
-int sqlite_add_reward(struct store *store, struct reward *reward);
-int sqlite_update_reward(struct store *store, const struct reward *reward);
-int sqlite_read_reward(struct store *store, int64_t tenant_id, int64_t reward_id,
-                       struct reward *reward);
-int sqlite_each_reward(struct store *store, int64_t tenant_id, store_reward_fn each, void *context);
+extern const struct store_backend_rewards sqlite_rewards;
 
-/* sqlite_points.c */
-int sqlite_run_points(struct store *store, const struct points_command *command, int64_t now_us,
-                      struct points_outcome *outcome);
-
-/* sqlite_points_read.c */
+/* sqlite_points.c, sqlite_points_read.c */
+extern const struct store_backend_points sqlite_points;
 #define RESERVATION_COLUMNS                                                                        \
     "id, tenant_id, member_id, reward_id, token_id, order_id, site_id, points, state, is_unsure, " \
     "reason, created_at_us, changed_at_us"
@@ -283,7 +276,6 @@ int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t mem
                              int32_t limit, store_points_entry_fn each, void *context);
 int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context);
-
 /* sqlite_verify.c */
 int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
                   void *context, int64_t *findings);

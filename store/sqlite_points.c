@@ -293,7 +293,7 @@ static int write_changes(struct store_sqlite *sqlite, const struct points_change
 
 /* --- the command --- */
 
-int sqlite_run_points(struct store *store, const struct points_command *command, int64_t now_us,
+static int run_points(struct store *store, const struct points_command *command, int64_t now_us,
                       struct points_outcome *outcome)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
@@ -323,3 +323,13 @@ err_after_begin:
     sqlite_rollback_change(sqlite);
     return err;
 }
+
+const struct store_backend_points sqlite_points = {
+    .run = run_points,
+    .read_reservation = sqlite_read_reservation,
+    .each_open_reservation = sqlite_each_open_reservation,
+    .each_member_reservation = sqlite_each_member_reservation,
+    .each_order_reservation = sqlite_each_order_reservation,
+    .each_entry = sqlite_each_points_entry,
+    .each_idle_member = sqlite_each_idle_member,
+};

@@ -101,7 +101,7 @@ static int insert_reward(struct store_sqlite *sqlite, struct reward *reward)
     return err;
 }
 
-int sqlite_add_reward(struct store *store, struct reward *reward)
+static int reward_add(struct store *store, struct reward *reward)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     int err = sqlite_begin_change(sqlite);
@@ -130,7 +130,7 @@ static int update_row(struct store_sqlite *sqlite, const struct reward *reward)
     return err;
 }
 
-int sqlite_update_reward(struct store *store, const struct reward *reward)
+static int reward_update(struct store *store, const struct reward *reward)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     int err = sqlite_begin_change(sqlite);
@@ -145,7 +145,7 @@ err_after_begin:
     return err;
 }
 
-int sqlite_read_reward(struct store *store, int64_t tenant_id, int64_t reward_id,
+static int reward_read(struct store *store, int64_t tenant_id, int64_t reward_id,
                        struct reward *reward)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
@@ -163,7 +163,7 @@ int sqlite_read_reward(struct store *store, int64_t tenant_id, int64_t reward_id
     return err;
 }
 
-int sqlite_each_reward(struct store *store, int64_t tenant_id, store_reward_fn each, void *context)
+static int reward_each(struct store *store, int64_t tenant_id, store_reward_fn each, void *context)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     struct binder binder;
@@ -184,3 +184,10 @@ int sqlite_each_reward(struct store *store, int64_t tenant_id, store_reward_fn e
     sqlite3_reset(binder.statement);
     return err;
 }
+
+const struct store_backend_rewards sqlite_rewards = {
+    .add = reward_add,
+    .update = reward_update,
+    .read = reward_read,
+    .each = reward_each,
+};

@@ -9,24 +9,24 @@
 
 int store_add_reward(struct store *store, struct reward *reward)
 {
-    return store->backend->add_reward(store, reward);
+    return store->backend->rewards->add(store, reward);
 }
 
 int store_update_reward(struct store *store, const struct reward *reward)
 {
     CHECK(reward->id > 0);
-    return store->backend->update_reward(store, reward);
+    return store->backend->rewards->update(store, reward);
 }
 
 int store_read_reward(struct store *store, int64_t tenant_id, int64_t reward_id,
                       struct reward *reward)
 {
-    return store->backend->read_reward(store, tenant_id, reward_id, reward);
+    return store->backend->rewards->read(store, tenant_id, reward_id, reward);
 }
 
 int store_each_reward(struct store *store, int64_t tenant_id, store_reward_fn each, void *context)
 {
-    return store->backend->each_reward(store, tenant_id, each, context);
+    return store->backend->rewards->each(store, tenant_id, each, context);
 }
 
 static bool has_order(const struct points_command *command)
@@ -60,45 +60,48 @@ int store_run_points(struct store *store, const struct points_command *command, 
 {
     if (command->tenant_id <= 0 || !has_ids(command))
         return ERR_BUG;
-    return store->backend->run_points(store, command, now_us, outcome);
+    return store->backend->points->run(store, command, now_us, outcome);
 }
 
 int store_read_reservation(struct store *store, int64_t reservation_id,
                            struct reservation *reservation)
 {
-    return store->backend->read_reservation(store, reservation_id, reservation);
+    return store->backend->points->read_reservation(store, reservation_id, reservation);
 }
 
 int store_each_open_reservation(struct store *store, int64_t changed_before_us, int32_t limit,
                                 store_reservation_fn each, void *context)
 {
     CHECK(limit > 0);
-    return store->backend->each_open_reservation(store, changed_before_us, limit, each, context);
+    return store->backend->points->each_open_reservation(store, changed_before_us, limit, each,
+                                                         context);
 }
 
 int store_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,
                                   store_reservation_fn each, void *context)
 {
-    return store->backend->each_member_reservation(store, tenant_id, member_id, each, context);
+    return store->backend->points->each_member_reservation(store, tenant_id, member_id, each,
+                                                           context);
 }
 
 int store_each_order_reservation(struct store *store, int64_t tenant_id, int64_t order_id,
                                  store_reservation_fn each, void *context)
 {
-    return store->backend->each_order_reservation(store, tenant_id, order_id, each, context);
+    return store->backend->points->each_order_reservation(store, tenant_id, order_id, each,
+                                                          context);
 }
 
 int store_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id,
                             int32_t limit, store_points_entry_fn each, void *context)
 {
     CHECK(limit > 0);
-    return store->backend->each_points_entry(store, tenant_id, member_id, limit, each, context);
+    return store->backend->points->each_entry(store, tenant_id, member_id, limit, each, context);
 }
 
 int store_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                            int32_t limit, store_member_fn each, void *context)
 {
     CHECK(limit > 0);
-    return store->backend->each_idle_member(store, tenant_id, inactive_since_us, limit, each,
-                                            context);
+    return store->backend->points->each_idle_member(store, tenant_id, inactive_since_us, limit,
+                                                    each, context);
 }
