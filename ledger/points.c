@@ -309,7 +309,7 @@ static enum points_result give_back(struct points_decision *decision)
 
 /* --- the decision --- */
 
-static bool is_of_reservation(enum points_action action)
+bool points_action_is_of_reservation(enum points_action action)
 {
     return action == POINTS_MARK_UNSURE || action == POINTS_APPLY || action == POINTS_BURN ||
            action == POINTS_RETURN;
@@ -344,7 +344,7 @@ static bool has_rows(const struct points_view *view, const struct points_command
 {
     if (!view->has_account)
         return false;
-    return !is_of_reservation(command->action) || view->has_reservation;
+    return !points_action_is_of_reservation(command->action) || view->has_reservation;
 }
 
 void points_decide(struct points_view *view, const struct points_command *command, int64_t now_us,

@@ -159,6 +159,9 @@ struct points_outcome {
 /* May a reservation move so? The one table (law 6). */
 bool reservation_may_move(enum reservation_state from, enum reservation_state to);
 
+/* Does the action name a reservation (reservation_id), or a member? */
+bool points_action_is_of_reservation(enum points_action action);
+
 /* Points for an amount: amount_minor * earn_milli / 1000 / 10^exponent, rounded down; 0 for amounts
  * that are not positive; at most POINTS_MAX. */
 int64_t points_for_amount(int64_t amount_minor, int exponent, int64_t earn_milli);

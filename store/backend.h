@@ -6,6 +6,7 @@
 #define COUNTERPART_STORE_BACKEND_H
 
 #include "store/grant.h"
+#include "store/member.h"
 #include "store/store.h"
 #include "store/verify.h"
 
@@ -24,8 +25,34 @@ struct store_backend_grants {
     int (*raise_token_generation)(struct store *store, int64_t *generation);
 };
 
+/* store/member.h */
+struct store_backend_rewards {
+    int (*add)(struct store *store, struct reward *reward);
+    int (*update)(struct store *store, const struct reward *reward);
+    int (*read)(struct store *store, int64_t tenant_id, int64_t reward_id, struct reward *reward);
+    int (*each)(struct store *store, int64_t tenant_id, store_reward_fn each, void *context);
+};
+struct store_backend_points {
+    int (*run)(struct store *store, const struct points_command *command, int64_t now_us,
+               struct points_outcome *outcome);
+    int (*read_reservation)(struct store *store, int64_t reservation_id,
+                            struct reservation *reservation);
+    int (*each_open_reservation)(struct store *store, int64_t changed_before_us, int32_t limit,
+                                 store_reservation_fn each, void *context);
+    int (*each_member_reservation)(struct store *store, int64_t tenant_id, int64_t member_id,
+                                   store_reservation_fn each, void *context);
+    int (*each_order_reservation)(struct store *store, int64_t tenant_id, int64_t order_id,
+                                  store_reservation_fn each, void *context);
+    int (*each_entry)(struct store *store, int64_t tenant_id, int64_t member_id, int32_t limit,
+                      store_points_entry_fn each, void *context);
+    int (*each_idle_member)(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
+                            int32_t limit, store_member_fn each, void *context);
+};
+
 struct store_backend {
     const struct store_backend_grants *grants;
+    const struct store_backend_rewards *rewards;
+    const struct store_backend_points *points;
     int (*fetch)(struct store *store, struct batch *batch);
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);

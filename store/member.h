@@ -100,12 +100,15 @@ struct reward {
     int64_t product_id;
     bool is_active;
 };
-/* errors  ERR_TOO_LARGE: the tenant has REWARDS_MAX. */
+/* id is filled in. errors  ERR_TOO_LARGE: the tenant has REWARDS_MAX; ERR_NOT_FOUND: no such
+ * tenant. */
 MUST_CHECK int store_add_reward(struct store *store, struct reward *reward);
+/* Everything but id and tenant. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_update_reward(struct store *store, const struct reward *reward);
 MUST_CHECK int store_read_reward(struct store *store, int64_t tenant_id, int64_t reward_id,
                                  struct reward *reward);
 typedef void (*store_reward_fn)(void *context, const struct reward *reward);
+/* In id order, those switched off included. */
 MUST_CHECK int store_each_reward(struct store *store, int64_t tenant_id, store_reward_fn each,
                                  void *context);
 
@@ -115,8 +118,9 @@ MUST_CHECK int store_each_reward(struct store *store, int64_t tenant_id, store_r
  * Fetch, points_decide, commit: one command in a transaction of its own (or in the import's).
  * Safe to repeat: what was done answers POINTS_ALREADY_DONE or POINTS_UNDER_WAY.
  *
- * errors     the store's. ERR_COMMIT_UNKNOWN: run the same command again to see. GRANT alone has no
- *            identity: the caller must not repeat it blindly.
+ * errors     the store's; *outcome is then untouched. ERR_COMMIT_UNKNOWN: run the same command again
+ *            to see. GRANT alone has no identity: the caller must not repeat it blindly. ERR_BUG: an
+ *            id that the action needs is not positive, or its token is empty.
  */
 MUST_CHECK int store_run_points(struct store *store, const struct points_command *command,
                                 int64_t now_us, struct points_outcome *outcome);
@@ -127,16 +131,20 @@ typedef void (*store_reservation_fn)(void *context, const struct reservation *re
 /* RESERVED and APPLIED ones not changed since changed_before_us, oldest first. */
 MUST_CHECK int store_each_open_reservation(struct store *store, int64_t changed_before_us,
                                            int32_t limit, store_reservation_fn each, void *context);
+/* RESERVED and APPLIED ones of a member, oldest first. */
+MUST_CHECK int store_each_member_reservation(struct store *store, int64_t tenant_id,
+                                             int64_t member_id, store_reservation_fn each,
+                                             void *context);
 /* All of one order, oldest first. */
 MUST_CHECK int store_each_order_reservation(struct store *store, int64_t tenant_id,
                                             int64_t order_id, store_reservation_fn each,
                                             void *context);
 typedef void (*store_points_entry_fn)(void *context, const struct points_entry *entry);
-/* Newest first. */
+/* Newest first. errors: ERR_NOT_FOUND: no such member of the tenant. */
 MUST_CHECK int store_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id,
                                        int32_t limit, store_points_entry_fn each, void *context);
 /* Members of a tenant with points beyond what is held that were last active before
- * inactive_since_us. */
+ * inactive_since_us; the longest idle first. */
 MUST_CHECK int store_each_idle_member(struct store *store, int64_t tenant_id,
                                       int64_t inactive_since_us, int32_t limit,
                                       store_member_fn each, void *context);

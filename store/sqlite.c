@@ -127,6 +127,8 @@ static void sqlite_store_rollback(struct store *store)
 
 static const struct store_backend sqlite_backend = {
     .grants = &sqlite_grants,
+    .rewards = &sqlite_rewards,
+    .points = &sqlite_points,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
     .rollback = sqlite_store_rollback,

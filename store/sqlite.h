@@ -250,6 +250,32 @@ int sqlite_ping(struct store *store);
 /* sqlite_grant.c */
 extern const struct store_backend_grants sqlite_grants;
 
+/* sqlite_reward.c */
+extern const struct store_backend_rewards sqlite_rewards;
+
+/* sqlite_points.c, sqlite_points_read.c */
+extern const struct store_backend_points sqlite_points;
+#define RESERVATION_COLUMNS                                                                        \
+    "id, tenant_id, member_id, reward_id, token_id, order_id, site_id, points, state, is_unsure, " \
+    "reason, created_at_us, changed_at_us"
+#define POINTS_ENTRY_COLUMNS                                                                       \
+    "id, tenant_id, member_id, version, cause, points, points_after, order_id, reservation_id, "   \
+    "previous_entry_id, created_at_us, reason"
+/* errors  ERR_STORE_CORRUPT. */
+MUST_CHECK int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservation);
+MUST_CHECK int row_read_points_entry(sqlite3_stmt *statement, struct points_entry *entry);
+int sqlite_read_reservation(struct store *store, int64_t reservation_id,
+                            struct reservation *reservation);
+int sqlite_each_open_reservation(struct store *store, int64_t changed_before_us, int32_t limit,
+                                 store_reservation_fn each, void *context);
+int sqlite_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,
+                                   store_reservation_fn each, void *context);
+int sqlite_each_order_reservation(struct store *store, int64_t tenant_id, int64_t order_id,
+                                  store_reservation_fn each, void *context);
+int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id,
+                             int32_t limit, store_points_entry_fn each, void *context);
+int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
+                            int32_t limit, store_member_fn each, void *context);
 /* sqlite_verify.c */
 int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
                   void *context, int64_t *findings);

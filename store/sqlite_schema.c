@@ -287,6 +287,8 @@ static const char schema_2[] =
     " created_at_us INTEGER NOT NULL,"
     " UNIQUE (tenant_id, code)"
     ") STRICT;"
+    /* Whose points may expire. */
+    "CREATE INDEX member_idle ON member (tenant_id, active_at_us) WHERE points > points_held;"
     "CREATE TRIGGER member_is_never_deleted BEFORE DELETE ON member BEGIN"
     " SELECT RAISE(ABORT, 'law 2: a member is never deleted'); END;"
 
@@ -334,6 +336,7 @@ static const char schema_2[] =
     "CREATE UNIQUE INDEX reservation_under_way ON reservation (tenant_id, order_id)"
     " WHERE state = 1;"
     "CREATE INDEX reservation_open ON reservation (state, changed_at_us) WHERE state <= 2;"
+    "CREATE INDEX reservation_by_member ON reservation (member_id, id) WHERE state <= 2;"
     "CREATE INDEX reservation_by_order ON reservation (tenant_id, order_id, id);"
     "CREATE TRIGGER reservation_moves_along_its_table BEFORE UPDATE OF state ON reservation"
     " WHEN old.state >= 3 OR (old.state = 2 AND new.state = 1) BEGIN"
@@ -356,7 +359,8 @@ static const char schema_2[] =
     " order_id INTEGER NOT NULL,"
     " reservation_id INTEGER NOT NULL,"
     " previous_entry_id INTEGER NOT NULL CHECK (previous_entry_id BETWEEN 0 AND id - 1),"
-    " created_at_us INTEGER NOT NULL"
+    " created_at_us INTEGER NOT NULL,"
+    " reason TEXT NOT NULL"
     ") STRICT;"
     /* Each order earns once for its member; each reservation burns once and returns once. */
     "CREATE UNIQUE INDEX points_entry_by_order ON points_entry (tenant_id, order_id, cause)"

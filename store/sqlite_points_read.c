@@ -1,0 +1,267 @@
+/*
+ * Reading what points commands have left: reservations, entries along a member's chain, and the
+ * members whose points have lain idle.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include "base/banned.h"
+
+enum read_statement {
+    READ_RESERVATION = 16, /* below: sqlite_points.c */
+    READ_OPEN,
+    READ_MEMBER,
+    READ_ORDER,
+    READ_LAST_ENTRY,
+    READ_ENTRY,
+    READ_IDLE,
+};
+
+/* A partial index is used only where the query says its condition, too. */
+static const char *const read_text[] = {
+    [READ_RESERVATION] = "SELECT " RESERVATION_COLUMNS " FROM reservation WHERE id = ?",
+    [READ_OPEN] = "SELECT " RESERVATION_COLUMNS " FROM reservation "
+                  "WHERE state <= 2 AND state IN (1, 2) AND changed_at_us < ? "
+                  "ORDER BY changed_at_us, id LIMIT ?",
+    [READ_MEMBER] = "SELECT " RESERVATION_COLUMNS " FROM reservation "
+                    "WHERE state <= 2 AND member_id = ? AND tenant_id = ? ORDER BY id",
+    [READ_ORDER] = "SELECT " RESERVATION_COLUMNS " FROM reservation "
+                   "WHERE tenant_id = ? AND order_id = ? ORDER BY id",
+    [READ_LAST_ENTRY] = "SELECT last_entry_id FROM member WHERE id = ? AND tenant_id = ?",
+    [READ_ENTRY] = "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry WHERE id = ?",
+    [READ_IDLE] = "SELECT id, tenant_id, code, first_name, last_name, email, phone, card_number, "
+                  "icon_url, intro_text, tier, created_at_us, is_active, points, points_held, "
+                  "version, last_entry_id, active_at_us FROM member "
+                  "WHERE points > points_held AND tenant_id = ? AND active_at_us < ? "
+                  "ORDER BY active_at_us LIMIT ?",
+};
+
+static int prepare(struct store_sqlite *sqlite, enum read_statement which, struct binder *binder)
+{
+    *binder = (struct binder){0};
+    return sqlite_prepare_of(sqlite, AREA_POINTS, which, read_text[which], &binder->statement);
+}
+
+static int row_end(const struct columns *columns, const char *table, int64_t id)
+{
+    if (!columns->is_bad)
+        return 0;
+    log_event(LOG_ERROR, "row_is_corrupt", LOG_TEXT("table", table), LOG_INT("id", id));
+    return ERR_STORE_CORRUPT;
+}
+
+int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservation)
+{
+    struct columns columns = {.statement = statement};
+    reservation->id = column_int(&columns);
+    reservation->tenant_id = column_int(&columns);
+    reservation->member_id = column_int(&columns);
+    reservation->reward_id = column_int(&columns);
+    column_text(&columns, reservation->token_id, sizeof(reservation->token_id));
+    reservation->order_id = column_int(&columns);
+    reservation->site_id = column_int(&columns);
+    reservation->points = column_int(&columns);
+    reservation->state =
+        (enum reservation_state)column_enum(&columns, RESERVATION_RESERVED, RESERVATION_RETURNED);
+    reservation->is_unsure = column_bool(&columns);
+    column_text(&columns, reservation->reason, sizeof(reservation->reason));
+    reservation->created_at_us = column_int(&columns);
+    reservation->changed_at_us = column_int(&columns);
+    return row_end(&columns, "reservation", reservation->id);
+}
+
+int row_read_points_entry(sqlite3_stmt *statement, struct points_entry *entry)
+{
+    struct columns columns = {.statement = statement};
+    entry->id = column_int(&columns);
+    entry->tenant_id = column_int(&columns);
+    entry->member_id = column_int(&columns);
+    entry->version = column_int(&columns);
+    entry->cause =
+        (enum points_cause)column_enum(&columns, POINTS_CAUSE_GRANT, POINTS_CAUSE_EXPIRE);
+    entry->points = column_int(&columns);
+    entry->points_after = column_int(&columns);
+    entry->order_id = column_int(&columns);
+    entry->reservation_id = column_int(&columns);
+    entry->previous_entry_id = column_int(&columns);
+    entry->created_at_us = column_int(&columns);
+    column_text(&columns, entry->reason, sizeof(entry->reason));
+    return row_end(&columns, "points_entry", entry->id);
+}
+
+/* --- reservations --- */
+
+int sqlite_read_reservation(struct store *store, int64_t reservation_id,
+                            struct reservation *reservation)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    int err = prepare(sqlite, READ_RESERVATION, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, reservation_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_reservation(binder.statement, reservation);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+/* Of a bound statement; resets it. */
+static int walk_reservations(struct store_sqlite *sqlite, sqlite3_stmt *statement,
+                             store_reservation_fn each, void *context)
+{
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct reservation reservation;
+        err = row_read_reservation(statement, &reservation);
+        if (err != 0)
+            break;
+        each(context, &reservation);
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* Two numbers each: what and how many, or whose and which. */
+static int each_reservation(struct store *store, enum read_statement which, int64_t first,
+                            int64_t second, store_reservation_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    int err = prepare(sqlite, which, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, first);
+    bind_int(&binder, second);
+    return walk_reservations(sqlite, binder.statement, each, context);
+}
+
+int sqlite_each_open_reservation(struct store *store, int64_t changed_before_us, int32_t limit,
+                                 store_reservation_fn each, void *context)
+{
+    return each_reservation(store, READ_OPEN, changed_before_us, limit, each, context);
+}
+
+int sqlite_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,
+                                   store_reservation_fn each, void *context)
+{
+    return each_reservation(store, READ_MEMBER, member_id, tenant_id, each, context);
+}
+
+int sqlite_each_order_reservation(struct store *store, int64_t tenant_id, int64_t order_id,
+                                  store_reservation_fn each, void *context)
+{
+    return each_reservation(store, READ_ORDER, tenant_id, order_id, each, context);
+}
+
+/* --- entries: a chain from the member's row on, like a card's --- */
+
+static int read_last_entry_id(struct store_sqlite *sqlite, int64_t tenant_id, int64_t member_id,
+                              int64_t *id)
+{
+    struct binder binder;
+    int err = prepare(sqlite, READ_LAST_ENTRY, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, member_id);
+    bind_int(&binder, tenant_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    *id = column_int(&(struct columns){.statement = binder.statement});
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+static int read_entry(struct store_sqlite *sqlite, int64_t id, struct points_entry *entry)
+{
+    struct binder binder;
+    int err = prepare(sqlite, READ_ENTRY, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err; /* the chain names it */
+    err = row_read_points_entry(binder.statement, entry);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id,
+                             int32_t limit, store_points_entry_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int64_t id = 0;
+    int err = read_last_entry_id(sqlite, tenant_id, member_id, &id);
+    for (int32_t i = 0; err == 0 && id != 0 && i < limit; i++) {
+        struct points_entry entry;
+        err = read_entry(sqlite, id, &entry);
+        if (err != 0)
+            break;
+        each(context, &entry);
+        if (entry.previous_entry_id >= id)
+            return ERR_STORE_CORRUPT; /* a chain that does not end */
+        id = entry.previous_entry_id;
+    }
+    return err;
+}
+
+/* --- idle members --- */
+
+static int read_idle(sqlite3_stmt *statement, struct member *member)
+{
+    struct columns columns = {.statement = statement};
+    struct points_account *account = &member->account;
+    member->id = column_int(&columns);
+    member->tenant_id = column_int(&columns);
+    column_text(&columns, member->code, sizeof(member->code));
+    column_text(&columns, member->first_name, sizeof(member->first_name));
+    column_text(&columns, member->last_name, sizeof(member->last_name));
+    column_text(&columns, member->email, sizeof(member->email));
+    column_text(&columns, member->phone, sizeof(member->phone));
+    column_text(&columns, member->card_number, sizeof(member->card_number));
+    column_text(&columns, member->icon_url, sizeof(member->icon_url));
+    column_text(&columns, member->intro_text, sizeof(member->intro_text));
+    column_text(&columns, member->tier, sizeof(member->tier));
+    member->created_at_us = column_int(&columns);
+    account->member_id = member->id;
+    account->is_active = column_bool(&columns);
+    account->points = column_int(&columns);
+    account->points_held = column_int(&columns);
+    account->version = column_int(&columns);
+    account->last_entry_id = column_int(&columns);
+    account->active_at_us = column_int(&columns);
+    return row_end(&columns, "member", member->id);
+}
+
+int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
+                            int32_t limit, store_member_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    bool has_row;
+    int err = prepare(sqlite, READ_IDLE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, inactive_since_us);
+    bind_int(&binder, limit);
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        struct member member;
+        err = read_idle(binder.statement, &member);
+        if (err != 0)
+            break;
+        each(context, &member);
+        err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
