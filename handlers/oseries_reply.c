@@ -219,6 +219,24 @@ static void write_value(struct jwrite *writer, const struct told *told, enum pro
     case PROFILE_VALUE_CODE:
         jwrite_text(writer, text_of(told->code));
         break;
+    /* No list of a payment can hold these. */
+    case PROFILE_VALUE_MEMBER:
+    case PROFILE_VALUE_FIRST_NAME:
+    case PROFILE_VALUE_LAST_NAME:
+    case PROFILE_VALUE_EMAIL:
+    case PROFILE_VALUE_PHONE:
+    case PROFILE_VALUE_CARD:
+    case PROFILE_VALUE_TIER:
+    case PROFILE_VALUE_ICON_URL:
+    case PROFILE_VALUE_INTRO_TEXT:
+    case PROFILE_VALUE_POINTS:
+    case PROFILE_VALUE_POINTS_LABEL:
+    case PROFILE_VALUE_PARAMS:
+    case PROFILE_VALUE_REWARD:
+    case PROFILE_VALUE_TITLE:
+    case PROFILE_VALUE_TERMS:
+    case PROFILE_VALUE_POINTS_REQUIRED:
+    case PROFILE_VALUE_REDEEM_URL:
     case PROFILE_VALUES:
         CHECK(false);
     }

@@ -2,8 +2,8 @@
 #include "handlers/profile.h"
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/log.h"
+#include "handlers/profile_compile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -69,19 +69,13 @@ const char *profile_action_name(enum profile_action action)
 
 /* --- compiling one file --- */
 
-/* Where in the file we are, for the one sentence that says what is wrong. */
-struct compiler {
-    struct profile *profile;
-    struct text_buffer *problem;
-};
-
-static int complain(struct compiler *compiler, const char *where, const char *what)
+int compiler_complain(struct compiler *compiler, const char *where, const char *what)
 {
     text_append_format(compiler->problem, "%s: %s", where, what);
     return ERR_BAD_CONFIG;
 }
 
-static bool find_name(const char *const *names, size_t count, struct text name, size_t *index)
+bool compiler_find_name(const char *const *names, size_t count, struct text name, size_t *index)
 {
     for (*index = 0; *index < count; (*index)++)
         if (text_equal(text_of(names[*index]), name))
@@ -89,7 +83,7 @@ static bool find_name(const char *const *names, size_t count, struct text name, 
     return false;
 }
 
-static bool copy_name(const struct jread *value, char out[PROFILE_NAME_MAX + 1])
+bool compiler_copy_name(const struct jread *value, char out[PROFILE_NAME_MAX + 1])
 {
     struct text text;
     if (jread_text(value, &text) != 0 || text.length == 0 || text.length > PROFILE_NAME_MAX)
@@ -102,15 +96,15 @@ static bool copy_name(const struct jread *value, char out[PROFILE_NAME_MAX + 1])
     return true;
 }
 
-static int compile_names(struct compiler *compiler, const char *where, const struct jread *list,
-                         struct profile_names *names)
+int compiler_read_names(struct compiler *compiler, const char *where, const struct jread *list,
+                        struct profile_names *names)
 {
     struct profile_names read = {0};
     if (jread_kind_of(list) != JREAD_ARRAY || jread_count(list) > PROFILE_ALIASES_MAX)
-        return complain(compiler, where, "wants a list of at most 8 names");
+        return compiler_complain(compiler, where, "wants a list of at most 8 names");
     for (size_t i = 0; i < jread_count(list); i++) {
-        if (!copy_name(jread_element(list, i), read.names[i]))
-            return complain(compiler, where, "a name is a text of 1 to 64 characters");
+        if (!compiler_copy_name(jread_element(list, i), read.names[i]))
+            return compiler_complain(compiler, where, "a name is a text of 1 to 64 characters");
         read.lengths[i] = (uint8_t)strlen(read.names[i]);
         read.count++;
     }
@@ -122,7 +116,7 @@ static int compile_fields(struct compiler *compiler, const char *action, const s
                           size_t action_first, size_t action_end)
 {
     if (jread_kind_of(fields) != JREAD_OBJECT)
-        return complain(compiler, action, "wants an object of fields");
+        return compiler_complain(compiler, action, "wants an object of fields");
     for (size_t i = 0; i < jread_count(fields); i++) {
         struct text name;
         const struct jread *list = jread_member_at(fields, i, &name);
@@ -132,10 +126,11 @@ static int compile_fields(struct compiler *compiler, const char *action, const s
         text_append_format(&path, "request.%s.", action);
         text_append(&path, name);
         size_t field;
-        if (!find_name(field_names, PROFILE_FIELDS, name, &field))
-            return complain(compiler, where, "no such field");
+        if (!compiler_find_name(field_names, PROFILE_FIELDS, name, &field))
+            return compiler_complain(compiler, where, "no such field");
         for (size_t a = action_first; a < action_end; a++) {
-            int err = compile_names(compiler, where, list, &compiler->profile->request[a][field]);
+            int err =
+                compiler_read_names(compiler, where, list, &compiler->profile->request[a][field]);
             if (err != 0)
                 return err;
         }
@@ -146,7 +141,7 @@ static int compile_fields(struct compiler *compiler, const char *action, const s
 static int compile_request(struct compiler *compiler, const struct jread *request)
 {
     if (jread_kind_of(request) != JREAD_OBJECT)
-        return complain(compiler, "request", "wants an object");
+        return compiler_complain(compiler, "request", "wants an object");
     const struct jread *all = jread_member(request, "all");
     if (all != NULL) { /* first, so that an action may say it differently */
         int err = compile_fields(compiler, "all", all, 0, PROFILE_ACTIONS);
@@ -159,8 +154,8 @@ static int compile_request(struct compiler *compiler, const struct jread *reques
         size_t action;
         if (text_equal(name, TEXT("all")))
             continue;
-        if (!find_name(action_names, PROFILE_ACTIONS, name, &action))
-            return complain(compiler, "request", "holds an action that does not exist");
+        if (!compiler_find_name(action_names, PROFILE_ACTIONS, name, &action))
+            return compiler_complain(compiler, "request", "holds an action that does not exist");
         int err = compile_fields(compiler, action_names[action], fields, action, action + 1);
         if (err != 0)
             return err;
@@ -194,7 +189,7 @@ static bool compile_pair(const struct jread *element, unsigned list, struct prof
 {
     struct text value;
     if (jread_kind_of(element) != JREAD_OBJECT || jread_count(element) != 2 ||
-        !copy_name(jread_member(element, "name"), pair->name))
+        !compiler_copy_name(jread_member(element, "name"), pair->name))
         return false;
     write_key(pair);
     return jread_text(jread_member(element, "value"), &value) == 0 &&
@@ -210,19 +205,20 @@ static bool reply_has_name_twice(const struct profile_reply *reply)
     return false;
 }
 
-static int compile_reply(struct compiler *compiler, const char *where, const struct jread *pairs,
-                         unsigned list, struct profile_reply *reply)
+int compiler_read_reply(struct compiler *compiler, const char *where, const struct jread *pairs,
+                        unsigned list, struct profile_reply *reply)
 {
     struct profile_reply read = {0};
     size_t count = jread_count(pairs);
     if (jread_kind_of(pairs) != JREAD_ARRAY || count == 0 || count > PROFILE_PAIRS_MAX)
-        return complain(compiler, where, "wants a list of 1 to 16 fields");
+        return compiler_complain(compiler, where, "wants a list of 1 to 16 fields");
     for (size_t i = 0; i < count; i++)
         if (!compile_pair(jread_element(pairs, i), list, &read.pairs[read.count++]))
-            return complain(compiler, where,
-                            "a field is {\"name\": text, \"value\": a value this list can have}");
+            return compiler_complain(
+                compiler, where,
+                "a field is {\"name\": text, \"value\": a value this list can have}");
     if (reply_has_name_twice(&read))
-        return complain(compiler, where, "names a field twice");
+        return compiler_complain(compiler, where, "names a field twice");
     *reply = read;
     return 0;
 }
@@ -231,22 +227,23 @@ static int compile_action_replies(struct compiler *compiler, size_t action,
                                   const struct jread *replies)
 {
     if (jread_kind_of(replies) != JREAD_OBJECT)
-        return complain(compiler, action_names[action], "wants an object");
+        return compiler_complain(compiler, action_names[action], "wants an object");
     for (size_t i = 0; i < jread_count(replies); i++) {
         struct text name;
         const struct jread *pairs = jread_member_at(replies, i, &name);
         bool is_success = text_equal(name, TEXT("success"));
         if (!is_success && !text_equal(name, TEXT("failure")))
-            return complain(compiler, action_names[action], "has success and failure only");
+            return compiler_complain(compiler, action_names[action],
+                                     "has success and failure only");
         char where[WHERE_MAX];
         struct text_buffer path;
         text_buffer_init(&path, where, sizeof(where));
         text_append_format(&path, "reply.%s.%s", action_names[action],
                            is_success ? "success" : "failure");
         struct profile *profile = compiler->profile;
-        int err = compile_reply(compiler, where, pairs,
-                                is_success ? PROFILE_IN_SUCCESS : PROFILE_IN_FAILURE,
-                                is_success ? &profile->success[action] : &profile->failure[action]);
+        int err = compiler_read_reply(
+            compiler, where, pairs, is_success ? PROFILE_IN_SUCCESS : PROFILE_IN_FAILURE,
+            is_success ? &profile->success[action] : &profile->failure[action]);
         if (err != 0)
             return err;
     }
@@ -256,19 +253,19 @@ static int compile_action_replies(struct compiler *compiler, size_t action,
 static int compile_replies(struct compiler *compiler, const struct jread *reply)
 {
     if (jread_kind_of(reply) != JREAD_OBJECT)
-        return complain(compiler, "reply", "wants an object");
+        return compiler_complain(compiler, "reply", "wants an object");
     for (size_t i = 0; i < jread_count(reply); i++) {
         struct text name;
         const struct jread *member = jread_member_at(reply, i, &name);
         size_t action;
         int err;
         if (text_equal(name, TEXT("refusal")))
-            err = compile_reply(compiler, "reply.refusal", member, PROFILE_IN_REFUSAL,
-                                &compiler->profile->refusal);
-        else if (find_name(action_names, PROFILE_ACTIONS, name, &action))
+            err = compiler_read_reply(compiler, "reply.refusal", member, PROFILE_IN_REFUSAL,
+                                      &compiler->profile->refusal);
+        else if (compiler_find_name(action_names, PROFILE_ACTIONS, name, &action))
             err = compile_action_replies(compiler, action, member);
         else
-            err = complain(compiler, "reply", "holds an action that does not exist");
+            err = compiler_complain(compiler, "reply", "holds an action that does not exist");
         if (err != 0)
             return err;
     }
@@ -278,7 +275,7 @@ static int compile_replies(struct compiler *compiler, const struct jread *reply)
 static int compile_document(struct compiler *compiler, const struct jread *document)
 {
     if (jread_kind_of(document) != JREAD_OBJECT)
-        return complain(compiler, "the file", "wants an object");
+        return compiler_complain(compiler, "the file", "wants an object");
     for (size_t i = 0; i < jread_count(document); i++) {
         struct text name;
         const struct jread *member = jread_member_at(document, i, &name);
@@ -287,8 +284,10 @@ static int compile_document(struct compiler *compiler, const struct jread *docum
             err = compile_request(compiler, member);
         else if (text_equal(name, TEXT("reply")))
             err = compile_replies(compiler, member);
+        else if (text_equal(name, TEXT("loyalty")))
+            err = compiler_read_loyalty(compiler, member);
         else
-            err = complain(compiler, "the file", "has request and reply only");
+            err = compiler_complain(compiler, "the file", "has request, reply and loyalty only");
         if (err != 0)
             return err;
     }
@@ -297,7 +296,7 @@ static int compile_document(struct compiler *compiler, const struct jread *docum
 
 /* --- what a complete profile must be --- */
 
-static bool names_meet(const struct profile_names *a, const struct profile_names *b, bool is_same)
+bool compiler_names_meet(const struct profile_names *a, const struct profile_names *b, bool is_same)
 {
     for (int32_t i = 0; i < a->count; i++)
         for (int32_t j = 0; j < (is_same ? i : b->count); j++)
@@ -310,7 +309,7 @@ static bool request_has_name_twice(const struct profile_names fields[PROFILE_FIE
 {
     for (int a = 0; a < PROFILE_FIELDS; a++)
         for (int b = 0; b <= a; b++)
-            if (names_meet(&fields[a], &fields[b], a == b))
+            if (compiler_names_meet(&fields[a], &fields[b], a == b))
                 return true;
     return false;
 }
@@ -321,15 +320,15 @@ static int check_action(struct compiler *compiler, enum profile_action action)
     const struct profile_names *fields = profile->request[action];
     const char *where = action_names[action];
     if (fields[PROFILE_COMPANY].count == 0)
-        return complain(compiler, where, "company_id needs a name");
+        return compiler_complain(compiler, where, "company_id needs a name");
     if (fields[PROFILE_KEYWORD].count + fields[PROFILE_REFERENCE].count == 0)
-        return complain(compiler, where, "keyword or reference_id needs a name");
+        return compiler_complain(compiler, where, "keyword or reference_id needs a name");
     if (action != PROFILE_CHECK_BALANCE && fields[PROFILE_AMOUNT].count == 0)
-        return complain(compiler, where, "amount needs a name");
+        return compiler_complain(compiler, where, "amount needs a name");
     if (request_has_name_twice(fields))
-        return complain(compiler, where, "one name stands for two things in the request");
+        return compiler_complain(compiler, where, "one name stands for two things in the request");
     if (profile->success[action].count == 0 || profile->failure[action].count == 0)
-        return complain(compiler, where, "a reply is missing");
+        return compiler_complain(compiler, where, "a reply is missing");
     return 0;
 }
 
@@ -341,8 +340,8 @@ static int check_profile(struct compiler *compiler)
             return err;
     }
     if (compiler->profile->refusal.count == 0)
-        return complain(compiler, "reply.refusal", "is missing");
-    return 0;
+        return compiler_complain(compiler, "reply.refusal", "is missing");
+    return compiler_check_loyalty(compiler);
 }
 
 int profile_compile(struct text json, const struct profile *base, struct profile *profile,
@@ -358,7 +357,7 @@ int profile_compile(struct text json, const struct profile *base, struct profile
     if (err == ERR_NO_MEMORY)
         return err;
     if (err != 0)
-        return complain(&compiler, "not JSON", error_name(err));
+        return compiler_complain(&compiler, "not JSON", error_name(err));
     err = compile_document(&compiler, document);
     if (err == 0)
         err = check_profile(&compiler);

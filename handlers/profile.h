@@ -44,8 +44,12 @@ enum profile_field {
 #define PROFILE_IN_SUCCESS 1
 #define PROFILE_IN_FAILURE 2
 #define PROFILE_IN_REFUSAL 4
+#define PROFILE_IN_MEMBER 8
+#define PROFILE_IN_PARAMS 16
+#define PROFILE_IN_REWARD 32
+#define PROFILE_IN_REDEEMED 64
 #define PROFILE_VALUE_LIST(X)                                                                      \
-    X(PROFILE_VALUE_SUCCESS, "success", 7)     /* true or false */                                 \
+    X(PROFILE_VALUE_SUCCESS, "success", 71)    /* true or false */                                 \
     X(PROFILE_VALUE_AMOUNT, "amount", 3)       /* moved; 0 on failure */                           \
     X(PROFILE_VALUE_ASKED, "asked", 3)         /* the amount of the request */                     \
     X(PROFILE_VALUE_DUE, "due", 3)             /* asked less moved */                              \
@@ -53,9 +57,28 @@ enum profile_field {
     X(PROFILE_VALUE_REFERENCE, "reference", 3) /* "CP1-42"; left out when nothing was recorded */  \
     X(PROFILE_VALUE_LAST4, "last4", 3)         /* left out when the card is not known */           \
     X(PROFILE_VALUE_CURRENCY, "currency", 3)   /* "AUD" */                                         \
-    X(PROFILE_VALUE_MESSAGE, "message", 7)     /* the sentence, also on failure */                 \
+    X(PROFILE_VALUE_MESSAGE, "message", 71)    /* the sentence, also on failure */                 \
     X(PROFILE_VALUE_ERROR, "error", 6)         /* the sentence; only on failure */                 \
-    X(PROFILE_VALUE_CODE, "code", 7)           /* "ok", "no_funds", "not_found" ... */
+    X(PROFILE_VALUE_CODE, "code", 71)          /* "ok", "no_funds", "not_found" ... */             \
+    /* of a member */                                                                              \
+    X(PROFILE_VALUE_MEMBER, "member", 24)         /* the member id that registers see */           \
+    X(PROFILE_VALUE_FIRST_NAME, "first_name", 24) /* never empty */                                \
+    X(PROFILE_VALUE_LAST_NAME, "last_name", 24)                                                    \
+    X(PROFILE_VALUE_EMAIL, "email", 24) /* never empty */                                          \
+    X(PROFILE_VALUE_PHONE, "phone", 24) /* these: left out when not known */                       \
+    X(PROFILE_VALUE_CARD, "card", 24)                                                              \
+    X(PROFILE_VALUE_TIER, "tier", 24)                                                              \
+    X(PROFILE_VALUE_ICON_URL, "icon_url", 24)                                                      \
+    X(PROFILE_VALUE_INTRO_TEXT, "intro_text", 24)                                                  \
+    X(PROFILE_VALUE_POINTS, "points", 24)             /* that can be spent */                      \
+    X(PROFILE_VALUE_POINTS_LABEL, "points_label", 24) /* a tenant setting */                       \
+    X(PROFILE_VALUE_PARAMS, "params", 8)              /* an object of its own */                   \
+    /* of a reward */                                                                              \
+    X(PROFILE_VALUE_REWARD, "reward", 32) /* its id, "R7" */                                       \
+    X(PROFILE_VALUE_TITLE, "title", 32)                                                            \
+    X(PROFILE_VALUE_TERMS, "terms", 32)                                                            \
+    X(PROFILE_VALUE_POINTS_REQUIRED, "points_required", 32)                                        \
+    X(PROFILE_VALUE_REDEEM_URL, "redeem_url", 32)
 
 enum profile_value {
 #define X(symbol, name, lists) symbol,
@@ -85,6 +108,34 @@ struct profile_reply {
     struct profile_pair pairs[PROFILE_PAIRS_MAX]; /* in the order of the reply */
 };
 
+/* Loyalty: what the requests of search, look-up and redeem may say. */
+enum loyalty_field {
+    LOYALTY_COMPANY,
+    LOYALTY_SITE,
+    LOYALTY_ORDER,
+    LOYALTY_KEYWORD,
+    LOYALTY_REFERENCE,
+    LOYALTY_CUSTOMER,
+    LOYALTY_FIELDS,
+};
+
+/* One of the two replies that tell members: search tells several, look-up one. */
+struct profile_members {
+    char wrapper[PROFILE_NAME_MAX + 1];
+    bool points_are_strings;
+    struct profile_reply member;
+    struct profile_reply params; /* labels that a register shows as they are */
+};
+
+struct profile_loyalty {
+    struct profile_names request[LOYALTY_FIELDS];
+    struct profile_members search, lookup;
+    char rewards_wrapper[PROFILE_NAME_MAX + 1];
+    struct profile_reply reward;
+    struct profile_reply redeemed, not_redeemed;
+    struct profile_reply error; /* of search and look-up */
+};
+
 struct profile_set;
 
 /* One dialect; immutable. */
@@ -94,7 +145,8 @@ struct profile {
     struct profile_reply success[PROFILE_ACTIONS];
     struct profile_reply failure[PROFILE_ACTIONS];
     struct profile_reply refusal; /* what is refused before or outside a decision: 400, 401, 503 */
-    struct profile_set *set;      /* keeps it alive; profile.c's own */
+    struct profile_loyalty loyalty;
+    struct profile_set *set; /* keeps it alive; profile.c's own */
 };
 
 struct profiles; /* the set; swapped whole on reload */

@@ -46,6 +46,14 @@ struct redemption {
  * it; else ERR_* and nothing was reserved, or it is settled later. */
 void redeem_begin(struct job *job);
 
+struct redeem_counters {
+    uint64_t redeemed, refused;
+    uint64_t left_open; /* redemptions that ended without knowing */
+    uint64_t settled_burned, settled_returned;
+    int32_t open; /* reservations that settling looks at */
+};
+void redeem_read_counters(struct redeem *redeem, struct redeem_counters *counters); /* any thread */
+
 /* What a reward does to an order: pure. */
 enum reward_step {
     STEP_NONE,      /* cannot be done: problem says why */

@@ -1,0 +1,700 @@
+/* One redemption after another: reserve, read the order, change it, burn or return, answer. */
+#include "lightspeed/redeem.h"
+
+#include "base/log.h"
+#include "lightspeed/redeem_state.h"
+#include "runtime/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+/* Each holds 4 KiB; cashiers wait for them, so more would only wait longer. */
+#define ATTEMPTS_MAX 1024
+/* Kept for the last move, whatever the API does: a commit takes 5 ms, and 100 on a bad day. */
+#define MOVE_US (INT64_C(400) * 1000)
+/* With less time a change is not begun: its reply would hardly be seen. */
+#define CHANGE_MIN_US (INT64_C(100) * 1000)
+#define MOVE_AGAIN_US (INT64_C(50) * 1000) /* between two tries of a move that a store refused */
+#define SENTENCE_MAX 120 /* what fits a register's screen (protocol o-series 2.6) */
+
+#define SENTENCE_UNSURE "Not confirmed yet. Wait a minute, then try again"
+#define SENTENCE_UNREACHABLE "Lightspeed does not answer right now. Nothing was redeemed. Try again"
+#define SENTENCE_NOT_CONNECTED                                                                     \
+    "Rewards are not connected to Lightspeed. Nothing was redeemed. Ask the manager"
+#define SENTENCE_NO_ORDER "This sale is not known yet. Save the order, then redeem"
+#define SENTENCE_OTHER_SITE "This sale belongs to another site. Nothing was redeemed"
+#define SENTENCE_UNKNOWN_SITE "This site is not set up for rewards. Ask the manager"
+#define SENTENCE_NO_REWARD "This reward is not offered any more. Look the member up again"
+#define SENTENCE_SLOW "Not done in time. Nothing was redeemed. Try again"
+
+struct attempt {
+    struct attempt *next;
+    struct redeem *redeem;
+    struct job *waiting; /* by job->next; the same request may come again while we are at it */
+    struct redemption asked;
+    bool discount_is_on_line, burn_is_on_complete, sites_must_be_mapped;
+    struct outbound_timer answer_timer; /* for the first of the waiting who cannot wait longer */
+    struct outbound_timer move_timer;   /* until a move is tried again */
+    int64_t begun_us, deadline_us;      /* monotonic */
+    int64_t begun_steady_us;            /* older reservations are not of our making */
+    struct reward reward;
+    struct reservation reservation; /* id 0: nothing is reserved */
+    bool was_there;                 /* reserved by an earlier request, that did not end */
+    bool is_unsure;                 /* a change may have been made or may still arrive */
+    bool may_arrive_later;
+    struct reward_plan plan, fallback; /* of the order as it was read */
+    enum points_action move;           /* the last one */
+    bool is_redeemed;                  /* what is told when the move has worked */
+    enum points_result result;
+    char sentence[SENTENCE_MAX + 1];
+};
+
+/* --- answering --- */
+
+static void attempt_say(struct attempt *attempt, const char *sentence, const char *more)
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, attempt->sentence, sizeof(attempt->sentence));
+    text_append(&buffer, text_of(sentence));
+    text_append(&buffer, text_of(more));
+}
+
+static void job_answer(const struct attempt *attempt, struct job *job, int error)
+{
+    struct redemption *told = (struct redemption *)(job + 1);
+    struct text_buffer buffer;
+    told->is_redeemed = error == 0 && attempt->is_redeemed;
+    told->result = attempt->result;
+    text_buffer_init(&buffer, told->sentence, sizeof(told->sentence));
+    if (!told->is_redeemed)
+        text_append(&buffer, text_of(attempt->sentence));
+    job_end(job, error);
+}
+
+static void attempt_free(struct attempt *attempt)
+{
+    struct redeem *redeem = attempt->redeem;
+    struct attempt **link = &redeem->attempts;
+    while (*link != attempt)
+        link = &(*link)->next;
+    *link = attempt->next;
+    redeem->attempt_count--;
+    outbound_cancel_timer(redeem->config.outbound, &attempt->answer_timer);
+    outbound_cancel_timer(redeem->config.outbound, &attempt->move_timer);
+    free(attempt);
+}
+
+static void attempt_log(const struct attempt *attempt, int error)
+{
+    log_event(LOG_INFO, "redemption", LOG_INT("tenant_id", attempt->asked.tenant_id),
+              LOG_INT("member_id", attempt->asked.member_id),
+              LOG_INT("reward_id", attempt->asked.reward_id),
+              LOG_INT("order_id", attempt->asked.order_id),
+              LOG_INT("reservation_id", attempt->reservation.id),
+              LOG_BOOL("is_redeemed", attempt->is_redeemed),
+              LOG_TEXT("result", points_result_name(attempt->result)),
+              LOG_TEXT("error", error_name(error)), LOG_TEXT("sentence", attempt->sentence),
+              LOG_INT("duration_us", clock_monotonic_us() - attempt->begun_us));
+}
+
+/* The end: everybody who waits is told the same. */
+static void attempt_end(struct attempt *attempt, int error)
+{
+    struct redeem *redeem = attempt->redeem;
+    atomic_fetch_add_explicit(attempt->is_redeemed ? &redeem->redeemed : &redeem->refused, 1,
+                              memory_order_relaxed);
+    attempt_log(attempt, error);
+    while (attempt->waiting != NULL) {
+        struct job *job = attempt->waiting;
+        attempt->waiting = job->next;
+        job_answer(attempt, job, error);
+    }
+    attempt_free(attempt);
+}
+
+static void attempt_refuse(struct attempt *attempt, const char *sentence)
+{
+    attempt->is_redeemed = false;
+    attempt_say(attempt, sentence, "");
+    attempt_end(attempt, 0);
+}
+
+/* It stays RESERVED: settling ends it. */
+static void attempt_leave_open(struct attempt *attempt)
+{
+    if (attempt->is_unsure && !attempt->reservation.is_unsure)
+        settle_note_unsure(attempt->redeem, &attempt->reservation);
+    atomic_fetch_add_explicit(&attempt->redeem->left_open, 1, memory_order_relaxed);
+    attempt_refuse(attempt, SENTENCE_UNSURE);
+}
+
+static void attempt_set_answer_timer(struct attempt *attempt);
+
+/* What is under way goes on; who cannot wait for it is told to ask again. */
+static void on_answer_due(void *context)
+{
+    struct attempt *attempt = context;
+    int64_t now_us = clock_monotonic_us();
+    struct attempt unsure = {.is_redeemed = false, .sentence = SENTENCE_UNSURE};
+    for (struct job **link = &attempt->waiting; *link != NULL;) {
+        struct job *job = *link;
+        if (((struct redemption *)(job + 1))->deadline_us > now_us) {
+            link = &job->next;
+            continue;
+        }
+        *link = job->next;
+        job_answer(&unsure, job, 0);
+    }
+    attempt_set_answer_timer(attempt);
+}
+
+static void attempt_set_answer_timer(struct attempt *attempt)
+{
+    int64_t due_us = INT64_MAX;
+    for (const struct job *job = attempt->waiting; job != NULL; job = job->next) {
+        int64_t job_due_us = ((const struct redemption *)(job + 1))->deadline_us;
+        due_us = job_due_us < due_us ? job_due_us : due_us;
+    }
+    if (attempt->waiting != NULL)
+        outbound_set_timer(attempt->redeem->config.outbound, &attempt->answer_timer, due_us,
+                           on_answer_due, attempt);
+}
+
+static void attempt_join(struct attempt *attempt, struct job *job)
+{
+    job->next = attempt->waiting; /* it is out of its queue */
+    attempt->waiting = job;
+    attempt_set_answer_timer(attempt);
+}
+
+/* --- the last move: burn, apply, return, or mark as unsure --- */
+
+static void attempt_move(struct attempt *attempt);
+
+static void on_move_again(void *context)
+{
+    attempt_move(context);
+}
+
+/* Moves can be repeated: a commit of unknown outcome shows as done then. */
+static void on_moved(struct errand *errand)
+{
+    struct attempt *attempt = errand->context;
+    int64_t again_us = clock_monotonic_us() + MOVE_AGAIN_US;
+    if (redeem_move_is_done(errand)) {
+        attempt->reservation.is_unsure = attempt->move == POINTS_MARK_UNSURE;
+        if (attempt->reservation.is_unsure)
+            attempt_leave_open(attempt);
+        else
+            attempt_end(attempt, 0);
+        return;
+    }
+    log_event(LOG_WARNING, "redemption_move_failed",
+              LOG_INT("reservation_id", attempt->reservation.id),
+              LOG_TEXT("error", error_name(errand->job.error)));
+    bool may_try_again = errand->job.error == ERR_COMMIT_UNKNOWN ||
+                         (errand->job.error != 0 && error_is_retryable(errand->job.error));
+    if (may_try_again && errand->job.error != ERR_SHUTTING_DOWN && again_us < attempt->deadline_us)
+        outbound_set_timer(attempt->redeem->config.outbound, &attempt->move_timer, again_us,
+                           on_move_again, attempt);
+    else
+        attempt_leave_open(attempt); /* never a success that is not durable */
+}
+
+static void attempt_move(struct attempt *attempt)
+{
+    if (!redeem_move_begin(attempt->redeem, &attempt->reservation, attempt->move,
+                           attempt->is_redeemed ? NULL : attempt->sentence, on_moved, attempt))
+        attempt_leave_open(attempt);
+}
+
+static void attempt_burn(struct attempt *attempt)
+{
+    attempt->is_redeemed = true;
+    attempt->move = attempt->burn_is_on_complete ? POINTS_APPLY : POINTS_BURN;
+    attempt_move(attempt);
+}
+
+static void attempt_return(struct attempt *attempt, const char *sentence, const char *more)
+{
+    attempt->is_redeemed = false;
+    attempt->move = POINTS_RETURN;
+    attempt_say(attempt, sentence, more);
+    attempt_move(attempt);
+}
+
+static void attempt_mark_unsure(struct attempt *attempt)
+{
+    attempt->is_redeemed = false;
+    attempt->is_unsure = true;
+    attempt->move = POINTS_MARK_UNSURE;
+    attempt_say(attempt, SENTENCE_UNSURE, "");
+    attempt_move(attempt);
+}
+
+/* --- calling the API --- */
+
+/* parts / parts_all of the time that is left before the last move. */
+static struct api_call call_make(const struct attempt *attempt, int parts, int parts_all)
+{
+    int64_t now_us = clock_monotonic_us();
+    int64_t left_us = attempt->deadline_us - MOVE_US - now_us;
+    return (struct api_call){.tenant_id = attempt->asked.tenant_id,
+                             .priority = API_WAITING,
+                             .deadline_us =
+                                 now_us + (left_us > 0 ? left_us / parts_all * parts : 0)};
+}
+
+static void say_api_error(struct attempt *attempt, const struct api_result *result)
+{
+    bool is_connection = result->error == ERR_NOT_CONNECTED || result->error == ERR_NO_APP;
+    if (is_connection)
+        attempt_say(attempt, SENTENCE_NOT_CONNECTED, "");
+    else if (result->error == ERR_NOT_FOUND)
+        attempt_say(attempt, SENTENCE_NO_ORDER, "");
+    else if (result->error == ERR_REFUSED && result->sentence[0] != '\0')
+        attempt_say(attempt, "Lightspeed refused: ", result->sentence);
+    else if (result->error == ERR_REFUSED)
+        attempt_say(attempt, "Lightspeed refused to change this sale. Nothing was redeemed", "");
+    else
+        attempt_say(attempt, SENTENCE_UNREACHABLE, "");
+}
+
+static void attempt_return_for(struct attempt *attempt, const struct api_result *result)
+{
+    char sentence[SENTENCE_MAX + 1];
+    say_api_error(attempt, result);
+    memcpy(sentence, attempt->sentence, sizeof(sentence));
+    attempt_return(attempt, sentence, "");
+}
+
+/* --- was it done? The order is read back --- */
+
+static void on_read_back(void *context, const struct api_result *result,
+                         const struct oseries_order *order)
+{
+    struct attempt *attempt = context;
+    bool is_absent = result->error == ERR_NOT_FOUND ||
+                     (result->error == 0 && !reward_is_applied(&attempt->reservation, order) &&
+                      !reward_may_be_hidden(order));
+    if (result->error == 0 && reward_is_applied(&attempt->reservation, order))
+        attempt_burn(attempt);
+    else if (is_absent && !attempt->may_arrive_later)
+        attempt_return(attempt, SENTENCE_UNREACHABLE, "");
+    else
+        attempt_mark_unsure(attempt);
+}
+
+static void attempt_read_back(struct attempt *attempt)
+{
+    struct api_call call = call_make(attempt, 1, 1);
+    oseries_api_get_order(attempt->redeem->config.api, &call, attempt->asked.order_id, on_read_back,
+                          attempt);
+}
+
+/* --- the change --- */
+
+static void attempt_change(struct attempt *attempt);
+
+/* The API may know no variation of a whole order (protocol o-series 12, row 15). */
+static bool takes_fallback(struct attempt *attempt, const struct api_result *result)
+{
+    if (result->error != ERR_REFUSED || result->status != 400 ||
+        attempt->plan.step != STEP_PUT_ORDER || attempt->fallback.step != STEP_PUT_LINE)
+        return false;
+    attempt->plan = attempt->fallback;
+    attempt->fallback.step = STEP_NONE;
+    return true;
+}
+
+static void on_changed(void *context, const struct api_result *result)
+{
+    struct attempt *attempt = context;
+    attempt->is_unsure = attempt->is_unsure || result->may_have_happened;
+    attempt->may_arrive_later = attempt->may_arrive_later || result->may_happen_later;
+    if (result->error == 0) {
+        attempt_burn(attempt);
+    } else if (takes_fallback(attempt, result)) {
+        attempt_change(attempt);
+    } else if (attempt->is_unsure || attempt->may_arrive_later) {
+        attempt_read_back(attempt);
+    } else {
+        attempt_return_for(attempt, result);
+    }
+}
+
+static void attempt_change(struct attempt *attempt)
+{
+    const struct reward_plan *plan = &attempt->plan;
+    struct oseries_api *api = attempt->redeem->config.api;
+    struct api_call call = call_make(attempt, 3, 5); /* the rest is for reading back */
+    int64_t order_id = attempt->asked.order_id;
+    const int64_t *ppm = plan->has_ppm ? &plan->price_variation_ppm : NULL;
+    const int64_t *fixed = plan->has_fixed ? &plan->price_fixed_variation_minor : NULL;
+    const struct order_change change = {
+        .price_variation_ppm = ppm, .price_fixed_variation_minor = fixed, .notes = plan->notes};
+    const struct line_change line = {.product_id = plan->product_id,
+                                     .price_variation_ppm = ppm,
+                                     .price_fixed_variation_minor = fixed,
+                                     .notes = plan->notes};
+    switch (plan->step) {
+    case STEP_NONE:
+        CHECK(false);
+        break;
+    case STEP_PUT_ORDER:
+        oseries_api_put_order(api, &call, order_id, &change, on_changed, attempt);
+        break;
+    case STEP_PUT_LINE:
+        oseries_api_put_line(api, &call, order_id, plan->line_number, &line, on_changed, attempt);
+        break;
+    case STEP_POST_LINE:
+        oseries_api_post_line(api, &call, order_id, &line, on_changed, attempt);
+        break;
+    }
+}
+
+/* --- the order as it is --- */
+
+static const char *find_site_problem(const struct attempt *attempt,
+                                     const struct oseries_order *order)
+{
+    int64_t asked_site = attempt->asked.site_id;
+    if (asked_site != 0 && order->site_id != 0 && order->site_id != asked_site)
+        return SENTENCE_OTHER_SITE;
+    if (!attempt->sites_must_be_mapped)
+        return NULL;
+    const struct directory_snapshot *snapshot =
+        directory_acquire(attempt->redeem->config.directory);
+    bool is_mapped =
+        directory_find_site(snapshot, attempt->asked.tenant_id, order->site_id) != NULL;
+    directory_release(snapshot);
+    return is_mapped ? NULL : SENTENCE_UNKNOWN_SITE;
+}
+
+static void make_plans(struct attempt *attempt, const struct oseries_order *order)
+{
+    reward_plan_make(&attempt->reward, &attempt->reservation, order, attempt->discount_is_on_line,
+                     &attempt->plan);
+    attempt->fallback.step = STEP_NONE;
+    if (attempt->plan.step == STEP_PUT_ORDER)
+        reward_plan_make(&attempt->reward, &attempt->reservation, order, true, &attempt->fallback);
+}
+
+/* A change that an earlier request may have sent, and no mark: sent again, the values of an order or
+ * line come to the same, but a new line would stand there twice. */
+static bool may_send_again(const struct attempt *attempt, const struct oseries_order *order)
+{
+    return !attempt->is_unsure && attempt->plan.step != STEP_POST_LINE &&
+           !reward_may_be_hidden(order);
+}
+
+static void attempt_decide(struct attempt *attempt, const struct oseries_order *order)
+{
+    const char *problem = find_site_problem(attempt, order);
+    if (reward_is_applied(&attempt->reservation, order) && !order->is_deleted) {
+        attempt_burn(attempt);
+        return;
+    }
+    if (problem == NULL) {
+        make_plans(attempt, order);
+        problem = attempt->plan.problem;
+    }
+    bool is_late = attempt->deadline_us - MOVE_US - clock_monotonic_us() < CHANGE_MIN_US;
+    if (problem == NULL && is_late)
+        problem = SENTENCE_SLOW;
+    if (attempt->was_there && (problem != NULL || !may_send_again(attempt, order)))
+        attempt_leave_open(attempt);
+    else if (problem != NULL)
+        attempt_return(attempt, problem, "");
+    else
+        attempt_change(attempt);
+}
+
+static void on_read(void *context, const struct api_result *result,
+                    const struct oseries_order *order)
+{
+    struct attempt *attempt = context;
+    if (result->error == 0)
+        attempt_decide(attempt, order);
+    else if (attempt->was_there)
+        attempt_leave_open(attempt);
+    else
+        attempt_return_for(attempt, result);
+}
+
+static void attempt_read(struct attempt *attempt)
+{
+    struct api_call call = call_make(attempt, 2, 5);
+    oseries_api_get_order(attempt->redeem->config.api, &call, attempt->asked.order_id, on_read,
+                          attempt);
+}
+
+/* --- reserving --- */
+
+/* The extra bytes of its errand. */
+struct reserve {
+    struct points_command command;
+    bool is_offered;
+    struct reward reward;
+    struct points_outcome outcome;
+};
+
+struct search_for_token {
+    const char *token_id;
+    int64_t points; /* 0: not found */
+};
+
+static void on_order_reservation(void *context, const struct reservation *reservation)
+{
+    struct search_for_token *search = context;
+    if (reservation->state != RESERVATION_RETURNED &&
+        strcmp(reservation->token_id, search->token_id) == 0)
+        search->points = reservation->points;
+}
+
+/* A reward that was taken off the list is not redeemed any more, but what was redeemed is told
+ * again. */
+static int reserve_find_points(struct reserve *reserve, struct store *store)
+{
+    struct points_command *command = &reserve->command;
+    struct search_for_token search = {.token_id = command->token_id};
+    int err = store_read_reward(store, command->tenant_id, command->reward_id, &reserve->reward);
+    if (err != 0 && err != ERR_NOT_FOUND)
+        return err;
+    if (err == 0 && reserve->reward.is_active) {
+        command->points = reserve->reward.points;
+        reserve->is_offered = true;
+        return 0;
+    }
+    err = store_each_order_reservation(store, command->tenant_id, command->order_id,
+                                       on_order_reservation, &search);
+    command->points = search.points;
+    reserve->is_offered = search.points != 0;
+    return err;
+}
+
+static int task_reserve(struct job *job, struct store *store)
+{
+    struct reserve *reserve = errand_data_of(job);
+    int err = reserve_find_points(reserve, store);
+    if (err != 0 || !reserve->is_offered)
+        return err;
+    return store_run_points(store, &reserve->command, clock_steady_us(), &reserve->outcome);
+}
+
+static void say_result(struct attempt *attempt, const struct points_outcome *outcome)
+{
+    switch (outcome->result) {
+    case POINTS_NOT_FOUND:
+        attempt_say(attempt, "This member is not known here", "");
+        break;
+    case POINTS_INACTIVE:
+        attempt_say(attempt, "This membership is switched off. Ask the manager", "");
+        break;
+    case POINTS_OTHER_ORDER:
+        attempt_say(attempt, "Already redeemed on another sale. Look the member up again", "");
+        break;
+    case POINTS_ORDER_BUSY:
+        attempt_say(attempt, "Another reward is being put on this sale. Try again in a minute", "");
+        break;
+    case POINTS_NOT_ENOUGH:
+        attempt_say(attempt, "Not enough points for this reward", "");
+        break;
+    case POINTS_OK:
+    case POINTS_ALREADY_DONE:
+    case POINTS_UNDER_WAY:
+    case POINTS_BAD_AMOUNT:
+    case POINTS_WRONG_STATE:
+    case POINTS_NOTHING:
+        attempt_say(attempt, "This reward cannot be redeemed. Ask the manager", "");
+        break;
+    }
+}
+
+/* Settling may be at it this moment, and might return what we burn. */
+static void attempt_go_on(struct attempt *attempt)
+{
+    struct redeem *redeem = attempt->redeem;
+    int64_t id = attempt->reservation.id;
+    attempt->is_unsure =
+        attempt->was_there && (attempt->reservation.is_unsure || settle_knows_unsure(redeem, id));
+    if (settle_works_on(redeem, id)) {
+        attempt_leave_open(attempt);
+        return;
+    }
+    settle_forget(redeem, id);
+    if (attempt->waiting == NULL && !attempt->was_there)
+        attempt_return(attempt, SENTENCE_SLOW, ""); /* nobody waits any more */
+    else
+        attempt_read(attempt);
+}
+
+static void attempt_reserve(struct attempt *attempt);
+
+static void on_reserved(struct errand *errand)
+{
+    struct attempt *attempt = errand->context;
+    const struct reserve *reserve = errand_data(errand);
+    int err = errand->job.error;
+    if (err == ERR_COMMIT_UNKNOWN && clock_monotonic_us() < attempt->deadline_us - MOVE_US) {
+        attempt_reserve(attempt); /* the same again shows what became of it */
+        return;
+    }
+    if (err != 0) {
+        attempt_end(attempt, err);
+        return;
+    }
+    if (!reserve->is_offered) {
+        attempt_refuse(attempt, SENTENCE_NO_REWARD);
+        return;
+    }
+    attempt->reward = reserve->reward;
+    attempt->result = reserve->outcome.result;
+    attempt->reservation = reserve->outcome.reservation;
+    attempt->was_there = attempt->result == POINTS_UNDER_WAY &&
+                         attempt->reservation.created_at_us < attempt->begun_steady_us;
+    if (attempt->result == POINTS_OK || attempt->result == POINTS_UNDER_WAY) {
+        attempt_go_on(attempt);
+        return;
+    }
+    attempt->is_redeemed = attempt->result == POINTS_ALREADY_DONE;
+    say_result(attempt, &reserve->outcome);
+    attempt_end(attempt, 0);
+}
+
+static void attempt_reserve(struct attempt *attempt)
+{
+    struct redeem *redeem = attempt->redeem;
+    struct errand *errand = errand_create(redeem->config.outbound, sizeof(struct reserve));
+    if (errand == NULL) {
+        attempt_end(attempt, ERR_NO_MEMORY);
+        return;
+    }
+    struct reserve *reserve = errand_data(errand);
+    reserve->command = (struct points_command){.action = POINTS_RESERVE,
+                                               .tenant_id = attempt->asked.tenant_id,
+                                               .member_id = attempt->asked.member_id,
+                                               .order_id = attempt->asked.order_id,
+                                               .site_id = attempt->asked.site_id,
+                                               .reward_id = attempt->asked.reward_id};
+    memcpy(reserve->command.token_id, attempt->asked.token_id, sizeof(reserve->command.token_id));
+    errand_write(errand, redeem->config.committer, task_reserve, on_reserved, attempt);
+}
+
+/* --- beginning --- */
+
+bool redeem_works_on(const struct redeem *redeem, int64_t reservation_id)
+{
+    for (const struct attempt *attempt = redeem->attempts; attempt != NULL; attempt = attempt->next)
+        if (attempt->reservation.id == reservation_id)
+            return true;
+    return false;
+}
+
+static struct attempt *find_same(struct redeem *redeem, const struct redemption *asked)
+{
+    struct attempt *attempt = redeem->attempts;
+    while (attempt != NULL && !(attempt->asked.tenant_id == asked->tenant_id &&
+                                attempt->asked.order_id == asked->order_id &&
+                                strcmp(attempt->asked.token_id, asked->token_id) == 0))
+        attempt = attempt->next;
+    return attempt;
+}
+
+static int take_settings(struct attempt *attempt)
+{
+    const struct directory_snapshot *snapshot =
+        directory_acquire(attempt->redeem->config.directory);
+    const struct directory_tenant *found = directory_find_id(snapshot, attempt->asked.tenant_id);
+    if (found != NULL) {
+        attempt->discount_is_on_line = found->tenant.discount_is_on_line;
+        attempt->burn_is_on_complete = found->tenant.burn_is_on_complete;
+        attempt->sites_must_be_mapped = found->tenant.sites_must_be_mapped;
+    }
+    directory_release(snapshot);
+    return found == NULL ? ERR_NOT_FOUND : 0;
+}
+
+static int attempt_create(struct redeem *redeem, const struct redemption *asked,
+                          struct attempt **attempt)
+{
+    if (redeem->attempt_count >= ATTEMPTS_MAX)
+        return ERR_QUEUE_FULL;
+    struct attempt *created = calloc(1, sizeof(*created));
+    if (created == NULL)
+        return ERR_NO_MEMORY;
+    created->redeem = redeem;
+    created->asked = *asked;
+    created->begun_us = clock_monotonic_us();
+    created->begun_steady_us = clock_steady_us();
+    created->deadline_us = asked->deadline_us;
+    int err = take_settings(created);
+    if (err != 0) {
+        free(created);
+        return err;
+    }
+    created->next = redeem->attempts;
+    redeem->attempts = created;
+    redeem->attempt_count++;
+    *attempt = created;
+    return 0;
+}
+
+void redeem_begin(struct job *job)
+{
+    const struct redemption *asked = (const struct redemption *)(job + 1);
+    struct redeem *redeem = asked->redeem;
+    CHECK(asked->order_id > 0 && asked->token_id[0] != '\0');
+    struct attempt *attempt = find_same(redeem, asked);
+    bool is_new = attempt == NULL;
+    int err = is_new ? attempt_create(redeem, asked, &attempt) : 0;
+    if (err != 0) {
+        job_end(job, err);
+        return;
+    }
+    attempt_join(attempt, job);
+    if (is_new)
+        attempt_reserve(attempt);
+}
+
+int redeem_create(const struct redeem_config *config, struct redeem **redeem)
+{
+    CHECK(config->settle_us > 0);
+    struct redeem *created = calloc(1, sizeof(*created));
+    if (created == NULL)
+        return ERR_NO_MEMORY;
+    created->config = *config;
+    settle_begin(created);
+    *redeem = created;
+    return 0;
+}
+
+void redeem_destroy(struct redeem *redeem)
+{
+    if (redeem == NULL)
+        return;
+    while (redeem->attempts != NULL) {
+        struct attempt *attempt = redeem->attempts;
+        redeem->attempts = attempt->next;
+        for (struct job *job = attempt->waiting, *next; job != NULL; job = next) {
+            next = job->next;
+            job_end(job, ERR_SHUTTING_DOWN);
+        }
+        free(attempt);
+    }
+    settle_finish(redeem);
+    free(redeem);
+}
+
+void redeem_read_counters(struct redeem *redeem, struct redeem_counters *counters)
+{
+    counters->redeemed = atomic_load_explicit(&redeem->redeemed, memory_order_relaxed);
+    counters->refused = atomic_load_explicit(&redeem->refused, memory_order_relaxed);
+    counters->left_open = atomic_load_explicit(&redeem->left_open, memory_order_relaxed);
+    counters->settled_burned = atomic_load_explicit(&redeem->settled_burned, memory_order_relaxed);
+    counters->settled_returned =
+        atomic_load_explicit(&redeem->settled_returned, memory_order_relaxed);
+    counters->open = atomic_load_explicit(&redeem->open, memory_order_relaxed);
+}
