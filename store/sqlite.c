@@ -127,6 +127,7 @@ static void sqlite_store_rollback(struct store *store)
 
 static const struct store_backend sqlite_backend = {
     .grants = &sqlite_grants,
+    .work = &sqlite_work,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
     .rollback = sqlite_store_rollback,
@@ -145,6 +146,7 @@ static const struct store_backend sqlite_backend = {
     .read_card = sqlite_read_card,
     .read_card_by_last4 = sqlite_read_card_by_last4,
     .each_entry = sqlite_each_entry,
+    .read_operation = sqlite_read_operation,
     .read_totals = sqlite_read_totals,
     .ping = sqlite_ping,
     .verify = sqlite_verify,
