@@ -61,6 +61,8 @@ struct command {
     int64_t asked_minor;    /* valid when amount_result is RESULT_OK; any sign: the ledger judges */
     int32_t local_date;     /* at the site, when the request came */
     int64_t received_at_us; /* steady wall time (base/clock.h), when the request came */
+    bool payment_is_ours;   /* a charge whose payment we add to the order: that work is stored with
+                               it */
     struct policy policy;
     struct new_card new_card;
 };

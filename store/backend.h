@@ -9,6 +9,7 @@
 #include "store/member.h"
 #include "store/store.h"
 #include "store/verify.h"
+#include "store/work.h"
 
 /* store/grant.h */
 struct store_backend_grants {
@@ -49,10 +50,25 @@ struct store_backend_points {
                             int32_t limit, store_member_fn each, void *context);
 };
 
+/* store/work.h */
+struct store_backend_work {
+    int (*add)(struct store *store, struct work *work);
+    int (*each_due)(struct store *store, int64_t now_us, int32_t limit, store_work_fn each,
+                    void *context);
+    int (*each)(struct store *store, int64_t tenant_id, int32_t limit, store_work_fn each,
+                void *context);
+    int (*read_summary)(struct store *store, struct work_summary *summary);
+    int (*update)(struct store *store, const struct work *work);
+    int (*forget)(struct store *store, int64_t before_us, int32_t *forgotten);
+    int (*each_held_card)(struct store *store, int64_t tenant_id, int64_t order_id, int32_t limit,
+                          store_held_fn each, void *context);
+};
+
 struct store_backend {
     const struct store_backend_grants *grants;
     const struct store_backend_rewards *rewards;
     const struct store_backend_points *points;
+    const struct store_backend_work *work;
     int (*fetch)(struct store *store, struct batch *batch);
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);
@@ -76,6 +92,7 @@ struct store_backend {
                               struct card *card);
     int (*each_entry)(struct store *store, int64_t card_id, int64_t before_operation_id,
                       int32_t limit, store_entry_fn each, void *context);
+    int (*read_operation)(struct store *store, int64_t operation_id, struct operation *operation);
     int (*read_totals)(struct store *store, struct store_totals *totals);
     int (*ping)(struct store *store);
     int (*verify)(struct store *store, verify_finding_fn finding, verify_progress_fn progress,

@@ -70,6 +70,7 @@ void batch_add(struct batch *batch, const struct command *command)
 
 void batch_decide(struct batch *batch, int64_t now_us)
 {
+    batch->decided_at_us = now_us;
     for (int32_t i = 0; i < batch->count; i++)
         ledger_decide(&batch->view, &batch->scopes[i], i, batch->commands[i], now_us,
                       &batch->outcomes[i]);

@@ -13,6 +13,7 @@ struct batch {
     struct scope scopes[BATCH_MAX];
     struct outcome outcomes[BATCH_MAX];
     int32_t count;
+    int64_t decided_at_us;
     struct view view;
 };
 

@@ -244,6 +244,7 @@ int sqlite_set_card_status(struct store *store, int64_t tenant_id,
                            struct card *card);
 int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
                       int32_t limit, store_entry_fn each, void *context);
+int sqlite_read_operation(struct store *store, int64_t operation_id, struct operation *operation);
 int sqlite_read_totals(struct store *store, struct store_totals *totals);
 int sqlite_ping(struct store *store);
 
@@ -276,6 +277,11 @@ int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t mem
                              int32_t limit, store_points_entry_fn each, void *context);
 int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context);
+/* sqlite_work.c */
+extern const struct store_backend_work sqlite_work;
+/* In the commit's transaction: what the decided commands of a batch leave to be done. */
+MUST_CHECK int sqlite_write_work(struct store_sqlite *sqlite, const struct batch *batch);
+
 /* sqlite_verify.c */
 int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
                   void *context, int64_t *findings);

@@ -113,6 +113,11 @@ int sqlite_set_card_status(struct store *store, int64_t tenant_id,
     return err;
 }
 
+int sqlite_read_operation(struct store *store, int64_t operation_id, struct operation *operation)
+{
+    return sqlite_find_operation(sqlite_of(store), operation_id, operation);
+}
+
 /* --- history --- */
 
 /* Where a walk along a card's two chains stands. Operations lead; transfers follow them, because

@@ -119,6 +119,11 @@ int store_read_card_by_last4(struct store *store, int64_t tenant_id, const char 
     return store->backend->read_card_by_last4(store, tenant_id, last4, card);
 }
 
+int store_read_operation(struct store *store, int64_t operation_id, struct operation *operation)
+{
+    return store->backend->read_operation(store, operation_id, operation);
+}
+
 int store_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
                      int32_t limit, store_entry_fn each, void *context)
 {

@@ -101,6 +101,10 @@ MUST_CHECK int store_read_card(struct store *store, int64_t tenant_id,
 MUST_CHECK int store_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
                                         struct card *card);
 
+/* errors  ERR_NOT_FOUND and the store's own. */
+MUST_CHECK int store_read_operation(struct store *store, int64_t operation_id,
+                                    struct operation *operation);
+
 /* One line of a card's history: an operation, and its transfer where money moved (transfer.id 0 for
  * refusals). A refund that answers several charges gives several lines. */
 struct entry {

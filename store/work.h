@@ -1,7 +1,8 @@
 /*
  * Work that must survive a crash: a table of things to be done outside, each once. Webhooks that
- * came in (triggers), payments to be added to an order. Done by lightspeed/, on the outbound
- * thread; rows are kept WORK_KEEP_US after their end, so that a repetition is recognised.
+ * came in (triggers), payments to be added to an order, webhooks to be registered. Done by
+ * lightspeed/, on the outbound thread; rows are kept WORK_KEEP_US after their end, so that a
+ * repetition is recognised.
  */
 #ifndef COUNTERPART_STORE_WORK_H
 #define COUNTERPART_STORE_WORK_H
@@ -11,18 +12,24 @@
 #define WORK_IDENTITY_BYTES 32
 #define WORK_REASON_MAX 200
 #define WORK_KEEP_US (INT64_C(30) * 86400 * 1000000)
+/* A held top-up's order is looked at also when no webhook has told of its end by then. */
+#define WORK_HELD_LOOK_US (INT64_C(15) * 60 * 1000000)
 
 /* Stored as these numbers. */
 enum work_kind {
     WORK_ORDER_CHANGED = 1, /* subject: order id. Re-read it, then earn, release, give back */
     WORK_POST_PAYMENT =
         2, /* subject: operation id. Tenants whose payments we book (o-series 2.4) */
+    WORK_REGISTER_WEBHOOKS = 3, /* subject: tenant id. Tell Lightspeed where our webhooks go */
 };
+const char *work_kind_name(enum work_kind kind); /* "order_changed", "post_payment", ... */
+
 enum work_state {
     WORK_OPEN = 1,
     WORK_DONE = 2,
     WORK_GIVEN_UP = 3, /* reason says why; shown to the merchant */
 };
+const char *work_state_name(enum work_state state); /* "open", "done", "given_up" */
 
 struct work {
     int64_t id;
@@ -32,24 +39,49 @@ struct work {
     uint8_t identity[WORK_IDENTITY_BYTES]; /* what makes it the same thing asked again */
     enum work_state state;
     int32_t attempts;
-    int64_t due_at_us; /* wall clock */
+    int64_t due_at_us; /* steady wall clock (base/clock.h), all of them */
     int64_t created_at_us;
-    int64_t ended_at_us; /* 0: open */
-    char reason[WORK_REASON_MAX + 1];
+    int64_t ended_at_us;              /* 0: open */
+    char reason[WORK_REASON_MAX + 1]; /* of the latest attempt; of what is done, what was ignored */
 };
 
-/* errors  ERR_ALREADY_EXISTS: this identity is there, open or ended; nothing changed. */
+/* New open work that is told apart by one number, such as an operation id or a time. */
+struct work work_make(int64_t tenant_id, enum work_kind kind, int64_t subject_id, int64_t told_by,
+                      int64_t now_us);
+
+/*
+ * What a decided command leaves to be done, if anything; written in the transaction of its commit,
+ * so that no crash comes between the two. Pure.
+ */
+bool work_follows(const struct command *command, const struct outcome *outcome, int64_t now_us,
+                  struct work *work);
+
+/* id is filled in. errors: ERR_ALREADY_EXISTS: this identity is there, open or ended; nothing
+ * changed. */
 MUST_CHECK int store_add_work(struct store *store, struct work *work);
 /* Open work that is due, oldest due first. */
 typedef void (*store_work_fn)(void *context, const struct work *work);
 MUST_CHECK int store_each_due_work(struct store *store, int64_t now_us, int32_t limit,
                                    store_work_fn each, void *context);
-/* The newest of a tenant that were given up, and what is open: for people. */
+/* The newest of a tenant that were given up or are open: for people. */
 MUST_CHECK int store_each_work(struct store *store, int64_t tenant_id, int32_t limit,
                                store_work_fn each, void *context);
-/* state, attempts, due_at_us, ended_at_us and reason as given. */
+struct work_summary {
+    int64_t open;
+    int64_t next_due_at_us; /* of what is open; 0: nothing is */
+};
+MUST_CHECK int store_read_work_summary(struct store *store, struct work_summary *summary);
+/* state, attempts, due_at_us, ended_at_us and reason as given. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_update_work(struct store *store, const struct work *work);
-/* Forget what ended before before_us. */
-MUST_CHECK int store_forget_work(struct store *store, int64_t before_us);
+/* Forget what ended before before_us, at most WORK_FORGET_MAX at a time: the committer waits. */
+#define WORK_FORGET_MAX 1000
+MUST_CHECK int store_forget_work(struct store *store, int64_t before_us, int32_t *forgotten);
+
+/* --- what an order has left in the ledger --- */
+
+/* Cards with a held top-up on this order that no release has moved yet, in id order. */
+typedef void (*store_held_fn)(void *context, const struct card *card);
+MUST_CHECK int store_each_held_card(struct store *store, int64_t tenant_id, int64_t order_id,
+                                    int32_t limit, store_held_fn each, void *context);
 
 #endif

@@ -1367,5 +1367,6 @@ int conformance_run(const struct conformance_backend *backend)
     int failed =
         _cmocka_run_group_tests(backend->name, conformance, COUNT_OF(conformance), NULL, NULL);
     failed += conformance_run_grants(backend->name);
+    failed += conformance_run_work(backend->name);
     return failed;
 }

@@ -1,0 +1,275 @@
+/*
+ * Work as rows: added once, done when due, kept for a while after its end; and what an order has
+ * left in the ledger for it to finish.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+
+#include "base/banned.h"
+
+#define WORK_COLUMNS                                                                               \
+    "id, tenant_id, kind, subject_id, identity, state, attempts, due_at_us, created_at_us, "       \
+    "ended_at_us, reason"
+
+enum work_statement {
+    WORK_INSERT,
+    WORK_UPDATE,
+    WORK_READ_DUE,
+    WORK_READ_OF_TENANT,
+    WORK_READ_SUMMARY,
+    WORK_FORGET,
+    WORK_READ_HELD,
+    WORK_STATEMENTS,
+};
+
+/* state = 1 stands as a literal: only so may the planner use the index of what is open. */
+static const char *const work_text[WORK_STATEMENTS] = {
+    [WORK_INSERT] = "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, "
+                    "due_at_us, created_at_us, ended_at_us, reason) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (tenant_id, kind, identity) DO NOTHING",
+    [WORK_UPDATE] = "UPDATE work SET state = ?, attempts = ?, due_at_us = ?, ended_at_us = ?, "
+                    "reason = ? WHERE id = ?",
+    [WORK_READ_DUE] = "SELECT " WORK_COLUMNS " FROM work WHERE state = 1 AND due_at_us <= ? "
+                      "ORDER BY due_at_us, id LIMIT ?",
+    [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
+                            "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
+    [WORK_READ_SUMMARY] = "SELECT count(*), coalesce(min(due_at_us), 0) FROM work WHERE state = 1",
+    [WORK_FORGET] = "DELETE FROM work WHERE id IN "
+                    "(SELECT id FROM work WHERE state <> 1 AND ended_at_us < ? LIMIT ?)",
+    /* Each release moves all that waited before it. */
+    [WORK_READ_HELD] =
+        "SELECT " CARD_COLUMNS " FROM card WHERE id IN (SELECT card_id FROM operation AS held "
+        "WHERE tenant_id = ?1 AND order_id = ?2 AND (result <> 0) = 0 AND action = 6 "
+        "AND NOT EXISTS (SELECT 1 FROM operation AS later "
+        "WHERE later.tenant_id = ?1 AND later.order_id = ?2 AND (later.result <> 0) = 0 "
+        "AND later.card_id = held.card_id AND later.id > held.id AND later.action = 7)) "
+        "ORDER BY id LIMIT ?3",
+};
+
+static int work_prepare(struct store_sqlite *sqlite, enum work_statement which,
+                        struct binder *binder)
+{
+    CHECK(WORK_STATEMENTS <= AREA_STATEMENTS_MAX);
+    *binder = (struct binder){0};
+    return sqlite_prepare_of(sqlite, AREA_WORK, (int)which, work_text[which], &binder->statement);
+}
+
+static int row_read_work(sqlite3_stmt *statement, struct work *work)
+{
+    struct columns columns = {.statement = statement};
+    work->id = column_int(&columns);
+    work->tenant_id = column_int(&columns);
+    work->kind = (enum work_kind)column_enum(&columns, WORK_ORDER_CHANGED, WORK_REGISTER_WEBHOOKS);
+    work->subject_id = column_int(&columns);
+    column_blob(&columns, work->identity, sizeof(work->identity));
+    work->state = (enum work_state)column_enum(&columns, WORK_OPEN, WORK_GIVEN_UP);
+    work->attempts = column_int32(&columns);
+    work->due_at_us = column_int(&columns);
+    work->created_at_us = column_int(&columns);
+    work->ended_at_us = column_int(&columns);
+    column_text(&columns, work->reason, sizeof(work->reason));
+    return columns.is_bad ? ERR_STORE_CORRUPT : 0;
+}
+
+static int insert_work(struct store_sqlite *sqlite, struct work *work)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_INSERT, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work->tenant_id);
+    bind_int(&binder, work->kind);
+    bind_int(&binder, work->subject_id);
+    bind_blob(&binder, work->identity, sizeof(work->identity));
+    bind_int(&binder, work->state);
+    bind_int(&binder, work->attempts);
+    bind_int(&binder, work->due_at_us);
+    bind_int(&binder, work->created_at_us);
+    bind_int(&binder, work->ended_at_us);
+    bind_text(&binder, work->reason);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    if (sqlite3_changes(sqlite->connection) == 0)
+        return ERR_ALREADY_EXISTS;
+    work->id = sqlite3_last_insert_rowid(sqlite->connection);
+    return 0;
+}
+
+int sqlite_write_work(struct store_sqlite *sqlite, const struct batch *batch)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < batch->count; i++) {
+        struct work work;
+        if (work_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us, &work))
+            err = insert_work(sqlite, &work);
+    }
+    return err;
+}
+
+static int sqlite_add_work(struct store *store, struct work *work)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = insert_work(sqlite, work);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+static int each_row(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_work_fn each,
+                    void *context)
+{
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct work work;
+        err = row_read_work(statement, &work);
+        if (err != 0)
+            break;
+        each(context, &work);
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+static int sqlite_each_due_work(struct store *store, int64_t now_us, int32_t limit,
+                                store_work_fn each, void *context)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite_of(store), WORK_READ_DUE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, now_us);
+    bind_int(&binder, limit);
+    return each_row(sqlite_of(store), binder.statement, each, context);
+}
+
+static int sqlite_each_work(struct store *store, int64_t tenant_id, int32_t limit,
+                            store_work_fn each, void *context)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite_of(store), WORK_READ_OF_TENANT, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, limit);
+    return each_row(sqlite_of(store), binder.statement, each, context);
+}
+
+static int sqlite_read_work_summary(struct store *store, struct work_summary *summary)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite_of(store), WORK_READ_SUMMARY, &binder);
+    if (err != 0)
+        return err;
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
+    if (err != 0)
+        return err;
+    struct columns columns = {.statement = binder.statement};
+    summary->open = column_int(&columns);
+    summary->next_due_at_us = column_int(&columns);
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+static int update_work(struct store_sqlite *sqlite, const struct work *work)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_UPDATE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work->state);
+    bind_int(&binder, work->attempts);
+    bind_int(&binder, work->due_at_us);
+    bind_int(&binder, work->ended_at_us);
+    bind_text(&binder, work->reason);
+    bind_int(&binder, work->id);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+        err = ERR_NOT_FOUND;
+    return err;
+}
+
+static int sqlite_update_work(struct store *store, const struct work *work)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = update_work(sqlite, work);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+static int forget_work(struct store_sqlite *sqlite, int64_t before_us, int32_t *forgotten)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_FORGET, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, before_us);
+    bind_int(&binder, WORK_FORGET_MAX);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err == 0)
+        *forgotten = sqlite3_changes(sqlite->connection);
+    return err;
+}
+
+static int sqlite_forget_work(struct store *store, int64_t before_us, int32_t *forgotten)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    *forgotten = 0;
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = forget_work(sqlite, before_us, forgotten);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+static int sqlite_each_held_card(struct store *store, int64_t tenant_id, int64_t order_id,
+                                 int32_t limit, store_held_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    bool has_row;
+    int err = work_prepare(sqlite, WORK_READ_HELD, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, order_id);
+    bind_int(&binder, limit);
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        struct card card;
+        err = row_read_card(binder.statement, &card);
+        if (err != 0)
+            break;
+        each(context, &card);
+        err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+const struct store_backend_work sqlite_work = {
+    .add = sqlite_add_work,
+    .each_due = sqlite_each_due_work,
+    .each = sqlite_each_work,
+    .read_summary = sqlite_read_work_summary,
+    .update = sqlite_update_work,
+    .forget = sqlite_forget_work,
+    .each_held_card = sqlite_each_held_card,
+};

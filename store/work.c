@@ -1,0 +1,111 @@
+/* Work: what a decision leaves to be done, the words for it, and the way to the backend. */
+#include "store/work.h"
+
+#include "base/check.h"
+#include "store/backend.h"
+
+#include "base/banned.h"
+
+const char *work_kind_name(enum work_kind kind)
+{
+    switch (kind) {
+    case WORK_ORDER_CHANGED:
+        return "order_changed";
+    case WORK_POST_PAYMENT:
+        return "post_payment";
+    case WORK_REGISTER_WEBHOOKS:
+        return "register_webhooks";
+    }
+    check_failed("kind is one of enum work_kind", __FILE__, __LINE__);
+}
+
+const char *work_state_name(enum work_state state)
+{
+    switch (state) {
+    case WORK_OPEN:
+        return "open";
+    case WORK_DONE:
+        return "done";
+    case WORK_GIVEN_UP:
+        return "given_up";
+    }
+    check_failed("state is one of enum work_state", __FILE__, __LINE__);
+}
+
+struct work work_make(int64_t tenant_id, enum work_kind kind, int64_t subject_id, int64_t told_by,
+                      int64_t now_us)
+{
+    struct work work = {
+        .tenant_id = tenant_id,
+        .kind = kind,
+        .subject_id = subject_id,
+        .state = WORK_OPEN,
+        .due_at_us = now_us,
+        .created_at_us = now_us,
+    };
+    /* Big-endian: numbers that grow are appended at the right edge of the index. */
+    for (int i = 0; i < 8; i++)
+        work.identity[i] = (uint8_t)((uint64_t)told_by >> (56 - 8 * i));
+    return work;
+}
+
+bool work_follows(const struct command *command, const struct outcome *outcome, int64_t now_us,
+                  struct work *work)
+{
+    if (outcome->result != RESULT_OK || outcome->is_replay || command->order_id == 0)
+        return false;
+    if (outcome->action == ACTION_CHARGE && command->payment_is_ours) {
+        *work = work_make(command->tenant_id, WORK_POST_PAYMENT, outcome->operation_id,
+                          outcome->operation_id, now_us);
+        return true;
+    }
+    if (outcome->action != ACTION_HOLD_LOAD)
+        return false;
+    *work = work_make(command->tenant_id, WORK_ORDER_CHANGED, command->order_id,
+                      outcome->operation_id, now_us);
+    work->due_at_us += WORK_HELD_LOOK_US;
+    return true;
+}
+
+int store_add_work(struct store *store, struct work *work)
+{
+    CHECK(work->tenant_id > 0 && work->subject_id > 0 && work->state == WORK_OPEN);
+    return store->backend->work->add(store, work);
+}
+
+int store_each_due_work(struct store *store, int64_t now_us, int32_t limit, store_work_fn each,
+                        void *context)
+{
+    CHECK(limit > 0);
+    return store->backend->work->each_due(store, now_us, limit, each, context);
+}
+
+int store_each_work(struct store *store, int64_t tenant_id, int32_t limit, store_work_fn each,
+                    void *context)
+{
+    CHECK(limit > 0);
+    return store->backend->work->each(store, tenant_id, limit, each, context);
+}
+
+int store_read_work_summary(struct store *store, struct work_summary *summary)
+{
+    return store->backend->work->read_summary(store, summary);
+}
+
+int store_update_work(struct store *store, const struct work *work)
+{
+    CHECK(work->id > 0 && (work->state == WORK_OPEN) == (work->ended_at_us == 0));
+    return store->backend->work->update(store, work);
+}
+
+int store_forget_work(struct store *store, int64_t before_us, int32_t *forgotten)
+{
+    return store->backend->work->forget(store, before_us, forgotten);
+}
+
+int store_each_held_card(struct store *store, int64_t tenant_id, int64_t order_id, int32_t limit,
+                         store_held_fn each, void *context)
+{
+    CHECK(order_id != 0 && limit > 0);
+    return store->backend->work->each_held_card(store, tenant_id, order_id, limit, each, context);
+}

@@ -1,0 +1,389 @@
+/*
+ * Conformance: work that must survive a crash, and what an order has left in the ledger.
+ */
+#include "tests/store/conformance.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "store/work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CARD_A "6000000000000001"
+#define CARD_B "6000000000000002"
+#define ORDER INT64_C(2802065908)
+#define NOW_US ROWS_NOW_US
+
+struct found {
+    struct work works[32];
+    int count;
+};
+
+static void on_work(void *context, const struct work *work)
+{
+    struct found *found = context;
+    assert_true(found->count < 32);
+    found->works[found->count++] = *work;
+}
+
+static struct found due_at(struct store *store, int64_t now_us, int32_t limit)
+{
+    struct found found = {0};
+    assert_int_equal(store_each_due_work(store, now_us, limit, on_work, &found), 0);
+    return found;
+}
+
+static struct found for_people(struct store *store, int64_t tenant_id)
+{
+    struct found found = {0};
+    assert_int_equal(store_each_work(store, tenant_id, 32, on_work, &found), 0);
+    return found;
+}
+
+static struct work_summary summary_of(struct store *store)
+{
+    struct work_summary summary;
+    assert_int_equal(store_read_work_summary(store, &summary), 0);
+    return summary;
+}
+
+static struct work add(struct rows *rows, int64_t told_by, int64_t due_at_us)
+{
+    struct work work =
+        work_make(rows->tenant.id, WORK_ORDER_CHANGED, ORDER + told_by, told_by, NOW_US);
+    work.due_at_us = due_at_us;
+    assert_int_equal(store_add_work(rows->store, &work), 0);
+    return work;
+}
+
+static void assert_same_work(const struct work *a, const struct work *b)
+{
+    assert_int_equal(a->id, b->id);
+    assert_int_equal(a->tenant_id, b->tenant_id);
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->subject_id, b->subject_id);
+    assert_memory_equal(a->identity, b->identity, WORK_IDENTITY_BYTES);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->attempts, b->attempts);
+    assert_int_equal(a->due_at_us, b->due_at_us);
+    assert_int_equal(a->created_at_us, b->created_at_us);
+    assert_int_equal(a->ended_at_us, b->ended_at_us);
+    assert_string_equal(a->reason, b->reason);
+}
+
+static void end(struct rows *rows, struct work *work, enum work_state state, int64_t ended_at_us)
+{
+    work->state = state;
+    work->ended_at_us = ended_at_us;
+    assert_int_equal(store_update_work(rows->store, work), 0);
+}
+
+/* --- rows --- */
+
+static void work_is_read_back_field_by_field(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work work = work_make(rows->tenant.id, WORK_POST_PAYMENT, 77, 0, NOW_US);
+    for (int i = 0; i < WORK_IDENTITY_BYTES; i++)
+        work.identity[i] = (uint8_t)(200 + i);
+    work.attempts = 3;
+    work.due_at_us = NOW_US + 5;
+    snprintf(work.reason, sizeof(work.reason), "the order is not complete");
+    assert_int_equal(store_add_work(rows->store, &work), 0);
+    assert_true(work.id > 0);
+    struct found found = due_at(rows->store, NOW_US + 5, 10);
+    assert_int_equal(found.count, 1);
+    assert_same_work(&found.works[0], &work);
+    memset(work.reason, 'x', WORK_REASON_MAX);
+    work.attempts = 4;
+    end(rows, &work, WORK_GIVEN_UP, NOW_US + 9);
+    found = for_people(rows->store, rows->tenant.id);
+    assert_int_equal(found.count, 1);
+    assert_same_work(&found.works[0], &work);
+}
+
+static void the_same_thing_asked_again_is_added_once(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work first = add(rows, 1, NOW_US);
+    struct work again = work_make(rows->tenant.id, WORK_ORDER_CHANGED, 5, 1, NOW_US + 60);
+    assert_int_equal(store_add_work(rows->store, &again), ERR_ALREADY_EXISTS);
+    end(rows, &first, WORK_DONE, NOW_US + 70);
+    assert_int_equal(store_add_work(rows->store, &again), ERR_ALREADY_EXISTS); /* ended alike */
+    assert_int_equal(due_at(rows->store, NOW_US + 100, 10).count, 0);
+    again.kind = WORK_POST_PAYMENT; /* another kind is another thing */
+    assert_int_equal(store_add_work(rows->store, &again), 0);
+    struct tenant other = rows_tenant(9999);
+    other.key[0] = 'f';
+    assert_int_equal(store_add_tenant(rows->store, &other), 0);
+    again.tenant_id = other.id;
+    again.kind = WORK_ORDER_CHANGED; /* and so is another merchant's */
+    assert_int_equal(store_add_work(rows->store, &again), 0);
+    assert_int_equal(due_at(rows->store, NOW_US + 100, 10).count, 2);
+}
+
+static void what_is_due_comes_oldest_first_and_no_more_than_asked_for(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    add(rows, 1, NOW_US + 30);
+    add(rows, 2, NOW_US + 10);
+    struct work done = add(rows, 3, NOW_US + 5);
+    struct work given_up = add(rows, 4, NOW_US + 6);
+    add(rows, 5, NOW_US + 20);
+    end(rows, &done, WORK_DONE, NOW_US + 7);
+    end(rows, &given_up, WORK_GIVEN_UP, NOW_US + 8);
+    struct found found = due_at(rows->store, NOW_US + 20, 10);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.works[0].subject_id, ORDER + 2);
+    assert_int_equal(found.works[1].subject_id, ORDER + 5);
+    assert_int_equal(due_at(rows->store, NOW_US + 30, 1).count, 1);
+    assert_int_equal(due_at(rows->store, NOW_US + 9, 10).count, 0);
+}
+
+static void people_are_shown_what_is_open_or_was_given_up(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work done = add(rows, 1, NOW_US);
+    struct work given_up = add(rows, 2, NOW_US);
+    struct work open = add(rows, 3, NOW_US + 9999999);
+    end(rows, &done, WORK_DONE, NOW_US + 1);
+    end(rows, &given_up, WORK_GIVEN_UP, NOW_US + 1);
+    struct found found = for_people(rows->store, rows->tenant.id);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.works[0].id, open.id);
+    assert_int_equal(found.works[1].id, given_up.id);
+    assert_int_equal(for_people(rows->store, rows->tenant.id + 1).count, 0);
+}
+
+static void what_is_open_is_counted_and_the_next_is_known(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    assert_int_equal(summary_of(rows->store).open, 0);
+    assert_int_equal(summary_of(rows->store).next_due_at_us, 0);
+    add(rows, 1, NOW_US + 30);
+    struct work first = add(rows, 2, NOW_US + 10);
+    assert_int_equal(summary_of(rows->store).open, 2);
+    assert_int_equal(summary_of(rows->store).next_due_at_us, NOW_US + 10);
+    end(rows, &first, WORK_DONE, NOW_US);
+    assert_int_equal(summary_of(rows->store).open, 1);
+    assert_int_equal(summary_of(rows->store).next_due_at_us, NOW_US + 30);
+}
+
+static void work_that_is_not_there_cannot_be_changed(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work work = add(rows, 1, NOW_US);
+    work.id += 1;
+    assert_int_equal(store_update_work(rows->store, &work), ERR_NOT_FOUND);
+    check_hook = rows_on_failed_check;
+    work.id = 1;
+    work.state = WORK_DONE; /* ended, and does not say when */
+    expect_assert_failure((void)!store_update_work(rows->store, &work));
+    work.state = WORK_OPEN;
+    work.subject_id = 0;
+    expect_assert_failure((void)!store_add_work(rows->store, &work));
+    check_hook = NULL;
+}
+
+static void old_work_is_forgotten_and_what_is_open_never(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int32_t forgotten;
+    struct work old = add(rows, 1, NOW_US);
+    struct work young = add(rows, 2, NOW_US);
+    struct work given_up = add(rows, 3, NOW_US);
+    add(rows, 4, 5); /* open since the beginning of time */
+    end(rows, &old, WORK_DONE, NOW_US + 10);
+    end(rows, &young, WORK_DONE, NOW_US + 20);
+    end(rows, &given_up, WORK_GIVEN_UP, NOW_US + 19);
+    assert_int_equal(store_forget_work(rows->store, NOW_US + 20, &forgotten), 0);
+    assert_int_equal(forgotten, 2);
+    assert_int_equal(store_forget_work(rows->store, NOW_US + 20, &forgotten), 0);
+    assert_int_equal(forgotten, 0);
+    assert_int_equal(summary_of(rows->store).open, 1);
+    struct work again = work_make(rows->tenant.id, WORK_ORDER_CHANGED, 5, 2, NOW_US);
+    assert_int_equal(store_add_work(rows->store, &again), ERR_ALREADY_EXISTS); /* young is kept */
+    again = work_make(rows->tenant.id, WORK_ORDER_CHANGED, 5, 1, NOW_US);
+    assert_int_equal(store_add_work(rows->store, &again), 0);
+}
+
+static void only_so_much_is_forgotten_at_a_time(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int32_t forgotten;
+    for (int i = 1; i <= WORK_FORGET_MAX + 1; i++) {
+        struct work work = add(rows, i, NOW_US);
+        end(rows, &work, WORK_DONE, NOW_US);
+    }
+    assert_int_equal(store_forget_work(rows->store, NOW_US + 1, &forgotten), 0);
+    assert_int_equal(forgotten, WORK_FORGET_MAX);
+    assert_int_equal(store_forget_work(rows->store, NOW_US + 1, &forgotten), 0);
+    assert_int_equal(forgotten, 1);
+}
+
+static void work_is_there_after_reopening_and_for_readers(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    if (!conformance_backend()->is_shared)
+        skip();
+    struct work work = add(rows, 1, NOW_US);
+    conformance_reopen(state);
+    struct store *reader = conformance_open_reader(state);
+    struct found found = due_at(reader, NOW_US, 10);
+    assert_int_equal(found.count, 1);
+    assert_same_work(&found.works[0], &work);
+    assert_int_equal(summary_of(reader).open, 1);
+    store_close(reader);
+}
+
+/* --- work that follows from a decision --- */
+
+static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
+    charge.payment_is_ours = true;
+    struct outcome outcome = rows_run(rows, charge);
+    struct found found = due_at(rows->store, rows->now_us, 10);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.works[0].kind, WORK_POST_PAYMENT);
+    assert_int_equal(found.works[0].subject_id, outcome.operation_id);
+    assert_int_equal(found.works[0].due_at_us, rows->now_us);
+    assert_true(rows_run(rows, charge).is_replay); /* a retry books nothing twice */
+    charge.asked_minor = 400;                      /* 300 approved: a part is booked */
+    assert_int_equal(rows_run(rows, charge).amount_minor, 300);
+    charge.asked_minor = 500;
+    assert_int_equal(rows_run(rows, charge).result, RESULT_NO_FUNDS);
+    assert_int_equal(summary_of(rows->store).open, 2);
+}
+
+static void a_rolled_back_charge_leaves_no_work(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
+    charge.payment_is_ours = true;
+    rows_decide(rows, &charge, 1);
+    rows->batch->view.cards[0].version_loaded++;
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
+    assert_int_equal(summary_of(rows->store).open, 0);
+}
+
+static void where_the_register_books_it_a_charge_leaves_no_work(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 100));
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, ORDER, 50));
+    struct command no_order = rows_command(rows, ACTION_CHARGE, CARD_A, 0, 100);
+    no_order.payment_is_ours = true; /* on no order there is nothing to add it to */
+    assert_int_equal(rows_run(rows, no_order).result, RESULT_OK);
+    assert_int_equal(summary_of(rows->store).open, 0);
+}
+
+static void the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows->tenant.policy.top_up_is_held = true;
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    struct command load = rows_command(rows, ACTION_TOP_UP, CARD_A, ORDER, 50);
+    assert_int_equal(rows_run(rows, load).action, ACTION_HOLD_LOAD);
+    assert_true(rows_run(rows, load).is_replay);
+    assert_int_equal(summary_of(rows->store).open, 1);
+    int64_t due_us = summary_of(rows->store).next_due_at_us;
+    assert_true(due_us > rows->now_us && due_us <= rows->now_us + WORK_HELD_LOOK_US);
+    struct found found = due_at(rows->store, due_us, 10);
+    assert_int_equal(found.works[0].kind, WORK_ORDER_CHANGED);
+    assert_int_equal(found.works[0].subject_id, ORDER);
+}
+
+/* --- what an order has left --- */
+
+struct held {
+    int64_t ids[8];
+    int count;
+};
+
+static void on_held(void *context, const struct card *card)
+{
+    struct held *held = context;
+    assert_true(held->count < 8);
+    held->ids[held->count++] = card->id;
+}
+
+static struct held held_of(struct rows *rows, int64_t order_id, int32_t limit)
+{
+    struct held held = {0};
+    assert_int_equal(
+        store_each_held_card(rows->store, rows->tenant.id, order_id, limit, on_held, &held), 0);
+    return held;
+}
+
+static void cards_that_wait_for_an_order_are_found_until_their_release(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));                       /* card 1 */
+    rows_run(rows, rows_issue(rows, CARD_B, 1000));                       /* card 2 */
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_B, ORDER, 20)); /* moved at once */
+    rows->tenant.policy.top_up_is_held = true;
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_B, ORDER, 50));
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_B, ORDER, 60));
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, ORDER, 50));
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, ORDER + 1, 50));
+    struct held held = held_of(rows, ORDER, 8);
+    assert_int_equal(held.count, 2);
+    assert_int_equal(held.ids[0], 1);
+    assert_int_equal(held.ids[1], 2);
+    assert_int_equal(held_of(rows, ORDER, 1).count, 1);
+    assert_int_equal(held_of(rows, ORDER + 2, 8).count, 0);
+    rows_run(rows, rows_command(rows, ACTION_RELEASE, CARD_B, ORDER, 0));
+    held = held_of(rows, ORDER, 8);
+    assert_int_equal(held.count, 1);
+    assert_int_equal(held.ids[0], 1);
+    rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_B, ORDER, 70)); /* after the release */
+    assert_int_equal(held_of(rows, ORDER, 8).count, 2);
+    struct tenant other = rows_tenant(9999);
+    other.key[0] = 'f';
+    assert_int_equal(store_add_tenant(rows->store, &other), 0);
+    rows->tenant = other;
+    assert_int_equal(held_of(rows, ORDER, 8).count,
+                     0); /* another merchant's order of that number */
+}
+
+static void one_operation_is_read_by_its_id(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct operation operation;
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    struct outcome outcome = rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 100));
+    assert_int_equal(store_read_operation(rows->store, outcome.operation_id, &operation), 0);
+    assert_int_equal(operation.order_id, ORDER);
+    assert_int_equal(operation.amount_minor, 100);
+    assert_int_equal(store_read_operation(rows->store, 99, &operation), ERR_NOT_FOUND);
+}
+
+static const struct CMUnitTest conformance_works[] = {
+    CONFORMANCE_TEST(work_is_read_back_field_by_field),
+    CONFORMANCE_TEST(the_same_thing_asked_again_is_added_once),
+    CONFORMANCE_TEST(what_is_due_comes_oldest_first_and_no_more_than_asked_for),
+    CONFORMANCE_TEST(people_are_shown_what_is_open_or_was_given_up),
+    CONFORMANCE_TEST(what_is_open_is_counted_and_the_next_is_known),
+    CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),
+    CONFORMANCE_TEST(old_work_is_forgotten_and_what_is_open_never),
+    CONFORMANCE_TEST(only_so_much_is_forgotten_at_a_time),
+    CONFORMANCE_TEST(work_is_there_after_reopening_and_for_readers),
+    CONFORMANCE_TEST(a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it),
+    CONFORMANCE_TEST(a_rolled_back_charge_leaves_no_work),
+    CONFORMANCE_TEST(where_the_register_books_it_a_charge_leaves_no_work),
+    CONFORMANCE_TEST(the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook),
+    CONFORMANCE_TEST(cards_that_wait_for_an_order_are_found_until_their_release),
+    CONFORMANCE_TEST(one_operation_is_read_by_its_id),
+};
+
+int conformance_run_work(const char *name)
+{
+    return _cmocka_run_group_tests(name, conformance_works, COUNT_OF(conformance_works), NULL,
+                                   NULL);
+}
