@@ -26,8 +26,8 @@ struct run {
  * Build, send, judge.
  *
  * ownership  run_destroy, whatever is returned; options must live as long.
- * errors     ERR_TOO_LARGE (address or body), ERR_NO_MEMORY. What goes wrong on the way to the other
- *            side is an ending, not an error.
+ * errors     ERR_TOO_LARGE (address or body), ERR_NO_MEMORY. What goes wrong on the way to the
+ *            other side is an ending, not an error.
  */
 MUST_CHECK int run_perform(struct run *run, const struct options *options);
 void run_destroy(struct run *run); /* accepts a zeroed one */

@@ -1,6 +1,6 @@
 /*
- * The ticket of a sale: the order as the cloud holds it, read before and after a redemption, so that
- * the change is seen.
+ * The ticket of a sale: the order as the cloud holds it, read before and after a redemption, so
+ * that the change is seen.
  */
 #ifndef COUNTERPART_MOCKS_REGISTER_TICKET_H
 #define COUNTERPART_MOCKS_REGISTER_TICKET_H
@@ -17,7 +17,8 @@ struct ticket {
 
 /* Whether the options say where the sale can be read. */
 bool ticket_is_asked(const struct options *options);
-/* ownership  ticket_finish, whatever is returned. errors: ERR_NO_MEMORY, ERR_TOO_LARGE (address). */
+/* ownership  ticket_finish, whatever is returned.
+ * errors     ERR_NO_MEMORY, ERR_TOO_LARGE (address). */
 MUST_CHECK int ticket_read(struct ticket *ticket, const struct options *options);
 void ticket_finish(struct ticket *ticket); /* accepts a zeroed one */
 

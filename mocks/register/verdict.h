@@ -72,7 +72,7 @@ void judge(const struct reply *reply, const struct request *request, const struc
            struct judgement *judgement);
 void judgement_finish(struct judgement *judgement);
 
-/* --- for judge alone: loyalty_verdict.c judges what loyalty replies hold ----------------------- */
+/* --- for judge alone: loyalty_verdict.c judges what loyalty replies hold ---------------------- */
 
 enum verdict verdict_of(bool is_good);
 enum verdict judge_error(const struct jread *body); /* does it say why? */
