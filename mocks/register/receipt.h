@@ -4,25 +4,25 @@
 #ifndef COUNTERPART_MOCKS_REGISTER_RECEIPT_H
 #define COUNTERPART_MOCKS_REGISTER_RECEIPT_H
 
-#include "mocks/register/verdict.h"
+#include "mocks/register/run.h"
+#include "mocks/register/ticket.h"
 
-/* One send and what became of it. */
-struct attempt {
-    struct reply reply;
-    struct judgement judgement;
-};
+/* For people; colours only on a terminal. is_brief: one step of several, so verdicts are told only
+ * where one has failed. */
+void receipt_print(const struct run *run, bool is_brief);
+/* The ticket beside what it was before; nothing when neither was read. */
+void receipt_print_ticket(const struct ticket *before, const struct ticket *after);
 
-/* All sends of one run: the same bytes each time. */
-struct run {
-    const struct options *options;
-    const struct request *request;
-    struct attempt *attempts;
-    size_t count;
-    size_t answered;    /* attempts with an HTTP reply */
-    bool are_identical; /* all answered ones have the same status and body, byte for byte */
-};
+/* For programs. runs of one action each, in order; the tickets may be NULL. */
+void receipt_print_json(const struct run *run, const struct ticket *before,
+                        const struct ticket *after);
+void receipt_print_walk_json(const struct run *runs, size_t count, const struct ticket *before,
+                             const struct ticket *after);
 
-void receipt_print(const struct run *run); /* colours only on a terminal */
-void receipt_print_json(const struct run *run);
+/* --- for receipt_print alone: receipt_loyalty.c ----------------------------------------------- */
+
+/* Whom the search found, or what the look-up offers. */
+void receipt_print_members(const struct judgement *judgement);
+void receipt_print_rewards(const struct judgement *judgement);
 
 #endif

@@ -1,4 +1,4 @@
-/* Builds what a register sends (protocol o-series 2.1): address, body, signature. */
+/* Builds what a register sends (protocol o-series 2.1, 3): address, body, signature. */
 #include "mocks/register/request.h"
 
 #include "base/error.h"
@@ -71,19 +71,20 @@ static void body_write_json(struct text_buffer *body, const struct fields *field
     jwrite_object_end(&writer);
 }
 
-/* application/x-www-form-urlencoded: a space is '+', all but the unreserved characters %XX. */
-static void body_write_form_value(struct text_buffer *body, struct text value)
+/* All but the unreserved characters %XX; a space '+' in a form's body, but %20 in an address, as in
+ * the vendor's example (protocol o-series 3.1). */
+static void append_encoded(struct text_buffer *buffer, struct text value, const char *space)
 {
     static const char PLAIN[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     for (size_t i = 0; i < value.length; i++) {
         char c = value.base[i];
         if (c == ' ')
-            text_append_char(body, '+');
+            text_append(buffer, text_of(space));
         else if (c != '\0' && strchr(PLAIN, c) != NULL)
-            text_append_char(body, c);
+            text_append_char(buffer, c);
         else
-            text_append_format(body, "%%%02X", (unsigned char)c);
+            text_append_format(buffer, "%%%02X", (unsigned char)c);
     }
 }
 
@@ -94,7 +95,7 @@ static void body_write_form(struct text_buffer *body, const struct fields *field
             text_append_char(body, '&');
         text_append(body, text_of(fields->field[i].name));
         text_append_char(body, '=');
-        body_write_form_value(body, fields->field[i].value);
+        append_encoded(body, fields->field[i].value, "+");
     }
 }
 
@@ -122,23 +123,128 @@ static bool url_names_action(struct text path, struct text action)
 
 /* The action's path goes before a query string: configured addresses may carry one (o-series 1.1).
  */
-static int request_write_url(struct request *request, const struct options *options)
+static void url_write(struct text_buffer *out, const struct options *options)
 {
     struct text url = text_of(options->url);
     struct text action = text_of(till_action_path(options->action));
     struct text path = text_slice(url, 0, strcspn(options->url, "?"));
     struct text query = text_slice(url, path.length, url.length - path.length);
-    struct text_buffer out;
     while (path.length > 0 && path.base[path.length - 1] == '/')
         path.length--;
-    text_buffer_init(&out, request->url, sizeof(request->url));
-    text_append(&out, path);
+    text_append(out, path);
     if (!url_names_action(path, action)) {
-        text_append_char(&out, '/');
-        text_append(&out, action);
+        text_append_char(out, '/');
+        text_append(out, action);
     }
-    text_append(&out, query);
-    return out.is_cut ? ERR_TOO_LARGE : 0;
+    text_append(out, query);
+}
+
+static void query_add(struct text_buffer *url, const char *name, struct text value)
+{
+    bool is_first = memchr(url->base, '?', url->length) == NULL;
+    text_append_format(url, "%c%s=", is_first ? '?' : '&', name);
+    append_encoded(url, value, "%20");
+}
+
+static void query_add_id(struct text_buffer *url, const char *name, int64_t id)
+{
+    char digits[DIGITS_MAX];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, digits, sizeof(digits));
+    text_append_int64(&buffer, id);
+    query_add(url, name, text_buffer_text(&buffer));
+}
+
+/* protocol o-series 3.1 and 3.2; the parameters in the order of the vendor's examples. */
+static void url_write_query(struct text_buffer *url, const struct options *options)
+{
+    bool is_search = options->action == TILL_CUSTOMER_SEARCH;
+    if (is_search)
+        query_add(url, "keyword", text_of(options->keyword));
+    if (!is_search && options->customer_id != 0)
+        query_add_id(url, "customer_id", options->customer_id);
+    if (!is_search && options->reference != NULL)
+        query_add(url, "reference_id", text_of(options->reference));
+    query_add_id(url, "site_id", options->site_id);
+    query_add_id(url, "company_id", options->company_id);
+    query_add_id(url, "order_id", options->placeholder_id);
+}
+
+struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], int64_t placeholder_id)
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, memory, PLACEHOLDER_TEXT_MAX);
+    text_append_format(&buffer, "order_id=");
+    text_append_int64(&buffer, placeholder_id);
+    CHECK(!buffer.is_cut);
+    return text_buffer_text(&buffer);
+}
+
+size_t text_count(struct text text, struct text wanted)
+{
+    size_t count = 0;
+    CHECK(wanted.length > 0);
+    for (size_t at = 0; at + wanted.length <= text.length;) {
+        bool is_here = memcmp(text.base + at, wanted.base, wanted.length) == 0;
+        count += is_here;
+        at += is_here ? wanted.length : 1;
+    }
+    return count;
+}
+
+static size_t digits_at(struct text text, size_t at)
+{
+    size_t end = at;
+    while (end < text.length && text.base[end] >= '0' && text.base[end] <= '9')
+        end++;
+    return end - at;
+}
+
+bool placeholder_find(struct text url, int64_t *placeholder_id)
+{
+    const struct text name = TEXT("order_id=");
+    for (size_t at = url.length; at >= name.length; at--) {
+        struct text before = text_slice(url, at - name.length, name.length);
+        struct text digits = text_slice(url, at, digits_at(url, at));
+        if (text_equal(before, name) && text_parse_int64(digits, placeholder_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The replacement is textual, wherever it stands: "kounta_order_id=1119" is hit by "order_id=111"
+ * too (protocol o-series 3.3). */
+static size_t url_write_redeem(struct text_buffer *out, const struct options *options)
+{
+    char old_memory[PLACEHOLDER_TEXT_MAX], new_memory[PLACEHOLDER_TEXT_MAX];
+    struct text url = text_of(options->url);
+    int64_t placeholder_id = options->placeholder_id;
+    if (!options->has_placeholder && !placeholder_find(url, &placeholder_id)) {
+        text_append(out, url);
+        return 0;
+    }
+    struct text old = placeholder_text(old_memory, placeholder_id);
+    struct text new = placeholder_text(new_memory, options->keeps_placeholder ? placeholder_id
+                                                                              : options->order_id);
+    for (size_t at = 0; at < url.length;) {
+        bool is_here = text_starts_with(text_slice(url, at, url.length), old);
+        text_append(out, is_here ? new : text_slice(url, at, 1));
+        at += is_here ? old.length : 1;
+    }
+    return text_count(url, old);
+}
+
+static int request_write_url(struct request *request, const struct options *options)
+{
+    struct text_buffer url;
+    text_buffer_init(&url, request->url, sizeof(request->url));
+    if (options->action == TILL_REDEEM)
+        request->placeholders = url_write_redeem(&url, options);
+    else
+        url_write(&url, options);
+    if (options->action == TILL_CUSTOMER_SEARCH || options->action == TILL_REWARD_LOOKUP)
+        url_write_query(&url, options);
+    return url.is_cut ? ERR_TOO_LARGE : 0;
 }
 
 static void signature_write_base64(struct text_buffer *out, const uint8_t mac[SEAL_MAC_BYTES])
@@ -166,7 +272,32 @@ static void signature_write_hex(struct text_buffer *out, const uint8_t mac[SEAL_
     }
 }
 
-/* protocol o-series 4: HMAC-SHA256 of the raw body under the Signature Token, lower-case hex. */
+/* Of a GET: what might be signed, if anything is (protocol o-series 4). */
+static struct text url_signed_part(struct text url, enum sign_mode mode)
+{
+    size_t path = 0, query = 0;
+    for (size_t slashes = 0; path < url.length; path++) {
+        slashes += url.base[path] == '/';
+        if (slashes == 3) /* http://HOST/ */
+            break;
+    }
+    while (query < url.length && url.base[query] != '?')
+        query++;
+    if (mode == SIGN_QUERY)
+        return text_slice(url, query + 1, url.length);
+    if (mode == SIGN_PATH)
+        return text_slice(url, path, url.length);
+    return mode == SIGN_URL ? url : TEXT("");
+}
+
+static struct text request_signed_part(const struct request *request, enum sign_mode mode)
+{
+    if (mode == SIGN_WRONG)
+        return TEXT("another body");
+    return mode >= SIGN_EMPTY ? url_signed_part(text_of(request->url), mode) : request->body;
+}
+
+/* protocol o-series 4: HMAC-SHA256 under the Signature Token, of the raw body, lower-case hex. */
 static void request_sign(struct request *request, const struct options *options)
 {
     uint8_t mac[SEAL_MAC_BYTES];
@@ -175,8 +306,7 @@ static void request_sign(struct request *request, const struct options *options)
     if (options->sign_mode == SIGN_NONE)
         return;
     struct seal_hmac *hmac = seal_hmac_create(text_of(options->token));
-    seal_hmac_sign(hmac, options->sign_mode == SIGN_WRONG ? TEXT("another body") : request->body,
-                   mac);
+    seal_hmac_sign(hmac, request_signed_part(request, options->sign_mode), mac);
     seal_hmac_destroy(hmac);
     if (options->sign_mode == SIGN_BASE64)
         signature_write_base64(&out, mac);
@@ -187,10 +317,23 @@ static void request_sign(struct request *request, const struct options *options)
 
 int request_build(struct request *request, const struct options *options)
 {
+    CHECK(options->action < TILL_LOYALTY);
+    bool is_payment = till_action_is_payment(options->action);
+    request->method = is_payment ? "POST" : "GET";
     int err = request_write_url(request, options);
-    if (err == 0)
+    if (err == 0 && is_payment)
         err = request_write_body(request, options);
     if (err == 0)
         request_sign(request, options);
     return err;
+}
+
+int request_build_get(struct request *request, const char *url, const char *credentials)
+{
+    struct text_buffer out;
+    request->method = "GET";
+    request->credentials = credentials;
+    text_buffer_init(&out, request->url, sizeof(request->url));
+    text_append(&out, text_of(url));
+    return out.is_cut ? ERR_TOO_LARGE : 0;
 }

@@ -7,20 +7,43 @@
 
 #include "base/banned.h"
 
-static const char *const RULE_NAMES[RULES] = {
-    [RULE_STATUS] = "status is 200",
-    [RULE_TYPE] = "content type is JSON",
-    [RULE_PARSES] = "body parses as JSON",
-    [RULE_OBJECT] = "body is an object",
-    [RULE_SUCCESS] = "success is true or false",
-    [RULE_ERROR] = "a refusal says why",
-    [RULE_AMOUNT] = "amount is a number, 0 <= amount <= asked",
-    [RULE_BALANCE] = "balance is a number",
+#define OF(action) (1u << TILL_##action)
+#define ALL ((1u << TILL_ACTIONS) - 1)
+#define PAYMENTS (OF(CHECKOUT) | OF(CHECK_BALANCE) | OF(TOP_UP) | OF(REFUND))
+
+static const struct {
+    const char *name;
+    unsigned actions;
+} RULE_TABLE[RULES] = {
+    [RULE_STATUS] = {"status is 200", ALL},
+    [RULE_TYPE] = {"content type is JSON", ALL},
+    [RULE_PARSES] = {"body parses as JSON", ALL},
+    [RULE_OBJECT] = {"body is an object", ALL},
+    [RULE_SUCCESS] = {"success is true or false", PAYMENTS | OF(REDEEM)},
+    [RULE_ERROR] = {"a refusal says why", ALL},
+    [RULE_AMOUNT] = {"amount is a number, 0 <= amount <= asked", PAYMENTS},
+    [RULE_BALANCE] = {"balance is a number", PAYMENTS},
+    [RULE_MEMBERS] = {"members is an object", OF(CUSTOMER_SEARCH)},
+    [RULE_MEMBER] = {"member is an object", OF(REWARD_LOOKUP)},
+    [RULE_MEMBER_KEYS] = {"every member stands under its own id", OF(CUSTOMER_SEARCH)},
+    [RULE_MEMBER_FIELDS] = {"a member has id, first_name and email_address",
+                            OF(CUSTOMER_SEARCH) | OF(REWARD_LOOKUP)},
+    [RULE_MEMBER_TYPES] = {"what else a member has is of its type",
+                           OF(CUSTOMER_SEARCH) | OF(REWARD_LOOKUP)},
+    [RULE_REWARDS] = {"rewards is an array", OF(REWARD_LOOKUP)},
+    [RULE_REWARD_FIELDS] = {"a reward has id, title and points_required", OF(REWARD_LOOKUP)},
+    [RULE_REWARD_URLS] = {"redeem_url has order_id=PLACEHOLDER once, last", OF(REWARD_LOOKUP)},
+    [RULE_PLACEHOLDER] = {"the address held the placeholder, once", OF(REDEEM)},
 };
 
 const char *rule_name(enum rule rule)
 {
-    return RULE_NAMES[rule];
+    return RULE_TABLE[rule].name;
+}
+
+bool rule_is_of(enum rule rule, enum till_action action)
+{
+    return (RULE_TABLE[rule].actions >> action & 1u) != 0;
 }
 
 const char *verdict_name(enum verdict verdict)
@@ -37,6 +60,7 @@ static const struct {
     [ENDING_REFUSED] = {"refused", EXIT_REFUSED},
     [ENDING_DROPPED] = {"dropped", EXIT_APPROVED},
     [ENDING_MALFORMED] = {"malformed", EXIT_NO_ANSWER},
+    [ENDING_CRASHED] = {"crashed", EXIT_NO_ANSWER},
     [ENDING_NO_REPLY] = {"no_reply", EXIT_NO_ANSWER},
 };
 
@@ -50,7 +74,7 @@ int ending_exit_code(enum ending ending)
     return ENDINGS[ending].exit_code;
 }
 
-static enum verdict verdict_of(bool is_good)
+enum verdict verdict_of(bool is_good)
 {
     return is_good ? VERDICT_PASSED : VERDICT_FAILED;
 }
@@ -82,7 +106,7 @@ static bool content_type_is_json(const char *content_type)
     return text_equal_nocase(text_trim(type), TEXT("application/json"));
 }
 
-static enum verdict judge_error(const struct jread *body)
+enum verdict judge_error(const struct jread *body)
 {
     struct text sentence;
     bool is_there = jread_text(jread_member(body, "error"), &sentence) == 0;
@@ -117,8 +141,8 @@ static enum verdict judge_balance(const struct jread *body, bool is_success)
     return verdict_of(amount_read(value, &balance_minor));
 }
 
-static void judge_object(const struct jread *body, const struct options *options,
-                         struct judgement *judgement)
+static void judge_payment(const struct jread *body, const struct options *options,
+                          struct judgement *judgement)
 {
     enum verdict *verdicts = judgement->verdicts;
     bool is_success = false;
@@ -126,7 +150,6 @@ static void judge_object(const struct jread *body, const struct options *options
     say(judgement->amount, jread_member(body, "amount"));
     say(judgement->balance, jread_member(body, "balance"));
     say(judgement->reference, jread_member(body, "reference_id"));
-    say(judgement->sentence, jread_member(body, is_success ? "message" : "error"));
     verdicts[RULE_SUCCESS] = verdict_of(has_success);
     if (!has_success)
         return;
@@ -134,6 +157,22 @@ static void judge_object(const struct jread *body, const struct options *options
     verdicts[RULE_AMOUNT] = judge_amount(body, options, is_success);
     verdicts[RULE_BALANCE] = judge_balance(body, is_success);
     judgement->ending = is_success ? ENDING_APPROVED : ENDING_REFUSED;
+}
+
+static void judge_object(const struct jread *body, const struct request *request,
+                         const struct options *options, struct judgement *judgement)
+{
+    say(judgement->sentence, jread_member(body, "error"));
+    if (judgement->sentence[0] == '\0')
+        say(judgement->sentence, jread_member(body, "message"));
+    if (options->action == TILL_CUSTOMER_SEARCH)
+        judge_search(body, judgement);
+    else if (options->action == TILL_REWARD_LOOKUP)
+        judge_lookup(body, options->placeholder_id, judgement);
+    else if (options->action == TILL_REDEEM)
+        judge_redeem(body, request, judgement);
+    else
+        judge_payment(body, options, judgement);
 }
 
 /* A refusal with another status (401, 503) is told by its body; an approval needs every rule. */
@@ -148,9 +187,9 @@ static void judge_ending(struct judgement *judgement)
     }
 }
 
-void judge(const struct reply *reply, const struct options *options, struct judgement *judgement)
+void judge(const struct reply *reply, const struct request *request, const struct options *options,
+           struct judgement *judgement)
 {
-    struct jread *body = NULL;
     *judgement = (struct judgement){.ending = ENDING_MALFORMED};
     if (reply->was_dropped || reply->failure != NULL) {
         judgement->ending = reply->was_dropped ? ENDING_DROPPED : ENDING_NO_REPLY;
@@ -158,15 +197,24 @@ void judge(const struct reply *reply, const struct options *options, struct judg
     }
     judgement->verdicts[RULE_STATUS] = verdict_of(reply->status == 200);
     judgement->verdicts[RULE_TYPE] = verdict_of(content_type_is_json(reply->content_type));
-    int err = reply->is_cut ? ERR_TOO_LARGE
-                            : jread_parse((struct text){reply->body, reply->body_length}, &body);
+    int err = reply->is_cut
+                  ? ERR_TOO_LARGE
+                  : jread_parse((struct text){reply->body, reply->body_length}, &judgement->body);
     judgement->verdicts[RULE_PARSES] = verdict_of(err == 0);
-    if (err != 0)
+    if (err != 0) {
+        if (!till_action_is_payment(options->action))
+            judgement->ending = ENDING_CRASHED;
         return;
-    bool is_object = jread_kind_of(body) == JREAD_OBJECT;
+    }
+    bool is_object = jread_kind_of(judgement->body) == JREAD_OBJECT;
     judgement->verdicts[RULE_OBJECT] = verdict_of(is_object);
     if (is_object)
-        judge_object(body, options, judgement);
+        judge_object(judgement->body, request, options, judgement);
     judge_ending(judgement);
-    jread_destroy(body);
+}
+
+void judgement_finish(struct judgement *judgement)
+{
+    jread_destroy(judgement->body);
+    judgement->body = NULL;
 }

@@ -5,6 +5,7 @@
 #ifndef COUNTERPART_MOCKS_REGISTER_VERDICT_H
 #define COUNTERPART_MOCKS_REGISTER_VERDICT_H
 
+#include "base/json.h"
 #include "mocks/register/wire.h"
 
 enum rule {
@@ -16,9 +17,19 @@ enum rule {
     RULE_ERROR,
     RULE_AMOUNT,
     RULE_BALANCE,
+    RULE_MEMBERS,
+    RULE_MEMBER,
+    RULE_MEMBER_KEYS,
+    RULE_MEMBER_FIELDS,
+    RULE_MEMBER_TYPES,
+    RULE_REWARDS,
+    RULE_REWARD_FIELDS,
+    RULE_REWARD_URLS,
+    RULE_PLACEHOLDER,
     RULES,
 };
 const char *rule_name(enum rule rule); /* "status is 200" */
+bool rule_is_of(enum rule rule, enum till_action action);
 
 enum verdict {
     VERDICT_NOT_ASKED, /* an earlier rule failed, or the rule is for other replies */
@@ -32,10 +43,13 @@ enum ending {
     ENDING_REFUSED,
     ENDING_DROPPED,   /* cut on purpose */
     ENDING_MALFORMED, /* a reply that a register could not use */
+    ENDING_CRASHED,   /* not JSON where a register's screen crashes on that (o-series 3.1) */
     ENDING_NO_REPLY,
 };
 const char *ending_name(enum ending ending); /* "approved" ... */
 int ending_exit_code(enum ending ending);
+
+#define ENDINGS_COUNT (ENDING_NO_REPLY + 1)
 
 /* Longest sentence a cashier is shown (o-series 2.6: about 120 characters), with room to see more.
  */
@@ -49,8 +63,22 @@ struct judgement {
     char balance[SAID_MAX];
     char reference[SAID_MAX];
     char sentence[SAID_MAX]; /* message, or error */
+    struct jread *body;      /* NULL: it does not parse. judgement_finish */
+    size_t found;            /* members or rewards */
 };
 
-void judge(const struct reply *reply, const struct options *options, struct judgement *judgement);
+/* What one send came to. ownership: judgement_finish. */
+void judge(const struct reply *reply, const struct request *request, const struct options *options,
+           struct judgement *judgement);
+void judgement_finish(struct judgement *judgement);
+
+/* --- for judge alone: loyalty_verdict.c judges what loyalty replies hold ---------------------- */
+
+enum verdict verdict_of(bool is_good);
+enum verdict judge_error(const struct jread *body); /* does it say why? */
+void judge_search(const struct jread *body, struct judgement *judgement);
+void judge_lookup(const struct jread *body, int64_t placeholder_id, struct judgement *judgement);
+void judge_redeem(const struct jread *body, const struct request *request,
+                  struct judgement *judgement);
 
 #endif

@@ -12,8 +12,8 @@
 #include "base/banned.h"
 
 #define MS_PER_S 1000
-/* Request line, host and headers around a body: the address twice, and four short lines. */
-#define HEAD_MAX (2 * REQUEST_URL_MAX + 1024)
+/* Request line, host and headers around a body: the address twice, and some short lines. */
+#define HEAD_MAX (2 * REQUEST_URL_MAX + 4096)
 
 static const char DROPPED_UNSENT[] = "the connection broke before the request was sent";
 
@@ -96,6 +96,18 @@ static void call_set_common(CURL *curl, const struct request *request, int64_t t
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_s * MS_PER_S);
+    if (request->credentials != NULL) {
+        curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(curl, CURLOPT_USERPWD, request->credentials);
+    }
+}
+
+static void call_set_body(CURL *curl, const struct request *request)
+{
+    if (request->content_type == NULL)
+        return;
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body.base);
 }
 
 static struct call call_create(const struct request *request, int64_t timeout_s,
@@ -103,15 +115,15 @@ static struct call call_create(const struct request *request, int64_t timeout_s,
 {
     struct call call = {.curl = curl_easy_init()};
     CHECK(call.curl != NULL);
-    header_add(&call.headers, "Content-Type", request->content_type);
+    if (request->content_type != NULL)
+        header_add(&call.headers, "Content-Type", request->content_type);
     if (request->signature[0] != '\0')
         header_add(&call.headers, "X-Kounta-Signature", request->signature);
     call_set_common(call.curl, request, timeout_s);
     curl_easy_setopt(call.curl, CURLOPT_HTTPHEADER, call.headers);
     curl_easy_setopt(call.curl, CURLOPT_USERAGENT, "tillsim");
     curl_easy_setopt(call.curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(call.curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
-    curl_easy_setopt(call.curl, CURLOPT_POSTFIELDS, request->body.base);
+    call_set_body(call.curl, request);
     curl_easy_setopt(call.curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(call.curl, CURLOPT_WRITEDATA, reply);
     curl_easy_setopt(call.curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -188,14 +200,14 @@ void wire_send_at_once(const struct request *request, int64_t timeout_s, struct 
     curl_multi_cleanup(multi);
 }
 
-static void head_write_address(struct text_buffer *head, CURLU *url)
+static void head_write_address(struct text_buffer *head, const char *method, CURLU *url)
 {
     char *host = NULL, *port = NULL, *path = NULL, *query = NULL;
     CHECK(curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK);
     CHECK(curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK);
     CHECK(curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK);
     curl_url_get(url, CURLUPART_QUERY, &query, 0); /* stays NULL when there is none */
-    text_append_format(head, "POST %s%s%s HTTP/1.1\r\nHost: %s:%s\r\n", path,
+    text_append_format(head, "%s %s%s%s HTTP/1.1\r\nHost: %s:%s\r\n", method, path,
                        query != NULL ? "?" : "", query != NULL ? query : "", host, port);
     curl_free(host);
     curl_free(port);
@@ -209,12 +221,15 @@ static void head_write(struct text_buffer *head, const struct request *request)
 {
     CURLU *url = curl_url();
     CHECK(url != NULL && curl_url_set(url, CURLUPART_URL, request->url, 0) == CURLUE_OK);
-    head_write_address(head, url);
+    head_write_address(head, request->method, url);
     curl_url_cleanup(url);
-    text_append_format(head, "User-Agent: tillsim\r\nContent-Type: %s\r\n", request->content_type);
+    text_append_format(head, "User-Agent: tillsim\r\n");
     if (request->signature[0] != '\0')
         text_append_format(head, "X-Kounta-Signature: %s\r\n", request->signature);
-    text_append_format(head, "Content-Length: %zu\r\n\r\n", request->body.length);
+    if (request->content_type != NULL)
+        text_append_format(head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+                           request->content_type, request->body.length);
+    text_append_format(head, "\r\n");
     CHECK(!head->is_cut);
 }
 
@@ -245,8 +260,9 @@ static bool socket_send_all(CURL *curl, struct text bytes, int64_t until_us)
 
 void wire_send_and_drop(const struct request *request, int64_t timeout_s, struct reply *reply)
 {
-    char head_bytes[HEAD_MAX];
     struct text_buffer head;
+    char *head_bytes = malloc(HEAD_MAX);
+    CHECK(head_bytes != NULL);
     int64_t started_us = clock_monotonic_us();
     int64_t until_us = started_us + timeout_s * CLOCK_US_PER_S;
     CURL *curl = curl_easy_init();
@@ -255,7 +271,7 @@ void wire_send_and_drop(const struct request *request, int64_t timeout_s, struct
     curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
     CURLcode code = curl_easy_perform(curl);
     if (code == CURLE_OK) {
-        text_buffer_init(&head, head_bytes, sizeof(head_bytes));
+        text_buffer_init(&head, head_bytes, HEAD_MAX);
         head_write(&head, request);
         reply->was_dropped = socket_send_all(curl, text_buffer_text(&head), until_us) &&
                              socket_send_all(curl, request->body, until_us);
@@ -263,5 +279,6 @@ void wire_send_and_drop(const struct request *request, int64_t timeout_s, struct
     if (!reply->was_dropped)
         reply->failure = code == CURLE_OK ? DROPPED_UNSENT : curl_easy_strerror(code);
     curl_easy_cleanup(curl); /* closes the connection; nothing was read from it */
+    free(head_bytes);
     reply->time_us = clock_monotonic_us() - started_us;
 }
