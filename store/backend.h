@@ -5,7 +5,7 @@
 #ifndef COUNTERPART_STORE_BACKEND_H
 #define COUNTERPART_STORE_BACKEND_H
 
-#include "store/store.h"
+#include "store/member.h"
 #include "store/verify.h"
 
 struct store_backend {
@@ -34,6 +34,20 @@ struct store_backend {
                       int32_t limit, store_entry_fn each, void *context);
     int (*read_totals)(struct store *store, struct store_totals *totals);
     int (*ping)(struct store *store);
+    /* members (store/member.h) */
+    int (*add_member)(struct store *store, struct member *member);
+    int (*update_member)(struct store *store, const struct member *member);
+    int (*read_member)(struct store *store, int64_t tenant_id, int64_t member_id,
+                       struct member *member);
+    int (*read_member_by_code)(struct store *store, int64_t tenant_id, struct text code,
+                               struct member *member);
+    int (*each_member)(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
+                       store_member_fn each, void *context);
+    int (*begin_import)(struct store *store);
+    int (*commit_import)(struct store *store);
+    void (*rollback_import)(struct store *store);
+    int (*search_members)(struct store *store, int64_t tenant_id, struct text keyword,
+                          int32_t limit, store_member_fn each, void *context);
     int (*verify)(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
                   void *context, int64_t *findings);
     void (*close)(struct store *store);

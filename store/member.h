@@ -35,7 +35,8 @@ struct member {
     struct points_account account; /* is_active included */
 };
 
-/* ids and code are filled in; points start at 0 (grant them by store_run_points).
+/* ids and code are filled in, is_active and created_at_us taken as given; points start at 0 (grant
+ * them by store_run_points).
  * errors  ERR_ALREADY_EXISTS: the code is taken. */
 MUST_CHECK int store_add_member(struct store *store, struct member *member);
 /* Everything but id, tenant, code and account; is_active is taken from account. */

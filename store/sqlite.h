@@ -234,6 +234,33 @@ int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_opera
 int sqlite_read_totals(struct store *store, struct store_totals *totals);
 int sqlite_ping(struct store *store);
 
+/* sqlite_member.c */
+#define MEMBER_COLUMNS                                                                             \
+    "id, tenant_id, code, first_name, last_name, email, phone, card_number, icon_url, "            \
+    "intro_text, tier, created_at_us, points, points_held, version, last_entry_id, "               \
+    "active_at_us, is_active"
+/* errors  ERR_STORE_CORRUPT. */
+MUST_CHECK int row_read_member(sqlite3_stmt *statement, struct member *member);
+int sqlite_add_member(struct store *store, struct member *member);
+int sqlite_update_member(struct store *store, const struct member *member);
+int sqlite_read_member(struct store *store, int64_t tenant_id, int64_t member_id,
+                       struct member *member);
+int sqlite_read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
+                               struct member *member);
+int sqlite_each_member(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
+                       store_member_fn each, void *context);
+int sqlite_begin_import(struct store *store);
+int sqlite_commit_import(struct store *store);
+void sqlite_rollback_import(struct store *store);
+/* What it asks SQLite, for the test of the plans: index from 0; NULL at the end. */
+const char *sqlite_member_text(int index);
+
+/* sqlite_search.c */
+int sqlite_search_members(struct store *store, int64_t tenant_id, struct text keyword,
+                          int32_t limit, store_member_fn each, void *context);
+/* As sqlite_member_text. */
+const char *sqlite_search_text(int index);
+
 /* sqlite_verify.c */
 int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
                   void *context, int64_t *findings);

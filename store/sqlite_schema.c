@@ -279,6 +279,7 @@ static const char schema_2[] =
     " created_at_us INTEGER NOT NULL,"
     " UNIQUE (tenant_id, code)"
     ") STRICT;"
+    "CREATE INDEX member_by_tenant ON member (tenant_id);" /* and id, as every index has it */
     "CREATE TRIGGER member_is_never_deleted BEFORE DELETE ON member BEGIN"
     " SELECT RAISE(ABORT, 'law 2: a member is never deleted'); END;"
 
