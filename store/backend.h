@@ -8,6 +8,7 @@
 #include "store/grant.h"
 #include "store/member.h"
 #include "store/store.h"
+#include "store/member.h"
 #include "store/verify.h"
 #include "store/work.h"
 
@@ -27,6 +28,17 @@ struct store_backend_grants {
 };
 
 /* store/member.h */
+struct store_backend_members {
+    int (*add)(struct store *store, struct member *member);
+    int (*update)(struct store *store, const struct member *member);
+    int (*read)(struct store *store, int64_t tenant_id, int64_t member_id, struct member *member);
+    int (*read_by_code)(struct store *store, int64_t tenant_id, struct text code,
+                        struct member *member);
+    int (*each)(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
+                store_member_fn each, void *context);
+    int (*search)(struct store *store, int64_t tenant_id, struct text keyword, int32_t limit,
+                  store_member_fn each, void *context);
+};
 struct store_backend_rewards {
     int (*add)(struct store *store, struct reward *reward);
     int (*update)(struct store *store, const struct reward *reward);
@@ -66,6 +78,7 @@ struct store_backend_work {
 
 struct store_backend {
     const struct store_backend_grants *grants;
+    const struct store_backend_members *members;
     const struct store_backend_rewards *rewards;
     const struct store_backend_points *points;
     const struct store_backend_work *work;
@@ -73,6 +86,9 @@ struct store_backend {
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);
     int (*settle)(struct store *store, const struct batch *batch, bool *happened);
+    int (*begin_group)(struct store *store);
+    int (*commit_group)(struct store *store);
+    void (*rollback_group)(struct store *store);
     int (*checkpoint)(struct store *store);
     int (*add_tenant)(struct store *store, struct tenant *tenant);
     int (*update_tenant)(struct store *store, const struct tenant *tenant);

@@ -35,7 +35,8 @@ struct member {
     struct points_account account; /* is_active included */
 };
 
-/* ids and code are filled in; points start at 0 (grant them by store_run_points).
+/* ids and code are filled in, is_active and created_at_us taken as given; points start at 0 (grant
+ * them by store_run_points).
  * errors  ERR_ALREADY_EXISTS: the code is taken. */
 MUST_CHECK int store_add_member(struct store *store, struct member *member);
 /* Everything but id, tenant, code and account; is_active is taken from account. */
@@ -48,15 +49,6 @@ typedef void (*store_member_fn)(void *context, const struct member *member);
 /* In id order from after_id on. */
 MUST_CHECK int store_each_member(struct store *store, int64_t tenant_id, int64_t after_id,
                                  int32_t limit, store_member_fn each, void *context);
-
-/*
- * Import: many members in one transaction. begin, then store_add_member / store_run_points as often
- * as wanted, then commit or rollback; on the writer. An error of one add leaves the transaction open
- * and what was added before it in place.
- */
-MUST_CHECK int store_begin_import(struct store *store);
-MUST_CHECK int store_commit_import(struct store *store);
-void store_rollback_import(struct store *store);
 
 /*
  * Members by what a cashier typed: each word is a prefix of a word of the name, of the e-mail
@@ -115,7 +107,7 @@ MUST_CHECK int store_each_reward(struct store *store, int64_t tenant_id, store_r
 /* --- points ------------------------------------------------------------------------------------- */
 
 /*
- * Fetch, points_decide, commit: one command in a transaction of its own (or in the import's).
+ * Fetch, points_decide, commit: one command in a transaction of its own (or in the group's).
  * Safe to repeat: what was done answers POINTS_ALREADY_DONE or POINTS_UNDER_WAY.
  *
  * errors     the store's; *outcome is then untouched. ERR_COMMIT_UNKNOWN: run the same command again

@@ -127,6 +127,7 @@ static void sqlite_store_rollback(struct store *store)
 
 static const struct store_backend sqlite_backend = {
     .grants = &sqlite_grants,
+    .members = &sqlite_members,
     .rewards = &sqlite_rewards,
     .points = &sqlite_points,
     .work = &sqlite_work,
@@ -134,6 +135,9 @@ static const struct store_backend sqlite_backend = {
     .commit = sqlite_commit,
     .rollback = sqlite_store_rollback,
     .settle = sqlite_settle,
+    .begin_group = sqlite_begin_group,
+    .commit_group = sqlite_commit_group,
+    .rollback_group = sqlite_rollback_group,
     .checkpoint = sqlite_checkpoint,
     .add_tenant = sqlite_add_tenant,
     .update_tenant = sqlite_update_tenant,

@@ -69,7 +69,7 @@ struct store_sqlite {
     enum store_mode mode;
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* prepared at their first use, then kept */
     sqlite3_stmt *area_statements[AREA_COUNT][AREA_STATEMENTS_MAX]; /* the same */
-    bool is_importing; /* between store_begin_import and its end: one transaction for all changes */
+    bool is_grouping; /* between store_begin_group and its end: one transaction for all changes */
     /* The next ids, or 0 when they must be read from the tables (at the start, and after anything
      * went wrong). */
     int64_t next_card_id;
@@ -118,7 +118,7 @@ MUST_CHECK int sqlite_run(struct store_sqlite *sqlite, enum statement which);
 void sqlite_rollback(struct store_sqlite *sqlite);
 
 /*
- * A change of its own: a transaction, or while an import is under way a part of its transaction
+ * A change of its own: a transaction, or while a group is under way a part of its transaction
  * that can be taken back alone. begin, then commit or rollback.
  *
  * errors  begin: ERR_STORE_DOWN also when the file is no longer at its path. commit: the change has
@@ -127,6 +127,10 @@ void sqlite_rollback(struct store_sqlite *sqlite);
 MUST_CHECK int sqlite_begin_change(struct store_sqlite *sqlite);
 MUST_CHECK int sqlite_commit_change(struct store_sqlite *sqlite);
 void sqlite_rollback_change(struct store_sqlite *sqlite);
+/* store_begin_group and its ends. */
+int sqlite_begin_group(struct store *store);
+int sqlite_commit_group(struct store *store);
+void sqlite_rollback_group(struct store *store);
 /* A bound UPDATE that must meet exactly one row; else the rows moved under us:
  * ERR_STORE_CONSTRAINT. */
 MUST_CHECK int sqlite_finish_update(struct store_sqlite *sqlite, sqlite3_stmt *statement,
@@ -277,10 +281,36 @@ int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t mem
                              int32_t limit, store_points_entry_fn each, void *context);
 int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context);
+
 /* sqlite_work.c */
 extern const struct store_backend_work sqlite_work;
 /* In the commit's transaction: what the decided commands of a batch leave to be done. */
 MUST_CHECK int sqlite_write_work(struct store_sqlite *sqlite, const struct batch *batch);
+
+/* sqlite_member.c */
+extern const struct store_backend_members sqlite_members;
+#define MEMBER_COLUMNS                                                                             \
+    "id, tenant_id, code, first_name, last_name, email, phone, card_number, icon_url, "            \
+    "intro_text, tier, created_at_us, points, points_held, version, last_entry_id, "               \
+    "active_at_us, is_active"
+/* errors  ERR_STORE_CORRUPT. */
+MUST_CHECK int row_read_member(sqlite3_stmt *statement, struct member *member);
+int sqlite_add_member(struct store *store, struct member *member);
+int sqlite_update_member(struct store *store, const struct member *member);
+int sqlite_read_member(struct store *store, int64_t tenant_id, int64_t member_id,
+                       struct member *member);
+int sqlite_read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
+                               struct member *member);
+int sqlite_each_member(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
+                       store_member_fn each, void *context);
+/* What it asks SQLite, for the test of the plans: index from 0; NULL at the end. */
+const char *sqlite_member_text(int index);
+
+/* sqlite_search.c */
+int sqlite_search_members(struct store *store, int64_t tenant_id, struct text keyword,
+                          int32_t limit, store_member_fn each, void *context);
+/* As sqlite_member_text. */
+const char *sqlite_search_text(int index);
 
 /* sqlite_verify.c */
 int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,

@@ -289,6 +289,7 @@ static const char schema_2[] =
     ") STRICT;"
     /* Whose points may expire. */
     "CREATE INDEX member_idle ON member (tenant_id, active_at_us) WHERE points > points_held;"
+    "CREATE INDEX member_by_tenant ON member (tenant_id);" /* and id, as every index has it */
     "CREATE TRIGGER member_is_never_deleted BEFORE DELETE ON member BEGIN"
     " SELECT RAISE(ABORT, 'law 2: a member is never deleted'); END;"
 

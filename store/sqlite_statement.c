@@ -209,10 +209,10 @@ static int change_run(struct store_sqlite *sqlite, enum change_statement which)
 int sqlite_begin_change(struct store_sqlite *sqlite)
 {
     CHECK(sqlite->mode == STORE_WRITER);
-    /* An import whose transaction a full disk has ended must not go on without one. */
-    if (sqlite->is_importing && sqlite3_get_autocommit(sqlite->connection) != 0)
+    /* A group whose transaction a full disk has ended must not go on without one. */
+    if (sqlite->is_grouping && sqlite3_get_autocommit(sqlite->connection) != 0)
         return ERR_STORE_DOWN;
-    if (sqlite->is_importing)
+    if (sqlite->is_grouping)
         return change_run(sqlite, CHANGE_BEGIN);
     CHECK(sqlite3_get_autocommit(sqlite->connection) != 0);
     int err = sqlite_check_file(sqlite);
@@ -221,7 +221,7 @@ int sqlite_begin_change(struct store_sqlite *sqlite)
 
 int sqlite_commit_change(struct store_sqlite *sqlite)
 {
-    if (sqlite->is_importing)
+    if (sqlite->is_grouping)
         return change_run(sqlite, CHANGE_KEEP);
     int err = sqlite_run(sqlite, STATEMENT_COMMIT);
     if (err == 0)
@@ -232,16 +232,43 @@ int sqlite_commit_change(struct store_sqlite *sqlite)
 
 void sqlite_rollback_change(struct store_sqlite *sqlite)
 {
-    if (!sqlite->is_importing) {
+    if (!sqlite->is_grouping) {
         sqlite_rollback(sqlite);
         return;
     }
     if (sqlite3_get_autocommit(sqlite->connection) != 0)
-        return; /* the whole import has ended: its commit will say so */
+        return; /* the whole group has ended: its commit will say so */
     int err = change_run(sqlite, CHANGE_TAKE_BACK);
     if (err == 0)
         err = change_run(sqlite, CHANGE_KEEP);
     (void)err; /* logged */
+}
+
+int sqlite_begin_group(struct store *store)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    CHECK(!sqlite->is_grouping);
+    int err = sqlite_begin_change(sqlite);
+    sqlite->is_grouping = err == 0;
+    return err;
+}
+
+int sqlite_commit_group(struct store *store)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    CHECK(sqlite->is_grouping);
+    sqlite->is_grouping = false;
+    if (sqlite3_get_autocommit(sqlite->connection) != 0)
+        return ERR_STORE_FULL; /* a full disk has ended it already: nothing of it is there */
+    return sqlite_commit_change(sqlite);
+}
+
+void sqlite_rollback_group(struct store *store)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    CHECK(sqlite->is_grouping);
+    sqlite->is_grouping = false;
+    sqlite_rollback_change(sqlite);
 }
 
 int sqlite_finish_update(struct store_sqlite *sqlite, sqlite3_stmt *statement, const char *table,

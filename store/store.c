@@ -48,6 +48,21 @@ int store_settle(struct store *store, const struct batch *batch, bool *happened)
     return store->backend->settle(store, batch, happened);
 }
 
+int store_begin_group(struct store *store)
+{
+    return store->backend->begin_group(store);
+}
+
+int store_commit_group(struct store *store)
+{
+    return store->backend->commit_group(store);
+}
+
+void store_rollback_group(struct store *store)
+{
+    store->backend->rollback_group(store);
+}
+
 int store_checkpoint(struct store *store)
 {
     return store->backend->checkpoint(store);

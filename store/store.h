@@ -59,6 +59,18 @@ void store_rollback(struct store *store);
  * errors     as store_fetch: still unknown, call again.
  */
 MUST_CHECK int store_settle(struct store *store, const struct batch *batch, bool *happened);
+
+/*
+ * A group: many changes in one transaction, which then cost one flush together: an import, tasks
+ * that waited at the same time. Changes that have a transaction of their own (members, points,
+ * grants, work) join it, each of them whole or not at all; store_fetch must not be called inside.
+ *
+ * errors     commit: as store_commit; whatever joined has happened only when it returns 0.
+ */
+MUST_CHECK int store_begin_group(struct store *store);
+MUST_CHECK int store_commit_group(struct store *store);
+void store_rollback_group(struct store *store);
+
 /* Move the write-ahead log into the database file. Runs on a thread and a connection (STORE_WRITER)
  * of its own. */
 MUST_CHECK int store_checkpoint(struct store *store);

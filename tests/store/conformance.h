@@ -20,6 +20,7 @@ struct conformance_backend {
 
 /* Runs all tests; returns the number that failed. */
 int conformance_run(const struct conformance_backend *backend);
+int conformance_run_members(const struct conformance_backend *backend); /* conformance_member.c */
 
 /* --- for the files of the suite */
 

@@ -440,7 +440,8 @@ int main(void)
         TEST_CASE(log_that_has_grown_too_long_is_restarted),
         TEST_CASE(log_of_a_writer_that_never_rests_stays_bounded),
     };
-    int failed = conformance_run(&(struct conformance_backend){
-        .name = "sqlite file", .is_shared = true, .create = files_create, .remove = files_remove});
+    static const struct conformance_backend backend = {
+        .name = "sqlite file", .is_shared = true, .create = files_create, .remove = files_remove};
+    int failed = conformance_run(&backend) + conformance_run_members(&backend);
     return failed + cmocka_run_group_tests_name("sqlite file only", tests, NULL, NULL);
 }

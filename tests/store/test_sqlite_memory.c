@@ -19,6 +19,7 @@ static void remove_memory(const char *location)
 
 int main(void)
 {
-    return conformance_run(&(struct conformance_backend){
-        .name = "sqlite :memory:", .create = create_memory, .remove = remove_memory});
+    static const struct conformance_backend backend = {
+        .name = "sqlite :memory:", .create = create_memory, .remove = remove_memory};
+    return conformance_run(&backend) + conformance_run_members(&backend);
 }

@@ -1,0 +1,343 @@
+/* Members as rows, and the words they are found by. */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "store/member_word.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+/* A merchant may have given "M-7" to somebody before the seventh member came: then "M-7-2", and so
+ * on. Nobody numbers by hand in just this way. */
+#define CODE_ATTEMPTS_MAX 20
+
+enum member_statement {
+    MEMBER_READ,
+    MEMBER_READ_BY_CODE,
+    MEMBER_READ_PAGE,
+    MEMBER_READ_LAST_ID,
+    MEMBER_INSERT,
+    MEMBER_UPDATE,
+    MEMBER_INSERT_WORD,
+    MEMBER_DELETE_WORD,
+};
+static const char *const member_text[] = {
+    [MEMBER_READ] = "SELECT " MEMBER_COLUMNS " FROM member WHERE id = ? AND tenant_id = ?",
+    [MEMBER_READ_BY_CODE] =
+        "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND code = ?",
+    [MEMBER_READ_PAGE] = "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND id > ? "
+                         "ORDER BY id LIMIT ?",
+    [MEMBER_READ_LAST_ID] = "SELECT coalesce(max(id), 0) FROM member",
+    [MEMBER_INSERT] = "INSERT INTO member (" MEMBER_COLUMNS ") "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    /* Without tenant_id and code: an index entry is rewritten whenever one of its columns is
+     * assigned, changed or not. */
+    [MEMBER_UPDATE] = "UPDATE member SET first_name = ?, last_name = ?, email = ?, phone = ?, "
+                      "card_number = ?, icon_url = ?, intro_text = ?, tier = ?, is_active = ? "
+                      "WHERE id = ?",
+    [MEMBER_INSERT_WORD] = "INSERT INTO member_word (tenant_id, word, member_id) VALUES (?, ?, ?)",
+    [MEMBER_DELETE_WORD] =
+        "DELETE FROM member_word WHERE tenant_id = ? AND word = ? AND member_id = ?",
+};
+
+static int prepare(struct store_sqlite *sqlite, enum member_statement which,
+                   sqlite3_stmt **statement)
+{
+    return sqlite_prepare_of(sqlite, AREA_MEMBER, (int)which, member_text[which], statement);
+}
+
+/* --- rows --- */
+
+int row_read_member(sqlite3_stmt *statement, struct member *member)
+{
+    struct columns columns = {.statement = statement};
+    struct points_account *account = &member->account;
+    member->id = column_int(&columns);
+    member->tenant_id = column_int(&columns);
+    column_text(&columns, member->code, sizeof(member->code));
+    column_text(&columns, member->first_name, sizeof(member->first_name));
+    column_text(&columns, member->last_name, sizeof(member->last_name));
+    column_text(&columns, member->email, sizeof(member->email));
+    column_text(&columns, member->phone, sizeof(member->phone));
+    column_text(&columns, member->card_number, sizeof(member->card_number));
+    column_text(&columns, member->icon_url, sizeof(member->icon_url));
+    column_text(&columns, member->intro_text, sizeof(member->intro_text));
+    column_text(&columns, member->tier, sizeof(member->tier));
+    member->created_at_us = column_int(&columns);
+    account->member_id = member->id;
+    account->points = column_int(&columns);
+    account->points_held = column_int(&columns);
+    account->version = column_int(&columns);
+    account->last_entry_id = column_int(&columns);
+    account->active_at_us = column_int(&columns);
+    account->is_active = column_bool(&columns);
+    return columns.is_bad ? ERR_STORE_CORRUPT : 0;
+}
+
+static void bind_details(struct binder *binder, const struct member *member)
+{
+    bind_text(binder, member->first_name);
+    bind_text(binder, member->last_name);
+    bind_text(binder, member->email);
+    bind_text(binder, member->phone);
+    bind_text(binder, member->card_number);
+    bind_text(binder, member->icon_url);
+    bind_text(binder, member->intro_text);
+    bind_text(binder, member->tier);
+}
+
+static int read_one(struct store_sqlite *sqlite, sqlite3_stmt *statement, struct member *member)
+{
+    int err = sqlite_step_to_row(sqlite, statement);
+    if (err != 0)
+        return err;
+    err = row_read_member(statement, member);
+    sqlite3_reset(statement);
+    return err;
+}
+
+int sqlite_read_member(struct store *store, int64_t tenant_id, int64_t member_id,
+                       struct member *member)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    int err = prepare(sqlite, MEMBER_READ, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, member_id);
+    bind_int(&binder, tenant_id);
+    return read_one(sqlite, statement, member);
+}
+
+int sqlite_read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
+                               struct member *member)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    char bytes[MEMBER_CODE_MAX + 1];
+    sqlite3_stmt *statement;
+    if (code.length == 0 || code.length > MEMBER_CODE_MAX)
+        return ERR_NOT_FOUND;
+    memcpy(bytes, code.base, code.length);
+    bytes[code.length] = '\0';
+    if (strlen(bytes) != code.length)
+        return ERR_NOT_FOUND;
+    int err = prepare(sqlite, MEMBER_READ_BY_CODE, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, tenant_id);
+    bind_text(&binder, bytes);
+    return read_one(sqlite, statement, member);
+}
+
+int sqlite_each_member(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
+                       store_member_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = prepare(sqlite, MEMBER_READ_PAGE, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, after_id);
+    bind_int(&binder, limit);
+    err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct member member;
+        err = row_read_member(statement, &member);
+        if (err == 0) {
+            each(context, &member);
+            err = sqlite_step(sqlite, statement, &has_row);
+        }
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* --- words --- */
+
+static bool words_contain(const struct member_words *words, const struct word *word)
+{
+    for (int32_t i = 0; i < words->count; i++)
+        if (strcmp(words->words[i].bytes, word->bytes) == 0)
+            return true;
+    return false;
+}
+
+/* Runs which for every word of words that is not in others. */
+static int write_words(struct store_sqlite *sqlite, enum member_statement which,
+                       const struct member *member, const struct member_words *words,
+                       const struct member_words *others)
+{
+    sqlite3_stmt *statement;
+    int err = prepare(sqlite, which, &statement);
+    for (int32_t i = 0; err == 0 && i < words->count; i++) {
+        if (words_contain(others, &words->words[i]))
+            continue;
+        struct binder binder = {.statement = statement};
+        bind_int(&binder, member->tenant_id);
+        bind_text(&binder, words->words[i].bytes);
+        bind_int(&binder, member->id);
+        err = sqlite_finish(sqlite, statement);
+    }
+    return err;
+}
+
+/* before NULL: there was no such member. */
+static int change_words(struct store_sqlite *sqlite, const struct member *before,
+                        const struct member *now)
+{
+    struct member_words old_words = {.count = 0}, new_words;
+    member_words_fill(&new_words, now);
+    if (before != NULL)
+        member_words_fill(&old_words, before);
+    int err = write_words(sqlite, MEMBER_DELETE_WORD, now, &old_words, &new_words);
+    if (err == 0)
+        err = write_words(sqlite, MEMBER_INSERT_WORD, now, &new_words, &old_words);
+    return err;
+}
+
+/* --- adding --- */
+
+static int next_id(struct store_sqlite *sqlite, int64_t *id)
+{
+    sqlite3_stmt *statement;
+    int err = prepare(sqlite, MEMBER_READ_LAST_ID, &statement);
+    if (err == 0)
+        err = sqlite_step_to_row(sqlite, statement);
+    if (err != 0)
+        return err;
+    *id = column_int(&(struct columns){.statement = statement}) + 1;
+    sqlite3_reset(statement);
+    return 0;
+}
+
+static int insert_row(struct store_sqlite *sqlite, const struct member *member)
+{
+    sqlite3_stmt *statement;
+    int err = prepare(sqlite, MEMBER_INSERT, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, member->id);
+    bind_int(&binder, member->tenant_id);
+    bind_text(&binder, member->code);
+    bind_details(&binder, member);
+    bind_int(&binder, member->created_at_us);
+    bind_int(&binder, 0); /* points */
+    bind_int(&binder, 0); /* held */
+    bind_int(&binder, 0); /* version */
+    bind_int(&binder, 0); /* last entry */
+    bind_int(&binder, member->account.active_at_us);
+    bind_int(&binder, member->account.is_active);
+    err = 0;
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_CONSTRAINT_UNIQUE)
+        err = ERR_ALREADY_EXISTS;
+    else if (code == SQLITE_CONSTRAINT_FOREIGNKEY)
+        err = ERR_NOT_FOUND; /* of the tenant */
+    else if (code != SQLITE_DONE)
+        err = sqlite_fail(sqlite, sqlite3_sql(statement));
+    sqlite3_reset(statement);
+    return err;
+}
+
+static void make_code(struct member *member, int attempt)
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, member->code, sizeof(member->code));
+    text_append(&buffer, TEXT("M-"));
+    text_append_int64(&buffer, member->id);
+    if (attempt > 1)
+        text_append_format(&buffer, "-%d", attempt);
+}
+
+static int insert_member(struct store_sqlite *sqlite, struct member *member)
+{
+    bool is_coded = member->code[0] != '\0';
+    int err = next_id(sqlite, &member->id);
+    if (err == 0 && is_coded)
+        err = insert_row(sqlite, member);
+    for (int i = 1; err == 0 && !is_coded; i++) {
+        make_code(member, i);
+        err = insert_row(sqlite, member);
+        if (err != ERR_ALREADY_EXISTS || i == CODE_ATTEMPTS_MAX)
+            break;
+        err = 0;
+    }
+    return err != 0 ? err : change_words(sqlite, NULL, member);
+}
+
+int sqlite_add_member(struct store *store, struct member *member)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    struct member added = *member;
+    added.account = (struct points_account){.active_at_us = member->created_at_us,
+                                            .is_active = member->account.is_active};
+    err = insert_member(sqlite, &added);
+    if (err != 0) {
+        sqlite_rollback_change(sqlite);
+        return err;
+    }
+    added.account.member_id = added.id;
+    err = sqlite_commit_change(sqlite);
+    if (err == 0)
+        *member = added;
+    return err;
+}
+
+static int update_row(struct store_sqlite *sqlite, const struct member *member)
+{
+    sqlite3_stmt *statement;
+    int err = prepare(sqlite, MEMBER_UPDATE, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_details(&binder, member);
+    bind_int(&binder, member->account.is_active);
+    bind_int(&binder, member->id);
+    return sqlite_finish_update(sqlite, statement, "member", member->id);
+}
+
+int sqlite_update_member(struct store *store, const struct member *member)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct member before, now = *member;
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = sqlite_read_member(store, member->tenant_id, member->id, &before);
+    if (err == 0) {
+        memcpy(now.code, before.code, sizeof(now.code)); /* never changes, and is a word */
+        err = update_row(sqlite, &now);
+    }
+    if (err == 0)
+        err = change_words(sqlite, &before, &now);
+    if (err != 0) {
+        sqlite_rollback_change(sqlite);
+        return err;
+    }
+    return sqlite_commit_change(sqlite);
+}
+
+const char *sqlite_member_text(int index)
+{
+    return index >= 0 && (size_t)index < COUNT_OF(member_text) ? member_text[index] : NULL;
+}
+
+const struct store_backend_members sqlite_members = {
+    .add = sqlite_add_member,
+    .update = sqlite_update_member,
+    .read = sqlite_read_member,
+    .read_by_code = sqlite_read_member_by_code,
+    .each = sqlite_each_member,
+    .search = sqlite_search_members,
+};

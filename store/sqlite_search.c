@@ -1,0 +1,544 @@
+/*
+ * Finds members by what a cashier typed: ranges of the index of words, and when nothing is found,
+ * the words one edit away, by walking the index as if it were a tree of characters.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+#include "store/member_word.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+/* Members read to look at their other words, for one query: some 10 us each. */
+#define SEARCH_READS_MAX 500
+/*
+ * Single look-ups of one walk for typos, some 5 us each when the pages are in memory. A name of
+ * eight letters takes some 300: at the root and its children up to 40 characters each, deeper ever
+ * fewer.
+ */
+#define SEARCH_SEEKS_MAX 4000
+/* Rows of one word that are counted to find the rarest: beyond this none is rare. */
+#define SEARCH_COUNT_MAX 500
+/* Rows of one corrected word that are taken: a short one ("jon" for "jonh") has thousands, and must
+ * not keep out the others. */
+#define SEARCH_VARIANT_MAX 64
+
+enum search_statement {
+    SEARCH_RANGE,
+    SEARCH_COUNT,
+    SEARCH_NEXT,
+    SEARCH_STATEMENTS,
+};
+#define IN_RANGE "FROM member_word WHERE tenant_id = ? AND word >= ? AND word < ? "
+static const char *const search_text[SEARCH_STATEMENTS] = {
+    [SEARCH_RANGE] = "SELECT word, member_id " IN_RANGE "ORDER BY word, member_id LIMIT ?",
+    [SEARCH_COUNT] = "SELECT count(*) FROM (SELECT 1 " IN_RANGE "LIMIT ?)",
+    [SEARCH_NEXT] = "SELECT word " IN_RANGE "ORDER BY word LIMIT 1",
+};
+
+struct candidate {
+    int64_t member_id;
+    bool is_exact; /* a whole word is what was typed */
+};
+
+struct search {
+    struct store_sqlite *sqlite;
+    int64_t tenant_id;
+    const struct keyword *keyword;
+    int32_t rows_left, reads_left, seeks_left; /* of this query's share */
+    int32_t count;
+    struct candidate candidates[SEARCH_SCAN_MAX];
+};
+
+/* One row of a range. */
+typedef int (*search_row_fn)(struct search *search, const struct look *look,
+                             const struct word *prefix, const struct word *word, int64_t member_id);
+
+/* --- look-ups --- */
+
+/* What begins with prefix is not below it, and below prefix with its last byte raised. (UTF-8 has
+ * no byte 0xFF.) */
+static void bind_range(struct binder *binder, int64_t tenant_id, const struct word *prefix,
+                       struct word *end)
+{
+    CHECK(prefix->length > 0);
+    *end = *prefix;
+    end->bytes[end->length - 1]++;
+    bind_int(binder, tenant_id);
+    bind_text(binder, prefix->bytes);
+    bind_text(binder, end->bytes);
+}
+
+static int prepare(struct search *search, enum search_statement which, sqlite3_stmt **statement)
+{
+    return sqlite_prepare_of(search->sqlite, AREA_SEARCH, (int)which, search_text[which],
+                             statement);
+}
+
+static int read_word(struct columns *columns, struct word *word)
+{
+    column_text(columns, word->bytes, sizeof(word->bytes));
+    word->length = strlen(word->bytes);
+    return columns->is_bad || word->length == 0 ? ERR_STORE_CORRUPT : 0;
+}
+
+/* The words that begin with prefix, in order, at most limit. */
+static int each_row(struct search *search, const struct look *look, const struct word *prefix,
+                    int32_t limit, search_row_fn each)
+{
+    struct word word, end;
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = prepare(search, SEARCH_RANGE, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_range(&binder, search->tenant_id, prefix, &end);
+    bind_int(&binder, limit < search->rows_left ? limit : search->rows_left);
+    err = sqlite_step(search->sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct columns columns = {.statement = statement};
+        search->rows_left--;
+        err = read_word(&columns, &word);
+        if (err == 0)
+            err = each(search, look, prefix, &word, column_int(&columns));
+        if (err == 0)
+            err = sqlite_step(search->sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+static int count_rows(struct search *search, const struct word *prefix, int32_t *count)
+{
+    struct word end;
+    sqlite3_stmt *statement;
+    int err = prepare(search, SEARCH_COUNT, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_range(&binder, search->tenant_id, prefix, &end);
+    bind_int(&binder, SEARCH_COUNT_MAX);
+    err = sqlite_step_to_row(search->sqlite, statement);
+    CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
+    if (err != 0)
+        return err;
+    *count += column_int32(&(struct columns){.statement = statement});
+    sqlite3_reset(statement);
+    return 0;
+}
+
+/* The first word from from on that begins with prefix. */
+static int find_next(struct search *search, const struct word *prefix, const struct word *from,
+                     struct word *word, bool *is_there)
+{
+    struct word end;
+    sqlite3_stmt *statement;
+    *is_there = false;
+    if (search->seeks_left == 0)
+        return 0;
+    search->seeks_left--;
+    int err = prepare(search, SEARCH_NEXT, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_range(&binder, search->tenant_id, prefix, &end);
+    if (from->length > prefix->length) {
+        binder.position = 1;
+        bind_text(&binder, from->bytes);
+    }
+    err = sqlite_step(search->sqlite, statement, is_there);
+    if (*is_there)
+        err = read_word(&(struct columns){.statement = statement}, word);
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* --- candidates --- */
+
+static void add_candidate(struct search *search, int64_t member_id, bool is_exact)
+{
+    CHECK(search->count < SEARCH_SCAN_MAX); /* each row gives one at most */
+    search->candidates[search->count++] = (struct candidate){member_id, is_exact};
+}
+
+static bool is_whole(const struct word *prefix, const struct word *word)
+{
+    char behind = word->bytes[prefix->length];
+    return behind == '\0' || (behind == ' ' && word->bytes[0] == WORD_CLASS_NAME) ||
+           (behind == '@' && word->bytes[0] == WORD_CLASS_EMAIL);
+}
+
+static int on_found(struct search *search, const struct look *look, const struct word *prefix,
+                    const struct word *word, int64_t member_id)
+{
+    (void)look;
+    add_candidate(search, member_id, is_whole(prefix, word));
+    return 0;
+}
+
+static int look_up(struct search *search, const struct look *look)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < look->count; i++)
+        err = each_row(search, look, &look->prefixes[i], SEARCH_SCAN_MAX, on_found);
+    return err;
+}
+
+/* --- several words --- */
+
+static bool all_match(const struct search *search, const struct member_words *words,
+                      const struct look *but, bool may_differ)
+{
+    const struct keyword *keyword = search->keyword;
+    for (int32_t i = 0; i < keyword->word_count; i++)
+        if (&keyword->words[i] != but && !member_words_match(words, &keyword->words[i], may_differ))
+            return false;
+    return true;
+}
+
+/* A whole name is one row: all of its words begin somewhere in it. */
+static void split_name(struct member_words *words, const struct word *word)
+{
+    words->count = 0;
+    for (size_t i = 1; i < word->length && words->count < MEMBER_WORDS_MAX; i++) {
+        if (i > 1 && word->bytes[i - 1] != ' ')
+            continue;
+        struct word *part = &words->words[words->count++];
+        part->bytes[0] = WORD_CLASS_NAME;
+        part->length = word->length - i + 1;
+        memcpy(part->bytes + 1, word->bytes + i, part->length);
+    }
+}
+
+static int add_if_all_match(struct search *search, const struct look *look, const struct word *word,
+                            int64_t member_id, bool may_differ)
+{
+    struct member_words words;
+    struct member member;
+    if (word->bytes[0] == WORD_CLASS_NAME) {
+        split_name(&words, word);
+        if (all_match(search, &words, look, may_differ)) {
+            add_candidate(search, member_id, false);
+            return 0;
+        }
+    }
+    if (search->reads_left == 0)
+        return 0;
+    search->reads_left--;
+    int err = sqlite_read_member(&search->sqlite->store, search->tenant_id, member_id, &member);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+    member_words_fill(&words, &member);
+    if (all_match(search, &words, look, may_differ))
+        add_candidate(search, member_id, false);
+    return 0;
+}
+
+static int on_word(struct search *search, const struct look *look, const struct word *prefix,
+                   const struct word *word, int64_t member_id)
+{
+    (void)prefix;
+    return add_if_all_match(search, look, word, member_id, false);
+}
+
+static int on_near_word(struct search *search, const struct look *look, const struct word *prefix,
+                        const struct word *word, int64_t member_id)
+{
+    (void)prefix;
+    return add_if_all_match(search, look, word, member_id, true);
+}
+
+/* The word that fewest members have; *rows 0: one of the words nobody has. */
+static int find_rarest(struct search *search, const struct look **rarest, int32_t *rows)
+{
+    const struct keyword *keyword = search->keyword;
+    *rows = INT32_MAX;
+    for (int32_t i = 0; i<keyword->word_count && * rows> 0; i++) {
+        const struct look *look = &keyword->words[i];
+        int32_t count = 0;
+        for (int32_t j = 0; j < look->count; j++) {
+            int err = count_rows(search, &look->prefixes[j], &count);
+            if (err != 0)
+                return err;
+        }
+        if (count < *rows) {
+            *rows = count;
+            *rarest = look;
+        }
+    }
+    return 0;
+}
+
+static int look_up_words(struct search *search)
+{
+    const struct look *rarest = NULL;
+    int32_t rows;
+    int err = find_rarest(search, &rarest, &rows);
+    for (int32_t i = 0; err == 0 && rows > 0 && i < rarest->count; i++)
+        err = each_row(search, rarest, &rarest->prefixes[i], SEARCH_SCAN_MAX, on_word);
+    return err;
+}
+
+/* --- typos --- */
+
+/* A walk along one word as it was typed. Position i is the i-th byte, which begins a character. */
+struct walk {
+    struct search *search;
+    const struct look *look;
+    const struct word *typed;
+    search_row_fn each;
+};
+
+static size_t step_at(const struct word *word, size_t at)
+{
+    size_t step = text_utf8_length((struct text){word->bytes + at, word->length - at});
+    return step == 0 ? 1 : step;
+}
+
+/* typed with the bytes from at to end replaced. */
+static bool word_replace(struct word *word, const struct word *typed, size_t at, size_t end,
+                         struct text by)
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, word->bytes, sizeof(word->bytes));
+    text_append(&buffer, (struct text){typed->bytes, at});
+    text_append(&buffer, by);
+    text_append(&buffer, (struct text){typed->bytes + end, typed->length - end});
+    word->length = buffer.length;
+    return !buffer.is_cut;
+}
+
+static int try_variant(struct walk *walk, size_t at, size_t end, struct text by)
+{
+    struct word variant, found;
+    bool is_there;
+    if (!word_replace(&variant, walk->typed, at, end, by) || variant.length <= 1)
+        return 0;
+    int err = find_next(walk->search, &variant, &variant, &found, &is_there);
+    if (err != 0 || !is_there)
+        return err;
+    return each_row(walk->search, walk->look, &variant, SEARCH_VARIANT_MAX, walk->each);
+}
+
+static int try_without(struct walk *walk, size_t at)
+{
+    return try_variant(walk, at, at + step_at(walk->typed, at), TEXT(""));
+}
+
+static int try_swapped(struct walk *walk, size_t at)
+{
+    const struct word *typed = walk->typed;
+    char bytes[8]; /* two characters of at most four bytes */
+    size_t first = step_at(typed, at);
+    if (at + first == typed->length)
+        return 0;
+    size_t second = step_at(typed, at + first);
+    memcpy(bytes, typed->bytes + at + first, second);
+    memcpy(bytes + second, typed->bytes + at, first);
+    return try_variant(walk, at, at + first + second, (struct text){bytes, first + second});
+}
+
+/* Every character that does follow the first at bytes of some word, before and instead of the one
+ * that was typed: so no alphabet has to be known. */
+static int try_others(struct walk *walk, size_t at)
+{
+    struct word before, from, found;
+    bool is_there;
+    if (!word_replace(&before, walk->typed, at, walk->typed->length, TEXT("")))
+        return 0;
+    from = before;
+    int err = find_next(walk->search, &before, &from, &found, &is_there);
+    while (err == 0 && is_there) {
+        size_t step = found.length == at ? 0 : step_at(&found, at);
+        struct text other = {found.bytes + at, step};
+        if (step == 0) { /* the word that ends here; others go on */
+            other = TEXT("\x01");
+        } else {
+            err = try_variant(walk, at, at, other);
+            if (err == 0)
+                err = try_variant(walk, at, at + step_at(walk->typed, at), other);
+        }
+        if (err != 0 || !word_replace(&from, &before, at, at, other))
+            break;
+        if (step != 0)
+            from.bytes[from.length - 1]++; /* past all that go on with this character */
+        err = find_next(walk->search, &before, &from, &found, &is_there);
+    }
+    return err;
+}
+
+/* Words that are long enough to be mistyped; in the others every character counts. */
+static bool may_differ_at(const struct word *typed, size_t at)
+{
+    size_t from = at, to = at;
+    int32_t characters = 0;
+    while (from > 1 && typed->bytes[from - 1] != ' ')
+        from--;
+    while (to < typed->length && typed->bytes[to] != ' ')
+        to++;
+    for (size_t i = from; i < to; i += step_at(typed, i))
+        characters++;
+    return characters >= SEARCH_TYPO_MIN;
+}
+
+/* How much of it some word begins with: an edit behind that cannot help. */
+static int find_depth(struct walk *walk, size_t *depth)
+{
+    struct word prefix, found;
+    bool is_there = true;
+    int err = 0;
+    *depth = 1;
+    while (*depth < walk->typed->length) {
+        size_t next = *depth + step_at(walk->typed, *depth);
+        if (!word_replace(&prefix, walk->typed, next, walk->typed->length, TEXT("")))
+            break;
+        err = find_next(walk->search, &prefix, &prefix, &found, &is_there);
+        if (err != 0 || !is_there)
+            break;
+        *depth = next;
+    }
+    return err;
+}
+
+/* From the deepest place upwards: there are the fewest other characters, and the first letter of a
+ * name is the least likely to be wrong. */
+static int walk_word(struct walk *walk)
+{
+    size_t at;
+    int err = find_depth(walk, &at);
+    if (err != 0)
+        return err;
+    if (at == walk->typed->length)
+        at--;
+    for (;; at--) {
+        bool is_start = ((unsigned char)walk->typed->bytes[at] & 0xC0) != 0x80;
+        if (is_start && may_differ_at(walk->typed, at) && walk->typed->bytes[at] != ' ') {
+            err = try_swapped(walk, at);
+            if (err == 0)
+                err = try_without(walk, at);
+            if (err == 0)
+                err = try_others(walk, at);
+        }
+        if (err != 0 || at <= 1)
+            return err;
+    }
+}
+
+static int walk_look(struct search *search, const struct look *look, search_row_fn each)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < look->count; i++) {
+        struct walk walk = {
+            .search = search, .look = look, .typed = &look->prefixes[i], .each = each};
+        if (walk.typed->bytes[0] != WORD_CLASS_NUMBER)
+            err = walk_word(&walk);
+    }
+    return err;
+}
+
+/* One edit in all that was typed; then, of several words, one in each. What was looked at in vain
+ * so far does not count. */
+static int look_nearby(struct search *search)
+{
+    const struct keyword *keyword = search->keyword;
+    const struct look *longest = &keyword->words[0];
+    search->rows_left = SEARCH_SCAN_MAX;
+    search->reads_left = SEARCH_READS_MAX;
+    int err = walk_look(search, &keyword->whole, on_found);
+    if (err != 0 || search->count > 0 || keyword->word_count == 1)
+        return err;
+    for (int32_t i = 1; i < keyword->word_count; i++)
+        if (keyword->words[i].characters > longest->characters)
+            longest = &keyword->words[i];
+    err = each_row(search, longest, &longest->prefixes[0], SEARCH_SCAN_MAX, on_near_word);
+    return err != 0 ? err : walk_look(search, longest, on_near_word);
+}
+
+/* --- results --- */
+
+static int compare_ids(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+    if (a->member_id != b->member_id)
+        return a->member_id < b->member_id ? -1 : 1;
+    return (int)b->is_exact - (int)a->is_exact;
+}
+
+static int compare_ranks(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+    if (a->is_exact != b->is_exact)
+        return a->is_exact ? -1 : 1;
+    return compare_ids(left, right);
+}
+
+/* Each member once; exact words first, then by id. */
+static void rank(struct search *search)
+{
+    int32_t kept = 0;
+    qsort(search->candidates, (size_t)search->count, sizeof(search->candidates[0]), compare_ids);
+    for (int32_t i = 0; i < search->count; i++)
+        if (kept == 0 || search->candidates[kept - 1].member_id != search->candidates[i].member_id)
+            search->candidates[kept++] = search->candidates[i];
+    search->count = kept;
+    qsort(search->candidates, (size_t)kept, sizeof(search->candidates[0]), compare_ranks);
+}
+
+static int give(struct search *search, int32_t limit, store_member_fn each, void *context)
+{
+    rank(search);
+    for (int32_t i = 0; i < search->count && i < limit; i++) {
+        struct member member;
+        int err = sqlite_read_member(&search->sqlite->store, search->tenant_id,
+                                     search->candidates[i].member_id, &member);
+        if (err != 0)
+            return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+        each(context, &member);
+    }
+    return 0;
+}
+
+static int search_run(struct search *search, int32_t limit)
+{
+    const struct keyword *keyword = search->keyword;
+    int err = look_up(search, &keyword->whole);
+    if (err == 0 && search->count < limit && keyword->word_count > 1)
+        err = look_up_words(search);
+    if (err == 0 && search->count == 0)
+        err = look_nearby(search);
+    return err;
+}
+
+int sqlite_search_members(struct store *store, int64_t tenant_id, struct text keyword,
+                          int32_t limit, store_member_fn each, void *context)
+{
+    struct keyword read;
+    struct search search = {.sqlite = sqlite_of(store),
+                            .tenant_id = tenant_id,
+                            .keyword = &read,
+                            .rows_left = SEARCH_SCAN_MAX,
+                            .reads_left = SEARCH_READS_MAX,
+                            .seeks_left = SEARCH_SEEKS_MAX};
+    keyword_read(&read, keyword);
+    if (read.word_count == 0)
+        return 0;
+    bool is_alone = sqlite3_get_autocommit(search.sqlite->connection) != 0;
+    int err = is_alone ? sqlite_begin_read(store) : 0; /* words and members of one moment */
+    if (err != 0)
+        return err;
+    err = search_run(&search, limit);
+    if (err == 0)
+        err = give(&search, limit, each, context);
+    if (is_alone)
+        sqlite_end_read(store);
+    return err;
+}
+
+const char *sqlite_search_text(int index)
+{
+    return index >= 0 && index < SEARCH_STATEMENTS ? search_text[index] : NULL;
+}
