@@ -24,6 +24,8 @@ struct committer {
     struct queue queue;
     struct batch *batch;
     struct job *jobs[BATCH_MAX]; /* of the batch, same index as its commands */
+    struct job *joined;          /* tasks that will share a transaction, oldest first */
+    struct job **joined_end;
     bool is_unsettled; /* stopped while a commit's outcome was unknown: no decision after it */
     pthread_t thread;
     pthread_t checkpoint_thread;
@@ -183,12 +185,13 @@ static void committer_flush(struct committer *committer)
         committer_end_batch(committer, err);
 }
 
-/* What a task of its own shows of the store: all of them write. */
-static void note_task(struct committer *committer, int err)
+/* What tasks show of the store: all of them write. */
+static void note_tasks(struct committer *committer, int err)
 {
     bool is_stores = err == ERR_STORE_BUSY || err == ERR_STORE_FULL || err == ERR_STORE_CORRUPT ||
                      err == ERR_STORE_DOWN || err == ERR_COMMIT_UNKNOWN;
     pthread_mutex_lock(&committer->mutex);
+    committer->counters.task_commits++;
     if (err == 0)
         committer->counters.is_healthy = true;
     else if (is_stores)
@@ -198,12 +201,54 @@ static void note_task(struct committer *committer, int err)
 
 static void committer_run_task(struct committer *committer, struct job *job)
 {
-    committer_flush(committer); /* order is kept */
     int err = committer->is_unsettled ? ERR_STORE_DOWN : job->task(job, committer->config.store);
-    note_task(committer, err);
+    note_tasks(committer, err);
     job_end(job, err);
 }
 
+/* One flush pays for all of them, as it does for commands. */
+static int committer_transact_joined(struct committer *committer)
+{
+    struct store *store = committer->config.store;
+    if (committer->is_unsettled)
+        return ERR_STORE_DOWN;
+    int err = store_begin_group(store);
+    if (err != 0)
+        return err;
+    for (struct job *job = committer->joined; job != NULL; job = job->next)
+        job->error = job->task(job, store);
+    return store_commit_group(store);
+}
+
+static void committer_flush_joined(struct committer *committer)
+{
+    struct job *job = committer->joined;
+    if (job == NULL)
+        return;
+    if (job->next == NULL) {
+        committer_run_task(committer, job);
+    } else {
+        int err = committer_transact_joined(committer);
+        note_tasks(committer, err);
+        while (job != NULL) {
+            struct job *next = job->next; /* before the job may be gone */
+            job_end(job, err != 0 ? err : job->error);
+            job = next;
+        }
+    }
+    committer->joined = NULL;
+    committer->joined_end = &committer->joined;
+}
+
+static void committer_join(struct committer *committer, struct job *job)
+{
+    job->next = NULL;
+    *committer->joined_end = job;
+    committer->joined_end = &job->next;
+}
+
+/* What waited at the same time has no order among itself; a task that does not join runs after
+ * what came before it. */
 static void committer_add(struct committer *committer, struct job *job)
 {
     if (!job_take(job, clock_monotonic_us())) {
@@ -212,12 +257,16 @@ static void committer_add(struct committer *committer, struct job *job)
         pthread_mutex_unlock(&committer->mutex);
         return;
     }
-    if (job->task != NULL) {
+    if (job->task != NULL && job->joins) {
+        committer_join(committer, job);
+    } else if (job->task != NULL) {
+        committer_flush(committer);
+        committer_flush_joined(committer);
         committer_run_task(committer, job);
-        return;
+    } else {
+        committer->jobs[committer->batch->count] = job;
+        batch_add(committer->batch, &job->command);
     }
-    committer->jobs[committer->batch->count] = job;
-    batch_add(committer->batch, &job->command);
 }
 
 static void *committer_run(void *argument)
@@ -231,6 +280,7 @@ static void *committer_run(void *argument)
             committer_add(committer, job);
         }
         committer_flush(committer);
+        committer_flush_joined(committer);
     }
     return NULL;
 }
@@ -238,13 +288,14 @@ static void *committer_run(void *argument)
 static void *checkpoint_run(void *argument)
 {
     struct committer *committer = argument;
-    uint64_t batches_seen = 0;
+    uint64_t commits_seen = 0;
     while (!committer_wait(committer, CHECKPOINT_PERIOD_US)) {
         struct committer_counters counters;
         committer_read_counters(committer, &counters);
-        if (counters.batches == batches_seen)
+        uint64_t commits = counters.batches + counters.task_commits;
+        if (commits == commits_seen)
             continue;
-        batches_seen = counters.batches;
+        commits_seen = commits;
         int err = store_checkpoint(committer->config.checkpoint_store);
         if (err != 0)
             log_event(LOG_WARNING, "checkpoint_failed", LOG_TEXT("error", error_name(err)));
@@ -294,6 +345,7 @@ int committer_create(const struct committer_config *config, struct committer **c
         return ERR_NO_MEMORY;
     made->config = *config;
     made->counters.is_healthy = true;
+    made->joined_end = &made->joined;
     committer_init_locks(made);
     queue_init(&made->queue, COMMITTER_QUEUE_MAX);
     made->batch = batch_create();

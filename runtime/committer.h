@@ -38,6 +38,7 @@ MUST_CHECK int committer_submit(struct committer *committer, struct job *job);
 #define COMMITTER_HISTOGRAM 16 /* buckets: 2^0..2^15; unit microseconds x 64 for times */
 struct committer_counters {
     uint64_t batches, commands, rollbacks, unknown_commits, cancelled;
+    uint64_t task_commits; /* transactions of tasks, whether they joined or not */
     uint64_t batch_size[COMMITTER_HISTOGRAM];  /* batches by size, bucket i: <= 2^i */
     uint64_t commit_time[COMMITTER_HISTOGRAM]; /* COMMIT (the fsync) by duration, bucket i: <= 64 us
                                                 * 2^i */

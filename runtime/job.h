@@ -44,8 +44,11 @@ struct job {
     _Atomic(enum job_state) state;
     int64_t deadline_us; /* monotonic */
     job_return_fn give_back;
-    job_task_fn task;             /* NULL: a command for the committer */
-    job_begin_fn begin;           /* on the outbound thread only */
+    job_task_fn task;   /* NULL: a command for the committer */
+    job_begin_fn begin; /* on the outbound thread only */
+    bool joins; /* the task's changes may share a transaction with those of other tasks: it changes
+                   nothing but through the store, and what it returns holds only when the job's
+                   error is 0 as well */
     _Atomic int32_t *begun_count; /* its worker's count of jobs begun and not ended; or NULL */
     struct command command;
     struct outcome outcome; /* valid when DONE and error is 0 */

@@ -1,6 +1,7 @@
 /* The committer against a real store behind one that fails, waits and lies on request. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "runtime/committer.h"
+#include "store/grant.h"
 #include "tests/support/faulty_store.h"
 
 #define CARD_BALANCE 50000
@@ -484,6 +486,69 @@ static void a_task_runs_in_its_place_and_brings_its_error_home(void **state)
     call_finish(&after);
 }
 
+/* Tasks that join: each uses a token up, named by its order id. */
+static int task_use_token(struct job *job, struct store *store)
+{
+    struct store *real = ((struct faulty_store *)store)->real;
+    char id[32];
+    snprintf(id, sizeof(id), "token-%d", (int)job->command.order_id);
+    return store_use_token(real, id, INT64_MAX, 0);
+}
+
+static void run_joining_tasks(struct fixture *fixture, struct call *calls, int count)
+{
+    struct call charge; /* holds the committer until all of them wait */
+    call_init(&charge, fixture, ACTION_CHARGE, 1, 100);
+    faulty_store_hold(&fixture->faulty);
+    submit(fixture, &charge);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < count; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, i == 2 ? 1 : i, 0);
+        calls[i].job.task = task_use_token;
+        calls[i].job.joins = true;
+        submit(fixture, &calls[i]);
+    }
+    faulty_store_let_go(&fixture->faulty);
+    for (int i = 0; i < count; i++)
+        call_await(&calls[i]);
+    call_await(&charge);
+    assert_int_equal(charge.job.error, 0);
+    call_finish(&charge);
+}
+
+static void tasks_that_join_share_a_commit_and_each_has_its_own_error(void **state)
+{
+    struct fixture *fixture = *state;
+    struct committer_counters counters;
+    struct call calls[4];
+    run_joining_tasks(fixture, calls, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(calls[i].job.error, i == 2 ? ERR_ALREADY_EXISTS : 0);
+        call_finish(&calls[i]);
+    }
+    committer_read_counters(fixture->committer, &counters);
+    assert_int_equal(counters.task_commits, 1);
+    assert_int_equal(store_use_token(fixture->real, "token-3", INT64_MAX, 0), ERR_ALREADY_EXISTS);
+}
+
+static void tasks_whose_shared_commit_fails_have_all_failed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct committer_counters counters;
+    struct call calls[4];
+    fixture->faulty.commit_error = ERR_STORE_FULL;
+    fixture->faulty.skip_commits = 1; /* the charge's */
+    fixture->faulty.fail_commits = 1;
+    run_joining_tasks(fixture, calls, 4);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(calls[i].job.error, ERR_STORE_FULL);
+        call_finish(&calls[i]);
+    }
+    committer_read_counters(fixture->committer, &counters);
+    assert_false(counters.is_healthy);
+    assert_int_equal(store_use_token(fixture->real, "token-3", INT64_MAX, 0), 0);
+}
+
 static void the_hot_tier_learns_each_commit(void **state)
 {
     struct fixture *fixture = *state;
@@ -589,6 +654,8 @@ int main(void)
         committer_test(nothing_is_decided_after_a_commit_that_stays_unknown),
         committer_test(a_batch_that_writes_nothing_proves_no_health),
         committer_test(a_task_runs_in_its_place_and_brings_its_error_home),
+        committer_test(tasks_that_join_share_a_commit_and_each_has_its_own_error),
+        committer_test(tasks_whose_shared_commit_fails_have_all_failed),
         committer_test(the_hot_tier_learns_each_commit),
         committer_test(the_hot_tier_does_not_know_unsold_stock),
         committer_test(nothing_is_taken_after_the_end),

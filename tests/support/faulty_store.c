@@ -33,10 +33,15 @@ static int faulty_fetch(struct store *store, struct batch *batch)
                                                      : store_fetch(faulty->real, batch);
 }
 
+static bool commit_fails(struct faulty_store *faulty)
+{
+    return !count_down(faulty, &faulty->skip_commits) && count_down(faulty, &faulty->fail_commits);
+}
+
 static int faulty_commit(struct store *store, const struct batch *batch)
 {
     struct faulty_store *faulty = faulty_of(store);
-    if (!count_down(faulty, &faulty->fail_commits))
+    if (!commit_fails(faulty))
         return store_commit(faulty->real, batch);
     if (faulty->commit_error == ERR_COMMIT_UNKNOWN && faulty->unknown_happens) {
         int err = store_commit(faulty->real, batch);
@@ -59,6 +64,20 @@ static int faulty_settle(struct store *store, const struct batch *batch, bool *h
     return store_settle(faulty->real, batch, happened);
 }
 
+static int faulty_begin_group(struct store *store)
+{
+    return store_begin_group(faulty_of(store)->real);
+}
+
+static int faulty_commit_group(struct store *store)
+{
+    struct faulty_store *faulty = faulty_of(store);
+    if (!commit_fails(faulty))
+        return store_commit_group(faulty->real);
+    store_rollback_group(faulty->real);
+    return faulty->commit_error;
+}
+
 static int faulty_ping(struct store *store)
 {
     return store_ping(faulty_of(store)->real);
@@ -69,6 +88,8 @@ static const struct store_backend faulty_backend = {
     .commit = faulty_commit,
     .rollback = faulty_rollback,
     .settle = faulty_settle,
+    .begin_group = faulty_begin_group,
+    .commit_group = faulty_commit_group,
     .ping = faulty_ping,
 };
 

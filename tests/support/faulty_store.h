@@ -19,6 +19,7 @@ struct faulty_store {
     int fetches;
     int fail_fetches; /* so many of the next fetches fail with fetch_error */
     int fetch_error;
+    int skip_commits; /* so many are not spoilt first */
     int fail_commits; /* so many of the next commits fail with commit_error */
     int commit_error;
     bool unknown_happens; /* ERR_COMMIT_UNKNOWN: commit really, then claim not to know; else roll
