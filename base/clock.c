@@ -227,3 +227,9 @@ int32_t clock_local_date(struct clock_zone *zone, int64_t wall_us)
     keep_quarter(zone, quarter, date);
     return date;
 }
+
+int32_t clock_zone_offset_s(const struct clock_zone *zone, int64_t wall_us)
+{
+    int64_t utc_s = divide_down(wall_us, CLOCK_US_PER_S);
+    return (int32_t)(local_s_at(zone, utc_s) - utc_s);
+}

@@ -25,6 +25,8 @@ struct clock_zone;
 MUST_CHECK int clock_zone_create(const char *name, struct clock_zone **zone);
 void clock_zone_destroy(struct clock_zone *zone); /* accepts NULL */
 int32_t clock_local_date(struct clock_zone *zone, int64_t wall_us);
+/* What the zone's clocks show beyond UTC at that instant: 36000 for +10:00. */
+int32_t clock_zone_offset_s(const struct clock_zone *zone, int64_t wall_us);
 
 /* "2027-03-31" to days since 1970 and back. errors: ERR_NOT_A_NUMBER for anything but a real
  * calendar date. */

@@ -4,6 +4,7 @@
 #include "mocks/register/walk.h"
 
 #include "base/error.h"
+#include "mocks/lightspeed/command.h"
 
 #include <stdio.h>
 
@@ -71,9 +72,25 @@ static int perform_and_clean(const struct options *options)
     return code;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* libh2o keeps freed memory for reuse and forgets its message queues. */
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:h2o_mem_alloc_recycle\nleak:h2o_multithread_create_queue\n";
+}
+#endif
+
 int main(int argc, char **argv)
 {
     struct options options;
+    if (argc > 1 && strcmp(argv[1], "cloud") == 0)
+        return cloud_command(argc - 1, argv + 1);
     if (!options_parse(&options, argc, argv))
         return EXIT_USAGE;
     if (options.wants_help) {

@@ -114,6 +114,7 @@ static const char USAGE[] =
     "  tillsim reward-lookup --url U --reference R | --customer C [--reward N] [--placeholder P]\n"
     "  tillsim redeem --url REDEEM_URL --order O [--placeholder P]\n"
     "  tillsim loyalty --url U --keyword K --reward N --order O [--pick ID]\n"
+    "  tillsim cloud [...]   the cloud behind the registers; see tillsim cloud --help\n"
     "  tillsim help\n"
     "\n"
     "Every action\n"
