@@ -72,7 +72,8 @@ struct token *token_issue(struct token_table *table, struct id_source random, en
 /* Whatever its state; NULL: never seen, or forgotten. */
 struct token *token_find(const struct token_table *table, enum token_kind kind, struct text text);
 bool token_is_expired(const struct token *token, int64_t wall_us);
-/* Revokes, or lets run out at expires_us, what is live of one kind and grant. Gives their number. */
+/* Revokes (expires_us 0), or lets run out then, what is live of one kind and grant. Gives how many.
+ */
 size_t token_end_all(struct token_table *table, enum token_kind kind, int64_t grant_id,
                      int64_t expires_us);
 
