@@ -7,6 +7,7 @@
 #include "mocks/lightspeed/command.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/banned.h"
 
