@@ -351,6 +351,37 @@ bool text_base64_decode(uint8_t *out, size_t size, struct text base64)
     return (bits & ((1U << count) - 1)) == 0;
 }
 
+void text_append_base64(struct text_buffer *buffer, struct text bytes)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes.length; i += 3) {
+        size_t count = bytes.length - i < 3 ? bytes.length - i : 3;
+        uint32_t bits = 0;
+        for (size_t j = 0; j < 3; j++)
+            bits = bits << 8 | (j < count ? (uint8_t)bytes.base[i + j] : 0);
+        for (size_t j = 0; j < 4; j++)
+            text_append_char(buffer, j > count ? '=' : alphabet[bits >> (18 - 6 * j) & 63]);
+    }
+}
+
+void text_append_percent(struct text_buffer *buffer, struct text text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.base[i];
+        bool is_plain = is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        c == '-' || c == '.' || c == '_' || c == '~';
+        if (is_plain) {
+            text_append_char(buffer, c);
+            continue;
+        }
+        text_append_char(buffer, '%');
+        text_append_char(buffer, digits[(uint8_t)c >> 4]);
+        text_append_char(buffer, digits[(uint8_t)c & 15]);
+    }
+}
+
 static int form_decode(struct text raw, struct text_buffer *buffer, struct text *decoded)
 {
     size_t start = buffer->length;

@@ -58,6 +58,10 @@ struct text text_buffer_text(const struct text_buffer *buffer);
 
 /* Lower-case hex; writes 2*size characters and a NUL. */
 void text_hex_encode(char *out, const uint8_t *bytes, size_t size);
+/* Standard alphabet, with padding (RFC 4648 section 4). */
+void text_append_base64(struct text_buffer *buffer, struct text bytes);
+/* For a query string or a form: all but A-Z a-z 0-9 - . _ ~ as %XX (RFC 3986 section 2.3). */
+void text_append_percent(struct text_buffer *buffer, struct text text);
 /* Either case; exactly 2*size characters wanted. */
 bool text_hex_decode(uint8_t *out, size_t size, struct text hex);
 /* Base64, standard alphabet, with or without padding; exactly size bytes wanted. */

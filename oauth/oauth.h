@@ -12,6 +12,7 @@
 #define COUNTERPART_OAUTH_OAUTH_H
 
 #include "oauth/jwt.h"
+#include "oauth/token_reply.h"
 #include "runtime/directory.h"
 #include "runtime/errand.h"
 #include "store/grant.h"
@@ -24,6 +25,8 @@
 #define OAUTH_STATE_LIFE_US (INT64_C(10) * 60 * 1000000)
 
 struct oauth;
+/* Loads the directory anew after a tenant got its company; on the committer's thread. */
+typedef int (*oauth_reload_fn)(void *context, struct store *store);
 struct oauth_config {
     struct outbound *outbound;
     struct committer *committer;
@@ -35,7 +38,11 @@ struct oauth_config {
     const char *token_url;     /* COUNTERPART_OSERIES_TOKEN_URL */
     const char *api_url;       /* COUNTERPART_OSERIES_API_URL */
     const char *public_url;    /* the callback is public_url/oauth/callback */
+    oauth_reload_fn reload;
+    void *reload_context;
 };
+/* What to register at Lightspeed, exactly. */
+void oauth_append_redirect_uri(const struct oauth *oauth, struct text_buffer *uri);
 
 /* Loads application and grants from store (a reader's or the writer's, before the threads start),
  * and schedules their refreshes on the outbound thread. A lease left by a process of this data
@@ -58,8 +65,11 @@ struct oauth_task {
     char code[OAUTH_CODE_MAX + 1]; /* exchange only */
     /* out */
     int64_t company_id;
-    char sentence[OAUTH_SENTENCE_MAX + 1]; /* why it failed and what to do, for people */
+    char company_name[COMPANY_NAME_MAX + 1]; /* may be empty */
+    char sentence[OAUTH_SENTENCE_MAX + 1];   /* why it failed and what to do, for people */
 };
+/* How long such a job may take: two replies, and the store. The deadline for it. */
+#define OAUTH_TASK_US (2 * OAUTH_HTTP_TIMEOUT_US + INT64_C(5) * 1000000)
 /* job_begin_fn for jobs whose extra bytes are a struct oauth_task (exchange_submit_outbound).
  * job->error: 0; ERR_NO_APP; ERR_REFUSED (bad code, wrong client, grant not renewable);
  * ERR_ALREADY_EXISTS (the company is another tenant's); ERR_NOT_CONNECTED; ERR_TIMED_OUT,
@@ -70,6 +80,11 @@ void oauth_begin_revoke(struct job *job);
 void oauth_begin_basic(struct job *job); /* connect with client id and secret, for development */
 /* Read the application anew (counterpart app set). */
 void oauth_begin_reload_app(struct job *job);
+
+struct oauth_counters {
+    uint64_t refreshes, failures; /* by this process */
+};
+void oauth_read_counters(struct oauth *oauth, struct oauth_counters *counters);
 
 /* For people and for metrics: a copy of what is known, without tokens. */
 struct oauth_status {
@@ -89,6 +104,8 @@ typedef void (*oauth_status_fn)(void *context, const struct oauth_status *status
 void oauth_each_status(struct oauth *oauth, oauth_status_fn each,
                        void *context); /* locked: short */
 MUST_CHECK bool oauth_has_app(struct oauth *oauth);
+/* Is any grant alarming? For /readyz and the console. */
+MUST_CHECK bool oauth_is_alarming(struct oauth *oauth);
 
 /* --- the outbound thread (lightspeed/) ---------------------------------------------------------- */
 
@@ -101,7 +118,7 @@ struct oauth_access {
 /* err 0, or ERR_NOT_CONNECTED, ERR_NO_APP, ERR_TIMED_OUT (of the refresh), ... ; access is NULL then. */
 typedef void (*oauth_access_fn)(void *context, int err, const struct oauth_access *access);
 /* A token to call the API with; waits for a refresh when the one there has expired. May call back
- * at once. */
+ * at once. While refreshes fail, who comes before the next attempt gets the failure of the last. */
 void oauth_acquire(struct oauth *oauth, int64_t tenant_id, oauth_access_fn fn, void *context);
 /* The API refused the token of stale_version: refresh it, unless that was done since. Joins a
  * refresh that is in flight. */

@@ -382,6 +382,42 @@ static void base64_follows_the_rfc_with_and_without_padding(void **state)
     assert_memory_equal(out, wanted, 32);
 }
 
+static void base64_is_written_as_the_rfc_has_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *plain, *encoded;
+    } vectors[] = {{"", ""},
+                   {"f", "Zg=="},
+                   {"fo", "Zm8="},
+                   {"foo", "Zm9v"},
+                   {"foob", "Zm9vYg=="},
+                   {"fooba", "Zm9vYmE="},
+                   {"foobar", "Zm9vYmFy"},
+                   {"\xfb\xff\xfe", "+//+"}};
+    for (size_t i = 0; i < COUNT_OF(vectors); i++) {
+        char bytes[16];
+        struct text_buffer buffer;
+        text_buffer_init(&buffer, bytes, sizeof(bytes));
+        text_append_base64(&buffer, text_of(vectors[i].plain));
+        assert_string_equal(bytes, vectors[i].encoded);
+    }
+}
+
+static void all_but_the_unreserved_is_percent_encoded(void **state)
+{
+    (void)state;
+    char bytes[128];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    text_append_percent(&buffer, TEXT("AZaz09-._~ +&=%/?#\0\xff"));
+    assert_string_equal(bytes, "AZaz09-._~%20%2B%26%3D%25%2F%3F%23%00%FF");
+    assert_false(buffer.is_cut);
+    text_buffer_init(&buffer, bytes, 3);
+    text_append_percent(&buffer, TEXT("  "));
+    assert_true(buffer.is_cut);
+}
+
 static void base64_refuses_everything_else(void **state)
 {
     (void)state;
@@ -534,6 +570,8 @@ int main(void)
         cmocka_unit_test(hex_goes_out_lower_and_comes_in_either_case),
         cmocka_unit_test(hex_refuses_other_lengths_and_characters),
         cmocka_unit_test(base64_follows_the_rfc_with_and_without_padding),
+        cmocka_unit_test(base64_is_written_as_the_rfc_has_it),
+        cmocka_unit_test(all_but_the_unreserved_is_percent_encoded),
         cmocka_unit_test(base64_refuses_everything_else),
         cmocka_unit_test(form_pairs_are_decoded_one_by_one),
         cmocka_unit_test(form_with_nothing_in_it_has_no_pairs),
