@@ -300,6 +300,40 @@ static void file_that_is_gone_takes_no_command(void **state)
     loyalty_run_to(&fixture->rows, burn, POINTS_OK);
 }
 
+/* The first write error of a group may end its transaction; what comes after must not be kept as if
+ * it stood alone. */
+static void group_that_a_full_disk_has_ended_keeps_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct points_account before = loyalty_account(rows, fixture->member_id);
+    struct points_command grant = loyalty_grant(rows, fixture->member_id, 1);
+    struct points_outcome outcome;
+    assert_int_equal(store_begin_group(rows->store), 0);
+    assert_int_equal(run(fixture, &grant, &outcome), 0);
+    assert_int_equal(sqlite3_exec(sqlite_of(rows->store)->connection, "ROLLBACK", NULL, NULL, NULL),
+                     SQLITE_OK); /* as SQLite does on some errors */
+    assert_int_equal(run(fixture, &grant, &outcome), ERR_STORE_DOWN);
+    assert_int_not_equal(store_commit_group(rows->store), 0);
+    assert_crash_finds(fixture, &before);
+    loyalty_run_to(rows, grant, POINTS_OK);
+}
+
+static void full_disk_at_the_commit_of_a_group_means_nothing_happened(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct points_account before = loyalty_account(rows, fixture->member_id);
+    assert_int_equal(store_begin_group(rows->store), 0);
+    for (int i = 0; i < 10; i++)
+        loyalty_run_to(rows, loyalty_grant(rows, fixture->member_id, 1), POINTS_OK);
+    faulty_disk_arm(DISK_WRITE, 1, SQLITE_FULL, false);
+    assert_int_equal(store_commit_group(rows->store), ERR_STORE_FULL);
+    assert_true(faulty_disk_disarm());
+    assert_crash_finds(fixture, &before);
+    loyalty_run_to(rows, loyalty_grant(rows, fixture->member_id, 1), POINTS_OK);
+}
+
 #define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -315,6 +349,8 @@ int main(void)
         TEST_CASE(unreadable_page_fails_the_command_and_leaves_nothing_open),
         TEST_CASE(locked_store_is_busy_and_nothing_happens),
         TEST_CASE(file_that_is_gone_takes_no_command),
+        TEST_CASE(group_that_a_full_disk_has_ended_keeps_nothing),
+        TEST_CASE(full_disk_at_the_commit_of_a_group_means_nothing_happened),
     };
     faulty_disk_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
