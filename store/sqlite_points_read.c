@@ -31,9 +31,7 @@ static const char *const read_text[] = {
                    "WHERE tenant_id = ? AND order_id = ? ORDER BY id",
     [READ_LAST_ENTRY] = "SELECT last_entry_id FROM member WHERE id = ? AND tenant_id = ?",
     [READ_ENTRY] = "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry WHERE id = ?",
-    [READ_IDLE] = "SELECT id, tenant_id, code, first_name, last_name, email, phone, card_number, "
-                  "icon_url, intro_text, tier, created_at_us, is_active, points, points_held, "
-                  "version, last_entry_id, active_at_us FROM member "
+    [READ_IDLE] = "SELECT " MEMBER_COLUMNS " FROM member "
                   "WHERE points > points_held AND tenant_id = ? AND active_at_us < ? "
                   "ORDER BY active_at_us LIMIT ?",
 };
@@ -215,32 +213,6 @@ int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t mem
 
 /* --- idle members --- */
 
-static int read_idle(sqlite3_stmt *statement, struct member *member)
-{
-    struct columns columns = {.statement = statement};
-    struct points_account *account = &member->account;
-    member->id = column_int(&columns);
-    member->tenant_id = column_int(&columns);
-    column_text(&columns, member->code, sizeof(member->code));
-    column_text(&columns, member->first_name, sizeof(member->first_name));
-    column_text(&columns, member->last_name, sizeof(member->last_name));
-    column_text(&columns, member->email, sizeof(member->email));
-    column_text(&columns, member->phone, sizeof(member->phone));
-    column_text(&columns, member->card_number, sizeof(member->card_number));
-    column_text(&columns, member->icon_url, sizeof(member->icon_url));
-    column_text(&columns, member->intro_text, sizeof(member->intro_text));
-    column_text(&columns, member->tier, sizeof(member->tier));
-    member->created_at_us = column_int(&columns);
-    account->member_id = member->id;
-    account->is_active = column_bool(&columns);
-    account->points = column_int(&columns);
-    account->points_held = column_int(&columns);
-    account->version = column_int(&columns);
-    account->last_entry_id = column_int(&columns);
-    account->active_at_us = column_int(&columns);
-    return row_end(&columns, "member", member->id);
-}
-
 int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context)
 {
@@ -256,7 +228,7 @@ int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inac
     err = sqlite_step(sqlite, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct member member;
-        err = read_idle(binder.statement, &member);
+        err = row_read_member(binder.statement, &member);
         if (err != 0)
             break;
         each(context, &member);

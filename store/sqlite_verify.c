@@ -240,6 +240,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
         return err;
     err = verify_count_rows(&verify);
     if (err == 0)
+        err = verify_points_count_rows(&verify);
+    if (err == 0)
         err = verify_pages(&verify);
     if (err == 0)
         err = verify_schema(&verify);
@@ -251,6 +253,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
         err = verify_operations(&verify);
     if (err == 0)
         err = verify_days(&verify);
+    if (err == 0)
+        err = verify_points(&verify);
     sqlite_rollback(verify.sqlite);
     if (err == 0 && progress != NULL)
         progress(context, verify.rows_total, verify.rows_total);

@@ -40,5 +40,8 @@ MUST_CHECK int verify_schema(struct verify *verify);
 MUST_CHECK int verify_cards(struct verify *verify);
 MUST_CHECK int verify_operations(struct verify *verify);
 MUST_CHECK int verify_days(struct verify *verify);
+MUST_CHECK int verify_points(struct verify *verify);
+/* Adds to rows_total what verify_points will read. */
+MUST_CHECK int verify_points_count_rows(struct verify *verify);
 
 #endif

@@ -577,6 +577,48 @@ static void everything_is_there_after_reopening(void **state)
     assert_account(fixture, 80, 0);
 }
 
+/* --- inside a group --- */
+
+static void commands_of_a_group_are_there_when_it_is_committed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    assert_int_equal(store_begin_group(rows->store), 0);
+    int64_t member_id = loyalty_member(rows, "M-2");
+    loyalty_run_to(rows, loyalty_grant(rows, member_id, 30), POINTS_OK);
+    loyalty_run_to(rows, loyalty_grant(rows, member_id, -31), POINTS_NOT_ENOUGH);
+    loyalty_run_to(rows, loyalty_earn(rows, member_id, 12, 5), POINTS_OK);
+    loyalty_run_to(rows, loyalty_earn(rows, member_id, 12, 5), POINTS_ALREADY_DONE);
+    if (suite_backend->is_shared) {
+        struct store_config config = {.location = fixture->location, .seal = rows->seal};
+        struct store *reader;
+        assert_int_equal(store_open(&config, STORE_READER, &reader), 0);
+        assert_int_equal(
+            store_each_points_entry(reader, rows->tenant.id, member_id, 9, on_entry, &list),
+            ERR_NOT_FOUND); /* not yet */
+        store_close(reader);
+    }
+    assert_int_equal(store_commit_group(rows->store), 0);
+    assert_int_equal(list_entries(rows, member_id, 9), 2);
+    assert_int_equal(loyalty_account(rows, member_id).points, 35);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void commands_of_a_group_are_gone_when_it_is_taken_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    loyalty_run_to(rows, loyalty_grant(rows, fixture->member_id, 10), POINTS_OK);
+    assert_int_equal(store_begin_group(rows->store), 0);
+    loyalty_run_to(rows, loyalty_grant(rows, fixture->member_id, 30), POINTS_OK);
+    assert_account(fixture, 40, 0);
+    store_rollback_group(rows->store);
+    assert_account(fixture, 10, 0);
+    loyalty_run_to(rows, loyalty_grant(rows, fixture->member_id, 5), POINTS_OK);
+    assert_account(fixture, 15, 0);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 #define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static const struct CMUnitTest conformance[] = {
@@ -600,6 +642,8 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(entries_are_newest_first_and_bounded),
     TEST_CASE(idle_members_are_those_with_points_to_lose_longest_idle_first),
     TEST_CASE(everything_is_there_after_reopening),
+    TEST_CASE(commands_of_a_group_are_there_when_it_is_committed),
+    TEST_CASE(commands_of_a_group_are_gone_when_it_is_taken_back),
 };
 
 int conformance_points_run(const struct conformance_backend *backend)

@@ -3,24 +3,20 @@
  */
 #include "tests/store/loyalty.h"
 
-#include "store/sqlite.h"
-
 #include <stdio.h>
 #include <string.h>
 
 int64_t loyalty_member(struct rows *rows, const char *code)
 {
-    char sql[512];
-    sqlite3 *connection = sqlite_of(rows->store)->connection;
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO member (tenant_id, code, first_name, last_name, email, phone,"
-             " card_number, icon_url, intro_text, tier, is_active, points, points_held, version,"
-             " last_entry_id, active_at_us, created_at_us) VALUES (%lld, '%s', 'Ada', 'Tide',"
-             " 'ada@example.com', '0400', 'C-1', 'https://example.com/i', 'Hi', 'Gold', 1, 0, 0, 0,"
-             " 0, %lld, %lld)",
-             (long long)rows->tenant.id, code, (long long)rows->now_us, (long long)rows->now_us);
-    assert_int_equal(sqlite3_exec(connection, sql, NULL, NULL, NULL), SQLITE_OK);
-    return sqlite3_last_insert_rowid(connection);
+    struct member member = {.tenant_id = rows->tenant.id,
+                            .first_name = "Ada",
+                            .last_name = "Tide",
+                            .email = "ada@example.com",
+                            .created_at_us = rows->now_us,
+                            .account = {.is_active = true, .active_at_us = rows->now_us}};
+    snprintf(member.code, sizeof(member.code), "%s", code);
+    assert_int_equal(store_add_member(rows->store, &member), 0);
+    return member.id;
 }
 
 struct reward loyalty_reward(int64_t tenant_id)

@@ -2,7 +2,7 @@
  * Verify: a store filled the committer's way has no finding, and each of a set of hand-made
  * corruptions of a copy is named by the finding that is meant for it.
  */
-#include "tests/store/files.h"
+#include "tests/store/tamper.h"
 
 #include "base/error.h"
 #include "ledger/account.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CARD_A "6000000000000001"
+#define CARD_A TAMPER_CARD
 #define CARD_B "6000000000000002"
 #define CARD_C "6000000000000003"
 
@@ -114,11 +114,6 @@ static int teardown_group(void **state)
 
 /* --- corruptions: raw SQL on a copy, as somebody with the file would --- */
 
-struct corruption {
-    const char *finding;
-    const char *sql;
-};
-
 static const struct corruption corruptions[] = {
     {"balance_differs", "UPDATE card SET balance_minor = balance_minor + 1 WHERE id = 1"},
     {"balance_negative", "UPDATE card SET balance_minor = -5 WHERE id = 2"},
@@ -198,88 +193,10 @@ static const struct corruption corruptions[] = {
     {"database_damaged", "UPDATE card SET used_count = -1 WHERE id = 1"},
 };
 
-/* The triggers of law 1 are dropped for the deed and put back, so that nothing else shows. */
-static void tamper(const char *location, const char *sql)
-{
-    sqlite3 *connection;
-    sqlite3_stmt *statement;
-    char triggers[16][1024];
-    int count = 0;
-    assert_int_equal(sqlite3_open(location, &connection), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(connection,
-                                        "SELECT sql, name FROM sqlite_schema "
-                                        "WHERE type = 'trigger'",
-                                        -1, &statement, NULL),
-                     SQLITE_OK);
-    char drops[1024] = "PRAGMA ignore_check_constraints = ON;";
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-        size_t used = strlen(drops);
-        assert_true(count < 16);
-        snprintf(triggers[count++], sizeof(triggers[0]), "%s", sqlite3_column_text(statement, 0));
-        snprintf(drops + used, sizeof(drops) - used, "DROP TRIGGER %s;",
-                 sqlite3_column_text(statement, 1));
-    }
-    sqlite3_finalize(statement);
-    assert_int_equal(sqlite3_exec(connection, drops, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(connection, sql, NULL, NULL, NULL), SQLITE_OK);
-    assert_true(sqlite3_total_changes(connection) > 0 || strstr(sql, "UPDATE") == NULL);
-    while (count > 0)
-        assert_int_equal(sqlite3_exec(connection, triggers[--count], NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(connection), SQLITE_OK);
-}
-
-struct findings {
-    const char *wanted;
-    bool is_found;
-    int64_t count;
-    char names[1024];
-    int64_t progress_calls;
-    int64_t done;
-    int64_t total;
-};
-
-static void on_finding(void *context, const char *name, const char *detail)
-{
-    struct findings *findings = context;
-    size_t used = strlen(findings->names);
-    findings->count++;
-    findings->is_found |= findings->wanted != NULL && strcmp(name, findings->wanted) == 0;
-    snprintf(findings->names + used, sizeof(findings->names) - used, " %s", name);
-    assert_true(strlen(detail) > 0 && strlen(detail) < 300);
-    assert_null(strstr(detail, CARD_A));
-}
-
-static void on_progress(void *context, int64_t done, int64_t total)
-{
-    struct findings *findings = context;
-    findings->progress_calls++;
-    findings->done = done;
-    findings->total = total;
-}
-
-static int verify_at(const struct rows *rows, const char *location, struct findings *findings)
-{
-    struct store_config config = {.location = location, .seal = rows->seal};
-    struct store *reader;
-    int64_t count;
-    int err = store_open(&config, STORE_READER, &reader);
-    if (err != 0)
-        return err;
-    err = store_verify(reader, on_finding, on_progress, findings, &count);
-    assert_int_equal(count, findings->count);
-    store_close(reader);
-    return err;
-}
-
 static void verify_corrupted(const struct fixture *fixture, const char *sql,
                              struct findings *findings)
 {
-    char copy[LOCATION_MAX];
-    files_create(copy);
-    files_copy(fixture->location, copy);
-    tamper(copy, sql);
-    assert_int_equal(verify_at(&fixture->rows, copy, findings), 0);
-    files_remove(copy);
+    tamper_verify_corrupted(&fixture->rows, fixture->location, sql, findings);
 }
 
 /* --- tests --- */
@@ -288,7 +205,7 @@ static void clean_store_has_no_findings(void **state)
 {
     struct fixture *fixture = *state;
     struct findings findings = {0};
-    assert_int_equal(verify_at(&fixture->rows, fixture->location, &findings), 0);
+    assert_int_equal(tamper_verify(&fixture->rows, fixture->location, &findings), 0);
     assert_string_equal(findings.names, "");
     assert_int_equal(rows_verify(fixture->rows.store), 0); /* the writer's connection too */
     assert_true(findings.progress_calls > 0);
@@ -323,7 +240,7 @@ static void dropped_guard_is_named(void **state)
     files_create(copy);
     files_copy(fixture->location, copy);
     files_execute(copy, "DROP TRIGGER transfer_is_never_deleted");
-    assert_int_equal(verify_at(&fixture->rows, copy, &findings), 0);
+    assert_int_equal(tamper_verify(&fixture->rows, copy, &findings), 0);
     assert_string_equal(findings.names, " schema_differs");
     files_remove(copy);
 }
@@ -361,40 +278,17 @@ static void damaged_pages_are_noticed(void **state)
     assert_int_equal(fseek(file, end_of_page - 700, SEEK_SET), 0);
     assert_int_equal(fwrite(zeroes, 1, sizeof(zeroes), file), sizeof(zeroes));
     assert_int_equal(fclose(file), 0);
-    int err = verify_at(&fixture->rows, copy, &findings);
+    int err = tamper_verify(&fixture->rows, copy, &findings);
     assert_true(err == ERR_STORE_CORRUPT || findings.count > 0);
     files_remove(copy);
-}
-
-/* Every name that verify can say has a corruption above that makes it say so. */
-static void check_names_in(const char *file_name)
-{
-    char path[512];
-    char line[512];
-    snprintf(path, sizeof(path), "%s/../store/%s", TESTS_DIR, file_name);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        char *call = strstr(line, "verify_report(");
-        char *name = call == NULL ? NULL : strchr(call, '"');
-        if (name == NULL)
-            continue;
-        *strchr(name + 1, '"') = '\0';
-        bool is_known = false;
-        for (size_t i = 0; i < COUNT_OF(corruptions); i++)
-            is_known |= strcmp(corruptions[i].finding, name + 1) == 0;
-        if (!is_known)
-            fail_msg("no corruption is meant for %s", name + 1);
-    }
-    fclose(file);
 }
 
 static void every_finding_has_its_corruption(void **state)
 {
     (void)state;
-    check_names_in("sqlite_verify.c");
-    check_names_in("sqlite_verify_card.c");
-    check_names_in("sqlite_verify_operation.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify_card.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify_operation.c");
 }
 
 static void accounts_in_this_file_are_those_of_the_ledger(void **state)
