@@ -428,6 +428,18 @@ void exchange_submit_read(struct exchange *exchange, struct job *job, exchange_d
     exchange_refuse_busy(exchange, err);
 }
 
+void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+{
+    CHECK(job->begin != NULL && job->task == NULL);
+    struct errand *errand = errand_of(job);
+    errand_depart(errand, exchange, on_done);
+    int err = outbound_submit(exchange->handlers->outbound, job);
+    if (err == 0)
+        return;
+    errand_turn_back(errand);
+    exchange_refuse_busy(exchange, err);
+}
+
 /* --- answering */
 
 /* The reason phrases of the statuses we send. */

@@ -16,6 +16,7 @@
 #include "handlers/profile.h"
 #include "runtime/committer.h"
 #include "runtime/directory.h"
+#include "runtime/outbound.h"
 #include "runtime/reader.h"
 #include "store/budget.h"
 #include "store/hot.h"
@@ -30,6 +31,7 @@ struct handlers {
     struct directory *directory;
     struct committer *committer;
     struct reader *reader;
+    struct outbound *outbound;
     struct hot *hot;
     struct budget *budget;
     struct profiles *profiles;
@@ -139,6 +141,8 @@ void exchange_submit_write(struct exchange *exchange, struct job *job,
                            exchange_done_fn on_done); /* a task, on the committer's thread */
 void exchange_submit_read(struct exchange *exchange, struct job *job,
                           exchange_done_fn on_done); /* a task, on a reader's thread */
+/* job->begin, on the outbound thread; it ends when something there calls job_end. */
+void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done);
 /* As exchange_submit_command, but the answer to a full queue is the caller's: on error the job has
  * been freed. */
 MUST_CHECK int exchange_offer_command(struct exchange *exchange, struct job *job,

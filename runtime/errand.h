@@ -11,7 +11,7 @@
 
 struct errand;
 /* On the outbound thread. job->error as from any worker: 0, ERR_* of the task, ERR_CANCELLED,
- * ERR_QUEUE_FULL, ERR_SHUTTING_DOWN. The errand, extra bytes included, is wiped and freed after it. */
+ * ERR_QUEUE_FULL, ERR_SHUTTING_DOWN. The errand, extra bytes and all, is wiped and freed then. */
 typedef void (*errand_done_fn)(struct errand *errand);
 
 struct errand {

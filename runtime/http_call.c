@@ -14,8 +14,8 @@
 
 /* Connections kept open for reuse: two hosts, and some for a rush hour. */
 #define CONNECTIONS_KEPT 32
-/* A server may close an idle connection in the moment in which a request takes it. A reading is then
- * sent again; a change is left in doubt. Servers wait 5 s (Apache, Node) or longer. */
+/* A server may close an idle connection just when a request takes it. A reading is then sent again;
+ * a change is left in doubt. Servers wait 5 s (Apache, Node) or longer. */
 #define READ_REUSE_S 60
 #define CHANGE_REUSE_S 4
 #define REPLY_ROOM_FIRST 4096
@@ -26,7 +26,7 @@ struct http_calls {
     int32_t count; /* started and not taken out */
 };
 
-/* --- what libcurl calls ------------------------------------------------------------------------ */
+/* --- what libcurl calls ----------------------------------------------------------------------- */
 
 /*
  * Just before the request goes out over a connection that stands. libcurl 7.88 repeats a request of
@@ -93,7 +93,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     return length;
 }
 
-/* --- the request ------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 static bool add_header(struct http_call *call, const char *line)
 {
@@ -219,7 +219,7 @@ int http_call_start(struct http_calls *calls, struct http_call *call, int64_t no
     return 0;
 }
 
-/* --- the reply --------------------------------------------------------------------------------- */
+/* --- the reply -------------------------------------------------------------------------------- */
 
 static struct text header_of(const struct http_call *call, const char *name)
 {
@@ -346,7 +346,7 @@ void http_call_destroy(struct http_call *call)
     free(call);
 }
 
-/* --- all of them ------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 void http_calls_wait(struct http_calls *calls, int64_t timeout_us)
 {

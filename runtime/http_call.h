@@ -2,7 +2,8 @@
  * HTTP calls by libcurl, many at once, on one thread: the outbound thread's alone. The only file
  * that knows libcurl.
  *
- *     http_call_create -> http_call_start -> http_calls_ended | http_call_abort -> http_call_destroy
+ *     http_call_create -> http_call_start -> http_calls_ended -> http_call_destroy
+ *                                          | http_call_abort
  */
 #ifndef COUNTERPART_RUNTIME_HTTP_CALL_H
 #define COUNTERPART_RUNTIME_HTTP_CALL_H

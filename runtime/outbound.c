@@ -61,7 +61,7 @@ struct outbound {
 /* What the thread's functions CHECK: they take no locks. */
 static _Thread_local const struct outbound *here;
 
-/* --- lists ------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static void list_append(struct call_list *list, struct http_call *call)
 {
@@ -89,7 +89,7 @@ static void list_remove(struct call_list *list, struct http_call *call)
     list->count--;
 }
 
-/* --- the mailbox, from any thread -------------------------------------------------------------- */
+/* --- the mailbox, from any thread ------------------------------------------------------------- */
 
 /* Locked, so that libcurl is never woken when it is gone. */
 static void outbound_wake(struct outbound *outbound)
@@ -180,7 +180,7 @@ static void run_mailbox(struct outbound *outbound)
     }
 }
 
-/* --- timers ------------------------------------------------------------------------------------ */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 void outbound_cancel_timer(struct outbound *outbound, struct outbound_timer *timer)
 {
@@ -220,7 +220,7 @@ static void run_timers(struct outbound *outbound)
     }
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 void outbound_send(struct outbound *outbound, const struct outbound_request *request,
                    outbound_done_fn on_done, void *context)
@@ -290,7 +290,7 @@ static void cut_under_way(struct outbound *outbound)
     }
 }
 
-/* --- the thread -------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static int64_t sooner(int64_t a_us, int64_t b_us)
 {
@@ -398,7 +398,7 @@ void outbound_expect(struct outbound *outbound, struct outbound_message *message
     outbound->expected++;
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void init_locks(struct outbound *outbound)
 {

@@ -32,8 +32,8 @@ MUST_CHECK int outbound_create(struct outbound **outbound);
  *
  * drain: from now on later jobs and requests get ERR_SHUTTING_DOWN, requests that wait their turn
  * too, and after OUTBOUND_GRACE_US those under way; the watches are called. Returns when nothing is
- * under way (requests, jobs, errands), after another second at latest: what replies brought has been
- * written by then, unless the store hangs, and that only committer_stop can end.
+ * under way (requests, jobs, errands), after another second at latest: what replies brought has
+ * been written by then, unless the store hangs, and that only committer_stop can end.
  * stop: drains if that was not done; waits for jobs and errands that are left; joins the thread.
  * Messages that come later are forgotten, timers that are left never run.
  */
@@ -41,7 +41,7 @@ void outbound_drain(struct outbound *outbound);   /* accepts NULL */
 void outbound_stop(struct outbound *outbound);    /* accepts NULL */
 void outbound_destroy(struct outbound *outbound); /* accepts NULL; stops it if that was not done */
 
-/* --- from any thread -------------------------------------------------------------------------- */
+/* --- from any thread ------------------------------------------------------------------------- */
 
 /* job->begin is called on the outbound thread when the job could be taken (job_take). Takes
  * ownership on success. errors: ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays the caller's. */
@@ -68,7 +68,7 @@ struct outbound_watch {
 void outbound_watch_end(struct outbound *outbound, struct outbound_watch *watch, outbound_fn fn,
                         void *context);
 
-/* --- on the outbound thread ------------------------------------------------------------------- */
+/* --- on the outbound thread ------------------------------------------------------------------ */
 
 /* fn(context) once, not before due. The timer's memory is the caller's until it has run or was
  * cancelled. Setting one that is set moves it. */
@@ -98,8 +98,8 @@ struct outbound_request {
 
 struct outbound_reply {
     /* 0: a whole HTTP reply came, whatever its status. ERR_TIMED_OUT, ERR_UNREACHABLE (no
-     * connection was made), ERR_CONNECTION_LOST (it ended before the reply was whole), ERR_TOO_LARGE,
-     * ERR_SHUTTING_DOWN, ERR_NO_MEMORY. */
+     * connection was made), ERR_CONNECTION_LOST (it ended before the reply was whole),
+     * ERR_TOO_LARGE, ERR_SHUTTING_DOWN, ERR_NO_MEMORY. */
     int error;
     bool was_sent;        /* the other side may have acted on it: false only when that is certain */
     int status;           /* 0: none came. It and the headers may have come before an error */

@@ -22,8 +22,9 @@
 
 #define LOOPS_MAX 64
 #define READERS_MAX 4 /* look-ups that miss the hot tier take some 20 us each */
-/* Descriptors that are no connections: listeners, stores, pipes; and 64 lingering ones per loop. */
-#define DESCRIPTORS_RESERVED(loops) (128 + LINGER_RESERVE * (loops))
+/* Descriptors that are no connections of callers: listeners, stores, pipes; what the outbound
+ * thread has open; and 64 lingering ones per loop. */
+#define DESCRIPTORS_RESERVED(loops) (160 + OUTBOUND_IN_FLIGHT_MAX + LINGER_RESERVE * (loops))
 #define LINGER_RESERVE 80
 #define HTTP2_STREAMS_MAX 32 /* a till needs one; 2.2.5 predates the rapid-reset fixes */
 /* Nothing under way on any loop for this long: the requests that were on their way have come. */
@@ -124,6 +125,8 @@ static int start_workers(struct service *service)
     int err = reader_create(service->readers, service->reader_count, &service->handlers.reader);
     if (err == 0)
         err = committer_create(&config, &service->handlers.committer);
+    if (err == 0)
+        err = outbound_create(&service->handlers.outbound);
     return err == 0 ? 0 : complain("threads", err);
 }
 
@@ -335,15 +338,22 @@ static void drain(struct service *service, const sigset_t *signals)
     }
 }
 
-/* Workers first: they finish what is queued and give it back to loops that still answer. */
+/*
+ * Workers first: they finish what is queued and give it back to loops that still answer. The
+ * outbound thread before and after the store's workers: first it writes what its last replies have
+ * brought; what it still waits for then, a hanging store lets go of only when it is stopped.
+ */
 static void stop_threads(struct service *service)
 {
+    outbound_drain(service->handlers.outbound);
     committer_stop(service->handlers.committer);
     reader_stop(service->handlers.reader);
+    outbound_stop(service->handlers.outbound);
     for (int i = 0; i < service->loop_count; i++)
         loop_ask(service->loops[i], LOOP_STOPPED);
     for (int i = 0; i < service->loop_count; i++)
         loop_destroy(service->loops[i]);
+    outbound_destroy(service->handlers.outbound);
     committer_destroy(service->handlers.committer);
     reader_destroy(service->handlers.reader);
 }

@@ -46,6 +46,13 @@ int reader_submit(struct reader *reader, struct job *job)
     return keep(job);
 }
 
+int outbound_submit(struct outbound *outbound, struct job *job)
+{
+    (void)outbound;
+    assert_non_null(job->begin);
+    return keep(job);
+}
+
 void committer_read_counters(struct committer *committer, struct committer_counters *counters)
 {
     (void)committer;
@@ -216,6 +223,18 @@ static void handle_command(struct exchange *exchange)
     exchange_submit_command(exchange, job, on_done);
 }
 
+static void begin_nothing(struct job *job)
+{
+    (void)job;
+}
+
+static void handle_outbound(struct exchange *exchange)
+{
+    struct job *job = exchange_job(exchange, 0);
+    job->begin = begin_nothing;
+    exchange_submit_outbound(exchange, job, on_done);
+}
+
 static void handle_at_once(struct exchange *exchange)
 {
     exchange_reply_json(exchange, 200, TEXT("{\"at\":\"once\"}"));
@@ -276,6 +295,29 @@ static void the_answer_comes_after_the_job(void **state)
     assert_int_equal(f.done_calls, 1);
     assert_int_equal(f.done_error, 0);
     assert_int_equal(f.done_operation, 42);
+    assert_int_equal(f.loop.jobs_away, 0);
+}
+
+static void a_job_of_the_outbound_thread_comes_home_like_any_other(void **state)
+{
+    (void)state;
+    f.handle = handle_outbound;
+    send_text(POST);
+    assert_int_equal(kept_count, 1);
+    assert_string_equal(answer(), "");
+    work(0);
+    assert_non_null(strstr(answer(), "{\"done\":true}"));
+    assert_int_equal(f.loop.jobs_away, 0);
+}
+
+static void a_full_outbound_mailbox_is_told_at_once(void **state)
+{
+    (void)state;
+    f.handle = handle_outbound;
+    submit_error = ERR_QUEUE_FULL;
+    send_text(POST);
+    assert_non_null(strstr(answer(), "HTTP/1.1 503 "));
+    assert_int_equal(f.done_calls, 0);
     assert_int_equal(f.loop.jobs_away, 0);
 }
 
@@ -756,6 +798,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_answer_comes_after_the_job),
+        TEST(a_job_of_the_outbound_thread_comes_home_like_any_other),
+        TEST(a_full_outbound_mailbox_is_told_at_once),
         TEST(an_answer_carries_its_headers),
         TEST(a_head_request_gets_the_length_and_no_body),
         TEST(a_second_answer_is_swallowed),
