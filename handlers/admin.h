@@ -17,6 +17,15 @@ void admin_card_issue(struct exchange *exchange);
 void admin_card_show(struct exchange *exchange);
 void admin_card_disable(struct exchange *exchange);
 void admin_card_enable(struct exchange *exchange);
+void admin_app_set(struct exchange *exchange);
+void admin_app_show(struct exchange *exchange);
+void admin_oauth_start(struct exchange *exchange);
+void admin_oauth_exchange(struct exchange *exchange);
+void admin_oauth_status(struct exchange *exchange);
+void admin_oauth_refresh(struct exchange *exchange);
+void admin_oauth_revoke(struct exchange *exchange);
+void admin_oauth_basic(struct exchange *exchange);
+void admin_key_rotate(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 

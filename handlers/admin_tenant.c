@@ -67,9 +67,11 @@ static void write_settings(struct jwrite *writer, const struct tenant *tenant)
     jwrite_object_end(writer);
 }
 
-static void write_warning(struct jwrite *writer, const struct tenant *tenant)
+static void write_warning(struct jwrite *writer, const struct exchange *exchange,
+                          const struct tenant *tenant)
 {
-    if (tenant->signature_token[0] != '\0' || tenant->oseries_signature_mode == SIGNATURE_OFF)
+    if (tenant->signature_token[0] != '\0' || directory_has_app_token(exchange->snapshot) ||
+        tenant->oseries_signature_mode == SIGNATURE_OFF)
         return;
     write_text_member(writer, "warning",
                       tenant->oseries_signature_mode == SIGNATURE_ENFORCE
@@ -137,7 +139,7 @@ static void on_tenant_done(struct exchange *exchange, const struct job *job, boo
     write_tenant_members(&writer, exchange, tenant);
     if (with_settings)
         write_settings(&writer, tenant);
-    write_warning(&writer, tenant);
+    write_warning(&writer, exchange, tenant);
     jwrite_object_end(&writer);
     reply(exchange, &buffer);
 }
@@ -314,7 +316,7 @@ void admin_tenant_list(struct exchange *exchange)
         jwrite_object_begin(&writer);
         write_tenant_members(&writer, exchange, tenant);
         write_settings(&writer, tenant);
-        write_warning(&writer, tenant);
+        write_warning(&writer, exchange, tenant);
         jwrite_object_end(&writer);
     }
     jwrite_array_end(&writer);

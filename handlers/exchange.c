@@ -450,6 +450,7 @@ static const char *status_reason(int status)
         const char *reason;
     } reasons[] = {
         {200, "OK"},
+        {302, "Found"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -458,7 +459,9 @@ static const char *status_reason(int status)
         {409, "Conflict"},
         {413, "Payload Too Large"},
         {500, "Internal Server Error"},
+        {502, "Bad Gateway"},
         {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
     };
     for (size_t i = 0; i < COUNT_OF(reasons); i++)
         if (reasons[i].status == status)

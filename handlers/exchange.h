@@ -26,12 +26,17 @@
 #define BODY_MAX (64 * 1024)  /* larger is 413 */
 #define REPLY_MAX (16 * 1024) /* one register reply; reports page themselves */
 
+struct oauth;
+struct token_keys;
+
 /* Everything a handler may use; one per process, shared by all loops, wired up by service/. */
 struct handlers {
     struct directory *directory;
     struct committer *committer;
     struct reader *reader;
     struct outbound *outbound;
+    struct oauth *oauth;
+    struct token_keys *token_keys; /* of our own tokens: oauth state, redeem_url */
     struct hot *hot;
     struct budget *budget;
     struct profiles *profiles;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "handlers/route.h"
 #include "handlers/signature.h"
+#include "oauth/oauth.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -12,8 +13,10 @@
 #include "base/banned.h"
 
 #define PING_FRESH_US CLOCK_US_PER_S /* probes within a second share one look at the store */
-/* 17 routes with 17 lines of 120 bytes, some 100 outcomes, and room to grow. */
-#define METRICS_TEXT_MAX (128 * 1024)
+/* All routes with 17 lines of 120 bytes, some 100 outcomes, and room to grow. */
+#define METRICS_TEXT_MAX (256 * 1024)
+/* Two lines per grant. */
+#define METRICS_GRANT_MAX 160
 
 void operations_healthz(struct exchange *exchange)
 {
@@ -33,6 +36,12 @@ static void write_part(struct jwrite *writer, struct text key, const char *name,
     jwrite_object_end(writer);
 }
 
+/* Told, and no reason to send registers elsewhere: what they ask us does not need Lightspeed. */
+static bool grants_are_alarming(const struct handlers *handlers)
+{
+    return handlers->oauth != NULL && oauth_is_alarming(handlers->oauth);
+}
+
 static void reply_readiness(struct exchange *exchange, bool store_is_ok)
 {
     struct handlers *handlers = exchange->handlers;
@@ -48,6 +57,7 @@ static void reply_readiness(struct exchange *exchange, bool store_is_ok)
     jwrite_bool(&writer, is_ready);
     write_part(&writer, TEXT("store"), handlers->store_name, store_is_ok);
     write_part(&writer, TEXT("hot"), hot_name(handlers->hot), true);
+    write_part(&writer, TEXT("oauth"), "refresh tokens", !grants_are_alarming(handlers));
     jwrite_key(&writer, TEXT("draining"));
     jwrite_bool(&writer, is_draining);
     jwrite_object_end(&writer);
@@ -236,6 +246,57 @@ static void append_budget(struct text_buffer *buffer, const struct budget *budge
                            (unsigned long long)budget_trips(budget, (enum budget_layer)layer));
 }
 
+struct grant_lines {
+    struct text_buffer *buffer;
+    int64_t now_us;
+    size_t left; /* a grant more than there was room for is in the next scrape */
+};
+
+static void count_grant(void *context, const struct oauth_status *status)
+{
+    (void)status;
+    ++*(size_t *)context;
+}
+
+static void append_expiry(void *context, const struct oauth_status *status)
+{
+    struct grant_lines *lines = context;
+    if (status->expires_at_us == 0 || lines->left == 0)
+        return;
+    lines->left--;
+    text_append_format(lines->buffer, "counterpart_oauth_seconds_to_expiry{tenant=\"%lld\"} %lld\n",
+                       (long long)status->tenant_id,
+                       (long long)((status->expires_at_us - lines->now_us) / CLOCK_US_PER_S));
+}
+
+static void append_alarm(void *context, const struct oauth_status *status)
+{
+    struct grant_lines *lines = context;
+    if (lines->left == 0)
+        return;
+    lines->left--;
+    text_append_format(lines->buffer, "counterpart_oauth_alarm{tenant=\"%lld\"} %d\n",
+                       (long long)status->tenant_id, status->is_alarming);
+}
+
+static void append_oauth(struct text_buffer *buffer, struct oauth *oauth, size_t grants)
+{
+    struct oauth_counters counters;
+    oauth_read_counters(oauth, &counters);
+    append_counter(buffer, "counterpart_oauth_refreshes_total", "Pairs of tokens obtained anew.",
+                   counters.refreshes);
+    append_counter(buffer, "counterpart_oauth_failures_total", "Refreshes that failed.",
+                   counters.failures);
+    struct grant_lines lines = {.buffer = buffer, .now_us = clock_steady_us(), .left = grants};
+    metrics_append_head(buffer, "counterpart_oauth_seconds_to_expiry", "gauge",
+                        "Until the tenant's access token ends.");
+    oauth_each_status(oauth, append_expiry, &lines);
+    lines.left = grants;
+    metrics_append_head(buffer, "counterpart_oauth_alarm", "gauge",
+                        "1: somebody should act before this tenant's registers go dark.");
+    oauth_each_status(oauth, append_alarm, &lines);
+}
+
 /* Pages from /proc/self/statm; 0 where there is none. */
 static uint64_t resident_bytes(void)
 {
@@ -256,13 +317,19 @@ void operations_metrics(struct exchange *exchange)
     names.routes = route_count() + 1; /* the last: unknown paths */
     struct handlers *handlers = exchange->handlers;
     struct text_buffer buffer;
-    text_buffer_init(&buffer, exchange_allocate(exchange, METRICS_TEXT_MAX), METRICS_TEXT_MAX);
+    size_t grants = 0;
+    if (handlers->oauth != NULL)
+        oauth_each_status(handlers->oauth, count_grant, &grants);
+    size_t capacity = METRICS_TEXT_MAX + grants * METRICS_GRANT_MAX;
+    text_buffer_init(&buffer, exchange_allocate(exchange, capacity), capacity);
     metrics_append(handlers->metrics, &names, &buffer);
     append_committer(&buffer, handlers->committer);
     append_gauge(&buffer, "counterpart_read_queue_depth", "Jobs waiting for a reader.",
                  (uint64_t)reader_queue_depth(handlers->reader));
     append_hot(&buffer, handlers->hot);
     append_budget(&buffer, handlers->budget);
+    if (handlers->oauth != NULL)
+        append_oauth(&buffer, handlers->oauth, grants);
     append_counter(&buffer, "counterpart_log_dropped_total", "Log lines that did not fit.",
                    log_dropped());
     append_gauge(&buffer, "process_resident_memory_bytes", "Resident memory.", resident_bytes());

@@ -5,6 +5,7 @@
 #include "handlers/admin.h"
 #include "handlers/framing.h"
 #include "handlers/json_errors.h"
+#include "handlers/oauth.h"
 #include "handlers/operations.h"
 #include "handlers/oseries.h"
 #include "handlers/signature.h"
@@ -22,6 +23,8 @@ static const struct route routes[] = {
      oseries_top_up},
     {"POST", "/oseries/{key}/refund", "oseries.refund", SURFACE_OSERIES, AUTH_TENANT_SIGNED,
      oseries_refund},
+    {"GET", "/oauth/start", "oauth.start", SURFACE_OAUTH, AUTH_NONE, oauth_start},
+    {"GET", "/oauth/callback", "oauth.callback", SURFACE_OAUTH, AUTH_NONE, oauth_callback},
     {"GET", "/healthz", "healthz", SURFACE_OPERATIONS, AUTH_NONE, operations_healthz},
     {"GET", "/readyz", "readyz", SURFACE_OPERATIONS, AUTH_NONE, operations_readyz},
     {"GET", "/metrics", "metrics", SURFACE_OPERATIONS, AUTH_NONE, operations_metrics},
@@ -37,6 +40,21 @@ static const struct route routes[] = {
      admin_card_disable},
     {"POST", "/admin/card/enable", "admin.card_enable", SURFACE_ADMIN, AUTH_LOCAL,
      admin_card_enable},
+    {"POST", "/admin/app/set", "admin.app_set", SURFACE_ADMIN, AUTH_LOCAL, admin_app_set},
+    {"GET", "/admin/app/show", "admin.app_show", SURFACE_ADMIN, AUTH_LOCAL, admin_app_show},
+    {"POST", "/admin/oauth/start", "admin.oauth_start", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_oauth_start},
+    {"POST", "/admin/oauth/exchange", "admin.oauth_exchange", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_oauth_exchange},
+    {"GET", "/admin/oauth/status", "admin.oauth_status", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_oauth_status},
+    {"POST", "/admin/oauth/refresh", "admin.oauth_refresh", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_oauth_refresh},
+    {"POST", "/admin/oauth/revoke", "admin.oauth_revoke", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_oauth_revoke},
+    {"POST", "/admin/oauth/basic", "admin.oauth_basic", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_oauth_basic},
+    {"POST", "/admin/key/rotate", "admin.key_rotate", SURFACE_ADMIN, AUTH_LOCAL, admin_key_rotate},
     {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
 };
 
@@ -50,6 +68,8 @@ const char *surface_name(enum surface surface)
     switch (surface) {
     case SURFACE_OSERIES:
         return "oseries";
+    case SURFACE_OAUTH:
+        return "oauth";
     case SURFACE_OPERATIONS:
         return "operations";
     case SURFACE_ADMIN:

@@ -8,6 +8,7 @@
 
 enum surface {
     SURFACE_OSERIES,
+    SURFACE_OAUTH,      /* answers browsers: pages, or JSON where Accept asks for it */
     SURFACE_OPERATIONS, /* /healthz, /readyz, /metrics */
     SURFACE_ADMIN,      /* only on the admin socket */
     SURFACE_NONE,       /* unknown paths */

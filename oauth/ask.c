@@ -11,7 +11,7 @@
 
 /* The longest refresh: two fields of 128 bytes, a token of 512, a redirect URI, all of it encoded,
  * and the names. */
-#define FORM_MAX (3 * (2 * APP_CLIENT_MAX + GRANT_TOKEN_MAX + OAUTH_URL_MAX) + 256)
+#define FORM_MAX (3 * (2 * APP_CLIENT_MAX + GRANT_TOKEN_MAX + OAUTH_REDIRECT_MAX) + 256)
 #define HEADER_MAX (AUTHORIZATION_MAX + 32)
 #define COMPANY_PATH "/companies/me.json"
 
@@ -26,7 +26,7 @@ static void append_field(struct text_buffer *form, const char *name, struct text
 static void append_form(const struct oauth *oauth, const char *refresh_token, const char *code,
                         struct text_buffer *form)
 {
-    char bytes[OAUTH_URL_MAX];
+    char bytes[OAUTH_REDIRECT_MAX];
     struct text_buffer redirect;
     text_buffer_init(&redirect, bytes, sizeof(bytes));
     oauth_append_redirect_uri(oauth, &redirect);

@@ -8,6 +8,7 @@
 
 #include "oauth/life.h"
 #include "oauth/oauth.h"
+#include "runtime/errand.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -160,7 +160,7 @@ static int append_state(struct oauth *oauth, int64_t tenant_id, int64_t now_us,
 int oauth_append_authorize_url(struct oauth *oauth, int64_t tenant_id, int64_t now_us,
                                struct text_buffer *url)
 {
-    char client_id[APP_CLIENT_MAX + 1], bytes[OAUTH_URL_MAX];
+    char client_id[APP_CLIENT_MAX + 1], bytes[OAUTH_REDIRECT_MAX];
     struct text_buffer redirect;
     pthread_mutex_lock(&oauth->mutex);
     bool has_app = oauth->has_app;

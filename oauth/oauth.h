@@ -14,10 +14,15 @@
 #include "oauth/jwt.h"
 #include "oauth/token_reply.h"
 #include "runtime/directory.h"
-#include "runtime/errand.h"
+#include "runtime/committer.h"
+#include "runtime/outbound.h"
+#include "runtime/reader.h"
 #include "store/grant.h"
 
 #define OAUTH_URL_MAX 512
+#define OAUTH_REDIRECT_MAX (OAUTH_URL_MAX + 16) /* public_url/oauth/callback */
+/* URL, client id and redirect URI encoded, a state, and the names. */
+#define OAUTH_AUTHORIZE_MAX 4096
 #define OAUTH_CODE_MAX 512
 #define OAUTH_SENTENCE_MAX 200
 #define OAUTH_HTTP_TIMEOUT_US (INT64_C(10) * 1000000)
@@ -34,6 +39,7 @@ struct oauth_config {
     struct directory *directory;
     const struct token_keys *keys;
     struct id_source random;
+    /* At most OAUTH_URL_MAX each, without a slash at the end. */
     const char *authorize_url; /* COUNTERPART_OSERIES_AUTHORIZE_URL */
     const char *token_url;     /* COUNTERPART_OSERIES_TOKEN_URL */
     const char *api_url;       /* COUNTERPART_OSERIES_API_URL */
@@ -54,7 +60,7 @@ void oauth_destroy(struct oauth *oauth);
 
 /* --- any thread -------------------------------------------------------------------------------- */
 
-/* Where to send the merchant's browser. errors: ERR_NO_APP; ERR_NO_MEMORY. */
+/* Where to send the merchant's browser; at most OAUTH_AUTHORIZE_MAX. errors: ERR_NO_APP; ERR_NO_MEMORY. */
 MUST_CHECK int oauth_append_authorize_url(struct oauth *oauth, int64_t tenant_id, int64_t now_us,
                                           struct text_buffer *url);
 

@@ -124,6 +124,7 @@ static void write_pending(struct grant_entry *entry)
         return;
     }
     ((struct grant_task *)errand_data(errand))->grant = entry->pending;
+    errand->job.joins = true;
     errand_write(errand, oauth->config.committer, grant_task_put, on_written, entry);
 }
 
@@ -380,5 +381,6 @@ void refresh_begin(struct grant_entry *entry)
         return;
     }
     fill_lease(entry, &((struct grant_task *)errand_data(errand))->lease);
+    errand->job.joins = true;
     errand_write(errand, oauth->config.committer, grant_task_lease, on_leased, entry);
 }

@@ -2,6 +2,7 @@
 #include "runtime/directory.h"
 
 #include "base/error.h"
+#include "store/grant.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,6 +25,8 @@ struct directory_snapshot {
     struct directory_site *sites; /* sorted by tenant id, then site id */
     size_t site_count;
     size_t site_room;
+    struct app app; /* while loading; wiped after */
+    bool has_app_token;
     int error; /* while loading */
 };
 
@@ -79,10 +82,15 @@ static void load_tenant(void *context, const struct tenant *tenant)
     }
     snapshot->tenants = tenants;
     struct directory_tenant *added = &tenants[snapshot->tenant_count++];
+    /* Registers sign with the token of the application they were given (protocol o-series 4): a
+     * tenant that has one of its own is a tenant of another application. */
+    bool has_own = tenant->signature_token[0] != '\0';
+    const struct app *app = &snapshot->app;
     *added = (struct directory_tenant){
         .tenant = *tenant,
-        .signature = prepare_token(tenant->signature_token),
-        .signature_previous = prepare_token(tenant->signature_token_previous),
+        .signature = prepare_token(has_own ? tenant->signature_token : app->signature_token),
+        .signature_previous = prepare_token(has_own ? tenant->signature_token_previous
+                                                    : app->signature_token_previous),
     };
     int err = clock_zone_create(tenant->zone, &added->zone);
     if (err != 0)
@@ -162,9 +170,19 @@ static struct directory_snapshot *snapshot_create(void)
     return snapshot;
 }
 
+static int load_app(struct directory_snapshot *snapshot, struct store *store)
+{
+    int err = store_read_app(store, APP_OSERIES, &snapshot->app);
+    snapshot->has_app_token = err == 0 && snapshot->app.signature_token[0] != '\0';
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 static int snapshot_load(struct directory_snapshot *snapshot, struct store *store)
 {
-    int err = store_each_tenant(store, load_tenant, snapshot);
+    int err = load_app(snapshot, store);
+    if (err == 0)
+        err = store_each_tenant(store, load_tenant, snapshot);
+    seal_wipe(&snapshot->app, sizeof(snapshot->app));
     if (err == 0)
         err = store_each_site(store, load_site, snapshot);
     if (err == 0)
@@ -292,6 +310,11 @@ const struct directory_site *directory_find_site(const struct directory_snapshot
             return each;
     }
     return NULL;
+}
+
+bool directory_has_app_token(const struct directory_snapshot *snapshot)
+{
+    return snapshot->has_app_token;
 }
 
 size_t directory_tenant_count(const struct directory_snapshot *snapshot)

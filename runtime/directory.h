@@ -13,7 +13,7 @@
 struct directory_tenant {
     struct tenant tenant;
     struct clock_zone *zone;
-    struct seal_hmac *signature;          /* NULL: no token set */
+    struct seal_hmac *signature;          /* its own token or the application's; NULL: none set */
     struct seal_hmac *signature_previous; /* NULL: none */
 };
 struct directory_site {
@@ -26,7 +26,7 @@ struct directory;
 
 MUST_CHECK int directory_create(struct directory **directory); /* empty */
 void directory_destroy(struct directory *directory);
-/* Reads all tenants and sites and swaps them in. On error the old snapshot stays. */
+/* Reads the application's signature tokens, all tenants and sites and swaps them in. On error the old snapshot stays. */
 MUST_CHECK int directory_load(struct directory *directory, struct store *store);
 
 /* A reference to the current snapshot; release it when the request is done. Cheap: one lock, one
@@ -41,6 +41,8 @@ const struct directory_tenant *directory_find_id(const struct directory_snapshot
 /* NULL: not mapped. */
 const struct directory_site *directory_find_site(const struct directory_snapshot *snapshot,
                                                  int64_t tenant_id, int64_t oseries_site);
+/* The application has a signature token, which serves tenants that have none of their own. */
+bool directory_has_app_token(const struct directory_snapshot *snapshot);
 size_t directory_tenant_count(const struct directory_snapshot *snapshot);
 const struct directory_tenant *directory_tenant_at(const struct directory_snapshot *snapshot,
                                                    size_t index);

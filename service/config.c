@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ledger/ledger.h"
+#include "oauth/oauth.h"
 
 #include <sched.h>
 #include <stddef.h>
@@ -48,6 +49,12 @@ static const struct variable {
      "open connections, without the admin socket's; one more is answered 503"},
     {"REQUEST_TIMEOUT_S", NUMBER_AT(request_timeout_s, 1, 3600), "15",
      "idle connection, headers and body together may take this long"},
+    {"OSERIES_AUTHORIZE_URL", TEXT_AT(oseries_authorize_url), "https://my.kounta.com/authorize",
+     "Lightspeed O-Series: where merchants consent"},
+    {"OSERIES_TOKEN_URL", TEXT_AT(oseries_token_url), "https://api.kounta.com/v1/token",
+     "Lightspeed O-Series: where tokens come from"},
+    {"OSERIES_API_URL", TEXT_AT(oseries_api_url), "https://api.kounta.com/v1",
+     "Lightspeed O-Series: the REST API"},
     {"TRUSTED_PROXIES", TEXT_AT(trusted_proxies), "",
      "comma-separated networks whose X-Forwarded-For is believed"},
     {"DRAIN_S", NUMBER_AT(drain_s, 0, 600), "10",
@@ -212,6 +219,37 @@ static int check_choices(struct config *config)
     return read_log_level(config);
 }
 
+static bool is_url(struct text url)
+{
+    bool is_http =
+        text_starts_with(url, TEXT("https://")) || text_starts_with(url, TEXT("http://"));
+    return is_http && url.length <= OAUTH_URL_MAX && text_is_printable(url) &&
+           memchr(url.base, ' ', url.length) == NULL;
+}
+
+/* What is joined with a path has no slash at its end. */
+static int check_url(const char *name, char *url)
+{
+    size_t length = strlen(url);
+    while (length > 0 && url[length - 1] == '/')
+        url[--length] = '\0';
+    if (is_url((struct text){url, length}))
+        return 0;
+    return complain(name, "must be a URL: https://, no spaces, at most 512 characters");
+}
+
+static int check_urls(struct config *config)
+{
+    int err = check_url("OSERIES_AUTHORIZE_URL", config->oseries_authorize_url);
+    if (err == 0)
+        err = check_url("OSERIES_TOKEN_URL", config->oseries_token_url);
+    if (err == 0)
+        err = check_url("OSERIES_API_URL", config->oseries_api_url);
+    if (err != 0 || config->public_url[0] == '\0')
+        return err;
+    return check_url("PUBLIC_URL", config->public_url);
+}
+
 static int read_proxies(struct config *config)
 {
     struct text bad;
@@ -250,6 +288,8 @@ int config_read(char *const *environment, struct config *config)
         err = read_variable(&variables[i], environment, config);
     if (err == 0)
         err = check_choices(config);
+    if (err == 0)
+        err = check_urls(config);
     if (err == 0)
         err = read_proxies(config);
     const char *connections_max = value_in(environment, "CONNECTIONS_MAX");

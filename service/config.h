@@ -24,6 +24,9 @@ struct config {
     char trusted_proxies[CONFIG_TEXT_MAX];
     char log_level_name[CONFIG_TEXT_MAX];
     char http2[CONFIG_TEXT_MAX];
+    char oseries_authorize_url[CONFIG_TEXT_MAX]; /* without a slash at the end, all three */
+    char oseries_token_url[CONFIG_TEXT_MAX];
+    char oseries_api_url[CONFIG_TEXT_MAX];
     int64_t threads;
     int64_t batch_max;
     int64_t connections_max;

@@ -2,7 +2,9 @@
 #include "service/serve.h"
 
 #include "base/log.h"
+#include "handlers/admin_request.h"
 #include "handlers/route.h"
+#include "oauth/oauth.h"
 #include "service/config.h"
 #include "service/data_folder.h"
 #include "service/listener.h"
@@ -114,6 +116,15 @@ static int load_store(struct service *service)
     return err == 0 ? 0 : complain(service->config.store_path, err);
 }
 
+static int start_keys(struct service *service)
+{
+    int64_t generation;
+    int err = store_token_generation(service->writer, &generation);
+    if (err == 0)
+        err = token_keys_create(service->seal, generation, &service->handlers.token_keys);
+    return err == 0 ? 0 : complain(service->config.store_path, err);
+}
+
 static int start_workers(struct service *service)
 {
     const struct committer_config config = {
@@ -139,6 +150,8 @@ static int start_store(struct service *service)
         err = make_tiers(service);
     if (err == 0)
         err = load_store(service);
+    if (err == 0)
+        err = start_keys(service);
     if (err == 0)
         err = start_workers(service);
     return err;
@@ -204,8 +217,6 @@ static void make_public_url(struct service *service)
     struct text_buffer buffer;
     text_buffer_init(&buffer, service->public_url, sizeof(service->public_url));
     if (url.length > 0) {
-        while (url.length > 0 && url.base[url.length - 1] == '/')
-            url.length--;
         text_append(&buffer, url);
         return;
     }
@@ -231,6 +242,33 @@ static void fill_handlers(struct service *service)
     handlers->random = id_source_system();
     handlers->public_url = service->public_url;
     handlers->store_name = "sqlite";
+}
+
+static int reload_directory(void *context, struct store *store)
+{
+    return admin_reload_directory(context, store);
+}
+
+/* The readers' threads are there, but nobody has a job for them yet. */
+static int start_oauth(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    const struct oauth_config config = {
+        .outbound = handlers->outbound,
+        .committer = handlers->committer,
+        .reader = handlers->reader,
+        .directory = handlers->directory,
+        .keys = handlers->token_keys,
+        .random = handlers->random,
+        .authorize_url = service->config.oseries_authorize_url,
+        .token_url = service->config.oseries_token_url,
+        .api_url = service->config.oseries_api_url,
+        .public_url = service->public_url,
+        .reload = reload_directory,
+        .reload_context = handlers,
+    };
+    int err = oauth_create(&config, service->readers[0], &handlers->oauth);
+    return err == 0 ? 0 : complain("oauth", err);
 }
 
 static void configure_http(struct service *service, struct loop_config *loops)
@@ -354,6 +392,7 @@ static void stop_threads(struct service *service)
     for (int i = 0; i < service->loop_count; i++)
         loop_destroy(service->loops[i]);
     outbound_destroy(service->handlers.outbound);
+    oauth_destroy(service->handlers.oauth);
     committer_destroy(service->handlers.committer);
     reader_destroy(service->handlers.reader);
 }
@@ -381,6 +420,7 @@ static void service_finish(struct service *service)
     hot_destroy(handlers->hot);
     profiles_destroy(handlers->profiles);
     close_stores(service);
+    token_keys_destroy(handlers->token_keys);
     seal_destroy(service->seal);
     data_folder_unlock(service->lock_fd);
 }
@@ -394,7 +434,8 @@ static int service_start(struct service *service)
     if (err != 0)
         return err;
     fill_handlers(service);
-    return start_loops(service);
+    err = start_oauth(service);
+    return err != 0 ? err : start_loops(service);
 }
 
 static void log_listening(const struct service *service)
