@@ -37,6 +37,17 @@ static const struct route routes[] = {
      admin_card_disable},
     {"POST", "/admin/card/enable", "admin.card_enable", SURFACE_ADMIN, AUTH_LOCAL,
      admin_card_enable},
+    {"POST", "/admin/reward/add", "admin.reward_add", SURFACE_ADMIN, AUTH_LOCAL, admin_reward_add},
+    {"GET", "/admin/reward/list", "admin.reward_list", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_reward_list},
+    {"POST", "/admin/reward/disable", "admin.reward_disable", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_reward_disable},
+    {"POST", "/admin/reward/enable", "admin.reward_enable", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_reward_enable},
+    {"POST", "/admin/points/grant", "admin.points_grant", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_points_grant},
+    {"POST", "/admin/points/show", "admin.points_show", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_points_show},
     {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
 };
 
