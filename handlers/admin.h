@@ -26,6 +26,12 @@ void admin_oauth_refresh(struct exchange *exchange);
 void admin_oauth_revoke(struct exchange *exchange);
 void admin_oauth_basic(struct exchange *exchange);
 void admin_key_rotate(struct exchange *exchange);
+void admin_reward_add(struct exchange *exchange);
+void admin_reward_list(struct exchange *exchange);
+void admin_reward_disable(struct exchange *exchange);
+void admin_reward_enable(struct exchange *exchange);
+void admin_points_grant(struct exchange *exchange);
+void admin_points_show(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 

@@ -31,7 +31,7 @@ void admin_refuse_error(struct exchange *exchange, int err)
     else if (err == ERR_NOT_LOADED)
         admin_refuse(exchange, 503, code,
                      "It is stored, but the service could not take it over: its log says why");
-    else if (err == ERR_UNCONFIRMED)
+    else if (err == ERR_UNCONFIRMED || err == ERR_COMMIT_UNKNOWN)
         admin_refuse(exchange, 503, code,
                      "The store did not answer in time; look before you try again");
     else if (error_is_retryable(err))

@@ -55,6 +55,17 @@ static const struct route routes[] = {
     {"POST", "/admin/oauth/basic", "admin.oauth_basic", SURFACE_ADMIN, AUTH_LOCAL,
      admin_oauth_basic},
     {"POST", "/admin/key/rotate", "admin.key_rotate", SURFACE_ADMIN, AUTH_LOCAL, admin_key_rotate},
+    {"POST", "/admin/reward/add", "admin.reward_add", SURFACE_ADMIN, AUTH_LOCAL, admin_reward_add},
+    {"GET", "/admin/reward/list", "admin.reward_list", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_reward_list},
+    {"POST", "/admin/reward/disable", "admin.reward_disable", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_reward_disable},
+    {"POST", "/admin/reward/enable", "admin.reward_enable", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_reward_enable},
+    {"POST", "/admin/points/grant", "admin.points_grant", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_points_grant},
+    {"POST", "/admin/points/show", "admin.points_show", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_points_show},
     {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
 };
 
