@@ -17,6 +17,14 @@ void admin_card_issue(struct exchange *exchange);
 void admin_card_show(struct exchange *exchange);
 void admin_card_disable(struct exchange *exchange);
 void admin_card_enable(struct exchange *exchange);
+void admin_member_add(struct exchange *exchange);
+void admin_member_list(struct exchange *exchange);
+void admin_member_show(struct exchange *exchange);
+void admin_member_set(struct exchange *exchange);
+void admin_member_disable(struct exchange *exchange);
+void admin_member_enable(struct exchange *exchange);
+void admin_member_search(struct exchange *exchange);
+void admin_member_import(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 
