@@ -32,6 +32,14 @@ void admin_reward_disable(struct exchange *exchange);
 void admin_reward_enable(struct exchange *exchange);
 void admin_points_grant(struct exchange *exchange);
 void admin_points_show(struct exchange *exchange);
+void admin_member_add(struct exchange *exchange);
+void admin_member_list(struct exchange *exchange);
+void admin_member_show(struct exchange *exchange);
+void admin_member_set(struct exchange *exchange);
+void admin_member_disable(struct exchange *exchange);
+void admin_member_enable(struct exchange *exchange);
+void admin_member_search(struct exchange *exchange);
+void admin_member_import(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 

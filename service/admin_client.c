@@ -16,12 +16,6 @@
 #define REQUEST_MAX (64 * 1024)
 #define TIMEOUT_S 30L
 
-struct reply {
-    char *bytes;
-    size_t length;
-    long status;
-};
-
 /* --- the request */
 
 static void append_name(struct text_buffer *buffer, const char *name)
@@ -83,9 +77,15 @@ static int read_standard_input(char *bytes, size_t capacity, size_t *length)
 
 /* --- the exchange */
 
+struct admin_session {
+    CURL *curl;
+    int folder_fd;
+    const char *socket_path; /* for people */
+};
+
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
 {
-    struct reply *reply = context;
+    struct admin_reply *reply = context;
     char *grown = realloc(reply->bytes, reply->length + size * count + 1);
     if (grown == NULL)
         return 0;
@@ -96,25 +96,26 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
     return size * count;
 }
 
-static int perform(CURL *curl, const char *socket_path, struct reply *reply)
+static int perform(struct admin_session *session, struct admin_reply *reply)
 {
-    CURLcode code = curl_easy_perform(curl);
+    curl_easy_setopt(session->curl, CURLOPT_WRITEDATA, reply);
+    CURLcode code = curl_easy_perform(session->curl);
     if (code == CURLE_OK) {
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);
+        curl_easy_getinfo(session->curl, CURLINFO_RESPONSE_CODE, &reply->status);
         return 0;
     }
     if (code == CURLE_COULDNT_CONNECT)
         fprintf(stderr,
                 "counterpart: the service is not running: nobody answers on %s. Start it with "
                 "'counterpart serve', or set COUNTERPART_DATA to its data folder\n",
-                socket_path);
+                session->socket_path);
     else
-        fprintf(stderr, "counterpart: %s: %s\n", socket_path, curl_easy_strerror(code));
+        fprintf(stderr, "counterpart: %s: %s\n", session->socket_path, curl_easy_strerror(code));
     return ERR_IO;
 }
 
-static int ask(CURL *curl, const struct invocation *invocation, const char *socket_path,
-               struct reply *reply)
+static int ask(struct admin_session *session, const struct invocation *invocation,
+               struct admin_reply *reply)
 {
     static char body[REQUEST_MAX + 1], url[4096];
     const struct subcommand *subcommand = invocation->subcommand;
@@ -122,7 +123,7 @@ static int ask(CURL *curl, const struct invocation *invocation, const char *sock
     text_buffer_init(&buffer, url, sizeof(url));
     text_append_format(&buffer, "http://counterpart%s", subcommand->path);
     if (subcommand->kind != COMMAND_POST)
-        append_query(&buffer, invocation, curl);
+        append_query(&buffer, invocation, session->curl);
     size_t length = 0;
     if (subcommand->kind == COMMAND_SIGN) {
         int err = read_standard_input(body, sizeof(body), &length);
@@ -133,20 +134,32 @@ static int ask(CURL *curl, const struct invocation *invocation, const char *sock
         append_json(&buffer, invocation);
         length = buffer.length;
     }
-    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(session->curl, CURLOPT_URL, url);
     if (subcommand->kind != COMMAND_GET) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)length);
+        curl_easy_setopt(session->curl, CURLOPT_POSTFIELDS, body);
+        curl_easy_setopt(session->curl, CURLOPT_POSTFIELDSIZE, (long)length);
     }
-    return perform(curl, socket_path, reply);
+    return perform(session, reply);
 }
 
-static int ask_over_socket(const struct invocation *invocation, const char *socket_path,
-                           struct reply *reply)
+int admin_session_post(struct admin_session *session, const char *path, struct text body,
+                       struct admin_reply *reply)
+{
+    char url[256];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, url, sizeof(url));
+    text_append_format(&buffer, "http://counterpart%s", path);
+    CHECK(!buffer.is_cut);
+    curl_easy_setopt(session->curl, CURLOPT_URL, url);
+    curl_easy_setopt(session->curl, CURLOPT_POSTFIELDS, body.base);
+    curl_easy_setopt(session->curl, CURLOPT_POSTFIELDSIZE, (long)body.length);
+    return perform(session, reply);
+}
+
+static int session_create(const char *socket_path, struct admin_session *session)
 {
     char path[64];
-    int folder_fd;
-    int err = listener_short_path(socket_path, &folder_fd, path, sizeof(path));
+    int err = listener_short_path(socket_path, &session->folder_fd, path, sizeof(path));
     if (err != 0) {
         fprintf(stderr,
                 "counterpart: there is no data folder at %s; set COUNTERPART_DATA to the "
@@ -154,20 +167,43 @@ static int ask_over_socket(const struct invocation *invocation, const char *sock
                 socket_path);
         return err;
     }
-    CURL *curl = curl_easy_init();
-    if (curl == NULL) {
-        close(folder_fd);
+    session->curl = curl_easy_init();
+    if (session->curl == NULL) {
+        close(session->folder_fd);
         return ERR_NO_MEMORY;
     }
-    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, path);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
-    err = ask(curl, invocation, socket_path, reply);
-    curl_easy_cleanup(curl);
-    close(folder_fd);
-    return err;
+    session->socket_path = socket_path;
+    curl_easy_setopt(session->curl, CURLOPT_UNIX_SOCKET_PATH, path);
+    curl_easy_setopt(session->curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(session->curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+    curl_easy_setopt(session->curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    return 0;
+}
+
+int admin_session_open(const char *socket_path, struct admin_session **session)
+{
+    struct admin_session *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int err = session_create(socket_path, made);
+    if (err != 0) {
+        curl_global_cleanup();
+        free(made);
+        return err;
+    }
+    *session = made;
+    return 0;
+}
+
+void admin_session_close(struct admin_session *session)
+{
+    if (session == NULL)
+        return;
+    curl_easy_cleanup(session->curl);
+    close(session->folder_fd);
+    curl_global_cleanup();
+    free(session);
 }
 
 /* --- the answer */
@@ -179,7 +215,7 @@ static void print_member(FILE *file, const struct jread *document, const char *n
         fprintf(file, "%.*s", (int)text.length, text.base);
 }
 
-static void print_for_people(const struct reply *reply, const struct jread *document)
+static void print_for_people(const struct admin_reply *reply, const struct jread *document)
 {
     if (reply->status == 200) {
         render_value(stdout, document);
@@ -193,7 +229,7 @@ static void print_for_people(const struct reply *reply, const struct jread *docu
 }
 
 /* A bare signature can stand in a shell's $(...). */
-static void print_reply(const struct invocation *invocation, const struct reply *reply)
+static void print_reply(const struct invocation *invocation, const struct admin_reply *reply)
 {
     struct jread *document = NULL;
     bool is_bare = invocation->subcommand->kind == COMMAND_SIGN && reply->status == 200;
@@ -213,12 +249,15 @@ static void print_reply(const struct invocation *invocation, const struct reply 
 
 int admin_client_run(const struct invocation *invocation, const char *socket_path)
 {
-    struct reply reply = {NULL, 0, 0};
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    int err = ask_over_socket(invocation, socket_path, &reply);
+    struct admin_reply reply = {NULL, 0, 0};
+    struct admin_session *session;
+    int err = admin_session_open(socket_path, &session);
+    if (err != 0)
+        return EXIT_FAILURE;
+    err = ask(session, invocation, &reply);
     if (err == 0 && reply.bytes != NULL)
         print_reply(invocation, &reply);
     free(reply.bytes);
-    curl_global_cleanup();
+    admin_session_close(session);
     return err == 0 && reply.status == 200 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -6,6 +6,20 @@
 
 #include "service/command.h"
 
+/* One connection for many requests. What is wrong with it was written to stderr. */
+struct admin_session;
+MUST_CHECK int admin_session_open(const char *socket_path, struct admin_session **session);
+void admin_session_close(struct admin_session *session); /* accepts NULL */
+
+struct admin_reply {
+    char *bytes; /* NUL-terminated; NULL: none. Begins as all zeroes; the caller frees it */
+    size_t length;
+    long status;
+};
+/* body is JSON. errors: ERR_IO: no whole answer came. */
+MUST_CHECK int admin_session_post(struct admin_session *session, const char *path, struct text body,
+                                  struct admin_reply *reply);
+
 /* Asks the service, prints its answer, returns the exit code. */
 int admin_client_run(const struct invocation *invocation, const char *socket_path);
 

@@ -203,6 +203,85 @@ static const struct subcommand subcommands[] = {
      .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
                {"member", FLAG_TEXT, true, "CODE", "which member"},
                {"limit", FLAG_TEXT, false, "N", "entries, at most 200 [50]"}}},
+    {.noun = "member",
+     .verb = "add",
+     .kind = COMMAND_POST,
+     .path = "/admin/member/add",
+     .help = "add a loyalty member",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"first-name", FLAG_TEXT, true, "NAME", "at most 80 characters"},
+               {"last-name", FLAG_TEXT, true, "NAME", "at most 80 characters"},
+               {"email", FLAG_TEXT, true, "ADDRESS", "such as ann@example.com"},
+               {"phone", FLAG_TEXT, false, "NUMBER", "3 to 32 digits and signs"},
+               {"points", FLAG_TEXT, false, "N", "opening balance [0]"},
+               {"code", FLAG_TEXT, false, "CODE", "member id that registers see [M-<id>]"},
+               {"card-number", FLAG_TEXT, false, "NUMBER", "of a membership card"},
+               {"tier", FLAG_TEXT, false, "TIER", "shown at the register, such as Gold"},
+               {"icon-url", FLAG_TEXT, false, "URL", "a picture of 300 x 300"},
+               {"intro-text", FLAG_TEXT, false, "TEXT", "shown above the rewards"}}},
+    {.noun = "member",
+     .verb = "list",
+     .kind = COMMAND_POST,
+     .path = "/admin/member/list",
+     .help = "list members in the order they came",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"after", FLAG_TEXT, false, "ID", "only those after that id [0]"},
+               {"limit", FLAG_TEXT, false, "N", "members, at most 200 [50]"}}},
+    {.noun = "member",
+     .verb = "show",
+     .kind = COMMAND_POST,
+     .path = "/admin/member/show",
+     .help = "show a member with the newest entries of the points",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"member", FLAG_TEXT, true, "CODE", "which member"}}},
+    {.noun = "member",
+     .verb = "set",
+     .kind = COMMAND_POST,
+     .path = "/admin/member/set",
+     .help = "change what is known of a member; an empty value forgets it",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"member", FLAG_TEXT, true, "CODE", "which member"},
+               {"first-name", FLAG_TEXT, false, "NAME", "at most 80 characters"},
+               {"last-name", FLAG_TEXT, false, "NAME", "at most 80 characters"},
+               {"email", FLAG_TEXT, false, "ADDRESS", "such as ann@example.com"},
+               {"phone", FLAG_TEXT, false, "NUMBER", "3 to 32 digits and signs"},
+               {"card-number", FLAG_TEXT, false, "NUMBER", "of a membership card"},
+               {"tier", FLAG_TEXT, false, "TIER", "shown at the register, such as Gold"},
+               {"icon-url", FLAG_TEXT, false, "URL", "a picture of 300 x 300"},
+               {"intro-text", FLAG_TEXT, false, "TEXT", "shown above the rewards"}}},
+    {.noun = "member",
+     .verb = "disable",
+     .kind = COMMAND_POST,
+     .path = "/admin/member/disable",
+     .help = "refuse a member from now on: neither found nor redeemed for",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"member", FLAG_TEXT, true, "CODE", "which member"}}},
+    {.noun = "member",
+     .verb = "enable",
+     .kind = COMMAND_POST,
+     .path = "/admin/member/enable",
+     .help = "find a disabled member again",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"member", FLAG_TEXT, true, "CODE", "which member"}}},
+    {.noun = "member",
+     .verb = "search",
+     .kind = COMMAND_POST,
+     .path = "/admin/member/search",
+     .help = "find members as a register would",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"keyword", FLAG_TEXT, true, "TEXT", "front of a name, address, phone or number"},
+               {"limit", FLAG_TEXT, false, "N", "members, at most 20 [20]"}}},
+    {.noun = "member",
+     .verb = "import",
+     .kind = COMMAND_MEMBER_IMPORT,
+     .path = "/admin/member/import",
+     .help = "import members from a CSV file with a header line; - reads standard input",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"skip-bad", FLAG_SWITCH, false, NULL,
+                "report rows that cannot be members, and go on"},
+               {"update", FLAG_SWITCH, false,
+                NULL, "change members that are there already, by what is not empty"}},
+     .operand = "FILE"},
     {.noun = "sign",
      .kind = COMMAND_SIGN,
      .path = "/admin/sign",
@@ -336,7 +415,12 @@ static int take_value(struct invocation *invocation, struct flag_value value, co
 static int parse_flag(struct invocation *invocation, char *const **next)
 {
     const char *word = *(*next)++;
-    if (strncmp(word, "--", 2) != 0)
+    bool is_flag = strncmp(word, "--", 2) == 0;
+    if (!is_flag && invocation->subcommand->operand != NULL && invocation->operand == NULL) {
+        invocation->operand = word;
+        return 0;
+    }
+    if (!is_flag)
         return complain(invocation->subcommand, "'%s' is no flag", word);
     const char *equals = strchr(word, '=');
     struct text name = text_of(word + 2);
@@ -362,7 +446,11 @@ static int check_wanted(const struct invocation *invocation)
     const char *setting = subcommand->wanted_setting;
     if (missing == NULL && setting != NULL && command_value(invocation, setting) == NULL)
         missing = setting;
-    return missing == NULL ? 0 : complain(subcommand, "--%s is missing", missing);
+    if (missing != NULL)
+        return complain(subcommand, "--%s is missing", missing);
+    if (subcommand->operand != NULL && invocation->operand == NULL)
+        return complain(subcommand, "%s is missing", subcommand->operand);
+    return 0;
 }
 
 const char *command_value(const struct invocation *invocation, const char *name)
@@ -444,9 +532,10 @@ static bool takes_secret(const struct subcommand *subcommand)
 
 static void print_subcommand(FILE *file, const struct subcommand *subcommand)
 {
-    fprintf(file, "  counterpart %s%s%s\n      %s\n", subcommand->noun,
+    fprintf(file, "  counterpart %s%s%s%s%s\n      %s\n", subcommand->noun,
             subcommand->verb == NULL ? "" : " ", subcommand->verb == NULL ? "" : subcommand->verb,
-            subcommand->help);
+            subcommand->operand == NULL ? "" : " ",
+            subcommand->operand == NULL ? "" : subcommand->operand, subcommand->help);
     for (const struct flag *flag = subcommand->flags; flag->name != NULL; flag++)
         print_flag(file, flag->name, flag->value, flag->help, flag->is_wanted);
     if (subcommand->takes_settings)

@@ -16,9 +16,10 @@ enum command_kind {
     COMMAND_SERVE,
     COMMAND_VERIFY,
     COMMAND_HELP,
-    COMMAND_GET,  /* flags become the query */
-    COMMAND_POST, /* flags become a JSON object */
-    COMMAND_SIGN, /* standard input becomes the body */
+    COMMAND_GET,           /* flags become the query */
+    COMMAND_POST,          /* flags become a JSON object */
+    COMMAND_SIGN,          /* standard input becomes the body */
+    COMMAND_MEMBER_IMPORT, /* a file becomes many requests */
 };
 
 enum flag_kind {
@@ -44,6 +45,7 @@ struct subcommand {
     struct flag flags[12];
     bool takes_settings;        /* the flags of handlers/admin_setting.c too */
     const char *wanted_setting; /* the one of them that must be given; NULL: none */
+    const char *operand; /* the one word without a flag, for help: "FILE"; NULL: takes none */
 };
 
 struct flag_value {
@@ -59,6 +61,7 @@ struct invocation {
     char secrets[COMMAND_SECRETS_MAX][COMMAND_SECRET_SIZE]; /* from standard input */
     int secret_count;
     bool wants_json;                   /* --json */
+    const char *operand;               /* given whenever the subcommand takes one */
     const char *help_noun, *help_verb; /* COMMAND_HELP: about what; NULL */
 };
 

@@ -3,6 +3,7 @@
 #include "service/admin_client.h"
 #include "service/command.h"
 #include "service/config.h"
+#include "service/member_import.h"
 #include "service/serve.h"
 #include "service/verify.h"
 
@@ -58,6 +59,10 @@ int main(int count, char **words)
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
         return admin_client_run(&invocation, config.admin_path);
+    case COMMAND_MEMBER_IMPORT:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return member_import_run(&invocation, config.admin_path);
     }
     return EXIT_USAGE;
 }

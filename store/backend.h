@@ -8,7 +8,6 @@
 #include "store/grant.h"
 #include "store/member.h"
 #include "store/store.h"
-#include "store/member.h"
 #include "store/verify.h"
 #include "store/work.h"
 
@@ -36,6 +35,7 @@ struct store_backend_members {
                         struct member *member);
     int (*each)(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
                 store_member_fn each, void *context);
+    int (*find_same)(struct store *store, const struct member *like, struct member *member);
     int (*search)(struct store *store, int64_t tenant_id, struct text keyword, int32_t limit,
                   store_member_fn each, void *context);
 };

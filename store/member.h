@@ -45,6 +45,11 @@ MUST_CHECK int store_read_member(struct store *store, int64_t tenant_id, int64_t
                                  struct member *member);
 MUST_CHECK int store_read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
                                          struct member *member);
+/* An active member who is like in all but spelling: names, and the e-mail address, or when like has
+ * none, the phone. So an import without codes knows whom it has brought before.
+ * errors  ERR_NOT_FOUND; also for like without address and phone. */
+MUST_CHECK int store_find_same_member(struct store *store, const struct member *like,
+                                      struct member *member);
 typedef void (*store_member_fn)(void *context, const struct member *member);
 /* In id order from after_id on. */
 MUST_CHECK int store_each_member(struct store *store, int64_t tenant_id, int64_t after_id,
@@ -53,12 +58,13 @@ MUST_CHECK int store_each_member(struct store *store, int64_t tenant_id, int64_t
 /*
  * Members by what a cashier typed: each word is a prefix of a word of the name, of the e-mail
  * address (whole or after a dot), phone (digits only), code or card number; all words must match.
- * When nothing does, words of at least SEARCH_TYPO_MIN characters may differ by one edit (insert,
- * delete, replace, swap neighbours). Case, accents and punctuation do not matter (base/fold.h).
- * Active members only; exact words first, then by id; at most limit.
+ * When nothing does, words of names and addresses of at least SEARCH_TYPO_MIN characters may differ
+ * by one edit (insert, delete, replace, swap neighbours); numbers and codes are never guessed. Case,
+ * accents and punctuation do not matter (base/fold.h). Active members only; exact words first, then
+ * by id; at most limit.
  *
- * Bounded work: at most SEARCH_SCAN_MAX rows are looked at for one query, so of two very short words
- * not everybody may be found.
+ * Bounded work: at most SEARCH_SCAN_MAX rows are looked at for one query, so of two very short
+ * words not everybody may be found.
  */
 #define SEARCH_TYPO_MIN 4
 #define SEARCH_WORDS_MAX 6

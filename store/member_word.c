@@ -172,16 +172,22 @@ static void look_add_phone(struct look *look, struct text typed)
 
 /* --- a member's --- */
 
-static void add_names(struct member_words *words, const struct member *member)
+static void make_name(struct word *name, const struct member *member)
 {
     char bytes[2 * MEMBER_NAME_MAX + 2];
     struct text_buffer buffer;
-    struct word name, turned;
     text_buffer_init(&buffer, bytes, sizeof(bytes));
     text_append(&buffer, text_of(member->first_name));
     text_append_char(&buffer, ' ');
     text_append(&buffer, text_of(member->last_name));
-    make_folded(&name, text_buffer_text(&buffer));
+    make_folded(name, text_buffer_text(&buffer));
+}
+
+static void add_names(struct member_words *words, const struct member *member)
+{
+    struct text_buffer buffer;
+    struct word name, turned;
+    make_name(&name, member);
     struct text all = text_in(&name);
     for (size_t from = 0, added = 0; from < all.length && added < WORD_NAMES_MAX; added++) {
         buffer_on(&buffer, &turned, WORD_CLASS_NAME);
@@ -230,6 +236,15 @@ void member_words_fill(struct member_words *words, const struct member *member)
     member_words_add(words, &word);
     make_phone(&word, text_of(member->phone));
     member_words_add(words, &word);
+}
+
+bool member_words_identify(const struct member *member, struct word *name, struct word *contact)
+{
+    make_name(name, member);
+    make_email(contact, text_of(member->email));
+    if (contact->length <= 1)
+        make_phone(contact, text_of(member->phone));
+    return name->length > 1 && contact->length > 1;
 }
 
 /* --- a keyword's --- */

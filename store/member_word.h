@@ -39,6 +39,11 @@ struct member_words {
 /* None for a member that is not active. */
 void member_words_fill(struct member_words *words, const struct member *member);
 
+/* What tells people apart that have no code: the whole name, and the address or else the phone.
+ * false: neither is known. */
+MUST_CHECK bool member_words_identify(const struct member *member, struct word *name,
+                                      struct word *contact);
+
 /* One thing to be found: any of these prefixes is it. */
 #define LOOK_PREFIXES_MAX 5
 struct look {

@@ -295,14 +295,8 @@ extern const struct store_backend_members sqlite_members;
     "active_at_us, is_active"
 /* errors  ERR_STORE_CORRUPT. */
 MUST_CHECK int row_read_member(sqlite3_stmt *statement, struct member *member);
-int sqlite_add_member(struct store *store, struct member *member);
-int sqlite_update_member(struct store *store, const struct member *member);
 int sqlite_read_member(struct store *store, int64_t tenant_id, int64_t member_id,
                        struct member *member);
-int sqlite_read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
-                               struct member *member);
-int sqlite_each_member(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
-                       store_member_fn each, void *context);
 /* What it asks SQLite, for the test of the plans: index from 0; NULL at the end. */
 const char *sqlite_member_text(int index);
 

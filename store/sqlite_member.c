@@ -13,10 +13,15 @@
  * on. Nobody numbers by hand in just this way. */
 #define CODE_ATTEMPTS_MAX 20
 
+/* Members with one address or phone that are looked at for the same name: a family has a few, a
+ * shop's own address for those without one perhaps hundreds. */
+#define SAME_CONTACT_MAX 1000
+
 enum member_statement {
     MEMBER_READ,
     MEMBER_READ_BY_CODE,
     MEMBER_READ_PAGE,
+    MEMBER_FIND_SAME,
     MEMBER_READ_LAST_ID,
     MEMBER_INSERT,
     MEMBER_UPDATE,
@@ -29,6 +34,10 @@ static const char *const member_text[] = {
         "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND code = ?",
     [MEMBER_READ_PAGE] = "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND id > ? "
                          "ORDER BY id LIMIT ?",
+    [MEMBER_FIND_SAME] =
+        "SELECT member_id FROM (SELECT member_id FROM member_word WHERE tenant_id = ?1 AND "
+        "word = ?2 ORDER BY member_id LIMIT ?4) AS reached WHERE EXISTS (SELECT 1 FROM "
+        "member_word WHERE tenant_id = ?1 AND word = ?3 AND member_id = reached.member_id) LIMIT 1",
     [MEMBER_READ_LAST_ID] = "SELECT coalesce(max(id), 0) FROM member",
     [MEMBER_INSERT] = "INSERT INTO member (" MEMBER_COLUMNS ") "
                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -112,7 +121,7 @@ int sqlite_read_member(struct store *store, int64_t tenant_id, int64_t member_id
     return read_one(sqlite, statement, member);
 }
 
-int sqlite_read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
+static int read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
                                struct member *member)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
@@ -133,7 +142,7 @@ int sqlite_read_member_by_code(struct store *store, int64_t tenant_id, struct te
     return read_one(sqlite, statement, member);
 }
 
-int sqlite_each_member(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
+static int each_member(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
                        store_member_fn each, void *context)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
@@ -157,6 +166,29 @@ int sqlite_each_member(struct store *store, int64_t tenant_id, int64_t after_id,
     }
     sqlite3_reset(statement);
     return err;
+}
+
+static int find_same(struct store *store, const struct member *like, struct member *member)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct word name, contact;
+    sqlite3_stmt *statement;
+    if (!member_words_identify(like, &name, &contact))
+        return ERR_NOT_FOUND;
+    int err = prepare(sqlite, MEMBER_FIND_SAME, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, like->tenant_id);
+    bind_text(&binder, contact.bytes);
+    bind_text(&binder, name.bytes);
+    bind_int(&binder, SAME_CONTACT_MAX);
+    err = sqlite_step_to_row(sqlite, statement);
+    if (err != 0)
+        return err;
+    int64_t id = column_int(&(struct columns){.statement = statement});
+    sqlite3_reset(statement);
+    return sqlite_read_member(store, like->tenant_id, id, member);
 }
 
 /* --- words --- */
@@ -273,7 +305,7 @@ static int insert_member(struct store_sqlite *sqlite, struct member *member)
     return err != 0 ? err : change_words(sqlite, NULL, member);
 }
 
-int sqlite_add_member(struct store *store, struct member *member)
+static int add_member(struct store *store, struct member *member)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     int err = sqlite_begin_change(sqlite);
@@ -307,7 +339,7 @@ static int update_row(struct store_sqlite *sqlite, const struct member *member)
     return sqlite_finish_update(sqlite, statement, "member", member->id);
 }
 
-int sqlite_update_member(struct store *store, const struct member *member)
+static int update_member(struct store *store, const struct member *member)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     struct member before, now = *member;
@@ -328,16 +360,17 @@ int sqlite_update_member(struct store *store, const struct member *member)
     return sqlite_commit_change(sqlite);
 }
 
+const struct store_backend_members sqlite_members = {
+    .add = add_member,
+    .update = update_member,
+    .read = sqlite_read_member,
+    .read_by_code = read_member_by_code,
+    .each = each_member,
+    .find_same = find_same,
+    .search = sqlite_search_members,
+};
+
 const char *sqlite_member_text(int index)
 {
     return index >= 0 && (size_t)index < COUNT_OF(member_text) ? member_text[index] : NULL;
 }
-
-const struct store_backend_members sqlite_members = {
-    .add = sqlite_add_member,
-    .update = sqlite_update_member,
-    .read = sqlite_read_member,
-    .read_by_code = sqlite_read_member_by_code,
-    .each = sqlite_each_member,
-    .search = sqlite_search_members,
-};

@@ -36,6 +36,12 @@ int store_each_member(struct store *store, int64_t tenant_id, int64_t after_id, 
     return store->backend->members->each(store, tenant_id, after_id, limit, each, context);
 }
 
+int store_find_same_member(struct store *store, const struct member *like, struct member *member)
+{
+    CHECK(like->tenant_id > 0);
+    return store->backend->members->find_same(store, like, member);
+}
+
 int store_search_members(struct store *store, int64_t tenant_id, struct text keyword, int32_t limit,
                          store_member_fn each, void *context)
 {

@@ -280,6 +280,27 @@ static void members_are_listed_in_pages(void **state)
     assert_int_equal(found.members[3].id, 5);
 }
 
+static void same_person_is_known_without_a_code(void **state)
+{
+    struct rows *rows = rows_of(state);
+    struct member david = add_david(rows), found;
+    struct member like = make(rows, "DAVID", "K\u00E9nt");
+    assert_int_equal(store_find_same_member(rows->store, &like, &found), ERR_NOT_FOUND);
+    memcpy(like.phone, "0400000123", sizeof("0400000123"));
+    assert_int_equal(store_find_same_member(rows->store, &like, &found), 0);
+    assert_same_member(&found, &david);
+    memcpy(like.email, "DAVID.KENT@example.com", sizeof("DAVID.KENT@example.com"));
+    assert_int_equal(store_find_same_member(rows->store, &like, &found), 0);
+    memcpy(like.email, "other@example.com", sizeof("other@example.com")); /* same phone */
+    assert_int_equal(store_find_same_member(rows->store, &like, &found), ERR_NOT_FOUND);
+    like = make(rows, "Dora", "Kent");
+    memcpy(like.email, david.email, sizeof(like.email));
+    assert_int_equal(store_find_same_member(rows->store, &like, &found), ERR_NOT_FOUND);
+    like.tenant_id++;
+    memcpy(like.first_name, "David", sizeof("David"));
+    assert_int_equal(store_find_same_member(rows->store, &like, &found), ERR_NOT_FOUND);
+}
+
 /* --- import --- */
 
 static void import_is_there_as_a_whole_or_not_at_all(void **state)
@@ -547,6 +568,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(update_changes_everything_but_code_and_points),
     TEST_CASE(update_changes_what_a_member_is_found_by),
     TEST_CASE(members_are_listed_in_pages),
+    TEST_CASE(same_person_is_known_without_a_code),
     TEST_CASE(import_is_there_as_a_whole_or_not_at_all),
     TEST_CASE(refused_row_takes_nothing_out_of_an_import),
     TEST_CASE(member_is_found_by_everything_that_is_known),
