@@ -32,6 +32,9 @@ struct handlers {
     struct committer *committer;
     struct reader *reader;
     struct outbound *outbound;
+    struct oseries_api *api;
+    struct redeem *redeem;
+    const struct token_keys *token_keys; /* sign our own tokens */
     struct hot *hot;
     struct budget *budget;
     struct profiles *profiles;
