@@ -36,6 +36,8 @@ struct handlers {
     struct reader *reader;
     struct outbound *outbound;
     struct oauth *oauth;
+    struct oseries_api *api;
+    struct redeem *redeem;
     struct token_keys *token_keys; /* of our own tokens: oauth state, redeem_url */
     struct hot *hot;
     struct budget *budget;

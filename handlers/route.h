@@ -19,6 +19,7 @@ const char *surface_name(enum surface surface);
 enum route_auth {
     AUTH_NONE,
     AUTH_TENANT_SIGNED, /* {key} names a tenant, X-Kounta-Signature per its mode */
+    AUTH_TENANT,        /* {key} alone must do; a signature by the tenant's loyalty mode */
     AUTH_LOCAL,         /* admin socket: file permissions are the authority */
 };
 

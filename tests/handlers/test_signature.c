@@ -105,6 +105,28 @@ static void without_a_token_nothing_is_valid(void **state)
     assert_int_equal(signature_verify(&tenant, TEXT(""), TEXT("")), SIGNATURE_NO_TOKEN);
 }
 
+static void what_was_signed_is_found_among_several_texts(void **state)
+{
+    (void)state;
+    const struct text texts[] = {TEXT("a=b"), TEXT(""), TEXT(CHECKOUT), TEXT(TOP_UP)};
+    struct directory_tenant tenant = {.signature_previous = seal_hmac_create(TEXT(TOKEN))};
+    struct signature_match match;
+    assert_true(signature_find(&tenant, TEXT(OF_EMPTY), texts, COUNT_OF(texts), &match));
+    assert_int_equal(match.index, 1);
+    assert_true(match.is_previous && !match.is_base64);
+    tenant.signature = seal_hmac_create(TEXT(TOKEN));
+    assert_true(signature_find(&tenant, TEXT(OF_CHECKOUT_BASE64), texts, COUNT_OF(texts), &match));
+    assert_int_equal(match.index, 2);
+    assert_true(!match.is_previous && match.is_base64);
+    assert_true(signature_find(&tenant, TEXT("sha256=" OF_TOP_UP), texts, COUNT_OF(texts), &match));
+    assert_int_equal(match.index, 3);
+    assert_false(signature_find(&tenant, TEXT(OF_SPACED), texts, COUNT_OF(texts), &match));
+    assert_false(signature_find(&tenant, TEXT(OF_TOP_UP), texts, 3, &match));
+    assert_false(signature_find(&tenant, TEXT("nonsense"), texts, COUNT_OF(texts), &match));
+    seal_hmac_destroy(tenant.signature);
+    seal_hmac_destroy(tenant.signature_previous);
+}
+
 static void each_verdict_has_a_name_of_its_own(void **state)
 {
     (void)state;
@@ -120,6 +142,7 @@ int main(void)
         cmocka_unit_test(each_header_gets_its_verdict),
         cmocka_unit_test(both_tokens_are_good_during_a_rotation_and_no_third),
         cmocka_unit_test(without_a_token_nothing_is_valid),
+        cmocka_unit_test(what_was_signed_is_found_among_several_texts),
         cmocka_unit_test(each_verdict_has_a_name_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

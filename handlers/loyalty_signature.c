@@ -1,0 +1,82 @@
+/* Finds out what an X-Kounta-Signature on a loyalty request is over, and judges it. */
+#include "base/log.h"
+#include "handlers/loyalty.h"
+#include "handlers/route.h"
+#include "handlers/signature.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+#define TEXTS 5
+static const char *const text_names[TEXTS] = {"body", "empty", "query", "path", "url"};
+
+static struct text join(struct exchange *exchange, struct text a, struct text b)
+{
+    size_t capacity = a.length + b.length + 1;
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, exchange_allocate(exchange, capacity), capacity);
+    text_append(&buffer, a);
+    text_append(&buffer, b);
+    return text_buffer_text(&buffer);
+}
+
+static void fill_texts(struct exchange *exchange, struct text texts[TEXTS])
+{
+    h2o_iovec_t target = exchange->req->input.path;
+    texts[0] = exchange->body;
+    texts[1] = TEXT("");
+    texts[2] = exchange->query;
+    texts[3] = (struct text){target.base, target.len};
+    texts[4] = join(exchange, text_of(exchange->handlers->public_url), texts[3]);
+}
+
+static void log_finding(struct exchange *exchange, enum signature_verdict verdict,
+                        const struct signature_match *match, bool is_served)
+{
+    bool is_found = verdict == SIGNATURE_VALID;
+    const char *token = match->is_previous ? "previous" : "current";
+    const char *spelling = match->is_base64 ? "base64" : "hex";
+    log_event(is_found ? LOG_INFO : LOG_WARNING, "loyalty_signature",
+              LOG_INT("request_id", exchange->request_id),
+              LOG_INT("tenant_id", exchange->tenant->tenant.id),
+              LOG_TEXT("route", exchange->route->name),
+              LOG_TEXT("verdict", signature_verdict_name(verdict)),
+              LOG_TEXT("over", is_found ? text_names[match->index] : "unknown"),
+              LOG_TEXT("token", is_found ? token : "unknown"),
+              LOG_TEXT("spelling", is_found ? spelling : "unknown"), LOG_BOOL("served", is_served),
+              LOG_TEXT_N("client", exchange_client(exchange)));
+}
+
+static enum signature_verdict judge(struct exchange *exchange, struct text header,
+                                    struct signature_match *match)
+{
+    const struct directory_tenant *tenant = exchange->tenant;
+    struct text texts[TEXTS];
+    if (tenant->signature == NULL && tenant->signature_previous == NULL)
+        return SIGNATURE_NO_TOKEN;
+    if (text_trim(header).length == 0)
+        return SIGNATURE_MISSING;
+    fill_texts(exchange, texts);
+    return signature_find(tenant, header, texts, TEXTS, match) ? SIGNATURE_VALID : SIGNATURE_WRONG;
+}
+
+bool loyalty_signature_is_accepted(struct exchange *exchange)
+{
+    const struct tenant *tenant = &exchange->tenant->tenant;
+    enum signature_mode mode = tenant->loyalty_signature_mode;
+    struct signature_match match = {0};
+    struct text header = {NULL, 0};
+    if (mode == SIGNATURE_OFF)
+        return true;
+    (void)exchange_header(exchange, "x-kounta-signature", &header);
+    enum signature_verdict verdict = judge(exchange, header, &match);
+    bool is_good =
+        verdict == SIGNATURE_VALID && (!match.is_base64 || tenant->signature_base64_is_accepted);
+    bool is_served = is_good || mode == SIGNATURE_LOG;
+    metrics_signature(exchange->handlers->metrics, (int)verdict);
+    /* Without a header there is nothing to learn, and most requests may come so. */
+    if (header.length > 0 || !is_served)
+        log_finding(exchange, verdict, &match, is_served);
+    return is_served;
+}
