@@ -16,16 +16,23 @@ bool ticket_is_asked(const struct options *options)
     return (options->api != NULL || options->cloud != NULL) && options->has_order;
 }
 
+static bool ends_with(struct text text, struct text end)
+{
+    return text.length >= end.length &&
+           text_equal(text_slice(text, text.length - end.length, end.length), end);
+}
+
 /* The API wants a path that ends in .json, or the matching Accept (protocol o-series 7.1). */
 static void address_write(struct text_buffer *url, const struct options *options)
 {
-    const char *base = options->cloud != NULL ? options->cloud : options->api;
-    struct text trimmed = text_of(base);
-    while (trimmed.length > 0 && trimmed.base[trimmed.length - 1] == '/')
-        trimmed.length--;
-    text_append(url, trimmed);
+    struct text base = text_of(options->cloud != NULL ? options->cloud : options->api);
+    while (base.length > 0 && base.base[base.length - 1] == '/')
+        base.length--;
+    text_append(url, base);
+    if (options->cloud != NULL && !ends_with(base, TEXT("/_cloud")))
+        text_append(url, TEXT("/_cloud"));
     if (options->cloud != NULL)
-        text_append_format(url, "/_cloud/orders/%" PRId64, options->order_id);
+        text_append_format(url, "/orders/%" PRId64, options->order_id);
     else
         text_append_format(url, "/companies/%" PRId64 "/orders/%" PRId64 ".json",
                            options->company_id, options->order_id);

@@ -397,7 +397,7 @@ test('the sale is shown before and after, from the fake cloud or through the API
   assert.equal(json.order_after.total, 35.65);
 
   order = null;
-  const missing = await redeem('--cloud', base);
+  const missing = await redeem('--cloud', `${base}/_cloud`);
   assert.equal(missing.code, 0, 'the redemption went well');
   assert.match(missing.stdout, /the order was not shown \(status 404\)/);
 });
