@@ -34,32 +34,39 @@ static int keep(struct job *job)
     return 0;
 }
 
-int committer_submit(struct committer *committer, struct job *job)
+int __wrap_committer_submit(struct committer *committer, struct job *job);
+int __wrap_committer_submit(struct committer *committer, struct job *job)
 {
     (void)committer;
     return keep(job);
 }
 
-int reader_submit(struct reader *reader, struct job *job)
+int __wrap_reader_submit(struct reader *reader, struct job *job);
+int __wrap_reader_submit(struct reader *reader, struct job *job)
 {
     (void)reader;
     return keep(job);
 }
 
-int outbound_submit(struct outbound *outbound, struct job *job)
+int __wrap_outbound_submit(struct outbound *outbound, struct job *job);
+int __wrap_outbound_submit(struct outbound *outbound, struct job *job)
 {
     (void)outbound;
     assert_non_null(job->begin);
     return keep(job);
 }
 
-void committer_read_counters(struct committer *committer, struct committer_counters *counters)
+void __wrap_committer_read_counters(struct committer *committer,
+                                    struct committer_counters *counters);
+void __wrap_committer_read_counters(struct committer *committer,
+                                    struct committer_counters *counters)
 {
     (void)committer;
     *counters = (struct committer_counters){.is_healthy = true};
 }
 
-int32_t reader_queue_depth(struct reader *reader)
+int32_t __wrap_reader_queue_depth(struct reader *reader);
+int32_t __wrap_reader_queue_depth(struct reader *reader)
 {
     (void)reader;
     return 0;
