@@ -9,7 +9,9 @@
 
 #include "base/text.h"
 
-#define JREAD_DEPTH_MAX 8 /* register bodies are flat; profiles and admin calls nest 3 deep */
+/* Register bodies are flat, admin calls nest 3 deep; an order's line with options, their modifiers
+ * and taxes nests 9 deep, and its authors may think of more. */
+#define JREAD_DEPTH_MAX 16
 
 struct jread; /* a parsed document or a value inside one */
 

@@ -45,7 +45,7 @@ struct api_result {
     int64_t created_id;               /* of Location; 0: none */
 };
 
-/* --- orders ------------------------------------------------------------------------------------ */
+/* --- orders ----------------------------------------------------------------------------------- */
 
 #define ORDER_LINES_MAX 200
 #define ORDER_PAYMENTS_MAX 64
@@ -97,7 +97,8 @@ struct oseries_order {
     struct order_line lines[ORDER_LINES_MAX];
     struct order_payment payments[ORDER_PAYMENTS_MAX];
 };
-/* Pure: an order's JSON into the struct. errors: ERR_BAD_REPLY. exponent: of the tenant's currency. */
+/* Pure: an order's JSON into the struct. Amounts are rounded to exponent, the currency's: the API
+ * computes in binary, and its totals may say so. errors: ERR_BAD_REPLY. */
 MUST_CHECK int oseries_order_read(const struct jread *json, int exponent,
                                   struct oseries_order *order);
 
@@ -131,7 +132,7 @@ void oseries_api_post_payment(struct oseries_api *api, const struct api_call *ca
                               int64_t order_id, int64_t amount_minor, const char *ref,
                               api_done_fn on_done, void *context);
 
-/* --- companies, customers, webhooks ------------------------------------------------------------ */
+/* --- companies, customers, webhooks ----------------------------------------------------------- */
 
 struct oseries_customer {
     int64_t id;

@@ -634,7 +634,7 @@ static void nesting_is_allowed_up_to_the_limit_only(void **state)
                                     {"[{\"a\":", "[]", "}]"}};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         int step = i == 4 ? 2 : 1;
-        for (int depth = 1; depth <= 12; depth++) {
+        for (int depth = 1; depth <= JREAD_DEPTH_MAX + 4; depth++) {
             struct text_buffer buffer;
             struct jread *document;
             text_buffer_init(&buffer, memory, sizeof(memory));
