@@ -32,9 +32,9 @@ void seal_destroy(struct seal *seal);               /* accepts NULL */
  * key. */
 void seal_check_value(const struct seal *seal, uint8_t out[SEAL_MAC_BYTES]);
 
-/* A key for the one purpose that label names, such as "token 3": HKDF-Expand (RFC 5869) of a key that
- * comes from the master key and is used for nothing else. 0.2 us: no reason to keep it. The caller
- * wipes it. label: at most SEAL_LABEL_MAX bytes. */
+/* A key for the one purpose that label names, such as "token 3": HKDF-Expand (RFC 5869) of a key
+ * that comes from the master key and is used for nothing else. 0.2 us: no reason to keep it. The
+ * caller wipes it. label: at most SEAL_LABEL_MAX bytes. */
 #define SEAL_LABEL_MAX 64
 void seal_derive_key(const struct seal *seal, struct text label, uint8_t out[SEAL_KEY_BYTES]);
 

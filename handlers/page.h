@@ -17,7 +17,7 @@ struct page {
     const char *sentences[PAGE_SENTENCES_MAX]; /* NULL at the end; the first says it all */
 };
 
-/* Answers with the page, or where Accept asks for JSON with {"success":..., "message" or "error"}. */
+/* Answers with the page; where Accept asks for JSON, with {"success":..., "message" or "error"}. */
 void page_reply(struct exchange *exchange, const struct page *page);
 /* Does the caller want JSON? */
 bool page_wants_json(const struct exchange *exchange);

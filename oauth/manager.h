@@ -1,7 +1,7 @@
 /*
  * What the files of the manager share: its table of grants, and the steps that more than one of
- * them takes. Everything here is for the outbound thread, but for what says otherwise. Not for other
- * folders: they have oauth/oauth.h.
+ * them takes. Everything here is for the outbound thread, but for what says otherwise. Other
+ * folders have oauth/oauth.h.
  */
 #ifndef COUNTERPART_OAUTH_MANAGER_H
 #define COUNTERPART_OAUTH_MANAGER_H

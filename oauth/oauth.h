@@ -58,9 +58,10 @@ MUST_CHECK int oauth_create(const struct oauth_config *config, struct store *sto
 /* After outbound_stop. accepts NULL */
 void oauth_destroy(struct oauth *oauth);
 
-/* --- any thread -------------------------------------------------------------------------------- */
+/* --- any thread ------------------------------------------------------------------------------ */
 
-/* Where to send the merchant's browser; at most OAUTH_AUTHORIZE_MAX. errors: ERR_NO_APP; ERR_NO_MEMORY. */
+/* Where to send the merchant's browser; at most OAUTH_AUTHORIZE_MAX. errors: ERR_NO_APP;
+ * ERR_NO_MEMORY. */
 MUST_CHECK int oauth_append_authorize_url(struct oauth *oauth, int64_t tenant_id, int64_t now_us,
                                           struct text_buffer *url);
 
@@ -113,7 +114,7 @@ MUST_CHECK bool oauth_has_app(struct oauth *oauth);
 /* Is any grant alarming? For /readyz and the console. */
 MUST_CHECK bool oauth_is_alarming(struct oauth *oauth);
 
-/* --- the outbound thread (lightspeed/) ---------------------------------------------------------- */
+/* --- the outbound thread (lightspeed/) ------------------------------------------------------- */
 
 struct oauth_access {
     enum grant_kind kind;
@@ -121,7 +122,8 @@ struct oauth_access {
     int64_t version;           /* of the token: tells whether somebody has refreshed it since */
     int64_t company_id;
 };
-/* err 0, or ERR_NOT_CONNECTED, ERR_NO_APP, ERR_TIMED_OUT (of the refresh), ... ; access is NULL then. */
+/* err 0, or ERR_NOT_CONNECTED, ERR_NO_APP, ERR_TIMED_OUT (of the refresh), ...; access is then
+ * NULL. */
 typedef void (*oauth_access_fn)(void *context, int err, const struct oauth_access *access);
 /* A token to call the API with; waits for a refresh when the one there has expired. May call back
  * at once. While refreshes fail, who comes before the next attempt gets the failure of the last. */

@@ -33,7 +33,8 @@ static void count_failure(struct grant_entry *entry, struct grant *grant, const 
               LOG_INT("failures", grant->failures), LOG_TEXT("reason", reason));
 }
 
-/* Without the store there is nobody to tell but those who wait; the next attempt comes by itself. */
+/* Without the store there is nobody to tell but those who wait; the next attempt comes by
+ * itself. */
 static void fail_here(struct grant_entry *entry, int err, const char *reason)
 {
     count_failure(entry, &entry->grant, reason);

@@ -1,7 +1,7 @@
 /*
  * What Lightspeed's servers say, read: the token endpoint's replies and /companies/me. Tolerant
- * where clients have seen differences, strict where a mistake would cost a grant. Pure; nothing of a
- * reply's free text is passed on, for it may repeat what it was sent.
+ * where clients have seen differences, strict where a mistake would cost a grant. Pure; nothing of
+ * a reply's free text is passed on, for it may repeat what it was sent.
  *
  * source     RFC 6749 sections 5.1, 5.2, 6; protocol o-series 6.2, 6.4.
  */

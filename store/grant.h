@@ -75,8 +75,8 @@ MUST_CHECK int store_each_grant(struct store *store, store_grant_fn each, void *
 MUST_CHECK int store_put_grant(struct store *store, struct grant *grant);
 
 /*
- * Write a grant that was just obtained, and make grant->company_id its tenant's O-Series company, in
- * one. As store_put_grant, and
+ * Write a grant that was just obtained, and make grant->company_id its tenant's O-Series company,
+ * in one. As store_put_grant, and
  *
  * errors     ERR_ALREADY_EXISTS: the tenant has another company, or another tenant has this one.
  *            ERR_NOT_FOUND: no such tenant. Nothing is stored then.

@@ -591,13 +591,28 @@ test('a secret that is typed on a terminal is asked for, and not shown', async (
   assert.doesNotMatch(text, /87654/);
 });
 
+const startWith = (env) =>
+  run(COUNTERPART, ['serve'], { ms: 10_000, env: { COUNTERPART_LISTEN: '127.0.0.1:0', COUNTERPART_DATA: path.join(temporaryDirectory(), 'var'), ...env } });
+
 test('serve refuses variables that it does not serve, also those of other versions', async () => {
-  for (const name of ['OSERIES_AUTHORIZE_URL', 'OSERIES_TOKEN_URL', 'OSERIES_API_URL']) {
-    const end = await run(COUNTERPART, ['serve'], { ms: 10_000, env: { COUNTERPART_LISTEN: '127.0.0.1:0', COUNTERPART_DATA: path.join(temporaryDirectory(), 'var'), [`COUNTERPART_${name}`]: 'https://t.test' } });
+  for (const name of ['KSERIES_AUTHORIZE_URL', 'KSERIES_TOKEN_URL', 'KSERIES_API_URL']) {
+    const end = await startWith({ [`COUNTERPART_${name}`]: 'https://t.test' });
     assert.ok(end.code > 0, `${name}: ${end.code ?? end.signal}`);
     assert.match(end.stderr, new RegExp(name));
   }
-  assert.doesNotMatch((await service.cli(['help', 'serve'])).stdout, /OSERIES/);
+  assert.doesNotMatch((await service.cli(['help', 'serve'])).stdout, /KSERIES/);
+});
+
+test('the addresses of Lightspeed are URLs, with those of the O-Series as defaults', async () => {
+  for (const name of ['OSERIES_AUTHORIZE_URL', 'OSERIES_TOKEN_URL', 'OSERIES_API_URL', 'PUBLIC_URL'])
+    for (const value of ['lightspeed.test', 'ftp://lightspeed.test', 'https://a b', `https://${'a'.repeat(600)}`]) {
+      const end = await startWith({ [`COUNTERPART_${name}`]: value });
+      assert.equal(end.code, 1, `${name}=${value}: ${end.code ?? end.signal}`);
+      assert.match(end.stderr, new RegExp(`${name} must be a URL`));
+    }
+  const help = (await service.cli(['help', 'serve'])).stdout;
+  for (const url of ['https://my.kounta.com/authorize', 'https://api.kounta.com/v1/token', 'https://api.kounta.com/v1'])
+    assert.ok(help.includes(`[${url}]`), url);
 });
 
 test('without a running service the command line says so', async () => {

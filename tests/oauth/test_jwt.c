@@ -175,7 +175,8 @@ static void a_token_comes_back_as_it_went_out(void **state)
     assert_int_equal(read.member_id, 0);
 }
 
-/* A redeem_url is rewritten by text: the token may hold nothing that could be taken for its place. */
+/* A redeem_url is rewritten by text: the token may hold nothing that could be taken for the place
+ * of the order. */
 static void a_token_is_made_of_url_characters(void **state)
 {
     struct token token;
