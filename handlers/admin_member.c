@@ -15,25 +15,6 @@
 #define LIST_JSON_MAX (256 * 1024) /* 200 members of some 500 bytes, with room */
 #define ENTRIES_MAX 50
 
-static const char *cause_name(enum points_cause cause)
-{
-    switch (cause) {
-    case POINTS_CAUSE_GRANT:
-        return "grant";
-    case POINTS_CAUSE_EARN:
-        return "earn";
-    case POINTS_CAUSE_UNEARN:
-        return "unearn";
-    case POINTS_CAUSE_BURN:
-        return "burn";
-    case POINTS_CAUSE_RETURN:
-        return "return";
-    case POINTS_CAUSE_EXPIRE:
-        return "expire";
-    }
-    return "unknown";
-}
-
 static void write_time(struct jwrite *writer, const char *key, int64_t time_us)
 {
     char bytes[40];
@@ -395,7 +376,7 @@ static void on_entry(void *context, const struct points_entry *entry)
     jwrite_object_begin(writer);
     admin_write_int64(writer, "entry", entry->id);
     jwrite_key(writer, TEXT("cause"));
-    jwrite_text(writer, text_of(cause_name(entry->cause)));
+    jwrite_text(writer, text_of(points_cause_name(entry->cause)));
     admin_write_int64(writer, "points", entry->points);
     admin_write_int64(writer, "points_after", entry->points_after);
     admin_write_int64(writer, "order", entry->order_id);

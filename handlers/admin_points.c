@@ -15,42 +15,6 @@
 #define SHOW_MAX (256 * 1024)
 #define GRANT_JSON_MAX 512
 
-static const char *cause_name(enum points_cause cause)
-{
-    switch (cause) {
-    case POINTS_CAUSE_GRANT:
-        return "grant";
-    case POINTS_CAUSE_EARN:
-        return "earn";
-    case POINTS_CAUSE_UNEARN:
-        return "unearn";
-    case POINTS_CAUSE_BURN:
-        return "burn";
-    case POINTS_CAUSE_RETURN:
-        return "return";
-    case POINTS_CAUSE_EXPIRE:
-        return "expire";
-    }
-    return "unknown";
-}
-
-static const char *state_name(enum reservation_state state)
-{
-    switch (state) {
-    case RESERVATION_NONE:
-        break;
-    case RESERVATION_RESERVED:
-        return "reserved";
-    case RESERVATION_APPLIED:
-        return "applied";
-    case RESERVATION_BURNED:
-        return "burned";
-    case RESERVATION_RETURNED:
-        return "returned";
-    }
-    return "unknown";
-}
-
 static void write_text(struct jwrite *writer, const char *key, const char *value)
 {
     jwrite_key(writer, text_of(key));
@@ -208,7 +172,7 @@ static void on_entry(void *context, const struct points_entry *entry)
     struct jwrite *writer = &((struct show_task *)context)->writer;
     jwrite_object_begin(writer);
     admin_write_int64(writer, "entry_id", entry->id);
-    write_text(writer, "cause", cause_name(entry->cause));
+    write_text(writer, "cause", points_cause_name(entry->cause));
     admin_write_int64(writer, "points", entry->points);
     admin_write_int64(writer, "points_after", entry->points_after);
     admin_write_int64(writer, "version", entry->version);
@@ -231,7 +195,7 @@ static void on_reservation(void *context, const struct reservation *reservation)
     admin_write_int64(writer, "order_id", reservation->order_id);
     admin_write_int64(writer, "site_id", reservation->site_id);
     admin_write_int64(writer, "points", reservation->points);
-    write_text(writer, "state", state_name(reservation->state));
+    write_text(writer, "state", reservation_state_name(reservation->state));
     jwrite_key(writer, TEXT("is_unsure"));
     jwrite_bool(writer, reservation->is_unsure);
     write_text(writer, "reason", reservation->reason);

@@ -18,6 +18,7 @@
 #include "runtime/directory.h"
 #include "runtime/outbound.h"
 #include "runtime/reader.h"
+#include "runtime/scheduler.h"
 #include "store/budget.h"
 #include "store/hot.h"
 
@@ -39,6 +40,7 @@ struct handlers {
     struct oseries_api *api;
     struct redeem *redeem;
     struct token_keys *token_keys; /* of our own tokens: oauth state, redeem_url */
+    struct scheduler *scheduler; /* NULL: nothing is scheduled */
     struct hot *hot;
     struct budget *budget;
     struct profiles *profiles;

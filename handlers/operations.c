@@ -297,6 +297,26 @@ static void append_oauth(struct text_buffer *buffer, struct oauth *oauth, size_t
     oauth_each_status(oauth, append_alarm, &lines);
 }
 
+static void append_scheduler(struct text_buffer *buffer, const struct scheduler *scheduler)
+{
+    static const char runs[] = "counterpart_scheduled_runs_total";
+    static const char failures[] = "counterpart_scheduled_failures_total";
+    struct scheduler_counters counters;
+    int32_t count = scheduler == NULL ? 0 : scheduler_count(scheduler);
+    metrics_append_head(buffer, runs, "counter", "Runs of scheduled tasks that have ended.");
+    for (int32_t i = 0; i < count; i++) {
+        scheduler_read_counters(scheduler, i, &counters);
+        text_append_format(buffer, "%s{task=\"%s\"} %llu\n", runs, counters.name,
+                           (unsigned long long)counters.runs);
+    }
+    metrics_append_head(buffer, failures, "counter", "Of these, runs that have failed.");
+    for (int32_t i = 0; i < count; i++) {
+        scheduler_read_counters(scheduler, i, &counters);
+        text_append_format(buffer, "%s{task=\"%s\"} %llu\n", failures, counters.name,
+                           (unsigned long long)counters.failures);
+    }
+}
+
 /* Pages from /proc/self/statm; 0 where there is none. */
 static uint64_t resident_bytes(void)
 {
@@ -330,6 +350,7 @@ void operations_metrics(struct exchange *exchange)
     append_budget(&buffer, handlers->budget);
     if (handlers->oauth != NULL)
         append_oauth(&buffer, handlers->oauth, grants);
+    append_scheduler(&buffer, handlers->scheduler);
     append_counter(&buffer, "counterpart_log_dropped_total", "Log lines that did not fit.",
                    log_dropped());
     append_gauge(&buffer, "process_resident_memory_bytes", "Resident memory.", resident_bytes());

@@ -30,6 +30,24 @@ const char *points_result_name(enum points_result result)
     return names[result];
 }
 
+const char *points_cause_name(enum points_cause cause)
+{
+    static const char *const names[] = {
+        [POINTS_CAUSE_GRANT] = "grant",   [POINTS_CAUSE_EARN] = "earn",
+        [POINTS_CAUSE_UNEARN] = "unearn", [POINTS_CAUSE_BURN] = "burn",
+        [POINTS_CAUSE_RETURN] = "return", [POINTS_CAUSE_EXPIRE] = "expire",
+    };
+    return cause >= POINTS_CAUSE_GRANT && cause <= POINTS_CAUSE_EXPIRE ? names[cause] : "unknown";
+}
+
+const char *reservation_state_name(enum reservation_state state)
+{
+    static const char *const names[STATE_COUNT] = {"none", "reserved", "applied", "burned",
+                                                   "returned"};
+    CHECK((size_t)state < STATE_COUNT);
+    return names[state];
+}
+
 bool reservation_may_move(enum reservation_state from, enum reservation_state to)
 {
     static const bool may_move[STATE_COUNT][STATE_COUNT] = {

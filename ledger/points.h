@@ -26,6 +26,7 @@ enum points_cause {
     POINTS_CAUSE_RETURN = 5, /* a burned reservation whose order was deleted: once */
     POINTS_CAUSE_EXPIRE = 6,
 };
+const char *points_cause_name(enum points_cause cause); /* "grant"; for what is none "unknown" */
 
 /* Law 6. Stored as these numbers. reserved -> applied | burned | returned; applied -> burned |
  * returned. */
@@ -36,6 +37,7 @@ enum reservation_state {
     RESERVATION_BURNED = 3,
     RESERVATION_RETURNED = 4,
 };
+const char *reservation_state_name(enum reservation_state state); /* "reserved" */
 
 struct reservation {
     int64_t id; /* also the mark in the order's notes: "CP-R<id>" */
@@ -173,11 +175,11 @@ int64_t points_for_amount(int64_t amount_minor, int exponent, int64_t earn_milli
  * GRANT    of less than nothing: down to what is held, and no further.
  * RESERVE  the same token, member, reward and order while RESERVED: POINTS_UNDER_WAY with that
  *          reservation (the caller looks at the order and settles it); APPLIED or BURNED:
- *          POINTS_ALREADY_DONE; else POINTS_OTHER_ORDER. A returned one does not count: its token is
- *          free. Whether the reward is on, and what it costs, is the caller's to know.
+ *          POINTS_ALREADY_DONE; else POINTS_OTHER_ORDER. A returned one does not count: its token
+ *          is free. Whether the reward is on, and what it costs, is the caller's to know.
  * UNEARN   takes what is there down to what is held, and no further (law 4).
- * MARK_UNSURE, APPLY, BURN, RETURN   of what is there already: POINTS_ALREADY_DONE; a reason that is
- *          not empty is kept with the move.
+ * MARK_UNSURE, APPLY, BURN, RETURN   of what is there already: POINTS_ALREADY_DONE; a reason that
+ *          is not empty is kept with the move.
  * RETURN   of a burned one: gives the points back by an entry of its own; the state stays BURNED.
  */
 void points_decide(struct points_view *view, const struct points_command *command, int64_t now_us,

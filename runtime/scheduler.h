@@ -1,7 +1,7 @@
 /*
- * The scheduler: periodic tasks on the outbound thread, in one static order, each once at a time. A
- * task begins something (an errand to the committer, a request) and says later that it has ended; it
- * never waits.
+ * The scheduler: periodic tasks on the outbound thread, each once at a time. A task begins
+ * something (an errand to the committer, a request) and says later that it has ended; it never
+ * waits.
  */
 #ifndef COUNTERPART_RUNTIME_SCHEDULER_H
 #define COUNTERPART_RUNTIME_SCHEDULER_H

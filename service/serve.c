@@ -5,6 +5,7 @@
 #include "handlers/admin_request.h"
 #include "handlers/route.h"
 #include "oauth/oauth.h"
+#include "runtime/expiry.h"
 #include "service/config.h"
 #include "service/data_folder.h"
 #include "service/listener.h"
@@ -39,6 +40,7 @@ struct service {
     struct store *writer, *checkpoint, *readers[READERS_MAX];
     int32_t reader_count;
     struct handlers handlers;
+    struct expiry *expiry;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
     struct listeners listeners;
@@ -141,6 +143,21 @@ static int start_workers(struct service *service)
     return err == 0 ? 0 : complain("threads", err);
 }
 
+/* What happens without being asked for. */
+static int make_schedule(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    int err = scheduler_create(handlers->outbound, &handlers->scheduler);
+    if (err == 0)
+        err = expiry_create(handlers->outbound, handlers->committer, handlers->directory,
+                            &service->expiry);
+    if (err != 0)
+        return complain("scheduler", err);
+    scheduler_add(handlers->scheduler, "points_expiry", EXPIRY_PERIOD_US, expiry_run,
+                  service->expiry);
+    return 0;
+}
+
 static int start_store(struct service *service)
 {
     int err = open_seal(service);
@@ -154,6 +171,8 @@ static int start_store(struct service *service)
         err = start_keys(service);
     if (err == 0)
         err = start_workers(service);
+    if (err == 0)
+        err = make_schedule(service);
     return err;
 }
 
@@ -391,6 +410,8 @@ static void stop_threads(struct service *service)
         loop_ask(service->loops[i], LOOP_STOPPED);
     for (int i = 0; i < service->loop_count; i++)
         loop_destroy(service->loops[i]);
+    scheduler_destroy(service->handlers.scheduler);
+    expiry_destroy(service->expiry);
     outbound_destroy(service->handlers.outbound);
     oauth_destroy(service->handlers.oauth);
     committer_destroy(service->handlers.committer);
@@ -435,7 +456,11 @@ static int service_start(struct service *service)
         return err;
     fill_handlers(service);
     err = start_oauth(service);
-    return err != 0 ? err : start_loops(service);
+    if (err == 0)
+        err = start_loops(service);
+    if (err == 0)
+        scheduler_start(service->handlers.scheduler, SCHEDULER_DELAY_US, SCHEDULER_RETRY_US);
+    return err;
 }
 
 static void log_listening(const struct service *service)

@@ -59,9 +59,9 @@ MUST_CHECK int store_each_member(struct store *store, int64_t tenant_id, int64_t
  * Members by what a cashier typed: each word is a prefix of a word of the name, of the e-mail
  * address (whole or after a dot), phone (digits only), code or card number; all words must match.
  * When nothing does, words of names and addresses of at least SEARCH_TYPO_MIN characters may differ
- * by one edit (insert, delete, replace, swap neighbours); numbers and codes are never guessed. Case,
- * accents and punctuation do not matter (base/fold.h). Active members only; exact words first, then
- * by id; at most limit.
+ * by one edit (insert, delete, replace, swap neighbours); numbers and codes are never guessed.
+ * Case, accents and punctuation do not matter (base/fold.h). Active members only; exact words
+ * first, then by id; at most limit.
  *
  * Bounded work: at most SEARCH_SCAN_MAX rows are looked at for one query, so of two very short
  * words not everybody may be found.
@@ -74,7 +74,7 @@ MUST_CHECK int store_each_member(struct store *store, int64_t tenant_id, int64_t
 MUST_CHECK int store_search_members(struct store *store, int64_t tenant_id, struct text keyword,
                                     int32_t limit, store_member_fn each, void *context);
 
-/* --- rewards ------------------------------------------------------------------------------------ */
+/* --- rewards --- */
 
 #define REWARD_TITLE_MAX 80
 #define REWARD_TERMS_MAX 200
@@ -110,15 +110,15 @@ typedef void (*store_reward_fn)(void *context, const struct reward *reward);
 MUST_CHECK int store_each_reward(struct store *store, int64_t tenant_id, store_reward_fn each,
                                  void *context);
 
-/* --- points ------------------------------------------------------------------------------------- */
+/* --- points --- */
 
 /*
  * Fetch, points_decide, commit: one command in a transaction of its own (or in the group's).
  * Safe to repeat: what was done answers POINTS_ALREADY_DONE or POINTS_UNDER_WAY.
  *
- * errors     the store's; *outcome is then untouched. ERR_COMMIT_UNKNOWN: run the same command again
- *            to see. GRANT alone has no identity: the caller must not repeat it blindly. ERR_BUG: an
- *            id that the action needs is not positive, or its token is empty.
+ * errors     the store's; *outcome is then untouched. ERR_COMMIT_UNKNOWN: run the same command
+ *            again to see. GRANT alone has no identity: the caller must not repeat it blindly.
+ *            ERR_BUG: an id that the action needs is not positive, or its token is empty.
  */
 MUST_CHECK int store_run_points(struct store *store, const struct points_command *command,
                                 int64_t now_us, struct points_outcome *outcome);

@@ -51,6 +51,7 @@ enum statement {
 enum statement_area {
     AREA_CHANGE, /* sqlite_statement.c */
     AREA_POINTS,
+    AREA_POINTS_READ,
     AREA_REWARD,
     AREA_MEMBER,
     AREA_SEARCH,

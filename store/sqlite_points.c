@@ -20,7 +20,7 @@ enum points_statement {
     POINTS_READ_REWARD,
     POINTS_INSERT_RESERVATION,
     POINTS_UPDATE_RESERVATION,
-    POINTS_INSERT_ENTRY, /* from 16 on: sqlite_points_read.c */
+    POINTS_INSERT_ENTRY,
 };
 
 /* A partial index is used only where the query says its condition, too. */
@@ -55,7 +55,8 @@ static const char *const points_text[] = {
 static int prepare(struct store_sqlite *sqlite, enum points_statement which, struct binder *binder)
 {
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_POINTS, which, points_text[which], &binder->statement);
+    return sqlite_prepare_of(sqlite, AREA_POINTS, (int)which, points_text[which],
+                             &binder->statement);
 }
 
 /* --- fetch --- */

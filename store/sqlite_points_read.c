@@ -10,7 +10,7 @@
 #include "base/banned.h"
 
 enum read_statement {
-    READ_RESERVATION = 16, /* below: sqlite_points.c */
+    READ_RESERVATION,
     READ_OPEN,
     READ_MEMBER,
     READ_ORDER,
@@ -39,7 +39,8 @@ static const char *const read_text[] = {
 static int prepare(struct store_sqlite *sqlite, enum read_statement which, struct binder *binder)
 {
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_POINTS, which, read_text[which], &binder->statement);
+    return sqlite_prepare_of(sqlite, AREA_POINTS_READ, (int)which, read_text[which],
+                             &binder->statement);
 }
 
 static int row_end(const struct columns *columns, const char *table, int64_t id)

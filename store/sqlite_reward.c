@@ -32,7 +32,8 @@ static const char *const reward_text[] = {
 static int prepare(struct store_sqlite *sqlite, enum reward_statement which, struct binder *binder)
 {
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_REWARD, which, reward_text[which], &binder->statement);
+    return sqlite_prepare_of(sqlite, AREA_REWARD, (int)which, reward_text[which],
+                             &binder->statement);
 }
 
 static void bind_reward(struct binder *binder, const struct reward *reward)

@@ -202,7 +202,7 @@ static const char *const change_text[] = {
 static int change_run(struct store_sqlite *sqlite, enum change_statement which)
 {
     sqlite3_stmt *statement;
-    int err = sqlite_prepare_of(sqlite, AREA_CHANGE, which, change_text[which], &statement);
+    int err = sqlite_prepare_of(sqlite, AREA_CHANGE, (int)which, change_text[which], &statement);
     return err != 0 ? err : sqlite_finish(sqlite, statement);
 }
 

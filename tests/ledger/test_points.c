@@ -94,9 +94,8 @@ static void set_account(struct world *world, char *token)
 
 static bool find_state(const char *word, enum reservation_state *state)
 {
-    static const char *const words[] = {"none", "reserved", "applied", "burned", "returned"};
     for (int i = RESERVATION_RESERVED; i <= RESERVATION_RETURNED; i++) {
-        if (strcmp(words[i], word) == 0) {
+        if (strcmp(reservation_state_name((enum reservation_state)i), word) == 0) {
             *state = (enum reservation_state)i;
             return true;
         }
@@ -421,6 +420,15 @@ static void reservations_move_along_their_table_only(void **state)
         }
 }
 
+static void causes_have_names(void **state)
+{
+    static const char *const names[] = {"unknown", "grant",  "earn",   "unearn",
+                                        "burn",    "return", "expire", "unknown"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        assert_string_equal(points_cause_name((enum points_cause)i), names[i]);
+}
+
 /* --- points of an amount --- */
 
 static void points_are_earned_per_currency_unit_rounded_down(void **state)
@@ -512,6 +520,7 @@ int main(void)
         cmocka_unit_test(every_line_of_the_table_decides_as_it_says),
         cmocka_unit_test(every_result_has_a_line),
         cmocka_unit_test(reservations_move_along_their_table_only),
+        cmocka_unit_test(causes_have_names),
         cmocka_unit_test(points_are_earned_per_currency_unit_rounded_down),
         cmocka_unit_test(no_product_overflows),
         cmocka_unit_test(action_that_does_not_exist_is_a_bug),

@@ -27,7 +27,7 @@
 #define TOKENS 10
 #define START_US (INT64_C(1700000000) * 1000000)
 
-/* --- the world: rows as a store would keep them ------------------------------------------------ */
+/* --- the world: rows as a store would keep them --- */
 
 struct member_row {
     int64_t tenant_id;
@@ -85,7 +85,7 @@ static int64_t tenant_of_reward(int64_t reward_id)
     return reward_id == REWARDS ? 2 : 1;
 }
 
-/* --- the naive model --------------------------------------------------------------------------- */
+/* --- the naive model --- */
 
 struct life { /* of one reservation, read from the events */
     bool exists;
@@ -295,7 +295,7 @@ static enum points_result model_decide(const struct points_command *command, int
     return model_count(command, member->account.is_active, spendable, moved);
 }
 
-/* --- the store's part: fetch and write --------------------------------------------------------- */
+/* --- the store's part: fetch and write --- */
 
 static void fetch_account(struct points_view *view, int64_t tenant_id, int64_t member_id)
 {
@@ -374,7 +374,7 @@ static void write_changes(const struct points_view *view, const struct points_ch
     }
 }
 
-/* --- the laws, on the rows alone --------------------------------------------------------------- */
+/* --- the laws, on the rows alone --- */
 
 static void check_entries(const struct points_account *account)
 {
@@ -425,7 +425,7 @@ static void check_member(int64_t member_id)
     assert_int_equal(account->active_at_us, model_active_at(member_id));
 }
 
-/* --- random commands --------------------------------------------------------------------------- */
+/* --- random commands --- */
 
 static int64_t random_points(void)
 {
@@ -490,7 +490,7 @@ static struct points_command random_command(void)
     return command;
 }
 
-/* --- one step ----------------------------------------------------------------------------------- */
+/* --- one step --- */
 
 static void remember(const struct points_command *command, const struct points_outcome *outcome,
                      int64_t moved)

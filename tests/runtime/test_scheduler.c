@@ -1,5 +1,5 @@
-/* Does each task run once at a time, at its period, again after a failure, and not after the end? On
- * a real outbound thread. */
+/* Does each task run once at a time, at its period, again after a failure, and not after the end?
+ * On a real outbound thread. */
 #include "runtime/scheduler.h"
 
 #include "base/clock.h"
