@@ -35,6 +35,8 @@ struct handlers {
     struct committer *committer;
     struct reader *reader;
     struct outbound *outbound;
+    struct oseries_api *api;
+    struct redeem *redeem;
     struct oauth *oauth;
     struct oseries_api *api;
     struct redeem *redeem;
