@@ -38,8 +38,6 @@ struct handlers {
     struct oseries_api *api;
     struct redeem *redeem;
     struct oauth *oauth;
-    struct oseries_api *api;
-    struct redeem *redeem;
     struct token_keys *token_keys; /* of our own tokens: oauth state, redeem_url */
     struct hot *hot;
     struct budget *budget;

@@ -382,8 +382,8 @@ static void make_plans(struct attempt *attempt, const struct oseries_order *orde
         reward_plan_make(&attempt->reward, &attempt->reservation, order, true, &attempt->fallback);
 }
 
-/* A change that an earlier request may have sent, and no mark: sent again, the values of an order or
- * line come to the same, but a new line would stand there twice. */
+/* A change that an earlier request may have sent, and no mark: sent again, the values of an order
+ * or line come to the same, but a new line would stand there twice. */
 static bool may_send_again(const struct attempt *attempt, const struct oseries_order *order)
 {
     return !attempt->is_unsure && attempt->plan.step != STEP_POST_LINE &&
