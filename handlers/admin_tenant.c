@@ -34,6 +34,8 @@ static void write_urls(struct jwrite *writer, struct exchange *exchange,
     write_url(writer, exchange, tenant, "check_balance", "check-balance");
     write_url(writer, exchange, tenant, "top_up", "top-up");
     write_url(writer, exchange, tenant, "refund", "refund");
+    write_url(writer, exchange, tenant, "customer_search", "customer-search");
+    write_url(writer, exchange, tenant, "reward_lookup", "reward-lookup");
     jwrite_object_end(writer);
 }
 

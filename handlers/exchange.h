@@ -36,9 +36,9 @@ struct handlers {
     struct committer *committer;
     struct reader *reader;
     struct outbound *outbound;
-    struct oauth *oauth;
     struct oseries_api *api;
     struct redeem *redeem;
+    struct oauth *oauth;
     struct token_keys *token_keys; /* of our own tokens: oauth state, redeem_url */
     struct scheduler *scheduler; /* NULL: nothing is scheduled */
     struct hot *hot;

@@ -1,4 +1,5 @@
-/* O-Series loyalty: customer-search, reward-lookup and redeem, from the register's URL to its answer. */
+/* O-Series loyalty: customer-search, reward-lookup, redeem: from URL to the register's answer. */
+ * */
 #include "handlers/loyalty.h"
 
 #include "base/clock.h"
@@ -353,9 +354,9 @@ static void submit_customer(struct exchange *exchange)
 }
 
 /*
- * The platform replaces the text "order_id=<placeholder>" of this URL by the real order's: it stands
- * there once, at the end. Neither key (hex) nor token (base64url and dots) can hold a '=', and no
- * other parameter follows or goes before them.
+ * The platform replaces the text "order_id=<placeholder>" of this URL by the real order's: it
+ * stands there once, at the end. Neither key (hex) nor token (base64url and dots) can hold a '=',
+ * and no other parameter follows or goes before them.
  */
 static int write_url(struct exchange *exchange, const struct member *member,
                      const struct reward *reward, struct text_buffer *url)

@@ -1,7 +1,7 @@
 /*
- * What the register gets from customer-search, reward-lookup and redeem, in the names of its dialect
- * (protocol o-series 3). The register's search screen is sensitive: what it requires is never null,
- * nobody found is an empty object, and a reply is at most LOYALTY_REPLY_MAX.
+ * What the register gets from customer-search, reward-lookup and redeem, in the names of its
+ * dialect (protocol o-series 3). The register's search screen is sensitive: what it requires is
+ * never null, nobody found is an empty object, and a reply is at most LOYALTY_REPLY_MAX.
  */
 #ifndef COUNTERPART_HANDLERS_LOYALTY_REPLY_H
 #define COUNTERPART_HANDLERS_LOYALTY_REPLY_H

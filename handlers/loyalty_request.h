@@ -21,7 +21,7 @@ struct loyalty_input {
     enum body_format body_format;
 };
 
-/* What was asked; texts point into the memory given to the reader, trimmed, empty when not given. */
+/* What was asked; texts point into the memory given to the reader: trimmed, empty when absent. */
 struct loyalty_request {
     int64_t company_id; /* these three: 0 when not given */
     int64_t site_id;

@@ -1,4 +1,4 @@
-/* The loyalty section of a profile: names in the requests and replies of search, look-up, redeem. */
+/* The loyalty section of a profile: names in what search, look-up and redeem ask and answer. */
 #include "base/error.h"
 #include "handlers/profile_compile.h"
 

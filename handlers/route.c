@@ -5,6 +5,7 @@
 #include "handlers/admin.h"
 #include "handlers/framing.h"
 #include "handlers/json_errors.h"
+#include "handlers/loyalty.h"
 #include "handlers/oauth.h"
 #include "handlers/operations.h"
 #include "handlers/oseries.h"
@@ -23,6 +24,18 @@ static const struct route routes[] = {
      oseries_top_up},
     {"POST", "/oseries/{key}/refund", "oseries.refund", SURFACE_OSERIES, AUTH_TENANT_SIGNED,
      oseries_refund},
+    {"GET", "/oseries/{key}/customer-search", "oseries.customer_search", SURFACE_OSERIES,
+     AUTH_TENANT, loyalty_customer_search},
+    {"POST", "/oseries/{key}/customer-search", "oseries.customer_search.post", SURFACE_OSERIES,
+     AUTH_TENANT, loyalty_customer_search},
+    {"GET", "/oseries/{key}/reward-lookup", "oseries.reward_lookup", SURFACE_OSERIES, AUTH_TENANT,
+     loyalty_reward_lookup},
+    {"POST", "/oseries/{key}/reward-lookup", "oseries.reward_lookup.post", SURFACE_OSERIES,
+     AUTH_TENANT, loyalty_reward_lookup},
+    {"GET", "/oseries/{key}/redeem", "oseries.redeem", SURFACE_OSERIES, AUTH_TENANT,
+     loyalty_redeem},
+    {"POST", "/oseries/{key}/redeem", "oseries.redeem.post", SURFACE_OSERIES, AUTH_TENANT,
+     loyalty_redeem},
     {"GET", "/oauth/start", "oauth.start", SURFACE_OAUTH, AUTH_NONE, oauth_start},
     {"GET", "/oauth/callback", "oauth.callback", SURFACE_OAUTH, AUTH_NONE, oauth_callback},
     {"GET", "/healthz", "healthz", SURFACE_OPERATIONS, AUTH_NONE, operations_healthz},
@@ -204,12 +217,16 @@ static bool signature_is_accepted(struct exchange *exchange)
 
 static bool caller_is_accepted(struct exchange *exchange, struct text key)
 {
-    if (exchange->route->auth != AUTH_TENANT_SIGNED)
+    enum route_auth auth = exchange->route->auth;
+    if (auth != AUTH_TENANT_SIGNED && auth != AUTH_TENANT)
         return true;
     if (key.length != ID_KEY_CHARS)
         return false;
     exchange->tenant = directory_find_key(exchange->snapshot, key);
-    return exchange->tenant != NULL && signature_is_accepted(exchange);
+    if (exchange->tenant == NULL)
+        return false;
+    return auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
+                               : signature_is_accepted(exchange);
 }
 
 static struct text bytes_of(h2o_iovec_t bytes)
@@ -237,10 +254,22 @@ static bool request_is_sound(struct exchange *exchange)
     return true;
 }
 
+static bool path_knows(const struct route *route, char method_initial)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        if (routes[i].method[0] == method_initial && strcmp(routes[i].pattern, route->pattern) == 0)
+            return true;
+    return false;
+}
+
 static void refuse_method(struct exchange *exchange)
 {
-    const char *method = exchange->route->method;
-    exchange_add_header(exchange, "allow", method[0] == 'G' ? TEXT("GET, HEAD") : TEXT("POST"));
+    bool knows_get = path_knows(exchange->route, 'G'),
+         knows_post = path_knows(exchange->route, 'P');
+    exchange_add_header(exchange, "allow",
+                        knows_get && knows_post ? TEXT("GET, HEAD, POST")
+                        : knows_get             ? TEXT("GET, HEAD")
+                                                : TEXT("POST"));
     exchange_refuse(exchange, 405, "method_not_allowed", "This path does not know that method");
 }
 

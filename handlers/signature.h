@@ -21,8 +21,8 @@ const char *signature_verdict_name(enum signature_verdict verdict);
 enum signature_verdict signature_verify(const struct directory_tenant *tenant, struct text header,
                                         struct text body);
 
-/* Which of some texts a header signs, in which spelling and under which token: to learn how GETs are
- * signed. Base64 is found also where the tenant does not accept it. */
+/* Which of some texts a header signs, in which spelling and under which token: to learn how GETs
+ * are signed. Base64 is found also where the tenant does not accept it. */
 struct signature_match {
     size_t index; /* of the text */
     bool is_previous;

@@ -194,9 +194,9 @@ static void on_moved(struct errand *errand)
     log_event(LOG_WARNING, "redemption_move_failed",
               LOG_INT("reservation_id", attempt->reservation.id),
               LOG_TEXT("error", error_name(errand->job.error)));
-    bool may_try_again = errand->job.error == ERR_COMMIT_UNKNOWN ||
-                         (errand->job.error != 0 && error_is_retryable(errand->job.error));
-    if (may_try_again && errand->job.error != ERR_SHUTTING_DOWN && again_us < attempt->deadline_us)
+    bool may_try_again =
+        errand->job.error == ERR_COMMIT_UNKNOWN || error_is_retryable(errand->job.error);
+    if (may_try_again && !attempt->redeem->is_ending && again_us < attempt->deadline_us)
         outbound_set_timer(attempt->redeem->config.outbound, &attempt->move_timer, again_us,
                            on_move_again, attempt);
     else
@@ -382,8 +382,8 @@ static void make_plans(struct attempt *attempt, const struct oseries_order *orde
         reward_plan_make(&attempt->reward, &attempt->reservation, order, true, &attempt->fallback);
 }
 
-/* A change that an earlier request may have sent, and no mark: sent again, the values of an order or
- * line come to the same, but a new line would stand there twice. */
+/* A change that an earlier request may have sent, and no mark: sent again, the values of an order
+ * or line come to the same, but a new line would stand there twice. */
 static bool may_send_again(const struct attempt *attempt, const struct oseries_order *order)
 {
     return !attempt->is_unsure && attempt->plan.step != STEP_POST_LINE &&
@@ -580,6 +580,7 @@ static void attempt_reserve(struct attempt *attempt)
                                                .site_id = attempt->asked.site_id,
                                                .reward_id = attempt->asked.reward_id};
     memcpy(reserve->command.token_id, attempt->asked.token_id, sizeof(reserve->command.token_id));
+    errand->job.joins = true;
     errand_write(errand, redeem->config.committer, task_reserve, on_reserved, attempt);
 }
 
@@ -659,6 +660,19 @@ void redeem_begin(struct job *job)
         attempt_reserve(attempt);
 }
 
+/* The end of the thread begins: no timer runs any more. What replies and commits bring is waited
+ * for; who waits to try a move again is told now. */
+static void on_end(void *context)
+{
+    struct redeem *redeem = context;
+    for (struct attempt *attempt = redeem->attempts, *next; attempt != NULL; attempt = next) {
+        next = attempt->next;
+        if (attempt->move_timer.is_set)
+            attempt_leave_open(attempt);
+    }
+    redeem->is_ending = true;
+}
+
 int redeem_create(const struct redeem_config *config, struct redeem **redeem)
 {
     CHECK(config->settle_us > 0);
@@ -666,6 +680,7 @@ int redeem_create(const struct redeem_config *config, struct redeem **redeem)
     if (created == NULL)
         return ERR_NO_MEMORY;
     created->config = *config;
+    outbound_watch_end(config->outbound, &created->end_watch, on_end, created);
     settle_begin(created);
     *redeem = created;
     return 0;

@@ -2,11 +2,11 @@
  * Redemption: points are reserved, the order is changed through the API, the points are burned, and
  * only then is the register answered; all inside its deadline. On the outbound thread.
  *
- * Whether a change was made is never guessed: it carries a mark ("CP-R42") in the notes of the order
- * or line, and an order without reply is read back. Mark there: burn. Change refused, or never sent:
- * return. No reply and no mark: the change may still arrive, so the points stay reserved, the
- * register is told success:false, and redeem_settle looks again until two reads REDEEM_SETTLE_US
- * apart agree.
+ * Whether a change was made is never guessed: it carries a mark ("CP-R42") in the notes of the
+ * order or line, and an order without reply is read back. Mark there: burn. Change refused, or
+ * never sent: return. No reply and no mark: the change may still arrive, so the points stay
+ * reserved, the register is told success:false, and redeem_settle looks again until two reads
+ * REDEEM_SETTLE_US apart agree.
  */
 #ifndef COUNTERPART_LIGHTSPEED_REDEEM_H
 #define COUNTERPART_LIGHTSPEED_REDEEM_H

@@ -27,6 +27,7 @@ bool redeem_move_begin(struct redeem *redeem, const struct reservation *reservat
                                             .reservation_id = reservation->id};
     if (reason != NULL)
         snprintf(move->command.reason, sizeof(move->command.reason), "%s", reason);
+    errand->job.joins = true;
     errand_write(errand, redeem->config.committer, task_move, on_done, context);
     return true;
 }

@@ -1,4 +1,4 @@
-/* What a reward does to an order, and whether it has been done: pure, from one read of the order. */
+/* What a reward does to an order, and whether it was done: pure, from one read of the order. */
 #include "lightspeed/redeem.h"
 
 #include <string.h>
@@ -117,7 +117,7 @@ static void put_order_amount(const struct reward *reward, const struct reservati
         put_order(reward, reservation, order, plan);
 }
 
-/* Never both kinds of variation on one line, and none on one with options (protocol o-series 7.3). */
+/* Never both kinds of variation on one line, none on one with options (protocol o-series 7.3). */
 static bool line_can_bear(const struct order_line *line, int64_t amount_minor)
 {
     return !line->has_options && line->quantity_milli > 0 && line->total_minor >= amount_minor &&

@@ -1,4 +1,4 @@
-/* Settling: what redemption left open is looked at until it is known whether the order carries it. */
+/* Settling: what redemption left open is looked at until the order says what became of it. */
 #include "lightspeed/redeem_state.h"
 
 #include "base/log.h"
@@ -14,7 +14,7 @@
 #define SCAN_MIN_US (INT64_C(100) * 1000)
 #define SCAN_MAX_US (INT64_C(5) * CLOCK_US_PER_S)
 #define READ_AGAIN_MAX_US (INT64_C(60) * CLOCK_US_PER_S)
-/* Rows that one scan walks: APPLIED ones, of a day, may stand before the RESERVED that it is for. */
+/* Rows that one scan walks: a day of APPLIED ones may stand before the RESERVED that it is for. */
 #define SCAN_ROWS_MAX 65536
 
 #define REASON_ABSENT "not on the order"

@@ -28,6 +28,8 @@ struct redeem {
     uint64_t scan_round;
     struct outbound_timer scan_timer;
     struct outbound_message begin_message;
+    struct outbound_watch end_watch;
+    bool is_ending;
     _Atomic uint64_t redeemed, refused, left_open, settled_burned, settled_returned;
     _Atomic int32_t open;
 };

@@ -55,6 +55,8 @@ static const struct variable {
      "Lightspeed O-Series: where tokens come from"},
     {"OSERIES_API_URL", TEXT_AT(oseries_api_url), "https://api.kounta.com/v1",
      "Lightspeed O-Series: the REST API"},
+    {"REDEEM_SETTLE_S", NUMBER_AT(redeem_settle_s, 1, 3600), "60",
+     "a redemption without reply is judged by two reads of its order this far apart"},
     {"TRUSTED_PROXIES", TEXT_AT(trusted_proxies), "",
      "comma-separated networks whose X-Forwarded-For is believed"},
     {"DRAIN_S", NUMBER_AT(drain_s, 0, 600), "10",

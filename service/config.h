@@ -33,6 +33,7 @@ struct config {
     bool connections_max_was_set; /* by somebody, and is not the default */
     int64_t drain_s;
     int64_t request_timeout_s;
+    int64_t redeem_settle_s;
 
     /* made from the above */
     enum log_level log_level;

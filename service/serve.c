@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "handlers/admin_request.h"
 #include "handlers/route.h"
+#include "lightspeed/redeem.h"
 #include "oauth/oauth.h"
 #include "runtime/expiry.h"
 #include "service/config.h"
@@ -290,6 +291,30 @@ static int start_oauth(struct service *service)
     return err == 0 ? 0 : complain("oauth", err);
 }
 
+static int start_lightspeed(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    const struct oseries_api_config api = {
+        .outbound = handlers->outbound,
+        .oauth = handlers->oauth,
+        .directory = handlers->directory,
+        .api_url = service->config.oseries_api_url,
+    };
+    int err = oseries_api_create(&api, &handlers->api);
+    if (err != 0)
+        return complain("the O-Series client", err);
+    const struct redeem_config redeem = {
+        .outbound = handlers->outbound,
+        .committer = handlers->committer,
+        .reader = handlers->reader,
+        .directory = handlers->directory,
+        .api = handlers->api,
+        .settle_us = service->config.redeem_settle_s * CLOCK_US_PER_S,
+    };
+    err = redeem_create(&redeem, &handlers->redeem);
+    return err == 0 ? 0 : complain("redemption", err);
+}
+
 static void configure_http(struct service *service, struct loop_config *loops)
 {
     h2o_globalconf_t *globalconf = &service->globalconf;
@@ -412,6 +437,8 @@ static void stop_threads(struct service *service)
         loop_destroy(service->loops[i]);
     scheduler_destroy(service->handlers.scheduler);
     expiry_destroy(service->expiry);
+    redeem_destroy(service->handlers.redeem);
+    oseries_api_destroy(service->handlers.api);
     outbound_destroy(service->handlers.outbound);
     oauth_destroy(service->handlers.oauth);
     committer_destroy(service->handlers.committer);
@@ -456,6 +483,8 @@ static int service_start(struct service *service)
         return err;
     fill_handlers(service);
     err = start_oauth(service);
+    if (err == 0)
+        err = start_lightspeed(service);
     if (err == 0)
         err = start_loops(service);
     if (err == 0)

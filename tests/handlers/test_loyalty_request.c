@@ -148,7 +148,7 @@ static const struct {
     {"customer_id=1.0", "", ERR_NOT_A_NUMBER, "customer_id"},
     {"", "{\"keyword\":\"a\"", ERR_JSON_SYNTAX, "JSON"},
     {"", "{\"keyword\":\"a\",\"keyword\":\"b\"}", ERR_JSON_DUPLICATE, "twice"},
-    {"", "{\"a\":[[[[[[[[[1]]]]]]]]]}", ERR_JSON_DEPTH, "deep"},
+    {"", "{\"a\":[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}", ERR_JSON_DEPTH, "deep"},
     {"", "{\"site_id\":1.5}", ERR_NOT_A_NUMBER, "site_id"},
     {"", "keyword=%zz", ERR_FORM_SYNTAX, "percent"},
 };

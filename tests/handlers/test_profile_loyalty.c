@@ -1,4 +1,4 @@
-/* The loyalty section of profiles: the built-in one, differences to it, what is wrong with a file. */
+/* The loyalty section of profiles: the built-in one, differences to it, what a file got wrong. */
 #include "base/error.h"
 #include "handlers/profile.h"
 

@@ -82,6 +82,19 @@ static void known_paths_refuse_other_methods(void **state)
     assert_finding("POST", "/metrics", false, ROUTE_WRONG_METHOD, "metrics");
 }
 
+static void loyalty_answers_get_and_post(void **state)
+{
+    (void)state;
+    assert_finding("GET", "/oseries/k/redeem", false, ROUTE_FOUND, "oseries.redeem");
+    assert_finding("HEAD", "/oseries/k/redeem", false, ROUTE_FOUND, "oseries.redeem");
+    assert_finding("POST", "/oseries/k/redeem", false, ROUTE_FOUND, "oseries.redeem.post");
+    assert_finding("PUT", "/oseries/k/redeem", false, ROUTE_WRONG_METHOD, "oseries.redeem.post");
+    assert_finding("GET", "/oseries/k/customer-search", false, ROUTE_FOUND,
+                   "oseries.customer_search");
+    assert_finding("POST", "/oseries/k/reward-lookup", false, ROUTE_FOUND,
+                   "oseries.reward_lookup.post");
+}
+
 static void admin_routes_exist_on_the_admin_socket_alone(void **state)
 {
     (void)state;
@@ -112,8 +125,11 @@ static void every_surface_route_is_signed_and_every_name_unique(void **state)
         const struct route *each = route_at(i);
         assert_int_equal(route_index(each), i);
         assert_non_null(each->handler);
+        bool is_loyalty = strstr(each->pattern, "-search") != NULL ||
+                          strstr(each->pattern, "-lookup") != NULL ||
+                          strstr(each->pattern, "/redeem") != NULL;
         if (each->surface == SURFACE_OSERIES)
-            assert_int_equal(each->auth, AUTH_TENANT_SIGNED);
+            assert_int_equal(each->auth, is_loyalty ? AUTH_TENANT : AUTH_TENANT_SIGNED);
         for (int j = 0; j < i; j++)
             assert_string_not_equal(each->name, route_at(j)->name);
     }
@@ -129,6 +145,7 @@ int main(void)
         cmocka_unit_test(paths_must_match_to_their_last_character),
         cmocka_unit_test(get_answers_head_and_post_does_not),
         cmocka_unit_test(known_paths_refuse_other_methods),
+        cmocka_unit_test(loyalty_answers_get_and_post),
         cmocka_unit_test(admin_routes_exist_on_the_admin_socket_alone),
         cmocka_unit_test(registers_routes_do_not_exist_on_the_admin_socket),
         cmocka_unit_test(every_surface_route_is_signed_and_every_name_unique),

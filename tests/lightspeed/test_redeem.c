@@ -1,0 +1,1232 @@
+/* Redemption over a real store, with everything that can go wrong at the API and at the store. The
+ * outbound thread, its errands and the API's client are doubles here: one thread, in order, so that
+ * each fault hits exactly where it is aimed. */
+#include "base/clock.h"
+#include "lightspeed/redeem.h"
+#include "runtime/errand.h"
+#include "runtime/queue.h"
+#include "store/verify.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#define SETTLE_US 20000
+#define DEADLINE_US 1000000
+#define ORDERS_MAX 2048
+#define MS 1000
+
+/* --- the double of the outbound thread --- */
+
+struct outbound {
+    struct outbound_message *first, **last;
+    struct outbound_timer *timers[64];
+    struct errand *errands[256];
+    int errand_count;
+};
+static struct outbound outbound;
+
+void outbound_post(struct outbound *to, struct outbound_message *message)
+{
+    message->next = NULL;
+    *to->last = message;
+    to->last = &message->next;
+}
+
+void outbound_watch_end(struct outbound *of, struct outbound_watch *watch, outbound_fn fn,
+                        void *context)
+{
+    (void)of;
+    *watch = (struct outbound_watch){.fn = fn, .context = context};
+}
+
+void outbound_cancel_timer(struct outbound *of, struct outbound_timer *timer)
+{
+    for (size_t i = 0; i < COUNT_OF(of->timers); i++)
+        if (of->timers[i] == timer)
+            of->timers[i] = NULL;
+    timer->is_set = false;
+}
+
+void outbound_set_timer(struct outbound *of, struct outbound_timer *timer, int64_t due_us,
+                        outbound_fn fn, void *context)
+{
+    outbound_cancel_timer(of, timer);
+    *timer =
+        (struct outbound_timer){.due_us = due_us, .fn = fn, .context = context, .is_set = true};
+    for (size_t i = 0; i < COUNT_OF(of->timers); i++) {
+        if (of->timers[i] == NULL) {
+            of->timers[i] = timer;
+            return;
+        }
+    }
+    fail_msg("too many timers");
+}
+
+/* --- errands: the store's faults --- */
+
+enum store_fault {
+    STORE_WORKS,
+    STORE_FULL,         /* nothing happened */
+    STORE_UNKNOWN_DONE, /* it happened, and is not known */
+    STORE_UNKNOWN_NOT,
+};
+static struct store *store;
+static enum store_fault store_fault;
+static int store_fault_skip, store_fault_count; /* of writes */
+
+struct errand *errand_create(struct outbound *of, size_t extra_bytes)
+{
+    struct errand *errand = calloc(1, sizeof(*errand) + extra_bytes);
+    errand->outbound = of;
+    return errand;
+}
+void *errand_data(struct errand *errand)
+{
+    return errand + 1;
+}
+void *errand_data_of(struct job *job)
+{
+    return errand_data((struct errand *)job);
+}
+
+static void queue_errand(struct errand *errand, job_task_fn task, errand_done_fn on_done,
+                         void *context)
+{
+    errand->job.task = task;
+    errand->on_done = on_done;
+    errand->context = context;
+    assert_true(outbound.errand_count < (int)COUNT_OF(outbound.errands));
+    outbound.errands[outbound.errand_count++] = errand;
+}
+void errand_write(struct errand *errand, struct committer *committer, job_task_fn task,
+                  errand_done_fn on_done, void *context)
+{
+    (void)committer;
+    errand->size = 1; /* a write */
+    queue_errand(errand, task, on_done, context);
+}
+void errand_read(struct errand *errand, struct reader *reader, job_task_fn task,
+                 errand_done_fn on_done, void *context)
+{
+    (void)reader;
+    queue_errand(errand, task, on_done, context);
+}
+
+static bool takes_fault(const struct errand *errand)
+{
+    if (errand->size == 0 || store_fault_count == 0)
+        return false;
+    if (store_fault_skip > 0) {
+        store_fault_skip--;
+        return false;
+    }
+    store_fault_count--;
+    return true;
+}
+
+static void run_errand(struct errand *errand)
+{
+    enum store_fault fault = takes_fault(errand) ? store_fault : STORE_WORKS;
+    if (fault == STORE_WORKS || fault == STORE_UNKNOWN_DONE)
+        errand->job.error = errand->job.task(&errand->job, store);
+    if (fault == STORE_FULL)
+        errand->job.error = ERR_STORE_FULL;
+    else if (fault != STORE_WORKS)
+        errand->job.error = ERR_COMMIT_UNKNOWN;
+    errand->on_done(errand);
+    free(errand);
+}
+
+/* --- the API: orders, and what happens to a call --- */
+
+enum api_fault {
+    API_WORKS,
+    API_REFUSES,     /* 409 */
+    API_REFUSES_400, /* an order's variation is not known */
+    API_LIMITS,      /* 429 */
+    API_FAILS_FIRST, /* 500, nothing was done */
+    API_FAILS_AFTER, /* 500, it was done */
+    API_DROPS_FIRST, /* no reply, nothing was done or ever will */
+    API_DROPS_AFTER, /* no reply, it was done */
+    API_IS_LATE,     /* no reply, and it is done after a while */
+    API_IS_AWAY,     /* no connection */
+    API_IS_NOT_CONNECTED,
+    API_HANGS, /* no reply until the deadline; nothing was done */
+    API_FAULTS,
+};
+struct oseries_api {
+    int calls, reads, changes;
+};
+static struct oseries_api api;
+static struct oseries_order *orders[ORDERS_MAX]; /* by id */
+static enum api_fault faults[64];                /* of the next calls, in order */
+static int fault_first, fault_count;
+
+struct late {
+    int64_t due_us, order_id;
+    struct reward_plan what;
+};
+static struct late lates[512];
+static int late_count;
+
+struct call {
+    enum { CALL_GET, CALL_PUT_ORDER, CALL_PUT_LINE, CALL_POST_LINE } kind;
+    int64_t order_id, deadline_us;
+    struct reward_plan what;
+    api_order_fn on_order;
+    api_done_fn on_done;
+    void *context;
+};
+static struct call calls[256];
+static int call_count;
+
+static struct oseries_order *order_make(int64_t id, int64_t total_minor)
+{
+    struct oseries_order *order = calloc(1, sizeof(*order));
+    order->id = id;
+    order->status = ORDER_ON_HOLD;
+    order->site_id = 923;
+    order->total_minor = total_minor;
+    order->price_variation_ppm = ORDER_ONE_PPM;
+    order->line_count = 1;
+    order->lines[0] = (struct order_line){.number = 1,
+                                          .product_id = 5,
+                                          .quantity_milli = 1000,
+                                          .total_minor = total_minor,
+                                          .price_variation_ppm = ORDER_ONE_PPM};
+    free(orders[id]);
+    orders[id] = order;
+    return order;
+}
+
+static void order_change(int64_t order_id, const struct reward_plan *what)
+{
+    struct oseries_order *order = orders[order_id];
+    struct order_line *line = &order->lines[0];
+    api.changes++;
+    if (what->step == STEP_PUT_ORDER) {
+        memcpy(order->notes, what->notes, sizeof(order->notes));
+        if (what->has_fixed)
+            order->price_fixed_variation_minor = what->price_fixed_variation_minor;
+        return;
+    }
+    if (what->step == STEP_POST_LINE)
+        line = &order->lines[order->line_count++];
+    snprintf(line->notes, sizeof(line->notes), "%.256s", what->notes);
+}
+
+static void late_add(const struct call *call)
+{
+    assert_true(late_count < (int)COUNT_OF(lates));
+    lates[late_count++] =
+        (struct late){clock_monotonic_us() + SETTLE_US / 2, call->order_id, call->what};
+}
+
+static void lates_run(int64_t now_us)
+{
+    for (int i = 0; i < late_count; i++) {
+        if (lates[i].due_us > now_us)
+            continue;
+        order_change(lates[i].order_id, &lates[i].what);
+        lates[i--] = lates[--late_count];
+    }
+}
+
+static struct api_result result_of(const struct call *call, enum api_fault fault)
+{
+    bool is_change = call->kind != CALL_GET;
+    switch (fault) {
+    case API_REFUSES:
+        return (struct api_result){.error = ERR_REFUSED, .status = 409, .sentence = "Conflict"};
+    case API_REFUSES_400:
+        return (struct api_result){.error = ERR_REFUSED, .status = 400, .sentence = "Bad"};
+    case API_LIMITS:
+        return (struct api_result){.error = ERR_RATE_LIMITED, .status = 429};
+    case API_FAILS_FIRST:
+    case API_FAILS_AFTER:
+        return (struct api_result){
+            .error = ERR_BAD_REPLY, .status = 500, .may_have_happened = is_change};
+    case API_DROPS_FIRST:
+    case API_DROPS_AFTER:
+    case API_IS_LATE:
+        return (struct api_result){.error = ERR_CONNECTION_LOST,
+                                   .may_have_happened = is_change,
+                                   .may_happen_later = is_change};
+    case API_HANGS:
+        return (struct api_result){
+            .error = ERR_TIMED_OUT, .may_have_happened = is_change, .may_happen_later = is_change};
+    case API_IS_AWAY:
+        return (struct api_result){.error = ERR_UNREACHABLE};
+    case API_IS_NOT_CONNECTED:
+        return (struct api_result){.error = ERR_NOT_CONNECTED};
+    case API_WORKS:
+    case API_FAULTS:
+        break;
+    }
+    return (struct api_result){.status = 200};
+}
+
+static void run_call(const struct call *call)
+{
+    enum api_fault fault = API_WORKS;
+    if (fault_count > 0) {
+        fault = faults[fault_first++];
+        fault_count--;
+    }
+    bool is_done = fault == API_WORKS || fault == API_FAILS_AFTER || fault == API_DROPS_AFTER;
+    struct oseries_order *order = orders[call->order_id];
+    struct api_result result = result_of(call, fault);
+    if (result.error == 0 && order == NULL)
+        result = (struct api_result){.error = ERR_NOT_FOUND, .status = 404};
+    if (fault == API_HANGS)
+        while (clock_monotonic_us() < call->deadline_us)
+            nanosleep(&(struct timespec){0, 1000000}, NULL);
+    if (call->kind == CALL_GET) {
+        api.reads++;
+        call->on_order(call->context, &result, result.error == 0 ? order : NULL);
+        return;
+    }
+    if (is_done && order != NULL)
+        order_change(call->order_id, &call->what);
+    if (fault == API_IS_LATE)
+        late_add(call);
+    call->on_done(call->context, &result);
+}
+
+static struct call *call_add(const struct api_call *call, int64_t order_id)
+{
+    assert_true(call_count < (int)COUNT_OF(calls));
+    api.calls++;
+    calls[call_count] = (struct call){.order_id = order_id, .deadline_us = call->deadline_us};
+    return &calls[call_count++];
+}
+
+void oseries_api_get_order(struct oseries_api *of, const struct api_call *call, int64_t order_id,
+                           api_order_fn on_done, void *context)
+{
+    (void)of;
+    struct call *made = call_add(call, order_id);
+    made->on_order = on_done;
+    made->context = context;
+}
+
+static void add_change(const struct api_call *call, int64_t order_id, enum reward_step step,
+                       const int64_t *ppm, const int64_t *fixed, const char *notes,
+                       api_done_fn on_done, void *context)
+{
+    struct call *made = call_add(call, order_id);
+    made->kind = step == STEP_PUT_ORDER  ? CALL_PUT_ORDER
+                 : step == STEP_PUT_LINE ? CALL_PUT_LINE
+                                         : CALL_POST_LINE;
+    made->what.step = step;
+    made->what.has_ppm = ppm != NULL;
+    made->what.has_fixed = fixed != NULL;
+    made->what.price_fixed_variation_minor = fixed == NULL ? 0 : *fixed;
+    snprintf(made->what.notes, sizeof(made->what.notes), "%s", notes);
+    made->on_done = on_done;
+    made->context = context;
+}
+
+void oseries_api_put_order(struct oseries_api *of, const struct api_call *call, int64_t order_id,
+                           const struct order_change *change, api_done_fn on_done, void *context)
+{
+    (void)of;
+    add_change(call, order_id, STEP_PUT_ORDER, change->price_variation_ppm,
+               change->price_fixed_variation_minor, change->notes, on_done, context);
+}
+void oseries_api_put_line(struct oseries_api *of, const struct api_call *call, int64_t order_id,
+                          int64_t line_number, const struct line_change *line, api_done_fn on_done,
+                          void *context)
+{
+    (void)of;
+    assert_int_equal(line_number, 1);
+    add_change(call, order_id, STEP_PUT_LINE, line->price_variation_ppm,
+               line->price_fixed_variation_minor, line->notes, on_done, context);
+}
+void oseries_api_post_line(struct oseries_api *of, const struct api_call *call, int64_t order_id,
+                           const struct line_change *line, api_done_fn on_done, void *context)
+{
+    (void)of;
+    assert_int_equal(line->product_id, 7302);
+    add_change(call, order_id, STEP_POST_LINE, line->price_variation_ppm,
+               line->price_fixed_variation_minor, line->notes, on_done, context);
+}
+
+/* --- the world turns --- */
+
+static bool turn(void)
+{
+    int64_t now_us = clock_monotonic_us();
+    bool has_turned = outbound.first != NULL || outbound.errand_count > 0 || call_count > 0;
+    while (outbound.first != NULL) {
+        struct outbound_message *message = outbound.first;
+        outbound.first = message->next;
+        if (outbound.first == NULL)
+            outbound.last = &outbound.first;
+        message->fn(message->context);
+    }
+    if (outbound.errand_count > 0) {
+        struct errand *errand = outbound.errands[0];
+        memmove(outbound.errands, outbound.errands + 1,
+                (size_t)--outbound.errand_count * sizeof(errand));
+        run_errand(errand);
+    }
+    if (call_count > 0) {
+        struct call call = calls[0];
+        memmove(calls, calls + 1, (size_t)--call_count * sizeof(call));
+        run_call(&call);
+    }
+    lates_run(now_us);
+    for (size_t i = 0; i < COUNT_OF(outbound.timers); i++) {
+        struct outbound_timer *timer = outbound.timers[i];
+        if (timer == NULL || timer->due_us > now_us)
+            continue;
+        outbound_cancel_timer(&outbound, timer);
+        timer->fn(timer->context);
+    }
+    return has_turned;
+}
+
+static void turn_for(int64_t us)
+{
+    int64_t until_us = clock_monotonic_us() + us;
+    while (clock_monotonic_us() < until_us)
+        if (!turn())
+            nanosleep(&(struct timespec){0, 200000}, NULL);
+}
+
+/* --- what every test starts with --- */
+
+static struct seal *seal;
+static struct directory *directory;
+static struct redeem *redeem;
+static struct tenant tenant;
+static struct member member;
+static struct reward ten_off, coffee;
+
+static void redeem_start(void)
+{
+    const struct redeem_config config = {
+        .outbound = &outbound, .directory = directory, .api = &api, .settle_us = SETTLE_US};
+    assert_int_equal(redeem_create(&config, &redeem), 0);
+}
+
+/* As a kill would: nothing that was under way goes on. */
+static void redeem_restart(void)
+{
+    redeem_destroy(redeem);
+    for (int i = 0; i < outbound.errand_count; i++)
+        free(outbound.errands[i]);
+    memset(&outbound, 0, sizeof(outbound));
+    outbound.last = &outbound.first;
+    call_count = 0;
+    redeem_start();
+}
+
+static void grant(int64_t points)
+{
+    struct points_outcome outcome;
+    const struct points_command command = {
+        .action = POINTS_GRANT, .tenant_id = tenant.id, .member_id = member.id, .points = points};
+    assert_int_equal(store_run_points(store, &command, clock_steady_us(), &outcome), 0);
+    assert_int_equal(outcome.result, POINTS_OK);
+}
+
+static void set_tenant(void)
+{
+    assert_int_equal(store_update_tenant(store, &tenant), 0);
+    assert_int_equal(directory_load(directory, store), 0);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    const uint8_t master[SEAL_KEY_BYTES] = {7};
+    memset(&outbound, 0, sizeof(outbound));
+    memset(&api, 0, sizeof(api));
+    outbound.last = &outbound.first;
+    fault_first = fault_count = late_count = call_count = store_fault_count = 0;
+    assert_int_equal(seal_from_bytes(master, &seal), 0);
+    const struct store_config config = {.location = ":memory:", .seal = seal};
+    assert_int_equal(store_open(&config, STORE_WRITER, &store), 0);
+    tenant = (struct tenant){.name = "Kiosk",
+                             .key = "00112233445566778899aabbccddeeff",
+                             .currency = {"AUD", 2},
+                             .zone = "Australia/Sydney",
+                             .oseries_company = 5678,
+                             .profile = "default",
+                             TENANT_CHOICES};
+    assert_int_equal(store_add_tenant(store, &tenant), 0);
+    assert_int_equal(directory_create(&directory), 0);
+    assert_int_equal(directory_load(directory, store), 0);
+    member = (struct member){.tenant_id = tenant.id, .code = "M-1", .account.is_active = true};
+    assert_int_equal(store_add_member(store, &member), 0);
+    ten_off = (struct reward){.tenant_id = tenant.id,
+                              .title = "$10 off",
+                              .points = 100,
+                              .effect = REWARD_MONEY_OFF,
+                              .amount_minor = 1000,
+                              .is_active = true};
+    assert_int_equal(store_add_reward(store, &ten_off), 0);
+    coffee = (struct reward){.tenant_id = tenant.id,
+                             .title = "Free coffee",
+                             .points = 100,
+                             .effect = REWARD_PRODUCT,
+                             .product_id = 7302,
+                             .is_active = true};
+    assert_int_equal(store_add_reward(store, &coffee), 0);
+    grant(500);
+    order_make(7, 4560);
+    redeem_start();
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    redeem_destroy(redeem);
+    for (int i = 0; i < outbound.errand_count; i++)
+        free(outbound.errands[i]);
+    directory_destroy(directory);
+    store_close(store);
+    seal_destroy(seal);
+    for (int i = 0; i < ORDERS_MAX; i++) {
+        free(orders[i]);
+        orders[i] = NULL;
+    }
+    return 0;
+}
+
+/* --- asking --- */
+
+struct asked {
+    struct job job;
+    struct redemption redemption;
+};
+_Static_assert(offsetof(struct asked, redemption) == sizeof(struct job), "job + 1");
+
+static void on_given_back(struct job *job)
+{
+    job->next = job; /* seen */
+}
+
+static void ask_until(struct asked *asked, const struct reward *reward, const char *token,
+                      int64_t order_id, int64_t deadline_us)
+{
+    memset(asked, 0, sizeof(*asked));
+    asked->job.give_back = on_given_back;
+    atomic_store(&asked->job.state, JOB_TAKEN);
+    asked->redemption = (struct redemption){.redeem = redeem,
+                                            .tenant_id = tenant.id,
+                                            .member_id = member.id,
+                                            .reward_id = reward->id,
+                                            .order_id = order_id,
+                                            .deadline_us = clock_monotonic_us() + deadline_us};
+    snprintf(asked->redemption.token_id, sizeof(asked->redemption.token_id), "%s", token);
+    redeem_begin(&asked->job);
+}
+
+static bool is_answered(const struct asked *asked)
+{
+    return atomic_load(&asked->job.state) == JOB_DONE;
+}
+
+static void await(struct asked *asked)
+{
+    while (!is_answered(asked))
+        if (!turn())
+            nanosleep(&(struct timespec){0, 200000}, NULL);
+    assert_true(clock_monotonic_us() < asked->redemption.deadline_us + 100 * MS);
+}
+
+static struct asked redeem_once(const struct reward *reward, const char *token, int64_t order_id)
+{
+    struct asked asked;
+    ask_until(&asked, reward, token, order_id, DEADLINE_US);
+    await(&asked);
+    return asked;
+}
+
+static void is_told(const struct asked *asked, const char *sentence)
+{
+    assert_int_equal(asked->job.error, 0);
+    if (sentence == NULL) {
+        if (!asked->redemption.is_redeemed)
+            fail_msg("not redeemed: %s", asked->redemption.sentence);
+        assert_string_equal(asked->redemption.sentence, "");
+        return;
+    }
+    assert_false(asked->redemption.is_redeemed);
+    if (strstr(asked->redemption.sentence, sentence) == NULL)
+        fail_msg("'%s' instead of '%s'", asked->redemption.sentence, sentence);
+    assert_true(strlen(asked->redemption.sentence) <= 120);
+}
+
+static void set_faults(int count, ...)
+{
+    va_list list;
+    va_start(list, count);
+    fault_first = 0;
+    fault_count = count;
+    for (int i = 0; i < count; i++)
+        faults[i] = (enum api_fault)va_arg(list, int);
+    va_end(list);
+}
+
+static void set_store_fault(enum store_fault fault, int skip, int count)
+{
+    store_fault = fault;
+    store_fault_skip = skip;
+    store_fault_count = count;
+}
+
+static void points_are(int64_t points, int64_t held)
+{
+    struct member found;
+    assert_int_equal(store_read_member(store, tenant.id, member.id, &found), 0);
+    assert_int_equal(found.account.points, points);
+    assert_int_equal(found.account.points_held, held);
+}
+
+static struct reservation reservation_of(int64_t id)
+{
+    struct reservation reservation;
+    assert_int_equal(store_read_reservation(store, id, &reservation), 0);
+    return reservation;
+}
+
+static void state_is(int64_t id, enum reservation_state state)
+{
+    assert_int_equal(reservation_of(id).state, state);
+}
+
+static bool mark_is_on(int64_t order_id, int64_t reservation_id)
+{
+    const struct reservation reservation = {.id = reservation_id};
+    return reward_is_applied(&reservation, orders[order_id]);
+}
+
+/* --- when all goes well --- */
+
+static void points_are_burned_and_the_order_carries_the_mark(void **state)
+{
+    (void)state;
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    points_are(400, 0);
+    state_is(1, RESERVATION_BURNED);
+    assert_string_equal(orders[7]->notes, "$10 off (CP-R1)");
+    assert_int_equal(orders[7]->price_fixed_variation_minor, -1000);
+    assert_int_equal(api.calls, 2);
+}
+
+static void the_same_again_is_told_again_and_changes_nothing(void **state)
+{
+    (void)state;
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    int calls_before = api.calls;
+    for (int i = 0; i < 3; i++) {
+        asked = redeem_once(&ten_off, "token-1", 7);
+        is_told(&asked, NULL);
+    }
+    points_are(400, 0);
+    assert_int_equal(api.calls, calls_before);
+    ten_off.is_active = false; /* what was redeemed stays redeemed */
+    assert_int_equal(store_update_reward(store, &ten_off), 0);
+    asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, "not offered any more");
+    points_are(400, 0);
+}
+
+static void another_order_is_refused(void **state)
+{
+    (void)state;
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    order_make(8, 4560);
+    asked = redeem_once(&ten_off, "token-1", 8);
+    is_told(&asked, "another sale");
+    assert_int_equal(asked.redemption.result, POINTS_OTHER_ORDER);
+    points_are(400, 0);
+    assert_string_equal(orders[8]->notes, "");
+}
+
+static void requests_at_once_share_one_redemption(void **state)
+{
+    (void)state;
+    struct asked asked[5];
+    for (size_t i = 0; i < COUNT_OF(asked); i++)
+        ask_until(&asked[i], &ten_off, "token-1", 7, DEADLINE_US);
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        await(&asked[i]);
+        is_told(&asked[i], NULL);
+    }
+    assert_int_equal(api.changes, 1);
+    points_are(400, 0);
+}
+
+static void two_rewards_go_onto_one_order_one_after_the_other(void **state)
+{
+    (void)state;
+    struct asked first, second;
+    ask_until(&first, &ten_off, "token-1", 7, DEADLINE_US);
+    ask_until(&second, &ten_off, "token-2", 7, DEADLINE_US);
+    await(&first);
+    await(&second);
+    is_told(&first, NULL);
+    is_told(&second, "Another reward");
+    second = redeem_once(&ten_off, "token-2", 7);
+    is_told(&second, NULL);
+    assert_int_equal(orders[7]->price_fixed_variation_minor, -2000);
+    points_are(300, 0);
+}
+
+/* --- refusals --- */
+
+static void who_has_too_few_points_gets_nothing(void **state)
+{
+    (void)state;
+    ten_off.points = 501;
+    assert_int_equal(store_update_reward(store, &ten_off), 0);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not enough points");
+    assert_int_equal(api.calls, 0);
+    points_are(500, 0);
+}
+
+static void orders_that_cannot_be_changed_return_the_points(void **state)
+{
+    (void)state;
+    struct asked asked = redeem_once(&ten_off, "placeholder", 111);
+    is_told(&asked, "not known yet");
+    orders[7]->status = ORDER_COMPLETE;
+    asked = redeem_once(&ten_off, "closed", 7);
+    is_told(&asked, "closed");
+    orders[7]->status = ORDER_ON_HOLD;
+    orders[7]->is_deleted = true;
+    asked = redeem_once(&ten_off, "deleted", 7);
+    is_told(&asked, "deleted");
+    order_make(7, 500);
+    asked = redeem_once(&ten_off, "small", 7);
+    is_told(&asked, "Less is left to pay");
+    points_are(500, 0);
+    assert_int_equal(api.changes, 0);
+    for (int64_t id = 1; id <= 4; id++)
+        state_is(id, RESERVATION_RETURNED);
+}
+
+static void orders_of_unmapped_sites_are_left_alone(void **state)
+{
+    (void)state;
+    struct asked asked;
+    tenant.sites_must_be_mapped = true;
+    set_tenant();
+    order_make(8, 4560);
+    asked = redeem_once(&ten_off, "token-2", 8);
+    is_told(&asked, "not set up");
+    struct site site = {.tenant_id = tenant.id, .name = "Site", .oseries_site = 923};
+    assert_int_equal(store_add_site(store, &site), 0);
+    assert_int_equal(directory_load(directory, store), 0);
+    asked = redeem_once(&ten_off, "token-3", 8);
+    is_told(&asked, NULL);
+    points_are(400, 0);
+}
+
+static void a_site_that_the_request_names_must_be_the_orders(void **state)
+{
+    (void)state;
+    struct asked asked;
+    memset(&asked, 0, sizeof(asked));
+    asked.job.give_back = on_given_back;
+    atomic_store(&asked.job.state, JOB_TAKEN);
+    asked.redemption = (struct redemption){.redeem = redeem,
+                                           .tenant_id = tenant.id,
+                                           .member_id = member.id,
+                                           .reward_id = ten_off.id,
+                                           .token_id = "token-1",
+                                           .order_id = 7,
+                                           .site_id = 924,
+                                           .deadline_us = clock_monotonic_us() + DEADLINE_US};
+    redeem_begin(&asked.job);
+    await(&asked);
+    is_told(&asked, "another site");
+    points_are(500, 0);
+    assert_int_equal(api.changes, 0);
+}
+
+static void what_the_api_refuses_is_returned_and_said(void **state)
+{
+    (void)state;
+    set_faults(2, API_WORKS, API_REFUSES);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Lightspeed refused: Conflict");
+    points_are(500, 0);
+    state_is(1, RESERVATION_RETURNED);
+    assert_int_equal(api.reads, 1); /* a refusal is certain */
+    asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL); /* its token is free again */
+    points_are(400, 0);
+}
+
+static void an_api_without_variations_of_orders_gets_one_of_a_line(void **state)
+{
+    (void)state;
+    set_faults(2, API_WORKS, API_REFUSES_400);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    assert_string_equal(orders[7]->notes, "");
+    assert_string_equal(orders[7]->lines[0].notes, "$10 off (CP-R1)");
+    points_are(400, 0);
+    order_make(8, 4560);
+    set_faults(3, API_WORKS, API_REFUSES_400, API_REFUSES_400); /* once, not for ever */
+    asked = redeem_once(&ten_off, "token-2", 8);
+    is_told(&asked, "refused");
+    points_are(400, 0);
+}
+
+/* --- faults of the API --- */
+
+static void an_order_that_cannot_be_read_returns_the_points(void **state)
+{
+    (void)state;
+    const enum api_fault each[] = {API_LIMITS,  API_FAILS_FIRST, API_DROPS_FIRST,
+                                   API_IS_AWAY, API_REFUSES,     API_IS_NOT_CONNECTED};
+    for (size_t i = 0; i < COUNT_OF(each); i++) {
+        set_faults(1, each[i]);
+        struct asked asked = redeem_once(&ten_off, "token-1", 7);
+        is_told(&asked, each[i] == API_IS_NOT_CONNECTED ? "not connected"
+                        : each[i] == API_REFUSES        ? "refused"
+                                                        : "Nothing was redeemed");
+        points_are(500, 0);
+    }
+    assert_int_equal(api.changes, 0);
+}
+
+static void a_change_without_reply_that_was_made_is_burned(void **state)
+{
+    (void)state;
+    set_faults(2, API_WORKS, API_DROPS_AFTER);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    points_are(400, 0);
+    set_faults(2, API_WORKS, API_FAILS_AFTER);
+    asked = redeem_once(&coffee, "token-2", 7);
+    is_told(&asked, NULL);
+    points_are(300, 0);
+    assert_int_equal(api.changes, 2);
+}
+
+static void a_change_that_was_certainly_not_made_is_returned(void **state)
+{
+    (void)state;
+    const enum api_fault each[] = {API_FAILS_FIRST, API_LIMITS, API_IS_AWAY, API_IS_NOT_CONNECTED};
+    for (size_t i = 0; i < COUNT_OF(each); i++) {
+        set_faults(2, API_WORKS, each[i]);
+        struct asked asked = redeem_once(&ten_off, "token-1", 7);
+        assert_false(asked.redemption.is_redeemed);
+        points_are(500, 0);
+        state_is((int64_t)i + 1, RESERVATION_RETURNED);
+    }
+    assert_int_equal(api.changes, 0);
+}
+
+static void a_change_that_may_still_arrive_is_kept_until_two_reads_agree(void **state)
+{
+    (void)state;
+    set_faults(2, API_WORKS, API_DROPS_FIRST);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    points_are(500, 100);
+    state_is(1, RESERVATION_RESERVED);
+    assert_true(reservation_of(1).is_unsure);
+    asked = redeem_once(&ten_off, "token-1", 7); /* asked again meanwhile */
+    is_told(&asked, "Not confirmed yet");
+    assert_int_equal(api.changes, 0);
+    asked = redeem_once(&coffee, "token-2", 7);
+    is_told(&asked, "Another reward");
+    int reads_before = api.reads;
+    turn_for(3 * SETTLE_US / 2);
+    state_is(1, RESERVATION_RESERVED); /* not by one read */
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    assert_true(api.reads >= reads_before + 2);
+    points_are(500, 0);
+    asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    points_are(400, 0);
+}
+
+static void a_change_that_arrives_late_is_burned(void **state)
+{
+    (void)state;
+    set_faults(2, API_WORKS, API_IS_LATE);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(SETTLE_US / 2 + 5 * MS);
+    assert_true(mark_is_on(7, 1));
+    asked = redeem_once(&ten_off, "token-1", 7); /* the order shows it */
+    is_told(&asked, NULL);
+    points_are(400, 0);
+    set_faults(2, API_WORKS, API_IS_LATE);
+    asked = redeem_once(&coffee, "token-2", 7);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(30 * SETTLE_US);
+    state_is(2, RESERVATION_BURNED);
+    points_are(300, 0);
+}
+
+static void an_api_that_cannot_be_reached_settles_nothing(void **state)
+{
+    (void)state;
+    set_faults(2, API_WORKS, API_DROPS_FIRST);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    fault_count = 40;
+    fault_first = 0;
+    for (int i = 0; i < 40; i++)
+        faults[i] = i % 2 == 0 ? API_IS_AWAY : API_IS_NOT_CONNECTED;
+    turn_for(15 * SETTLE_US);
+    assert_true(fault_count < 40);
+    state_is(1, RESERVATION_RESERVED);
+    points_are(500, 100);
+    fault_count = 0;
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+}
+
+static void a_register_is_answered_in_time_by_an_api_that_hangs(void **state)
+{
+    (void)state;
+    for (int hanging = 1; hanging <= 3; hanging++) {
+        char token[16];
+        struct asked asked;
+        snprintf(token, sizeof(token), "token-%d", hanging);
+        order_make(10 + hanging, 4560);
+        set_faults(3, hanging == 1 ? API_HANGS : API_WORKS, hanging >= 2 ? API_HANGS : API_WORKS,
+                   hanging == 3 ? API_HANGS : API_WORKS);
+        ask_until(&asked, &ten_off, token, 10 + hanging, DEADLINE_US);
+        await(&asked);
+        assert_true(clock_monotonic_us() <= asked.redemption.deadline_us);
+        assert_false(asked.redemption.is_redeemed);
+    }
+    turn_for(30 * SETTLE_US);
+    points_are(500, 0);
+}
+
+/* --- faults of the store --- */
+
+static void what_could_not_be_reserved_is_said_and_nothing_moves(void **state)
+{
+    (void)state;
+    set_store_fault(STORE_FULL, 0, 1);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    assert_int_equal(asked.job.error, ERR_STORE_FULL);
+    assert_false(asked.redemption.is_redeemed);
+    assert_int_equal(api.calls, 0);
+    points_are(500, 0);
+}
+
+static void a_reservation_of_unknown_outcome_is_asked_for_again(void **state)
+{
+    (void)state;
+    set_store_fault(STORE_UNKNOWN_DONE, 0, 1);
+    struct asked asked = redeem_once(&coffee, "token-1", 7);
+    is_told(&asked, NULL);
+    set_store_fault(STORE_UNKNOWN_NOT, 0, 1);
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, NULL);
+    points_are(300, 0);
+    assert_int_equal(api.changes, 2);
+}
+
+static void no_success_without_a_durable_burn(void **state)
+{
+    (void)state;
+    struct asked asked;
+    set_store_fault(STORE_FULL, 1, 1000); /* the reservation is written, the burn is not */
+    ask_until(&asked, &ten_off, "token-1", 7, 700 * MS);
+    await(&asked);
+    is_told(&asked, "Not confirmed yet");
+    assert_true(mark_is_on(7, 1));
+    points_are(500, 100);
+    store_fault_count = 0;
+    asked = redeem_once(&ten_off, "token-1", 7); /* again: the order is read, not changed */
+    is_told(&asked, NULL);
+    assert_int_equal(api.changes, 1);
+    points_are(400, 0);
+}
+
+static void a_burn_is_tried_again_while_there_is_time(void **state)
+{
+    (void)state;
+    set_store_fault(STORE_FULL, 1, 2);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    set_store_fault(STORE_UNKNOWN_DONE, 1, 1);
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, NULL);
+    set_store_fault(STORE_UNKNOWN_NOT, 1, 1);
+    asked = redeem_once(&ten_off, "token-3", 7);
+    is_told(&asked, NULL);
+    points_are(200, 0);
+}
+
+static void what_a_full_disk_left_open_is_settled(void **state)
+{
+    (void)state;
+    struct asked asked;
+    set_store_fault(STORE_FULL, 1, 1000);
+    ask_until(&asked, &ten_off, "token-1", 7, 700 * MS);
+    await(&asked);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(5 * SETTLE_US);
+    store_fault_count = 0;
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_BURNED);
+    points_are(400, 0);
+}
+
+static void what_could_not_be_marked_unsure_is_remembered(void **state)
+{
+    (void)state;
+    struct asked asked;
+    set_faults(2, API_WORKS, API_DROPS_FIRST);
+    set_store_fault(STORE_FULL, 1, 1000);
+    ask_until(&asked, &ten_off, "token-1", 7, 700 * MS);
+    await(&asked);
+    store_fault_count = 0;
+    assert_false(reservation_of(1).is_unsure);
+    asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    assert_int_equal(api.changes, 0);
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+}
+
+static void who_waits_for_a_slow_store_is_answered_in_time(void **state)
+{
+    (void)state;
+    struct asked asked;
+    ask_until(&asked, &ten_off, "token-1", 7, 50 * MS);
+    int64_t until_us = clock_monotonic_us() + 80 * MS;
+    struct errand *held = outbound.errands[--outbound.errand_count];
+    while (clock_monotonic_us() < until_us)
+        turn();
+    assert_true(is_answered(&asked));
+    is_told(&asked, "Not confirmed yet");
+    run_errand(held); /* nobody waits for it any more */
+    turn_for(5 * MS);
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
+    assert_int_equal(api.changes, 0);
+}
+
+/* --- a process that died in the middle --- */
+
+static void reserve_as_before_a_kill(const char *token, const struct reward *reward,
+                                     int64_t order_id)
+{
+    struct points_outcome outcome;
+    struct points_command command = {.action = POINTS_RESERVE,
+                                     .tenant_id = tenant.id,
+                                     .member_id = member.id,
+                                     .points = 100,
+                                     .order_id = order_id,
+                                     .reward_id = reward->id};
+    snprintf(command.token_id, sizeof(command.token_id), "%s", token);
+    assert_int_equal(store_run_points(store, &command, clock_steady_us() - 1000, &outcome), 0);
+    assert_int_equal(outcome.result, POINTS_OK);
+}
+
+static void what_a_kill_left_is_settled_by_the_order(void **state)
+{
+    (void)state;
+    reserve_as_before_a_kill("made", &ten_off, 7);
+    snprintf(orders[7]->notes, sizeof(orders[7]->notes), "x; $10 off (CP-R1)");
+    order_make(8, 4560);
+    reserve_as_before_a_kill("not-made", &ten_off, 8);
+    reserve_as_before_a_kill("gone", &ten_off, 9);
+    redeem_restart();
+    turn_for(40 * SETTLE_US);
+    state_is(1, RESERVATION_BURNED);
+    state_is(2, RESERVATION_RETURNED);
+    state_is(3, RESERVATION_RETURNED);
+    points_are(400, 0);
+}
+
+static void the_same_request_after_a_kill_goes_on(void **state)
+{
+    (void)state;
+    reserve_as_before_a_kill("token-1", &ten_off, 7);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    assert_int_equal(api.changes, 1);
+    points_are(400, 0);
+}
+
+static void a_line_that_a_kill_may_have_sent_is_not_sent_again(void **state)
+{
+    (void)state;
+    reserve_as_before_a_kill("token-1", &coffee, 7);
+    struct asked asked = redeem_once(&coffee, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    assert_int_equal(api.changes, 0);
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    asked = redeem_once(&coffee, "token-1", 7);
+    is_told(&asked, NULL);
+    assert_int_equal(api.changes, 1);
+}
+
+/* --- burned when the order completes --- */
+
+static void points_may_wait_for_the_order(void **state)
+{
+    (void)state;
+    tenant.burn_is_on_complete = true;
+    set_tenant();
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    state_is(1, RESERVATION_APPLIED);
+    points_are(500, 100);
+    asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    turn_for(20 * SETTLE_US);
+    state_is(1, RESERVATION_APPLIED); /* its order ends it */
+    assert_int_equal(api.changes, 1);
+}
+
+static void an_order_that_does_not_end_gives_its_points_back(void **state)
+{
+    (void)state;
+    tenant.burn_is_on_complete = true;
+    tenant.reservation_max_us = 5 * SETTLE_US;
+    set_tenant();
+    order_make(8, 4560);
+    redeem_once(&ten_off, "token-1", 7);
+    redeem_once(&ten_off, "token-2", 8);
+    orders[8]->status = ORDER_COMPLETE; /* and nobody told us */
+    turn_for(40 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    state_is(2, RESERVATION_BURNED);
+    assert_string_equal(reservation_of(1).reason, "the order did not complete in time");
+    points_are(400, 0);
+}
+
+/* --- all of it, at random --- */
+
+#define ROUNDS 300
+
+static void on_finding(void *context, const char *name, const char *detail)
+{
+    (void)context;
+    print_message("%s: %s\n", name, detail);
+}
+
+static void spoil_at_random(uint64_t *seed)
+{
+    struct id_source source = id_source_seeded(seed);
+    uint8_t random[8];
+    source.fill(source.context, random, sizeof(random));
+    fault_first = 0;
+    fault_count = 4;
+    for (int i = 0; i < 4; i++)
+        faults[i] = random[i] % 2 == 0 ? API_WORKS : (enum api_fault)(random[i + 1] % API_HANGS);
+    store_fault_count = random[6] % 4 == 0;
+    store_fault_skip = random[6] / 4 % 3;
+    store_fault = (enum store_fault)(1 + random[7] % 3);
+}
+
+static void burned_exactly_where_the_mark_is(int64_t id, int *burned)
+{
+    struct reservation reservation = reservation_of(id);
+    bool is_burned = reservation.state == RESERVATION_BURNED;
+    if (!is_burned && reservation.state != RESERVATION_RETURNED)
+        fail_msg("reservation %lld is still open", (long long)id);
+    if (is_burned != mark_is_on(reservation.order_id, id))
+        fail_msg("reservation %lld: state %d, order '%s'", (long long)id, reservation.state,
+                 orders[reservation.order_id]->notes);
+    *burned += is_burned;
+}
+
+static void whatever_happens_points_and_orders_agree(void **state)
+{
+    (void)state;
+    const char *given = getenv("COUNTERPART_SEED");
+    uint64_t seed = (uint64_t)clock_wall_us();
+    int64_t chosen;
+    if (given != NULL && text_parse_int64(text_of(given), &chosen) == 0)
+        seed = (uint64_t)chosen;
+    print_message("COUNTERPART_SEED=%llu\n", (unsigned long long)seed);
+    grant(100 * 2 * ROUNDS);
+    int told = 0, burned = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        char token[16];
+        struct asked asked;
+        snprintf(token, sizeof(token), "token-%d", i);
+        order_make(100 + i, 4560);
+        spoil_at_random(&seed);
+        for (int again = 0; again < 2; again++) {
+            ask_until(&asked, i % 3 == 0 ? &coffee : &ten_off, token, 100 + i, 700 * MS);
+            await(&asked);
+        }
+        told += asked.redemption.is_redeemed;
+    }
+    fault_count = store_fault_count = 0;
+    turn_for(60 * SETTLE_US);
+    struct reservation last;
+    int64_t id = 1;
+    for (; store_read_reservation(store, id, &last) == 0; id++)
+        burned_exactly_where_the_mark_is(id, &burned);
+    assert_true(id > ROUNDS / 2 && burned >= told && told > ROUNDS / 4);
+    points_are(500 + 100 * 2 * ROUNDS - 100 * burned, 0);
+    int64_t findings;
+    assert_int_equal(store_verify(store, on_finding, NULL, NULL, &findings), 0);
+    assert_int_equal(findings, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(points_are_burned_and_the_order_carries_the_mark),
+        TEST(the_same_again_is_told_again_and_changes_nothing),
+        TEST(another_order_is_refused),
+        TEST(requests_at_once_share_one_redemption),
+        TEST(two_rewards_go_onto_one_order_one_after_the_other),
+        TEST(who_has_too_few_points_gets_nothing),
+        TEST(orders_that_cannot_be_changed_return_the_points),
+        TEST(orders_of_unmapped_sites_are_left_alone),
+        TEST(a_site_that_the_request_names_must_be_the_orders),
+        TEST(what_the_api_refuses_is_returned_and_said),
+        TEST(an_api_without_variations_of_orders_gets_one_of_a_line),
+        TEST(an_order_that_cannot_be_read_returns_the_points),
+        TEST(a_change_without_reply_that_was_made_is_burned),
+        TEST(a_change_that_was_certainly_not_made_is_returned),
+        TEST(a_change_that_may_still_arrive_is_kept_until_two_reads_agree),
+        TEST(a_change_that_arrives_late_is_burned),
+        TEST(an_api_that_cannot_be_reached_settles_nothing),
+        TEST(a_register_is_answered_in_time_by_an_api_that_hangs),
+        TEST(what_could_not_be_reserved_is_said_and_nothing_moves),
+        TEST(a_reservation_of_unknown_outcome_is_asked_for_again),
+        TEST(no_success_without_a_durable_burn),
+        TEST(a_burn_is_tried_again_while_there_is_time),
+        TEST(what_a_full_disk_left_open_is_settled),
+        TEST(what_could_not_be_marked_unsure_is_remembered),
+        TEST(who_waits_for_a_slow_store_is_answered_in_time),
+        TEST(what_a_kill_left_is_settled_by_the_order),
+        TEST(the_same_request_after_a_kill_goes_on),
+        TEST(a_line_that_a_kill_may_have_sent_is_not_sent_again),
+        TEST(points_may_wait_for_the_order),
+        TEST(an_order_that_does_not_end_gives_its_points_back),
+        TEST(whatever_happens_points_and_orders_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
