@@ -174,7 +174,7 @@ static const struct {
      "json_duplicate_key: The request names one field twice."},
     {CHECKOUT, BODY("company_id=1&amount=1&keyword=7777&amount=2"),
      "json_duplicate_key: The request names one field twice."},
-    {CHECKOUT, BODY("{\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}"),
+    {CHECKOUT, BODY("{\"a\":[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}"),
      "json_depth: The request is nested too deeply."},
     {CHECKOUT, BODY("{'company_id':5678}"), "json_syntax: The request is not valid JSON."},
     {CHECKOUT, BODY("{" IDS CARD "\"amount\":1}\0"), "json_syntax: The request is not valid JSON."},

@@ -67,7 +67,7 @@ async function onTerminal(args) {
   return { code: end.code, text: end.stdout.replaceAll('\r', '') };
 }
 
-test('tenant add prints id, key and the four addresses', async () => {
+test('tenant add prints id, key and the addresses for the Back Office', async () => {
   const made = await service.must([
     'tenant',
     'add',
@@ -86,7 +86,7 @@ test('tenant add prints id, key and the four addresses', async () => {
   ]);
   assert.ok(Number.isInteger(made.id));
   assert.match(made.key, /^[0-9a-f]{32}$/);
-  assert.deepEqual(Object.keys(made.urls), ['checkout', 'check_balance', 'top_up', 'refund']);
+  assert.deepEqual(Object.keys(made.urls), ['checkout', 'check_balance', 'top_up', 'refund', 'customer_search', 'reward_lookup']);
   for (const [name, url] of Object.entries(made.urls))
     assert.equal(url, `${service.origin}/oseries/${made.key}/${name.replace('_', '-')}`);
   assert.equal(made.warning, undefined);
@@ -559,7 +559,7 @@ test('a wrong command line exits with 2 and says what is wrong', async () => {
 test('a PIN and signature tokens can come from standard input, one line each', async () => {
   const tenant = await newTenant(service), number = cardNumber('72');
   const issue = (pin, input) => service.cli(['card', 'issue', '--tenant', String(tenant.id), '--number', number, '--amount', '9.00', ...pin], { input });
-  for (const input of ['', '\n', '\r\n1234\n', '12\x0034\n', `${'1'.repeat(600)}\n`]) {
+  for (const input of ['', '\n', '\r\n1234\n', '12\x0034\n', `${'1'.repeat(5000)}\n`]) {
     const end = await issue(['--pin', '-'], input);
     assert.equal(end.code, 2, JSON.stringify(input));
     assert.match(end.stderr, /no usable line for --pin .*try: counterpart help card issue/);
