@@ -7,8 +7,8 @@
 
 #include "base/banned.h"
 
-/* "#" stands for a number, which goes to ids; "*" at the end for any further words. Scopes such as
- * sites/923 have been taken off the front. */
+/* "#" stands for a number, which goes to ids; "*" at the end for one more word of any kind, "~" for
+ * any further words that are no numbers. Scopes such as sites/923 have been taken off the front. */
 static const struct route {
     const char *method;
     const char *pattern;
@@ -44,13 +44,21 @@ static const struct route {
     {"POST", "orders/#/payments", api_payment_post},
     {"PUT", "orders/#/payments/#", api_payment_put},
     {"POST", "orders/#/notifications", api_notification_post},
-    {"GET", "orders/*", api_order_list},
+    {"GET", "orders/~", api_order_list},
     {"GET", "webhooks", api_webhook_list},
     {"POST", "webhooks", api_webhook_post},
     {"GET", "webhooks/#", api_webhook_get},
     {"PUT", "webhooks/#", api_webhook_put},
     {"DELETE", "webhooks/#", api_webhook_delete},
 };
+
+static bool rest_has_no_number(const struct call *call, size_t from)
+{
+    for (size_t i = from; i < call->segment_count; i++)
+        if (text_is_digits(call->segments[i]))
+            return false;
+    return true;
+}
 
 static bool route_matches(const char *pattern, struct call *call)
 {
@@ -59,16 +67,16 @@ static bool route_matches(const char *pattern, struct call *call)
     while (*pattern != '\0') {
         size_t length = strcspn(pattern, "/");
         struct text word = {pattern, length};
-        if (text_equal(word, TEXT("*")))
-            return true;
+        if (text_equal(word, TEXT("~")))
+            return rest_has_no_number(call, at);
         if (at >= call->segment_count)
-            return text_equal(text_of(pattern), TEXT("*"));
+            return false;
         if (text_equal(word, TEXT("#"))) {
             int64_t id = call_segment_id(call, at);
             if (id == 0)
                 return false;
             call->ids[call->id_count++] = id;
-        } else if (!text_equal(word, call->segments[at])) {
+        } else if (!text_equal(word, TEXT("*")) && !text_equal(word, call->segments[at])) {
             return false;
         }
         at++;

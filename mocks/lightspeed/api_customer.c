@@ -27,6 +27,9 @@ static const struct field CUSTOMER_EXTRAS[] = {
     FIELD_OF(struct customer, accepts_marketing, "accepts_marketing", FIELD_BOOL),
 };
 
+static const char NO_ADDRESS[] = "{\"address\":\"\",\"city\":\"\",\"state\":\"\","
+                                 "\"postal_code\":\"\",\"country\":\"\"}";
+
 static void write_kept(struct jwrite *writer, const char *name, const char *json,
                        struct text otherwise)
 {
@@ -37,11 +40,8 @@ static void write_kept(struct jwrite *writer, const char *name, const char *json
 void customer_write(const struct cloud *cloud, const struct customer *customer,
                     int64_t application_id, struct jwrite *writer)
 {
-    static const struct text no_address = {"{\"address\":\"\",\"city\":\"\",\"state\":\"\","
-                                           "\"postal_code\":\"\",\"country\":\"\"}",
-                                           70};
     const struct company *company = cloud_company(cloud, customer->company_id);
-    CHECK(no_address.length == strlen(no_address.base));
+    struct text no_address = text_of(NO_ADDRESS);
     jwrite_object_begin(writer);
     jwrite_named_int(writer, "id", customer->id);
     fields_write(CUSTOMER, COUNT_OF(CUSTOMER), 2, customer, writer);

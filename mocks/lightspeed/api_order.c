@@ -29,10 +29,8 @@ void api_order_get(struct cloud *cloud, struct call *call, struct answer *answer
 
 void api_order_by_sale(struct cloud *cloud, struct call *call, struct answer *answer)
 {
-    struct text wanted = TEXT("");
-    if (call->segment_count == call->resource + 3)
-        wanted = call->segments[call->resource + 2];
-    for (size_t i = 0; wanted.length > 0 && i < cloud->orders.count; i++) {
+    struct text wanted = call->segments[call->resource + 2];
+    for (size_t i = 0; i < cloud->orders.count; i++) {
         const struct order *order = cloud->orders.records[i];
         if (order->company_id != call->company->id ||
             !text_equal(text_of(order->sale_number), wanted))

@@ -124,10 +124,12 @@ const struct jread *call_json_any(struct call *call, struct answer *answer)
         return call->json;
     struct text body = call->body.length > 0 ? call->body : TEXT("{}");
     int err = jread_parse(body, &call->json);
-    if (err == 0)
-        return call->json;
-    answer_error(answer, 400, "bad_request", "The body is no valid JSON (%s).", error_name(err));
-    return NULL;
+    if (err != 0)
+        answer_error(answer, 400, "bad_request", "The body is no valid JSON (%s).",
+                     error_name(err));
+    else if (call->json == NULL) /* what the reader makes of null */
+        answer_bad(answer, "The body must be a JSON object.");
+    return call->json;
 }
 
 const struct jread *call_json(struct call *call, struct answer *answer)

@@ -35,6 +35,7 @@
 #define NOTIFICATIONS_MAX 5 /* per order: protocol o-series 7.6 */
 #define LOCKS_MAX 8
 #define JOURNAL_MAX 1000
+#define SALE_FIRST 1000 /* the first sale number of a company */
 
 /* A fixed window of requests. */
 struct window {

@@ -67,8 +67,8 @@ static const struct company *find_company(const struct cloud *cloud, const struc
         *site_id = till->site_id;
     take_id(json, "site_id", site_id);
     const struct site *site = table_find(&cloud->sites, *site_id);
-    const struct company *first = cloud->companies.count > 0 ? cloud->companies.records[0] : NULL;
-    int64_t id = site != NULL ? site->company_id : first != NULL ? first->id : 0;
+    const struct application *first = cloud->applications.records[0]; /* the demo application */
+    int64_t id = site != NULL ? site->company_id : first->own_company_id;
     take_id(json, "company_id", &id);
     return cloud_company(cloud, id);
 }

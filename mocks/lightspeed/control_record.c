@@ -98,6 +98,7 @@ static const struct field COMPANY[] = {
 static void company_prepare(void *record)
 {
     struct company *company = record;
+    company->sale_next = SALE_FIRST;
     memcpy(company->currency_code, "AUD", sizeof("AUD"));
     memcpy(company->timezone, "Australia/Sydney", sizeof("Australia/Sydney"));
 }

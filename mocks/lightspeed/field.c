@@ -112,7 +112,8 @@ bool fields_read(const struct field *fields, size_t count, int exponent, bool is
             complain(field, answer);
             return false;
         }
-        bool is_empty = value == NULL || (field->kind == FIELD_TEXT && place[0] == '\0');
+        /* a text may have got its default before */
+        bool is_empty = field->kind == FIELD_TEXT ? place[0] == '\0' : value == NULL;
         if (field->is_required && is_empty && (is_new || value != NULL)) {
             answer_error(answer, 400, "bad_request", "%s is required.", field->name);
             return false;

@@ -382,8 +382,8 @@ static void draft_number_sale(struct cloud *cloud, struct order *draft)
     const struct till *till = cloud_till(cloud, company->id, draft->register_id);
     struct text_buffer buffer;
     text_buffer_init(&buffer, draft->sale_number, sizeof(draft->sale_number));
-    text_append_format(&buffer, "%s%lld", till == NULL ? "WEB-" : till->sale_prefix,
-                       (long long)(1000 + company->sale_next++));
+    text_append(&buffer, text_of(till == NULL ? "WEB-" : till->sale_prefix));
+    text_append_int64(&buffer, company->sale_next++);
 }
 
 static bool draft_read_payments(struct cloud *cloud, struct order *draft,

@@ -150,6 +150,7 @@ static int seed_details(struct cloud *cloud)
 {
     for (size_t i = 0; i < cloud->companies.count; i++) {
         struct company *company = cloud->companies.records[i];
+        company->sale_next = SALE_FIRST;
         copy_text(company->business_number, sizeof(company->business_number), "00 000 000 000");
         int err = company_resolve(company);
         if (err != 0)
@@ -196,8 +197,8 @@ static int seed_order(struct cloud *cloud, int64_t till_id, int64_t customer_id,
     copy_text(order->order_type, sizeof(order->order_type), "Dine in");
     struct text_buffer buffer;
     text_buffer_init(&buffer, order->sale_number, sizeof(order->sale_number));
-    text_append_format(&buffer, "%s%lld", till->sale_prefix,
-                       (long long)(1000 + company->sale_next++));
+    text_append(&buffer, text_of(till->sale_prefix));
+    text_append_int64(&buffer, company->sale_next++);
     for (size_t i = 0; i < count; i++) {
         const struct product *product = table_find(&cloud->products, product_ids[i]);
         struct line line = {.product_id = product->id,

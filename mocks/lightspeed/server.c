@@ -5,6 +5,7 @@
 #include "mocks/lightspeed/api.h"
 #include "mocks/lightspeed/courier.h"
 #include "mocks/lightspeed/oauth.h"
+#include "mocks/lightspeed/server_errors.h"
 
 #include <fcntl.h>
 #include <h2o.h>
@@ -26,7 +27,7 @@
 #define STOP_US (2 * CLOCK_US_PER_S)
 /* The state with 1000 orders and 1000 deliveries takes some 8 MiB; untouched pages cost nothing. */
 #define ANSWER_MAX (64 * 1024 * 1024)
-/* Beyond this libh2o answers by itself, in text. */
+/* Beyond this libh2o answers by itself (server_errors.h). */
 #define ENTITY_MAX (8 * 1024 * 1024)
 #define HEAD_MAX (64 * 1024)
 
@@ -484,11 +485,12 @@ static void server_end_connections(struct server *server)
 {
     int64_t until_us = clock_monotonic_us() + STOP_US;
     h2o_socket_close(server->listener);
-    while (!h2o_linklist_is_empty(&server->waiting)) {
-        struct visit *visit = H2O_STRUCT_FROM_MEMBER(struct visit, link, server->waiting.next);
-        h2o_linklist_unlink(&visit->link);
-        visit_cut(visit);
+    for (h2o_linklist_t *node = server->waiting.next; node != &server->waiting; node = node->next) {
+        struct visit *visit = H2O_STRUCT_FROM_MEMBER(struct visit, link, node);
+        visit->fault.then_drops = true;
+        visit->due_us = 0;
     }
+    (void)server_tend_waiting(server);
     for (h2o_linklist_t *node = server->connections.next; node != &server->connections;
          node = node->next)
         shutdown(H2O_STRUCT_FROM_MEMBER(struct connection, link, node)->fd, SHUT_RDWR);
@@ -553,6 +555,7 @@ static void server_configure(struct server *server)
     server->globalconf.http1.upgrade_to_http2 = 0;
     server->hosts[0] =
         h2o_config_register_host(&server->globalconf, h2o_iovec_init(H2O_STRLIT("cloud")), 65535);
+    server_errors_register(&server->hosts[0]->fallback_path);
     h2o_pathconf_t *path = h2o_config_register_path(server->hosts[0], "/", 0);
     struct server_handler *handler =
         (struct server_handler *)h2o_create_handler(path, sizeof(*handler));

@@ -1,6 +1,6 @@
 /*
- * The HTTP side of the fake: one thread with one event loop, which owns the cloud. The only file
- * that knows libh2o.
+ * The HTTP side of the fake: one thread with one event loop, which owns the cloud. Only here
+ * and in server_errors.c is libh2o known.
  */
 #ifndef COUNTERPART_MOCKS_LIGHTSPEED_SERVER_H
 #define COUNTERPART_MOCKS_LIGHTSPEED_SERVER_H
