@@ -364,7 +364,9 @@ static void what_is_not_the_tenants_is_not_found(void **state)
     int64_t stranger_id = loyalty_member(&other, "M-1");
     loyalty_run_to(&other, loyalty_grant(&other, stranger_id, 100), POINTS_OK);
     loyalty_run_to(&other, loyalty_grant(&other, fixture->member_id, 5), POINTS_NOT_FOUND);
-    loyalty_run_to(&other, loyalty_move(&other, POINTS_BURN, id), POINTS_NOT_FOUND);
+    struct points_outcome burn =
+        loyalty_run_to(&other, loyalty_move(&other, POINTS_BURN, id), POINTS_NOT_FOUND);
+    assert_int_equal(burn.reservation.id, 0); /* and nothing of it is told */
     loyalty_run_to(&other,
                    loyalty_reserve(&other, stranger_id, fixture->reward_id, "token-9", 11, 20),
                    POINTS_NOT_FOUND);
