@@ -1,11 +1,10 @@
 /*
- * Finds members by what a cashier typed: ranges of the index of words, and when nothing is found,
- * the words one edit away, by walking the index as if it were a tree of characters.
+ * Finds members by what a cashier typed: by ranges of the index of words, and by looking at the
+ * other words of those found.
  */
-#include "store/sqlite.h"
+#include "store/sqlite_search.h"
 
 #include "base/check.h"
-#include "store/member_word.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +14,14 @@
 /* Members read to look at their other words, for one query: some 10 us each. */
 #define SEARCH_READS_MAX 500
 /*
- * Single look-ups of one walk for typos, some 5 us each when the pages are in memory. A name of
- * eight letters takes some 300: at the root and its children up to 40 characters each, deeper ever
- * fewer.
+ * Single look-ups for one query, some 5 us each when the pages are in memory: of an exact search to
+ * pass over the words that begin with a short one; of a search for typing errors, where a name of
+ * eight letters takes some 300.
  */
-#define SEARCH_SEEKS_MAX 4000
+#define SEARCH_SEEKS_EXACT 500
+#define SEARCH_SEEKS_NEAR 4000
 /* Rows of one word that are counted to find the rarest: beyond this none is rare. */
 #define SEARCH_COUNT_MAX 500
-/* Rows of one corrected word that are taken: a short one ("jon" for "jonh") has thousands, and must
- * not keep out the others. */
-#define SEARCH_VARIANT_MAX 64
 
 enum search_statement {
     SEARCH_RANGE,
@@ -38,24 +35,6 @@ static const char *const search_text[SEARCH_STATEMENTS] = {
     [SEARCH_COUNT] = "SELECT count(*) FROM (SELECT 1 " IN_RANGE "LIMIT ?)",
     [SEARCH_NEXT] = "SELECT word " IN_RANGE "ORDER BY word LIMIT 1",
 };
-
-struct candidate {
-    int64_t member_id;
-    bool is_exact; /* a whole word is what was typed */
-};
-
-struct search {
-    struct store_sqlite *sqlite;
-    int64_t tenant_id;
-    const struct keyword *keyword;
-    int32_t rows_left, reads_left, seeks_left; /* of this query's share */
-    int32_t count;
-    struct candidate candidates[SEARCH_SCAN_MAX];
-};
-
-/* One row of a range. */
-typedef int (*search_row_fn)(struct search *search, const struct look *look,
-                             const struct word *prefix, const struct word *word, int64_t member_id);
 
 /* --- look-ups --- */
 
@@ -85,8 +64,7 @@ static int read_word(struct columns *columns, struct word *word)
     return columns->is_bad || word->length == 0 ? ERR_STORE_CORRUPT : 0;
 }
 
-/* The words that begin with prefix, in order, at most limit. */
-static int each_row(struct search *search, const struct look *look, const struct word *prefix,
+int search_each_row(struct search *search, const struct look *look, const struct word *prefix,
                     int32_t limit, search_row_fn each)
 {
     struct word word, end;
@@ -131,8 +109,7 @@ static int count_rows(struct search *search, const struct word *prefix, int32_t 
     return 0;
 }
 
-/* The first word from from on that begins with prefix. */
-static int find_next(struct search *search, const struct word *prefix, const struct word *from,
+int search_find_next(struct search *search, const struct word *prefix, const struct word *from,
                      struct word *word, bool *is_there)
 {
     struct word end;
@@ -165,6 +142,18 @@ static void add_candidate(struct search *search, int64_t member_id, bool is_exac
     search->candidates[search->count++] = (struct candidate){member_id, is_exact};
 }
 
+bool search_replace(struct word *word, const struct word *prefix, size_t at, size_t end,
+                    struct text by)
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, word->bytes, sizeof(word->bytes));
+    text_append(&buffer, (struct text){prefix->bytes, at});
+    text_append(&buffer, by);
+    text_append(&buffer, (struct text){prefix->bytes + end, prefix->length - end});
+    word->length = buffer.length;
+    return !buffer.is_cut;
+}
+
 static bool is_whole(const struct word *prefix, const struct word *word)
 {
     char behind = word->bytes[prefix->length];
@@ -172,7 +161,7 @@ static bool is_whole(const struct word *prefix, const struct word *word)
            (behind == '@' && word->bytes[0] == WORD_CLASS_EMAIL);
 }
 
-static int on_found(struct search *search, const struct look *look, const struct word *prefix,
+int search_on_found(struct search *search, const struct look *look, const struct word *prefix,
                     const struct word *word, int64_t member_id)
 {
     (void)look;
@@ -184,7 +173,7 @@ static int look_up(struct search *search, const struct look *look)
 {
     int err = 0;
     for (int32_t i = 0; err == 0 && i < look->count; i++)
-        err = each_row(search, look, &look->prefixes[i], SEARCH_SCAN_MAX, on_found);
+        err = search_each_row(search, look, &look->prefixes[i], SEARCH_SCAN_MAX, search_on_found);
     return err;
 }
 
@@ -245,7 +234,7 @@ static int on_word(struct search *search, const struct look *look, const struct 
     return add_if_all_match(search, look, word, member_id, false);
 }
 
-static int on_near_word(struct search *search, const struct look *look, const struct word *prefix,
+int search_on_near_word(struct search *search, const struct look *look, const struct word *prefix,
                         const struct word *word, int64_t member_id)
 {
     (void)prefix;
@@ -273,189 +262,18 @@ static int find_rarest(struct search *search, const struct look **rarest, int32_
     return 0;
 }
 
+/* Whom names alone have found is meant; members are read only when nobody was: then one of the words
+ * may be of an address or a number. */
 static int look_up_words(struct search *search)
 {
     const struct look *rarest = NULL;
     int32_t rows;
+    if (search->count > 0)
+        search->reads_left = 0;
     int err = find_rarest(search, &rarest, &rows);
     for (int32_t i = 0; err == 0 && rows > 0 && i < rarest->count; i++)
-        err = each_row(search, rarest, &rarest->prefixes[i], SEARCH_SCAN_MAX, on_word);
+        err = search_each_row(search, rarest, &rarest->prefixes[i], SEARCH_SCAN_MAX, on_word);
     return err;
-}
-
-/* --- typos --- */
-
-/* A walk along one word as it was typed. Position i is the i-th byte, which begins a character. */
-struct walk {
-    struct search *search;
-    const struct look *look;
-    const struct word *typed;
-    search_row_fn each;
-};
-
-static size_t step_at(const struct word *word, size_t at)
-{
-    size_t step = text_utf8_length((struct text){word->bytes + at, word->length - at});
-    return step == 0 ? 1 : step;
-}
-
-/* typed with the bytes from at to end replaced. */
-static bool word_replace(struct word *word, const struct word *typed, size_t at, size_t end,
-                         struct text by)
-{
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, word->bytes, sizeof(word->bytes));
-    text_append(&buffer, (struct text){typed->bytes, at});
-    text_append(&buffer, by);
-    text_append(&buffer, (struct text){typed->bytes + end, typed->length - end});
-    word->length = buffer.length;
-    return !buffer.is_cut;
-}
-
-static int try_variant(struct walk *walk, size_t at, size_t end, struct text by)
-{
-    struct word variant, found;
-    bool is_there;
-    if (!word_replace(&variant, walk->typed, at, end, by) || variant.length <= 1)
-        return 0;
-    int err = find_next(walk->search, &variant, &variant, &found, &is_there);
-    if (err != 0 || !is_there)
-        return err;
-    return each_row(walk->search, walk->look, &variant, SEARCH_VARIANT_MAX, walk->each);
-}
-
-static int try_without(struct walk *walk, size_t at)
-{
-    return try_variant(walk, at, at + step_at(walk->typed, at), TEXT(""));
-}
-
-static int try_swapped(struct walk *walk, size_t at)
-{
-    const struct word *typed = walk->typed;
-    char bytes[8]; /* two characters of at most four bytes */
-    size_t first = step_at(typed, at);
-    if (at + first == typed->length)
-        return 0;
-    size_t second = step_at(typed, at + first);
-    memcpy(bytes, typed->bytes + at + first, second);
-    memcpy(bytes + second, typed->bytes + at, first);
-    return try_variant(walk, at, at + first + second, (struct text){bytes, first + second});
-}
-
-/* Every character that does follow the first at bytes of some word, before and instead of the one
- * that was typed: so no alphabet has to be known. */
-static int try_others(struct walk *walk, size_t at)
-{
-    struct word before, from, found;
-    bool is_there;
-    if (!word_replace(&before, walk->typed, at, walk->typed->length, TEXT("")))
-        return 0;
-    from = before;
-    int err = find_next(walk->search, &before, &from, &found, &is_there);
-    while (err == 0 && is_there) {
-        size_t step = found.length == at ? 0 : step_at(&found, at);
-        struct text other = {found.bytes + at, step};
-        if (step == 0) { /* the word that ends here; others go on */
-            other = TEXT("\x01");
-        } else {
-            err = try_variant(walk, at, at, other);
-            if (err == 0)
-                err = try_variant(walk, at, at + step_at(walk->typed, at), other);
-        }
-        if (err != 0 || !word_replace(&from, &before, at, at, other))
-            break;
-        if (step != 0)
-            from.bytes[from.length - 1]++; /* past all that go on with this character */
-        err = find_next(walk->search, &before, &from, &found, &is_there);
-    }
-    return err;
-}
-
-/* Words that are long enough to be mistyped; in the others every character counts. */
-static bool may_differ_at(const struct word *typed, size_t at)
-{
-    size_t from = at, to = at;
-    int32_t characters = 0;
-    while (from > 1 && typed->bytes[from - 1] != ' ')
-        from--;
-    while (to < typed->length && typed->bytes[to] != ' ')
-        to++;
-    for (size_t i = from; i < to; i += step_at(typed, i))
-        characters++;
-    return characters >= SEARCH_TYPO_MIN;
-}
-
-/* How much of it some word begins with: an edit behind that cannot help. */
-static int find_depth(struct walk *walk, size_t *depth)
-{
-    struct word prefix, found;
-    bool is_there = true;
-    int err = 0;
-    *depth = 1;
-    while (*depth < walk->typed->length) {
-        size_t next = *depth + step_at(walk->typed, *depth);
-        if (!word_replace(&prefix, walk->typed, next, walk->typed->length, TEXT("")))
-            break;
-        err = find_next(walk->search, &prefix, &prefix, &found, &is_there);
-        if (err != 0 || !is_there)
-            break;
-        *depth = next;
-    }
-    return err;
-}
-
-/* From the deepest place upwards: there are the fewest other characters, and the first letter of a
- * name is the least likely to be wrong. */
-static int walk_word(struct walk *walk)
-{
-    size_t at;
-    int err = find_depth(walk, &at);
-    if (err != 0)
-        return err;
-    if (at == walk->typed->length)
-        at--;
-    for (;; at--) {
-        bool is_start = ((unsigned char)walk->typed->bytes[at] & 0xC0) != 0x80;
-        if (is_start && may_differ_at(walk->typed, at) && walk->typed->bytes[at] != ' ') {
-            err = try_swapped(walk, at);
-            if (err == 0)
-                err = try_without(walk, at);
-            if (err == 0)
-                err = try_others(walk, at);
-        }
-        if (err != 0 || at <= 1)
-            return err;
-    }
-}
-
-static int walk_look(struct search *search, const struct look *look, search_row_fn each)
-{
-    int err = 0;
-    for (int32_t i = 0; err == 0 && i < look->count; i++) {
-        struct walk walk = {
-            .search = search, .look = look, .typed = &look->prefixes[i], .each = each};
-        if (walk.typed->bytes[0] != WORD_CLASS_NUMBER)
-            err = walk_word(&walk);
-    }
-    return err;
-}
-
-/* One edit in all that was typed; then, of several words, one in each. What was looked at in vain
- * so far does not count. */
-static int look_nearby(struct search *search)
-{
-    const struct keyword *keyword = search->keyword;
-    const struct look *longest = &keyword->words[0];
-    search->rows_left = SEARCH_SCAN_MAX;
-    search->reads_left = SEARCH_READS_MAX;
-    int err = walk_look(search, &keyword->whole, on_found);
-    if (err != 0 || search->count > 0 || keyword->word_count == 1)
-        return err;
-    for (int32_t i = 1; i < keyword->word_count; i++)
-        if (keyword->words[i].characters > longest->characters)
-            longest = &keyword->words[i];
-    err = each_row(search, longest, &longest->prefixes[0], SEARCH_SCAN_MAX, on_near_word);
-    return err != 0 ? err : walk_look(search, longest, on_near_word);
 }
 
 /* --- results --- */
@@ -507,10 +325,15 @@ static int search_run(struct search *search, int32_t limit)
     const struct keyword *keyword = search->keyword;
     int err = look_up(search, &keyword->whole);
     if (err == 0 && search->count < limit && keyword->word_count > 1)
+        err = search_names(search, false);
+    if (err == 0 && search->count < limit && keyword->word_count > 1)
         err = look_up_words(search);
-    if (err == 0 && search->count == 0)
-        err = look_nearby(search);
-    return err;
+    if (err != 0 || search->count > 0)
+        return err;
+    search->rows_left = SEARCH_SCAN_MAX; /* what was looked at in vain does not count */
+    search->reads_left = SEARCH_READS_MAX;
+    search->seeks_left = SEARCH_SEEKS_NEAR;
+    return search_nearby(search);
 }
 
 int sqlite_search_members(struct store *store, int64_t tenant_id, struct text keyword,
@@ -522,7 +345,7 @@ int sqlite_search_members(struct store *store, int64_t tenant_id, struct text ke
                             .keyword = &read,
                             .rows_left = SEARCH_SCAN_MAX,
                             .reads_left = SEARCH_READS_MAX,
-                            .seeks_left = SEARCH_SEEKS_MAX};
+                            .seeks_left = SEARCH_SEEKS_EXACT};
     keyword_read(&read, keyword);
     if (read.word_count == 0)
         return 0;

@@ -464,6 +464,25 @@ static void one_typing_error_is_forgiven_in_long_words(void **state)
     assert_string_equal(ids(rows, "\u043F\u0435\u0442\u0440\u0432"), "3");
 }
 
+/* Who sorts behind more rows than one look-up takes. */
+static void frequent_words_hide_nobody(void **state)
+{
+    struct rows *rows = rows_of(state);
+    assert_int_equal(store_begin_group(rows->store), 0);
+    for (int i = 0; i < SEARCH_SCAN_MAX / 2; i++) {
+        (void)add(rows, "James", "Adams");
+        (void)add(rows, "Jacob", "Adams");
+    }
+    assert_int_equal(store_commit_group(rows->store), 0);
+    char expected[24];
+    snprintf(expected, sizeof(expected), "%d", (int)add(rows, "James", "Wilson").id);
+    static const char *const good[] = {"james wilson", "ja wi",       "wi ja",       "j w",
+                                       "jawes wilson", "james wilon", "jawes wilon", "wilon jawes"};
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        if (strcmp(ids(rows, good[i]), expected) != 0)
+            fail_msg("'%s' finds '%s'", good[i], ids(rows, good[i]));
+}
+
 static void what_is_too_far_or_too_short_is_not_guessed(void **state)
 {
     struct rows *rows = rows_of(state);
@@ -579,6 +598,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(members_of_others_are_not_found),
     TEST_CASE(who_is_switched_off_is_not_found),
     TEST_CASE(one_typing_error_is_forgiven_in_long_words),
+    TEST_CASE(frequent_words_hide_nobody),
     TEST_CASE(what_is_too_far_or_too_short_is_not_guessed),
     TEST_CASE(who_is_found_exactly_keeps_out_who_is_near),
     TEST_CASE(odd_keywords_find_nobody_and_break_nothing),
