@@ -1,5 +1,4 @@
 /* O-Series loyalty: customer-search, reward-lookup, redeem: from URL to the register's answer. */
- * */
 #include "handlers/loyalty.h"
 
 #include "base/clock.h"
