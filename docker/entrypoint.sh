@@ -1,11 +1,22 @@
 #!/bin/bash
-# Serves; with DEMO=1 a demo tenant is set up beside it and what to paste is printed. Anything but `serve` is handed to
-# the command line client, as in `docker exec ... counterpart tenant list`.
+# Serves; with DEMO=1 a fake Lightspeed runs beside it, a demo tenant is set up and connected to it, and what to paste is
+# printed. Anything but `serve` is handed to the command line client, as in `docker exec ... counterpart tenant list`.
 set -euo pipefail
 here=$(dirname "$0")
 
 if [ "${1:-serve}" != serve ] || [ "${DEMO:-0}" != 1 ]; then
     exec counterpart "$@"
+fi
+
+# Unless the environment names another Lightspeed.
+cloud=
+if [ -z "${COUNTERPART_OSERIES_API_URL:-}" ]; then
+    first=${COUNTERPART_LISTEN%%,*}
+    tillsim cloud --listen 0.0.0.0:8090 --redirect-uri "${COUNTERPART_PUBLIC_URL:-http://${first#http://}}/oauth/callback" &
+    cloud=$!
+    export DEMO_CLOUD=http://127.0.0.1:8090
+    export COUNTERPART_OSERIES_AUTHORIZE_URL=$DEMO_CLOUD/authorize COUNTERPART_OSERIES_TOKEN_URL=$DEMO_CLOUD/v1/token \
+        COUNTERPART_OSERIES_API_URL=$DEMO_CLOUD/v1
 fi
 
 counterpart "$@" &
@@ -30,4 +41,5 @@ while kill -0 "$server" 2>/dev/null; do
     status=0
     wait "$server" || status=$?
 done
+[ -z "$cloud" ] || kill -TERM "$cloud" 2>/dev/null || true
 exit "$status"

@@ -3,13 +3,17 @@
 #
 #   COUNTERPART_DATA=./var mocks/demo/seed.sh [FOLDER-OF-THE-BINARIES, default build/release]
 #
+# With DEMO_CLOUD=http://HOST:PORT, where `tillsim cloud` listens, the tenant is connected to it by
+# OAuth, as a merchant's browser would, and gets sales to redeem rewards on.
+#
 # Safe to run again: what is there already is left alone. Everything goes through the command line,
-# as it would for a real merchant; the cards are ordinary rows.
+# as it would for a real merchant; cards, members and rewards are ordinary rows.
 set -eu
 
 bin=${1:-build/release}
 data=${COUNTERPART_DATA:-./var}
 env_file=$data/demo.env
+cloud=${DEMO_CLOUD:-}
 
 company=5678 site=923 register=9091
 token=demo-signature-token
@@ -22,6 +26,9 @@ card_disabled=6036280000010051
 card_pin=6036280000010069 pin=4711
 card_stock=6036280000010077     # printed, not sold: its first top-up activates it
 unknown=6036280000099997
+# What the fake cloud knows our application by, and David Kent.
+client_id=demo-client client_secret=demo-client-secret
+member=M-1 customer=389427
 
 counterpart() {
     "$bin/counterpart" "$@"
@@ -33,9 +40,9 @@ find_tenant() {
         grep "\"oseries_company\":$company," || true
 }
 
-# member NAME: a text or number out of one line of JSON.
-member() {
-    sed -n "s/.*\"$1\":\"\{0,1\}\([^\",}]*\).*/\1/p"
+# field NAME: the first text or number of that name out of JSON.
+field() {
+    tr '{,' '\n\n' | sed -n "s/^\"$1\":\"\{0,1\}\([^\"}]*\).*/\1/p" | head -n 1
 }
 
 # One card; that its number is taken already is fine.
@@ -67,6 +74,89 @@ seed_site() {
             --oseries-site $site --json >/dev/null
 }
 
+# add_member CODE FIRST LAST EMAIL PHONE POINTS [MORE]; that the code is taken already is fine.
+add_member() {
+    code=$1 first=$2 last=$3 email=$4 phone=$5 points=$6
+    shift 6
+    if ! answer=$(counterpart member add --tenant "$tenant" --code "$code" --first-name "$first" --last-name "$last" \
+        --email "$email" --phone "$phone" --points "$points" "$@" --json 2>&1); then
+        case $answer in
+        *already_exists*) ;;
+        *) printf 'seed: member %s: %s\n' "$code" "$answer" >&2 && return 1 ;;
+        esac
+    fi
+}
+
+seed_members() {
+    add_member $member David Kent david.kent@example.com "0400 000 000" 420 --tier Gold --intro-text "A regular since 2021"
+    add_member M-2 Davina Kentwell davina@example.com "0400 000 002" 80
+    add_member M-3 Zoë "O'Brien-Smith" zoe@example.com "0400 000 003" 1250
+    add_member M-4 Sam Okafor sam.okafor@example.com "0400 000 004" 0
+}
+
+# add_reward TITLE TERMS POINTS EFFECT
+add_reward() {
+    counterpart reward list --tenant "$tenant" --json | grep -qF "\"title\":\"$1\"" ||
+        counterpart reward add --tenant "$tenant" --title "$1" --terms "$2" --points "$3" --effect "$4" --json >/dev/null
+}
+
+seed_rewards() {
+    add_reward '$10 off' 'Off the whole order' 100 money_off:10.00
+    add_reward '20 % off' 'Off the whole order' 150 percent_off:20
+    add_reward 'Free latte' 'One a visit' 60 product:7302
+}
+
+# --- the connection to the cloud -----------------------------------------------------------------
+
+# The hidden fields of the consent page's form, as "name=value" lines.
+hidden_fields() {
+    sed -n 's/.*<input type="hidden" name="\([^"]*\)" value="\([^"]*\)">.*/\1=\2/p' |
+        sed 's/&quot;/"/g; s/&#39;/'"'"'/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g'
+}
+
+# As the merchant's browser does it: our start page leads to Lightspeed's consent page, whose form
+# is filled in and sent; that leads back to our callback, which says whether it worked.
+connect() {
+    work=$(mktemp -d)
+    start_url=$(counterpart oauth start --tenant "$tenant" --json | field start_url)
+    curl -sSkL --max-time 20 -o "$work/page" -w '%{url_effective}' "$start_url" >"$work/consent_url"
+    hidden_fields <"$work/page" >"$work/fields"
+    set -- --data-urlencode decision=grant --data-urlencode company_id=$company
+    while IFS= read -r field; do set -- "$@" --data-urlencode "$field"; done <"$work/fields"
+    consent_url=$(cat "$work/consent_url")
+    status=$(curl -sSkL --max-time 20 -o "$work/answer" -w '%{http_code}' "$@" "${consent_url%%\?*}")
+    if [ "$status" != 200 ]; then
+        printf 'seed: connecting to %s ended with status %s:\n' "$cloud" "$status" >&2
+        cat "$work/answer" >&2
+        rm -r "$work"
+        return 1
+    fi
+    rm -r "$work"
+}
+
+# A cloud that was started anew does not know the grant any more; using it is how to find out.
+seed_connection() {
+    counterpart app set --surface oseries --client-id $client_id --client-secret $client_secret \
+        --signature-token $token --json >/dev/null
+    counterpart oauth refresh --tenant "$tenant" --json >/dev/null 2>&1 && return
+    connect
+    echo "seed: connected to $cloud by OAuth" >&2
+}
+
+# A sale of David Kent's that is open at the till: two lattes and a croissant. Prints its id.
+open_sale() {
+    curl -sS --max-time 20 "$cloud/_cloud/orders" -H 'Content-Type: application/json' -d '{"site_id":'$site',"register_id":'$register',
+        "customer_id":'$customer',"status":"PENDING","lines":[{"product_id":7302,"quantity":2},{"product_id":7305,"quantity":1}]}' |
+        field id
+}
+
+seed_sales() {
+    order=$(open_sale)
+    order_2=$(open_sale)
+    order_3=$(open_sale)
+    [ -n "$order_3" ] || { echo "seed: the cloud opened no sales" >&2 && return 1; }
+}
+
 write_env_file() {
     umask 077
     cat >"$env_file.new" <<EOF
@@ -85,6 +175,12 @@ DEMO_CARD_DISABLED='$card_disabled'
 DEMO_CARD_PIN='$card_pin*$pin'
 DEMO_CARD_STOCK='$card_stock'
 DEMO_CARD_UNKNOWN='$unknown'
+DEMO_MEMBER='$member'
+DEMO_CUSTOMER='$customer'
+DEMO_CLOUD='$cloud'
+DEMO_ORDER='${order:-}'
+DEMO_ORDER_2='${order_2:-}'
+DEMO_ORDER_3='${order_3:-}'
 EOF
     mv "$env_file.new" "$env_file"
 }
@@ -95,6 +191,13 @@ Demo Coffee is open: company $company, site $site, signature token $token
   cards   $card  100.00        $card_2  25.00         $card_empty  empty
           $card_expired  expired       $card_disabled  disabled      $card_stock  unsold stock
           $card_pin  60.00, PIN $pin (type $card_pin*$pin)
+  members M-1 David Kent, M-2 Davina Kentwell, M-3 Zoë O'Brien-Smith, M-4 Sam Okafor
+  rewards 1 \$10 off for 100, 2 20 % off for 150, 3 Free latte for 60
+EOF
+    [ -z "$cloud" ] || cat <<EOF
+It is connected to the Lightspeed at $cloud, where the sales $order, $order_2 and $order_3 are open
+EOF
+    cat <<EOF
 
 Paste this first:
   . "$env_file"
@@ -103,6 +206,19 @@ The register simulator: balance, a checkout, and the same checkout again (answer
   $bin/tillsim check-balance --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD"
   $bin/tillsim checkout --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD" --amount 25.50 --order 2802065908
   $bin/tillsim checkout --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD" --amount 25.50 --order 2802065908
+
+Loyalty: who is David, and what may he have?
+  $bin/tillsim customer-search --url "\$DEMO_URL" --keyword "david kent"
+  $bin/tillsim reward-lookup --url "\$DEMO_URL" --reference "\$DEMO_MEMBER"
+EOF
+    [ -z "$cloud" ] || cat <<EOF
+
+The first reward on his first sale, all the way; then a free latte on the second, step by step: see the order change
+  $bin/tillsim loyalty --url "\$DEMO_URL" --keyword kent --reward 1 --order "\$DEMO_ORDER" --cloud "\$DEMO_CLOUD"
+  redeem_url=\$($bin/tillsim reward-lookup --url "\$DEMO_URL" --reference "\$DEMO_MEMBER" --reward 3)
+  $bin/tillsim redeem --url "\$redeem_url" --order "\$DEMO_ORDER_2" --cloud "\$DEMO_CLOUD"
+EOF
+    cat <<EOF
 
 The same with curl, signed by openssl
   post() { curl -sS "\$DEMO_URL/\$1" -H 'Content-Type: application/json' -H "X-Kounta-Signature: \$(printf %s "\$2" | openssl dgst -sha256 -hmac "\$DEMO_TOKEN" -r | cut -d' ' -f1)" --data-binary "\$2"; echo; }
@@ -117,13 +233,20 @@ if [ -z "$found" ]; then
     found=$(counterpart tenant add --name "Demo Coffee" --currency AUD \
         --timezone Australia/Sydney --oseries-company $company --signature-token "$token" --json)
 fi
-tenant=$(printf '%s\n' "$found" | member id)
-url=$(printf '%s\n' "$found" | member checkout)
+tenant=$(printf '%s\n' "$found" | field id)
+url=$(printf '%s\n' "$found" | field checkout)
 url=${url%/checkout}
 # The file is written last: where it names this address, all the rest is there.
-if ! grep -qsF "DEMO_URL='$url'" "$env_file"; then
+if ! grep -qsF "DEMO_URL='$url'" "$env_file" || ! grep -qs '^DEMO_MEMBER=' "$env_file"; then
     seed_site
     seed_cards
-    write_env_file
+    seed_members
+    seed_rewards
+    rm -f "$env_file"
 fi
+if [ -n "$cloud" ]; then
+    seed_connection
+    seed_sales
+fi
+write_env_file
 print_examples

@@ -18,13 +18,14 @@ static int print_redeem_url(const struct run *run)
     struct text url;
     size_t index = (size_t)run->options->reward_index - 1;
     const struct jread *rewards = jread_member(judgement->body, "rewards");
-    if (judgement->ending != ENDING_APPROVED || index >= judgement->found ||
-        jread_text(jread_member(jread_element(rewards, index), "redeem_url"), &url) != 0) {
-        receipt_print(run, false);
-        return run_exit_code(run) != EXIT_APPROVED ? run_exit_code(run) : EXIT_REFUSED;
+    if (judgement->ending == ENDING_APPROVED && index < judgement->found &&
+        jread_text(jread_member(jread_element(rewards, index), "redeem_url"), &url) == 0) {
+        printf("%.*s\n", (int)url.length, url.base);
+        return EXIT_APPROVED;
     }
-    printf("%.*s\n", (int)url.length, url.base);
-    return EXIT_APPROVED;
+    fprintf(stderr, "tillsim: no such reward (%s, %zu of them)\n", ending_name(judgement->ending),
+            judgement->found);
+    return run_exit_code(run) != EXIT_APPROVED ? run_exit_code(run) : EXIT_REFUSED;
 }
 
 static int print_run(const struct run *run, const struct ticket *before, const struct ticket *after)

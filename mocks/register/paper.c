@@ -62,7 +62,7 @@ static size_t wrap_length(struct text text)
         size_t size = text_utf8_length(text_slice(text, end, text.length));
         end += size > 0 ? size : 1;
         columns++;
-        if (strchr(",&? ", text.base[end - 1]) != NULL && text.base[end - 1] != '\0')
+        if (strchr(",&?/ ", text.base[end - 1]) != NULL && text.base[end - 1] != '\0')
             good = end;
     }
     return end == text.length || good < WRAP_WIDTH / 2 ? end : good;

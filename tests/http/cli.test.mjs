@@ -5,12 +5,14 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { startCloud } from './cloud.mjs';
 import {
   COUNTERPART,
   RawSocket,
   Service,
   TILLSIM,
   cardNumber,
+  freePort,
   isApproved,
   isRefused,
   newOrder,
@@ -721,12 +723,17 @@ test('the lines that the demo seed prints work when pasted', async () => {
     .split('\n')
     .filter((line) => line.startsWith('  '))
     .map((line) => line.slice(2));
-  assert.equal(pasted.length, 1 + 3 + 4);
-  const tillsim = await run('sh', ['-eu', '-c', pasted.slice(0, 4).join('\n')]);
+  const [source, ...lines] = pasted;
+  const paste = (wanted) => run('sh', ['-eu', '-c', [source, ...lines.filter((line) => wanted.test(line))].join('\n')]);
+  assert.equal(lines.length, 3 + 2 + 4);
+  const tillsim = await paste(/tillsim check/);
   assert.equal(tillsim.code, 0, tillsim.stdout + tillsim.stderr);
   assert.equal(tillsim.stdout.match(/✔ APPROVED/g).length, 3);
   assert.equal(new Set(tillsim.stdout.match(/CP\d+-\d+/g)).size, 1, 'the retry has the reference of the first');
-  const curl = await run('sh', ['-eu', '-c', [pasted[0], ...pasted.slice(4)].join('\n')]);
+  const loyalty = await paste(/customer-search|reward-lookup/);
+  assert.equal(loyalty.code, 0, loyalty.stdout + loyalty.stderr);
+  assert.match(loyalty.stdout, /✔ 1 MEMBER\b[^]*✔ 3 REWARDS/);
+  const curl = await paste(/^post/);
   assert.equal(curl.code, 0, curl.stderr);
   const replies = curl.stdout.trim().split('\n');
   assert.equal(replies.length, 3);
@@ -734,6 +741,39 @@ test('the lines that the demo seed prints work when pasted', async () => {
   assert.equal(JSON.parse(replies[1]).balance, 64.5);
   assert.equal(replies[2], replies[1]);
   await fresh.stop();
+});
+
+test('beside a cloud the demo tenant is connected by OAuth, again when the cloud is new, and its lines redeem', async () => {
+  const port = await freePort();
+  const redirectUris = [`http://127.0.0.1:${port}/oauth/callback`];
+  let cloud = await startCloud(undefined, { redirectUris });
+  const fresh = await Service.start({ port, env: cloud.environment });
+  assert.match((await seedDemo(fresh, cloud)).stderr, /connected to/);
+  assert.equal((await cloud.grant()).codes_issued, 1);
+  const kept = await seedDemo(fresh, cloud);
+  assert.doesNotMatch(kept.stderr, /connected to/, 'the grant is still good');
+  assert.equal((await cloud.grant()).codes_issued, 1);
+
+  await cloud.stop();
+  cloud = await startCloud(undefined, { redirectUris, listen: new URL(cloud.urls.url).host });
+  const demo = await seedDemo(fresh, cloud);
+  assert.match(demo.stderr, /connected to/, 'a cloud that knows nothing of the grant');
+  const status = await fresh.must(['oauth', 'status']);
+  assert.deepEqual([status.alarm, status.tenants[0].status], [false, 'connected']);
+
+  const lines = demo.stdout
+    .split('\n')
+    .filter((line) => line.startsWith('  '))
+    .map((line) => line.slice(2));
+  const wanted = lines.filter((line) => /^\. |loyalty|redeem/.test(line));
+  const pasted = await run('sh', ['-eu', '-c', wanted.join('\n')]);
+  assert.equal(pasted.code, 0, pasted.stdout + pasted.stderr);
+  assert.equal(pasted.stdout.match(/✔ REDEEMED/g).length, 2);
+  assert.match(pasted.stdout, /Total +14\.50 → 4\.50/);
+  assert.match(pasted.stdout, /1 × Latte +→ 0\.00/);
+  await fresh.verifyIsClean();
+  await fresh.stop();
+  await cloud.stop();
 });
 
 test('tillsim and the real service agree on what a register needs', async () => {

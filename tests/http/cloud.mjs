@@ -69,6 +69,15 @@ export class Cloud {
     assert.equal(end.code, 0, `the cloud ended with ${end.code ?? end.signal}:\n${this.log}`);
   }
 
+  /** The environment of a service that takes this cloud for Lightspeed. */
+  get environment() {
+    return {
+      COUNTERPART_OSERIES_AUTHORIZE_URL: this.urls.authorize_url,
+      COUNTERPART_OSERIES_TOKEN_URL: this.urls.token_url,
+      COUNTERPART_OSERIES_API_URL: this.urls.api_url,
+    };
+  }
+
   // --- the control address
 
   /** Gives the JSON of the answer; anything but 2xx is an error. */

@@ -659,10 +659,10 @@ export function areIdentical(a, b) {
 
 // --- more than one suite needs these -------------------------------------------------------------
 
-/** The demo tenant, through mocks/demo/seed.sh: {stdout, values of demo.env}. */
-export async function seedDemo(service) {
+/** The demo tenant, through mocks/demo/seed.sh: {stdout, stderr, values of demo.env}. cloud: of cloud.mjs. */
+export async function seedDemo(service, cloud) {
   const { code, stdout, stderr } = await run('sh', [path.join(ROOT, 'mocks/demo/seed.sh'), BUILD], {
-    env: { COUNTERPART_DATA: service.data },
+    env: { COUNTERPART_DATA: service.data, ...(cloud && { DEMO_CLOUD: cloud.urls.url }) },
   });
   assert.equal(code, 0, stdout + stderr);
   const lines = fs.readFileSync(path.join(service.data, 'demo.env'), 'utf8').split('\n');
@@ -670,7 +670,7 @@ export async function seedDemo(service) {
     .map((line) => line.match(/^(\w+)='(.*)'$/))
     .filter(Boolean)
     .map(([, name, value]) => [name, value]);
-  return { stdout, ...Object.fromEntries(values) };
+  return { stdout, stderr, ...Object.fromEntries(values) };
 }
 
 let nextCompany = 5678;

@@ -155,7 +155,10 @@ test('with --reward a look-up prints that redeem_url and nothing else', async ()
   const { code, stdout } = await lookup('--placeholder', '111', '--reward', '2');
   assert.equal(code, 0);
   assert.equal(stdout, `${redeemUrl(111, 2)}\n`);
-  assert.equal((await lookup('--reward', '3')).code, 1);
+  const missing = await lookup('--reward', '3');
+  assert.equal(missing.code, 1);
+  assert.equal(missing.stdout, '', 'no script takes an excuse for an address');
+  assert.match(missing.stderr, /no such reward/);
 });
 
 test('redeem replaces the text order_id=<placeholder> wherever it stands, and calls by GET', async () => {
