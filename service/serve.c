@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "handlers/admin_request.h"
 #include "handlers/route.h"
+#include "lightspeed/oseries_api.h"
 #include "oauth/oauth.h"
 #include "service/config.h"
 #include "service/data_folder.h"
@@ -271,6 +272,19 @@ static int start_oauth(struct service *service)
     return err == 0 ? 0 : complain("oauth", err);
 }
 
+static int start_lightspeed(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    const struct oseries_api_config config = {
+        .outbound = handlers->outbound,
+        .oauth = handlers->oauth,
+        .directory = handlers->directory,
+        .api_url = service->config.oseries_api_url,
+    };
+    int err = oseries_api_create(&config, &handlers->api);
+    return err == 0 ? 0 : complain("lightspeed", err);
+}
+
 static void configure_http(struct service *service, struct loop_config *loops)
 {
     h2o_globalconf_t *globalconf = &service->globalconf;
@@ -392,6 +406,7 @@ static void stop_threads(struct service *service)
     for (int i = 0; i < service->loop_count; i++)
         loop_destroy(service->loops[i]);
     outbound_destroy(service->handlers.outbound);
+    oseries_api_destroy(service->handlers.api);
     oauth_destroy(service->handlers.oauth);
     committer_destroy(service->handlers.committer);
     reader_destroy(service->handlers.reader);
@@ -435,6 +450,8 @@ static int service_start(struct service *service)
         return err;
     fill_handlers(service);
     err = start_oauth(service);
+    if (err == 0)
+        err = start_lightspeed(service);
     return err != 0 ? err : start_loops(service);
 }
 
