@@ -428,6 +428,7 @@ static struct job *read_job(struct exchange *exchange, const struct directory_te
 {
     struct job *job = exchange_job(exchange, sizeof(struct read_task));
     job->task = run;
+    job->is_long = true;
     ((struct read_task *)(job + 1))->tenant_id = tenant->tenant.id;
     return job;
 }

@@ -234,6 +234,7 @@ void loyalty_customer_search(struct exchange *exchange)
     search->keyword_length = keyword.length;
     memcpy(search->keyword, keyword.base, keyword.length);
     job->task = task_search;
+    job->is_long = true;
     exchange_submit_read(exchange, job, on_searched);
 }
 

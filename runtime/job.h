@@ -46,6 +46,7 @@ struct job {
     job_return_fn give_back;
     job_task_fn task;   /* NULL: a command for the committer */
     job_begin_fn begin; /* on the outbound thread only */
+    bool is_long;       /* for readers: takes milliseconds, such as a search (runtime/reader.h) */
     bool joins; /* the task's changes may share a transaction with those of other tasks: it changes
                    nothing but through the store, and what it returns holds only when the job's
                    error is 0 as well */

@@ -1,6 +1,10 @@
 /*
  * Readers: M threads, each with a reader connection, for what misses the hot tier, look-ups and
  * reports. Never write. Same job rules as the committer; every job has a task.
+ *
+ * Long jobs (job->is_long: searches, lists) run on half of the threads only, after what is not
+ * long, and these threads give way to others when processors are short: no number of searches keeps
+ * a balance or a charge waiting.
  */
 #ifndef COUNTERPART_RUNTIME_READER_H
 #define COUNTERPART_RUNTIME_READER_H
@@ -9,6 +13,7 @@
 #include "store/store.h"
 
 #define READER_QUEUE_MAX 8192
+#define READER_LONG_MAX 2048 /* more than two readers search in a second */
 #define READER_THREADS_MAX 8
 
 struct reader;

@@ -73,7 +73,7 @@ static const char label_refresh[] = "oauth_grant.refresh_token";
 static int prepare(struct store_sqlite *sqlite, enum grant_statement which, struct binder *binder)
 {
     *binder = (struct binder){.statement = NULL};
-    return sqlite_prepare_of(sqlite, AREA_GRANT, which, grant_text[which], &binder->statement);
+    return sqlite_prepare_of(sqlite, AREA_GRANT, (int)which, grant_text[which], &binder->statement);
 }
 
 /* Ends the change that err has spoilt, or commits it. */

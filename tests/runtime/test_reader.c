@@ -197,6 +197,98 @@ static void a_slow_task_holds_up_nobody_while_another_reader_is_free(void **stat
     await_homecomings(51);
 }
 
+/* Runs while reader_stop waits for the thread that the gate holds. */
+static void *open_late(void *argument)
+{
+    (void)argument;
+    open_gate();
+    return NULL;
+}
+
+static void make_long(int from, int count)
+{
+    for (int i = from; i < from + count; i++)
+        errands[i].job.is_long = true;
+}
+
+static void long_tasks_leave_a_reader_for_the_others(void **state)
+{
+    (void)state;
+    for (int32_t count = 2; count <= READERS; count++) {
+        setup(state);
+        start(count);
+        int32_t longs = count - count / 2;
+        for (int i = 0; i < READERS; i++)
+            errands[i].job.task = task_wait;
+        make_long(0, READERS);
+        submit(0, READERS);
+        await_inside(longs);
+        submit(READERS, 50); /* quick ones: behind the long in time, but not in the queue */
+        await_homecomings(50);
+        pthread_mutex_lock(&gate.mutex);
+        assert_int_equal(gate.inside, longs);
+        pthread_mutex_unlock(&gate.mutex);
+        assert_int_equal(reader_queue_depth(reader), READERS - longs);
+        open_gate();
+        await_homecomings(50 + READERS);
+        reader_destroy(reader);
+        reader = NULL;
+    }
+}
+
+static void quick_tasks_go_before_long_ones(void **state)
+{
+    (void)state;
+    start(1);
+    errands[0].job.task = task_wait;
+    submit(0, 1);
+    await_inside(1);
+    make_long(1, 10);
+    submit(1, 20); /* the first ten long, then ten quick */
+    open_gate();
+    await_homecomings(21);
+    for (int i = 1; i <= 10; i++)
+        assert_int_equal(errands[i].order, i + 10);
+    for (int i = 11; i <= 20; i++)
+        assert_int_equal(errands[i].order, i - 10);
+}
+
+static void stopping_finishes_long_tasks_too(void **state)
+{
+    (void)state;
+    pthread_t opener;
+    start(2);
+    errands[0].job.task = task_wait;
+    make_long(0, 20);
+    submit(0, 20);
+    await_inside(1);
+    assert_int_equal(pthread_create(&opener, NULL, open_late, NULL), 0);
+    reader_stop(reader);
+    pthread_join(opener, NULL);
+    assert_int_equal(gate.homecomings, 20);
+    assert_int_equal(reader_submit(reader, &errands[0].job), ERR_SHUTTING_DOWN);
+}
+
+static void full_queue_of_long_tasks_refuses_long_ones_only(void **state)
+{
+    (void)state;
+    static struct errand crowd[READER_LONG_MAX];
+    start(2);
+    errands[0].job.task = task_wait;
+    make_long(0, 2);
+    submit(0, 1);
+    await_inside(1);
+    for (int i = 0; i < READER_LONG_MAX; i++) {
+        crowd[i] = (struct errand){.job = errands[1].job};
+        assert_int_equal(reader_submit(reader, &crowd[i].job), 0);
+    }
+    assert_int_equal(reader_submit(reader, &errands[1].job), ERR_QUEUE_FULL);
+    submit(2, 1);
+    await_homecomings(1);
+    open_gate();
+    await_homecomings(READER_LONG_MAX + 2);
+}
+
 static void a_task_whose_time_is_up_or_whose_loop_gave_it_up_never_runs(void **state)
 {
     (void)state;
@@ -214,14 +306,6 @@ static void a_task_whose_time_is_up_or_whose_loop_gave_it_up_never_runs(void **s
         if (is_cancelled)
             assert_int_equal(errands[i].job.error, ERR_CANCELLED);
     }
-}
-
-/* Runs while reader_stop waits for the thread that the gate holds. */
-static void *open_late(void *argument)
-{
-    (void)argument;
-    open_gate();
-    return NULL;
 }
 
 static void stopping_finishes_what_is_queued_and_refuses_what_comes_later(void **state)
@@ -298,6 +382,10 @@ int main(void)
         TEST(one_reader_keeps_the_order),
         TEST(readers_work_beside_each_other_each_with_its_own_store),
         TEST(a_slow_task_holds_up_nobody_while_another_reader_is_free),
+        TEST(long_tasks_leave_a_reader_for_the_others),
+        TEST(quick_tasks_go_before_long_ones),
+        TEST(stopping_finishes_long_tasks_too),
+        TEST(full_queue_of_long_tasks_refuses_long_ones_only),
         TEST(a_task_whose_time_is_up_or_whose_loop_gave_it_up_never_runs),
         TEST(stopping_finishes_what_is_queued_and_refuses_what_comes_later),
         TEST(a_full_queue_refuses_and_leaves_the_job_to_its_caller),
