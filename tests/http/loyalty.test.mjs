@@ -2,15 +2,40 @@
 // gets, what happens to its orders, and what comes of input that no register would send.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Loyalty, connect, isNotRedeemed, isRedeemed, startPair } from './loyal.mjs';
-import { RawSocket, isJsonReply, newTenant, request, sign, until } from './support.mjs';
+import { RawSocket, isJsonReply, newTenant, request, run, sign, temporaryDirectory, until } from './support.mjs';
 
 const SITE = 923;
+const OTHER_DIALECT = {
+  loyalty: {
+    request: { keyword: ['q'], order_id: ['sale'] },
+    search: {
+      wrapper: 'people',
+      points: 'integer',
+      member: [
+        { name: 'code', value: 'member' },
+        { name: 'current_points', value: 'points' },
+      ],
+    },
+    lookup: { points: 'string' },
+    rewards: { wrapper: 'gifts' },
+    redeem: {
+      failure: [
+        { name: 'ok', value: 'success' },
+        { name: 'why', value: 'error' },
+      ],
+    },
+  },
+};
 let service, cloud, tenant, shop, david, jane, ten, fifth, coffee, dear;
 
 before(async () => {
-  ({ service, cloud } = await startPair());
+  const profiles = temporaryDirectory();
+  fs.writeFileSync(path.join(profiles, 'other.json'), JSON.stringify(OTHER_DIALECT));
+  ({ service, cloud } = await startPair(undefined, { env: { COUNTERPART_PROFILES: profiles } }));
   tenant = await newTenant(service);
   await connect(service, cloud, tenant);
   shop = new Loyalty(service, cloud, tenant);
@@ -358,7 +383,7 @@ test('kill -9 in the middle loses nothing: the restarted service settles what it
 test('points may wait for the order to complete', async () => {
   const other = await newTenant(service, { company: 6789 });
   await connect(service, cloud, other);
-  await other.set('--burn-on-complete', 'true');
+  await other.set('--points-burn', 'on_order_complete');
   const branch = new Loyalty(service, cloud, other);
   const member = await branch.addMember({ first: 'Other', last: 'Shopper', points: 300 });
   const reward = await branch.addReward({ effect: 'money_off:2.00' });
@@ -427,9 +452,13 @@ test('a token of one merchant is nothing at another', async () => {
 
 test('an expired token redeems nothing', async () => {
   const other = await newTenant(service, { company: 888 });
-  await other.set('--redeem-token', '1');
   const branch = new Loyalty(service, cloud, other);
   const member = await branch.addMember({ points: 500 });
+  // Shorter than a merchant may choose.
+  const sql = `UPDATE tenant SET redeem_token_us = 1000000 WHERE id = ${other.id}`;
+  const edit = await run('sqlite3', [path.join(service.data, 'counterpart.sqlite'), `PRAGMA busy_timeout = 5000; ${sql}`]);
+  assert.equal(edit.code, 0, edit.stderr);
+  await tenant.set('--name', 'Loyal Coffee'); // loads all tenants anew
   const reward = await branch.addReward();
   const link = await branch.redeemUrl(member, reward);
   await new Promise((resolve) => setTimeout(resolve, 2100));
@@ -461,7 +490,7 @@ test('a wrong key is 401, another company 403, an unmapped site and a switched-o
   const branch = new Loyalty(service, cloud, strict);
   const member = await branch.addMember();
   const reward = await branch.addReward();
-  await strict.set('--sites-must-be-mapped', 'true');
+  await strict.set('--sites-must-be-mapped', 'on');
   for (const reply of [await branch.search('david'), await branch.lookup(member)]) {
     isJsonReply(reply);
     assert.match(reply.json.error, /not set up/);
@@ -469,7 +498,7 @@ test('a wrong key is 401, another company 403, an unmapped site and a switched-o
   await strict.addSite({ site: SITE });
   assert.equal(Object.keys((await branch.search('david')).json.members).length, 1);
   const link = await branch.redeemUrl(member, reward);
-  await strict.set('--search', 'false', '--rewards', 'false', '--redeem', 'false');
+  await strict.set('--customer-search', 'off', '--reward-lookup', 'off', '--redeem', 'off');
   assert.match((await branch.search('david')).json.error, /switched off/);
   assert.match((await branch.lookup(member)).json.error, /switched off/);
   isNotRedeemed(await branch.tap(link, 5), /switched off/);
@@ -502,7 +531,7 @@ test('a signature on a GET is not asked for, and what it is over is logged', asy
 
 test('where signatures are enforced, no signature is 401', async () => {
   const strict = await newTenant(service, { company: 555 });
-  await strict.set('--loyalty-signature', 'enforce');
+  await strict.set('--loyalty-signature-mode', 'enforce');
   const target = `${strict.base}/customer-search?keyword=x`;
   assert.equal((await service.get(target)).status, 401);
   assert.equal((await service.get(target, { headers: { 'X-Kounta-Signature': sign('else') } })).status, 401);
@@ -514,6 +543,8 @@ test('where signatures are enforced, no signature is 401', async () => {
     request(`${service.origin}${strict.base}/customer-search`, { body, headers: { 'X-Kounta-Signature': sign(body, token) } });
   assert.equal((await post()).status, 200);
   assert.equal((await post('another')).status, 401);
+  const headers = { 'X-Kounta-Signature': sign('') };
+  assert.equal((await request(`${service.origin}${strict.base}/customer-search`, { body, headers })).status, 401);
 });
 
 // --- input that no register would send -----------------------------------------------------------
@@ -583,8 +614,18 @@ test('neither keywords, names, tokens nor keys are in the logs', async () => {
 });
 
 test('names of another dialect are a file away', async () => {
-  const reply = await shop.search('david', { site_id: SITE });
-  assert.equal(typeof reply.json.members[david.code].current_points, 'string');
-  const looked = await shop.lookup(david);
-  assert.equal(typeof looked.json.member.current_points, 'number');
+  const other = await newTenant(service, { company: 444 });
+  const branch = new Loyalty(service, cloud, other);
+  const member = await branch.addMember({ points: 50 });
+  await branch.addReward();
+  await other.set('--profile', 'other');
+  assert.equal(
+    (await branch.get('customer-search', { q: 'david' })).text,
+    `{"people":{"${member.code}":{"code":"${member.code}","current_points":50}}}`,
+  );
+  const { json } = await branch.get('reward-lookup', { reference_id: member.code, sale: 111 });
+  assert.equal(json.member.current_points, '50');
+  assert.match(json.gifts[0].redeem_url, /&sale=111$/);
+  const reply = await request(json.gifts[0].redeem_url, { method: 'GET' });
+  assert.deepEqual(reply.json, { ok: false, why: 'Not enough points for this reward' });
 });
