@@ -8,8 +8,19 @@
 
 #include "base/banned.h"
 
-#define TEXTS 5
-static const char *const text_names[TEXTS] = {"body", "empty", "query", "path", "url"};
+/* In the order in which they are told apart: without a body its text is the empty one. */
+enum signed_text {
+    SIGNED_EMPTY,
+    SIGNED_QUERY,
+    SIGNED_PATH, /* and query */
+    SIGNED_URL,
+    SIGNED_BODY,
+    SIGNED_TEXTS,
+};
+static const char *const text_names[SIGNED_TEXTS] = {
+    [SIGNED_EMPTY] = "empty", [SIGNED_QUERY] = "query", [SIGNED_PATH] = "path",
+    [SIGNED_URL] = "url",     [SIGNED_BODY] = "body",
+};
 
 static struct text join(struct exchange *exchange, struct text a, struct text b)
 {
@@ -21,14 +32,14 @@ static struct text join(struct exchange *exchange, struct text a, struct text b)
     return text_buffer_text(&buffer);
 }
 
-static void fill_texts(struct exchange *exchange, struct text texts[TEXTS])
+static void fill_texts(struct exchange *exchange, struct text texts[SIGNED_TEXTS])
 {
     h2o_iovec_t target = exchange->req->input.path;
-    texts[0] = exchange->body;
-    texts[1] = TEXT("");
-    texts[2] = exchange->query;
-    texts[3] = (struct text){target.base, target.len};
-    texts[4] = join(exchange, text_of(exchange->handlers->public_url), texts[3]);
+    texts[SIGNED_EMPTY] = TEXT("");
+    texts[SIGNED_QUERY] = exchange->query;
+    texts[SIGNED_PATH] = (struct text){target.base, target.len};
+    texts[SIGNED_URL] = join(exchange, text_of(exchange->handlers->public_url), texts[SIGNED_PATH]);
+    texts[SIGNED_BODY] = exchange->body;
 }
 
 static void log_finding(struct exchange *exchange, enum signature_verdict verdict,
@@ -52,13 +63,14 @@ static enum signature_verdict judge(struct exchange *exchange, struct text heade
                                     struct signature_match *match)
 {
     const struct directory_tenant *tenant = exchange->tenant;
-    struct text texts[TEXTS];
+    struct text texts[SIGNED_TEXTS];
     if (tenant->signature == NULL && tenant->signature_previous == NULL)
         return SIGNATURE_NO_TOKEN;
     if (text_trim(header).length == 0)
         return SIGNATURE_MISSING;
     fill_texts(exchange, texts);
-    return signature_find(tenant, header, texts, TEXTS, match) ? SIGNATURE_VALID : SIGNATURE_WRONG;
+    return signature_find(tenant, header, texts, SIGNED_TEXTS, match) ? SIGNATURE_VALID
+                                                                      : SIGNATURE_WRONG;
 }
 
 bool loyalty_signature_is_accepted(struct exchange *exchange)
@@ -71,8 +83,10 @@ bool loyalty_signature_is_accepted(struct exchange *exchange)
         return true;
     (void)exchange_header(exchange, "x-kounta-signature", &header);
     enum signature_verdict verdict = judge(exchange, header, &match);
-    bool is_good =
-        verdict == SIGNATURE_VALID && (!match.is_base64 || tenant->signature_base64_is_accepted);
+    /* What is signed of a request with a body is documented. */
+    bool is_good = verdict == SIGNATURE_VALID &&
+                   (!match.is_base64 || tenant->signature_base64_is_accepted) &&
+                   (exchange->body.length == 0 || match.index == SIGNED_BODY);
     bool is_served = is_good || mode == SIGNATURE_LOG;
     metrics_signature(exchange->handlers->metrics, (int)verdict);
     /* Without a header there is nothing to learn, and most requests may come so. */
