@@ -11,10 +11,10 @@ fi
 # Unless the environment names another Lightspeed.
 cloud=
 if [ -z "${COUNTERPART_OSERIES_API_URL:-}" ]; then
-    first=${COUNTERPART_LISTEN%%,*}
-    tillsim cloud --listen 0.0.0.0:8090 --redirect-uri "${COUNTERPART_PUBLIC_URL:-http://${first#http://}}/oauth/callback" &
+    listen=${DEMO_CLOUD_LISTEN:-0.0.0.0:8090}
+    tillsim cloud --listen "$listen" &
     cloud=$!
-    export DEMO_CLOUD=http://127.0.0.1:8090
+    export DEMO_CLOUD=http://127.0.0.1:${listen##*:}
     export COUNTERPART_OSERIES_AUTHORIZE_URL=$DEMO_CLOUD/authorize COUNTERPART_OSERIES_TOKEN_URL=$DEMO_CLOUD/v1/token \
         COUNTERPART_OSERIES_API_URL=$DEMO_CLOUD/v1
 fi

@@ -119,25 +119,27 @@ hidden_fields() {
 connect() {
     work=$(mktemp -d)
     start_url=$(counterpart oauth start --tenant "$tenant" --json | field start_url)
-    curl -sSkL --max-time 20 -o "$work/page" -w '%{url_effective}' "$start_url" >"$work/consent_url"
+    consent_url=$(curl -sSkL --max-time 20 -o "$work/page" -w '%{url_effective}' "$start_url")
     hidden_fields <"$work/page" >"$work/fields"
     set -- --data-urlencode decision=grant --data-urlencode company_id=$company
     while IFS= read -r field; do set -- "$@" --data-urlencode "$field"; done <"$work/fields"
-    consent_url=$(cat "$work/consent_url")
     status=$(curl -sSkL --max-time 20 -o "$work/answer" -w '%{http_code}' "$@" "${consent_url%%\?*}")
     if [ "$status" != 200 ]; then
-        printf 'seed: connecting to %s ended with status %s:\n' "$cloud" "$status" >&2
-        cat "$work/answer" >&2
+        printf 'seed: connecting by %s ended with status %s:\n' "$consent_url" "$status" >&2
+        cat "$work/page" "$work/answer" >&2
         rm -r "$work"
         return 1
     fi
     rm -r "$work"
 }
 
-# A cloud that was started anew does not know the grant any more; using it is how to find out.
+# The application, here and there; its redirect URI is entered in the Back Office otherwise. A cloud
+# that was started anew does not know the grant any more; using it is how to find out.
 seed_connection() {
-    counterpart app set --surface oseries --client-id $client_id --client-secret $client_secret \
-        --signature-token $token --json >/dev/null
+    redirect_uri=$(counterpart app set --surface oseries --client-id $client_id --client-secret $client_secret \
+        --signature-token $token --json | field redirect_uri)
+    curl -sS --max-time 20 -o /dev/null --fail -X PUT "$cloud/_cloud/applications/$client_id" \
+        -H 'Content-Type: application/json' -d '{"redirect_uris":["'"$redirect_uri"'"]}'
     counterpart oauth refresh --tenant "$tenant" --json >/dev/null 2>&1 && return
     connect
     echo "seed: connected to $cloud by OAuth" >&2

@@ -68,9 +68,10 @@ static size_t wrap_length(struct text text)
     return end == text.length || good < WRAP_WIDTH / 2 ? end : good;
 }
 
-void paper_wrap(struct text text, const char *start, const char *indent)
+void paper_wrap(struct text text, const char *start, const char *indent, size_t lines_max)
 {
     const char *margin = start;
+    size_t lines = 0;
     do {
         size_t length = wrap_length(text);
         fputs(margin, stdout);
@@ -78,7 +79,11 @@ void paper_wrap(struct text text, const char *start, const char *indent)
         paper_foreign(text_slice(text, 0, length));
         putchar('\n');
         text = text_slice(text, length, text.length);
-    } while (text.length > 0);
+        lines++;
+    } while (text.length > 0 && lines < lines_max);
+    if (text.length > 0)
+        printf("%s%s... %zu bytes more (--json shows all)%s\n", indent, ink(INK_FAINT), text.length,
+               ink(INK_PLAIN));
 }
 
 static void print_pair(struct text label, enum ink label_ink, struct text value, enum ink value_ink)

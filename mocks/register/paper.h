@@ -22,9 +22,11 @@ enum ink {
 const char *ink(enum ink which); /* empty unless standard output is a terminal */
 void paper_rule(const char *title, const char *note);
 void paper_foreign(struct text text);
-/* In lines of at most WRAP_WIDTH columns, broken where a value or parameter ends. start goes in
- * front of the first line, indent in front of the others. */
-void paper_wrap(struct text text, const char *start, const char *indent);
+/* In at most lines_max lines of at most WRAP_WIDTH columns, broken where a value or parameter ends;
+ * what is left out is counted. start goes in front of the first line, indent in front of the
+ * others. */
+#define LINES_ALL SIZE_MAX
+void paper_wrap(struct text text, const char *start, const char *indent, size_t lines_max);
 /* "label ....... value"; nothing when value is empty. The value in that ink. */
 void paper_line(struct text label, enum ink which, struct text value);
 /* The same, where the label is the news. */

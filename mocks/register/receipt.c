@@ -10,6 +10,7 @@
 #include "base/banned.h"
 
 #define US_PER_MS 1000
+#define LINES_BRIEF 5 /* of a body, where it is one step of several */
 
 static void print_header(const char *name, const char *value)
 {
@@ -20,10 +21,10 @@ static void print_header(const char *name, const char *value)
     putchar('\n');
 }
 
-static void print_body(struct text body)
+static void print_body(struct text body, size_t lines_max)
 {
     putchar('\n');
-    paper_wrap(body, "  ", "  ");
+    paper_wrap(body, "  ", "  ", lines_max);
     putchar('\n');
 }
 
@@ -32,7 +33,7 @@ static void print_request(const struct run *run)
     const struct request *request = run->request;
     paper_rule(till_action_title(run->options->action), "request");
     bool is_get = strcmp(request->method, "GET") == 0;
-    paper_wrap(text_of(request->url), is_get ? "  GET " : "  POST ", "      ");
+    paper_wrap(text_of(request->url), is_get ? "  GET " : "  POST ", "      ", LINES_ALL);
     print_header("X-Kounta-Signature", request->signature);
     if (request->content_type == NULL) {
         putchar('\n');
@@ -40,7 +41,7 @@ static void print_request(const struct run *run)
     }
     print_header("Content-Type", request->content_type);
     printf("  %sContent-Length:%s %zu\n", ink(INK_FAINT), ink(INK_PLAIN), request->body.length);
-    print_body(request->body);
+    print_body(request->body, LINES_ALL);
 }
 
 static void print_card(const char *card)
@@ -197,7 +198,7 @@ static void print_attempt(const struct run *run, size_t index, bool is_brief)
     print_header("Content-Type", reply->content_type);
     print_header("Content-Length", reply->content_length);
     print_header("X-Request-Id", reply->request_id);
-    print_body((struct text){reply->body, reply->body_length});
+    print_body((struct text){reply->body, reply->body_length}, is_brief ? LINES_BRIEF : LINES_ALL);
     print_receipt(run, &attempt->judgement);
     if (!is_brief || has_failed(&attempt->judgement))
         print_verdicts(run->options->action, &attempt->judgement);

@@ -34,12 +34,15 @@ try() {
     until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done
 }
 
-# The demo tenant answers a charge of the image's own register; address, token and card are those that were printed.
+# The demo tenant answers a charge of the image's own register, and a reward of its demo member's lands on a sale at the
+# fake Lightspeed inside; address, token, card and sale are those that were printed.
 printed() { sed -n "s/^$1='\(.*\)'\r*$/\1/p" "$work/log" | head -n 1; }
 charge() {
     try 20 grep -q '^DEMO_CARD=' "$work/log" || die "the entrypoint printed no demo tenant"
     "$@" tillsim checkout --url "$(printed DEMO_URL)" --token "$(printed DEMO_TOKEN)" --card "$(printed DEMO_CARD)" \
         --amount 1.00 || die "the demo charge was refused"
+    "$@" tillsim loyalty --url "$(printed DEMO_URL)" --keyword kent --reward 1 --order "$(printed DEMO_ORDER)" \
+        --cloud "$(printed DEMO_CLOUD)" || die "the demo reward was refused"
 }
 
 with_engine() {
@@ -98,7 +101,7 @@ with_buildah() {
 
     container=$(buildah from $IMAGE)
     port=$(free_port) # a chroot shares our network
-    inside=(buildah run --env COUNTERPART_LISTEN=0.0.0.0:"$port" "$container" --)
+    inside=(buildah run --env COUNTERPART_LISTEN=0.0.0.0:"$port" --env DEMO_CLOUD_LISTEN=127.0.0.1:$((port + 1)) "$container" --)
     "${inside[@]}" "${health[@]}" 2>/dev/null && die "the health check is green before anything runs"
     say "running ${entrypoint[*]} ${command[*]} as $(buildah inspect --type image --format '{{.Docker.Config.User}}' $IMAGE)"
     set -m
