@@ -310,6 +310,13 @@ static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void *
     charge.asked_minor = 500;
     assert_int_equal(rows_run(rows, charge).result, RESULT_NO_FUNDS);
     assert_int_equal(count_open(rows->store), 2);
+    rows_run(rows, rows_issue(rows, CARD_B, 1000));
+    struct command twice[2] = {rows_command(rows, ACTION_CHARGE, CARD_B, ORDER, 700)};
+    twice[0].payment_is_ours = true;
+    twice[1] = twice[0]; /* and its retry in the same batch */
+    rows_run_all(rows, twice, 2);
+    assert_true(rows->batch->outcomes[1].is_replay);
+    assert_int_equal(count_open(rows->store), 3);
 }
 
 static void a_rolled_back_charge_leaves_no_work(void **state)
