@@ -40,6 +40,8 @@ void admin_member_disable(struct exchange *exchange);
 void admin_member_enable(struct exchange *exchange);
 void admin_member_search(struct exchange *exchange);
 void admin_member_import(struct exchange *exchange);
+void admin_work_list(struct exchange *exchange);
+void admin_work_retry(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 

@@ -24,11 +24,13 @@
 
 #include <h2o.h>
 
-#define BODY_MAX (64 * 1024)  /* larger is 413 */
-#define REPLY_MAX (16 * 1024) /* one register reply; reports page themselves */
+#define BODY_MAX (64 * 1024)      /* larger is 413, but where a route says more */
+#define BODY_LARGEST (256 * 1024) /* no route says more; libh2o reads no further */
+#define REPLY_MAX (16 * 1024)     /* one register reply; reports page themselves */
 
 struct oauth;
 struct token_keys;
+struct inbox; /* lightspeed/inbox.h */
 
 /* Everything a handler may use; one per process, shared by all loops, wired up by service/. */
 struct handlers {
@@ -46,6 +48,7 @@ struct handlers {
     struct profiles *profiles;
     const struct seal *seal;
     struct metrics *metrics;
+    struct inbox *inbox; /* NULL: nobody does the work that webhooks bring, as in tests */
     const struct client_proxies *proxies; /* whose X-Forwarded-For is believed */
     struct id_source random;
     const char *public_url;

@@ -17,7 +17,7 @@ static struct text refusal_of(int status)
         return TEXT("{\"success\":false,\"error\":\"The request could not be read\","
                     "\"code\":\"bad_request\"}");
     case 413:
-        return TEXT("{\"success\":false,\"error\":\"The request is larger than 64 KiB\","
+        return TEXT("{\"success\":false,\"error\":\"The request is too large\","
                     "\"code\":\"too_large\"}");
     case 417:
         return TEXT("{\"success\":false,\"error\":\"Unknown expectation\","

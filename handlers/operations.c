@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "handlers/route.h"
 #include "handlers/signature.h"
+#include "lightspeed/inbox.h"
 #include "oauth/oauth.h"
 
 #include <stdio.h>
@@ -317,6 +318,26 @@ static void append_scheduler(struct text_buffer *buffer, const struct scheduler 
     }
 }
 
+static void append_inbox(struct text_buffer *buffer, struct inbox *inbox)
+{
+    struct inbox_counters counters;
+    inbox_read_counters(inbox, &counters);
+    append_gauge(buffer, "counterpart_work_open", "Webhooks and payments that are not done yet.",
+                 (uint64_t)counters.open);
+    append_counter(buffer, "counterpart_work_done_total", "Webhooks and payments done.",
+                   counters.done);
+    append_counter(buffer, "counterpart_work_given_up_total",
+                   "Work that somebody should look at: counterpart work list.", counters.given_up);
+    append_counter(buffer, "counterpart_work_retried_total", "Attempts that will be made again.",
+                   counters.retried);
+    append_counter(buffer, "counterpart_orders_earned_total", "Orders that earned points.",
+                   counters.earned);
+    append_counter(buffer, "counterpart_orders_taken_back_total",
+                   "Refunds and deleted orders that took points back.", counters.taken_back);
+    append_counter(buffer, "counterpart_releases_total",
+                   "Cards that got what their top-ups had waited for.", counters.released);
+}
+
 /* Pages from /proc/self/statm; 0 where there is none. */
 static uint64_t resident_bytes(void)
 {
@@ -351,6 +372,8 @@ void operations_metrics(struct exchange *exchange)
     if (handlers->oauth != NULL)
         append_oauth(&buffer, handlers->oauth, grants);
     append_scheduler(&buffer, handlers->scheduler);
+    if (handlers->inbox != NULL)
+        append_inbox(&buffer, handlers->inbox);
     append_counter(&buffer, "counterpart_log_dropped_total", "Log lines that did not fit.",
                    log_dropped());
     append_gauge(&buffer, "process_resident_memory_bytes", "Resident memory.", resident_bytes());

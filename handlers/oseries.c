@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "handlers/oseries_reply.h"
 #include "handlers/oseries_request.h"
+#include "lightspeed/inbox.h"
+#include "lightspeed/refund.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -65,6 +67,7 @@ struct payment {
     struct handlers *handlers;
     int64_t received_monotonic_us;
     int32_t local_date;
+    int64_t refunded_order_id; /* of a refund: the sale, when the API has told */
 };
 
 /* A card look-up on a reader's thread; stands behind its job. */
@@ -256,6 +259,8 @@ static void on_decided(struct exchange *exchange, const struct job *job)
     metrics_outcome(exchange->handlers->metrics, job->outcome.action, job->outcome.result,
                     job->outcome.is_replay);
     log_operation(exchange, &job->outcome);
+    if (job->command.payment_is_ours && job->outcome.result == RESULT_OK)
+        inbox_wake(exchange->handlers->inbox);
     conclude(exchange, &job->outcome);
 }
 
@@ -266,6 +271,7 @@ static void fill_command(const struct exchange *exchange, const struct payment *
     command->action = kinds[payment->action].action;
     command->tenant_id = exchange->tenant->tenant.id;
     command->order_id = request->order_id;
+    command->refunded_order_id = payment->refunded_order_id;
     command->site_id = request->site_id;
     command->register_id = request->register_id;
     memcpy(command->card_index, payment->card_index, sizeof(command->card_index));
@@ -290,6 +296,60 @@ static void submit_command(struct exchange *exchange)
     payment->is_asked = !exchange->is_answered; /* answered already: the queue was full */
 }
 
+/* --- which sale does a refund give back? --- */
+
+/* What is left of the time for the decision itself. */
+#define REFUND_DECIDE_US (INT64_C(200) * 1000)
+#define REFUND_LOOK_MIN_US (INT64_C(50) * 1000) /* in less the API will not answer */
+
+static int64_t look_time_us(const struct exchange *exchange)
+{
+    int64_t left_us =
+        exchange_deadline_us(exchange) - JOB_RESERVE_US - REFUND_DECIDE_US - clock_monotonic_us();
+    return left_us < REFUND_LOOK_US ? left_us : REFUND_LOOK_US;
+}
+
+/* Whatever went wrong: the refund is decided without it, by the merchant's limits. */
+static void on_sale_looked_up(struct exchange *exchange, const struct job *job)
+{
+    const struct refund_look *look = (const struct refund_look *)(job + 1);
+    struct payment *payment = exchange->data;
+    if (job->error == 0)
+        payment->refunded_order_id = look->refunded_order_id;
+    submit_command(exchange);
+}
+
+static void submit_refund(struct exchange *exchange)
+{
+    struct payment *payment = exchange->data;
+    int64_t look_us = look_time_us(exchange);
+    /* A guess that will be refused unseen is not worth a call. */
+    if (exchange->handlers->api == NULL || payment->request.order_id == 0 ||
+        payment->is_throttled || look_us < REFUND_LOOK_MIN_US) {
+        submit_command(exchange);
+        return;
+    }
+    struct job *job = exchange_job(exchange, sizeof(struct refund_look));
+    struct refund_look *look = (struct refund_look *)(job + 1);
+    look->api = exchange->handlers->api;
+    look->tenant_id = exchange->tenant->tenant.id;
+    look->order_id = payment->request.order_id;
+    look->deadline_us = clock_monotonic_us() + look_us;
+    job->begin = refund_look_begin;
+    payment->is_asked = true;
+    exchange_submit_outbound(exchange, job, on_sale_looked_up);
+    payment->is_asked = !exchange->is_answered; /* answered already: the queue was full */
+}
+
+static void submit_money(struct exchange *exchange)
+{
+    const struct payment *payment = exchange->data;
+    if (payment->action == PROFILE_REFUND)
+        submit_refund(exchange);
+    else
+        submit_command(exchange);
+}
+
 static void on_card_found(struct exchange *exchange, const struct job *job)
 {
     const struct look *look = (const struct look *)(job + 1);
@@ -299,7 +359,7 @@ static void on_card_found(struct exchange *exchange, const struct job *job)
         conclude(exchange, &(struct outcome){.result = RESULT_NOT_FOUND});
     } else {
         take_found_card(exchange, &look->card);
-        submit_command(exchange);
+        submit_money(exchange);
     }
 }
 
@@ -309,7 +369,7 @@ static void move_money(struct exchange *exchange)
     if (payment->request.is_last4)
         submit_look(exchange, on_card_found);
     else
-        submit_command(exchange);
+        submit_money(exchange);
 }
 
 /* --- balance --- */

@@ -10,6 +10,7 @@
 #include "handlers/operations.h"
 #include "handlers/oseries.h"
 #include "handlers/signature.h"
+#include "handlers/webhook.h"
 
 #include <string.h>
 
@@ -38,6 +39,12 @@ static const struct route routes[] = {
      loyalty_redeem},
     {"GET", "/oauth/start", "oauth.start", SURFACE_OAUTH, AUTH_NONE, oauth_start},
     {"GET", "/oauth/callback", "oauth.callback", SURFACE_OAUTH, AUTH_NONE, oauth_callback},
+    {"POST", "/oseries/{key}/webhooks/orders/completed", "webhook.order_completed", SURFACE_WEBHOOK,
+     AUTH_TENANT_SIGNED, webhook_order_completed},
+    {"POST", "/oseries/{key}/webhooks/orders/deleted", "webhook.order_deleted", SURFACE_WEBHOOK,
+     AUTH_TENANT_SIGNED, webhook_order_deleted},
+    {"POST", "/oseries/{key}/webhooks/{topic}", "webhook.other", SURFACE_WEBHOOK,
+     AUTH_TENANT_SIGNED, webhook_other},
     {"GET", "/healthz", "healthz", SURFACE_OPERATIONS, AUTH_NONE, operations_healthz},
     {"GET", "/readyz", "readyz", SURFACE_OPERATIONS, AUTH_NONE, operations_readyz},
     {"GET", "/metrics", "metrics", SURFACE_OPERATIONS, AUTH_NONE, operations_metrics},
@@ -93,6 +100,8 @@ static const struct route routes[] = {
      admin_member_search},
     {"POST", "/admin/member/import", "admin.member_import", SURFACE_ADMIN, AUTH_LOCAL,
      admin_member_import},
+    {"GET", "/admin/work/list", "admin.work_list", SURFACE_ADMIN, AUTH_LOCAL, admin_work_list},
+    {"POST", "/admin/work/retry", "admin.work_retry", SURFACE_ADMIN, AUTH_LOCAL, admin_work_retry},
     {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
 };
 
@@ -108,6 +117,8 @@ const char *surface_name(enum surface surface)
         return "oseries";
     case SURFACE_OAUTH:
         return "oauth";
+    case SURFACE_WEBHOOK:
+        return "webhook";
     case SURFACE_OPERATIONS:
         return "operations";
     case SURFACE_ADMIN:
@@ -135,10 +146,22 @@ int route_index(const struct route *route)
     return route == NULL ? route_count() : (int)(route - routes);
 }
 
-/* Most routes differ from a path in its last character already: nothing after {key} is variable. */
+/* Most routes differ from a path in its last character already: nothing after {key} is variable, but
+ * a {topic}. */
 static bool ends_differ(const char *pattern, struct text path)
 {
-    return path.length == 0 || pattern[strlen(pattern) - 1] != path.base[path.length - 1];
+    char last = pattern[strlen(pattern) - 1];
+    return path.length == 0 || (last != '}' && last != path.base[path.length - 1]);
+}
+
+/* What stands after {key}, to the end of the path. */
+static bool tail_matches(const char *pattern, struct text tail)
+{
+    const char *brace = strchr(pattern, '{');
+    if (brace == NULL)
+        return text_equal(tail, text_of(pattern));
+    struct text fixed = {pattern, (size_t)(brace - pattern)};
+    return text_starts_with(tail, fixed) && tail.length > fixed.length;
 }
 
 /* {key} stands for the characters up to the next slash. */
@@ -155,7 +178,7 @@ static bool pattern_matches(const char *pattern, struct text path, struct text *
     const char *slash = rest.length == 0 ? NULL : memchr(rest.base, '/', rest.length);
     size_t length = slash == NULL ? rest.length : (size_t)(slash - rest.base);
     *key = text_slice(rest, 0, length);
-    return text_equal(text_slice(rest, length, rest.length), text_of(strchr(brace, '}') + 1));
+    return tail_matches(strchr(brace, '}') + 1, text_slice(rest, length, rest.length));
 }
 
 static bool method_matches(const struct route *route, struct text method)
@@ -234,6 +257,12 @@ static struct text bytes_of(h2o_iovec_t bytes)
     return (struct text){bytes.base, bytes.len};
 }
 
+/* A full order of 200 lines has some 80 KiB, with options and modifiers more. */
+static size_t body_max_of(const struct route *route)
+{
+    return route != NULL && route->surface == SURFACE_WEBHOOK ? BODY_LARGEST : BODY_MAX;
+}
+
 /* What libh2o has let through and we do not. */
 static bool request_is_sound(struct exchange *exchange)
 {
@@ -247,8 +276,13 @@ static bool request_is_sound(struct exchange *exchange)
             return false;
         }
     }
-    if (exchange->body.length > BODY_MAX) {
-        exchange_refuse(exchange, 413, "too_large", "The request is larger than 64 KiB");
+    size_t body_max = body_max_of(exchange->route);
+    if (exchange->body.length > body_max) {
+        char sentence[64];
+        struct text_buffer buffer;
+        text_buffer_init(&buffer, sentence, sizeof(sentence));
+        text_append_format(&buffer, "The request is larger than %zu KiB", body_max / 1024);
+        exchange_refuse(exchange, 413, "too_large", sentence);
         return false;
     }
     return true;

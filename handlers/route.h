@@ -9,6 +9,7 @@
 enum surface {
     SURFACE_OSERIES,
     SURFACE_OAUTH,      /* answers browsers: pages, or JSON where Accept asks for it */
+    SURFACE_WEBHOOK,    /* what Lightspeed's cloud sends, no register; bodies up to BODY_LARGEST */
     SURFACE_OPERATIONS, /* /healthz, /readyz, /metrics */
     SURFACE_ADMIN,      /* only on the admin socket */
     SURFACE_NONE,       /* unknown paths */
@@ -26,10 +27,12 @@ enum route_auth {
 typedef void (*route_handler_fn)(struct exchange *exchange);
 
 struct route {
-    const char *method;  /* "GET" also answers HEAD */
-    const char *pattern; /* "/oseries/{key}/checkout": at most one {key}, which matches one segment
-                          */
-    const char *name;    /* in metrics and logs: "oseries.checkout" */
+    const char *method; /* "GET" also answers HEAD */
+    /* "/oseries/{key}/webhooks/{topic}": at most one {key}, which matches one segment; at its end
+     * {topic}, which matches all that is left, at least one character. The first pattern that
+     * matches is it. */
+    const char *pattern;
+    const char *name; /* in metrics and logs: "oseries.checkout" */
     enum surface surface;
     enum route_auth auth;
     route_handler_fn handler;

@@ -2,10 +2,20 @@
  * Work from the store's table, done on the outbound thread: an order that may have changed is
  * re-read through the tenant's own grant, and what follows from it is done: points earned or taken
  * back, held top-ups released, reservations burned or returned. A webhook is a trigger, never
- * evidence (design section 7). Also the payments that we book ourselves.
+ * evidence (design section 7). Also the payments that we book ourselves, and telling Lightspeed
+ * where our webhooks go.
  *
  * Every step is safe to repeat, so work is done at least once, with back-off, up to
- * INBOX_ATTEMPTS_MAX.
+ * INBOX_ATTEMPTS_MAX. What follows from an order as it is read:
+ *
+ *     COMPLETE            release what its top-ups hold; burn the reservations applied to it;
+ *                         earn: points_for_amount of the order's total for the member that the
+ *                         order's customer is linked to, once
+ *     COMPLETE, a refund  take back the share of the refunded order's points that its total has in
+ *                         that order's total, rounded down; release
+ *     deleted             return its reservations, burned ones too; take back what it earned; held
+ *                         top-ups stay as they are, and nothing will release them
+ *     anything else       nothing yet: looked at again
  */
 #ifndef COUNTERPART_LIGHTSPEED_INBOX_H
 #define COUNTERPART_LIGHTSPEED_INBOX_H
@@ -14,6 +24,8 @@
 #include "store/work.h"
 
 #define INBOX_ATTEMPTS_MAX 20 /* 1 s, 2 s, 4 s ... 1 h, 1 h: about 9 hours */
+/* A payment was sent and no reply came: it may still arrive, so the order is not read before. */
+#define INBOX_SETTLE_US (INT64_C(60) * 1000000)
 
 struct inbox;
 struct inbox_config {
@@ -22,18 +34,27 @@ struct inbox_config {
     struct reader *reader;
     struct directory *directory;
     struct oseries_api *api;
-    struct redeem *redeem;
+    const char *public_url; /* webhooks come to public_url/oseries/{key}/webhooks/{topic} */
+    int64_t generation;     /* of the store; part of every reference */
 };
 /* Begins with what the store holds. */
 MUST_CHECK int inbox_create(const struct inbox_config *config, struct inbox **inbox);
 void inbox_destroy(struct inbox *inbox); /* after outbound_stop; accepts NULL */
-/* There is new work. Any thread. */
+/* There is new work. Any thread; accepts NULL. */
 void inbox_wake(struct inbox *inbox);
+/* The tenant has just been connected: its webhooks are registered, and what waited for this is
+ * looked at. On the outbound thread. */
+void inbox_connected(struct inbox *inbox, int64_t tenant_id);
 
 struct inbox_counters {
     uint64_t done, given_up, retried;
+    uint64_t released, earned, taken_back; /* held top-ups' cards; orders */
     int32_t open;
 };
 void inbox_read_counters(struct inbox *inbox, struct inbox_counters *counters); /* any thread */
+
+/* Of points that an order of whole_minor has earned, the share of part_minor of it: rounded down,
+ * never more than all. Pure. */
+int64_t points_share(int64_t points, int64_t part_minor, int64_t whole_minor);
 
 #endif

@@ -49,6 +49,7 @@ static void connection_end(struct connection *connection, int err)
 static void connection_written(struct connection *connection, const struct grant *written)
 {
     struct grant_entry *entry = connection->entry;
+    const struct oauth_config *config = &connection->oauth->config;
     bool is_revoked = written->status == GRANT_REVOKED;
     entry_adopt(entry, written);
     entry->is_urgent = entry->is_orphaned = false; /* of what it was before */
@@ -57,6 +58,8 @@ static void connection_written(struct connection *connection, const struct grant
               LOG_TEXT("kind", written->kind == GRANT_BASIC ? "basic" : "oauth"));
     connection_end(connection, 0);
     entry_rest(entry, 0);
+    if (!is_revoked && config->on_connected != NULL)
+        config->on_connected(config->connected_context, entry->tenant_id);
 }
 
 static void explain_refusal(struct connection *connection, int err)

@@ -46,6 +46,10 @@ struct oauth_config {
     const char *public_url;    /* the callback is public_url/oauth/callback */
     oauth_reload_fn reload;
     void *reload_context;
+    /* A tenant was connected, anew or again; on the outbound thread, tokens can be had already.
+     * NULL: nobody wants to know. */
+    void (*on_connected)(void *context, int64_t tenant_id);
+    void *connected_context;
 };
 /* What to register at Lightspeed, exactly. */
 void oauth_append_redirect_uri(const struct oauth *oauth, struct text_buffer *uri);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "handlers/admin_request.h"
 #include "handlers/route.h"
+#include "lightspeed/inbox.h"
 #include "lightspeed/redeem.h"
 #include "oauth/oauth.h"
 #include "runtime/expiry.h"
@@ -269,6 +270,13 @@ static int reload_directory(void *context, struct store *store)
     return admin_reload_directory(context, store);
 }
 
+/* The inbox is there: nobody connects before the loops serve. */
+static void on_connected(void *context, int64_t tenant_id)
+{
+    const struct handlers *handlers = context;
+    inbox_connected(handlers->inbox, tenant_id);
+}
+
 /* The readers' threads are there, but nobody has a job for them yet. */
 static int start_oauth(struct service *service)
 {
@@ -286,6 +294,8 @@ static int start_oauth(struct service *service)
         .public_url = service->public_url,
         .reload = reload_directory,
         .reload_context = handlers,
+        .on_connected = on_connected,
+        .connected_context = handlers,
     };
     int err = oauth_create(&config, service->readers[0], &handlers->oauth);
     return err == 0 ? 0 : complain("oauth", err);
@@ -315,6 +325,22 @@ static int start_lightspeed(struct service *service)
     return err == 0 ? 0 : complain("redemption", err);
 }
 
+static int start_inbox(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    const struct inbox_config config = {
+        .outbound = handlers->outbound,
+        .committer = handlers->committer,
+        .reader = handlers->reader,
+        .directory = handlers->directory,
+        .api = handlers->api,
+        .public_url = service->public_url,
+        .generation = handlers->generation,
+    };
+    int err = inbox_create(&config, &handlers->inbox);
+    return err == 0 ? 0 : complain("inbox", err);
+}
+
 static void configure_http(struct service *service, struct loop_config *loops)
 {
     h2o_globalconf_t *globalconf = &service->globalconf;
@@ -324,7 +350,7 @@ static void configure_http(struct service *service, struct loop_config *loops)
     globalconf->server_name = (h2o_iovec_t){NULL, 0};
     /* Content-Length may equal libh2o's limit, a chunked body must stay below it: one more, and the
      * last byte is judged in route.c. */
-    globalconf->max_request_entity_size = BODY_MAX + 1;
+    globalconf->max_request_entity_size = BODY_LARGEST + 1;
     globalconf->http1.req_timeout = (uint64_t)config->request_timeout_s * 1000;
     globalconf->http1.upgrade_to_http2 = config->http2_is_on;
     globalconf->http2.idle_timeout = (uint64_t)config->request_timeout_s * 1000;
@@ -437,6 +463,7 @@ static void stop_threads(struct service *service)
         loop_destroy(service->loops[i]);
     scheduler_destroy(service->handlers.scheduler);
     expiry_destroy(service->expiry);
+    inbox_destroy(service->handlers.inbox);
     redeem_destroy(service->handlers.redeem);
     oseries_api_destroy(service->handlers.api);
     outbound_destroy(service->handlers.outbound);
@@ -485,6 +512,8 @@ static int service_start(struct service *service)
     err = start_oauth(service);
     if (err == 0)
         err = start_lightspeed(service);
+    if (err == 0)
+        err = start_inbox(service);
     if (err == 0)
         err = start_loops(service);
     if (err == 0)

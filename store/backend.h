@@ -65,15 +65,19 @@ struct store_backend_points {
 /* store/work.h */
 struct store_backend_work {
     int (*add)(struct store *store, struct work *work);
-    int (*each_due)(struct store *store, int64_t now_us, int32_t limit, store_work_fn each,
-                    void *context);
+    int (*each_open)(struct store *store, int32_t per_tenant, int32_t limit, store_work_fn each,
+                     void *context);
     int (*each)(struct store *store, int64_t tenant_id, int32_t limit, store_work_fn each,
                 void *context);
-    int (*read_summary)(struct store *store, struct work_summary *summary);
+    int (*count_open)(struct store *store, int64_t *open);
     int (*update)(struct store *store, const struct work *work);
+    int (*reopen)(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us);
+    int (*hasten)(struct store *store, int64_t tenant_id, int64_t now_us);
     int (*forget)(struct store *store, int64_t before_us, int32_t *forgotten);
     int (*each_held_card)(struct store *store, int64_t tenant_id, int64_t order_id, int32_t limit,
                           store_held_fn each, void *context);
+    int (*read_order_entry)(struct store *store, int64_t tenant_id, int64_t order_id,
+                            enum points_cause cause, struct points_entry *entry);
 };
 
 struct store_backend {

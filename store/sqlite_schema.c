@@ -388,7 +388,7 @@ static const char schema_2[] =
     " reason TEXT NOT NULL,"
     " UNIQUE (tenant_id, kind, identity)"
     ") STRICT;"
-    "CREATE INDEX work_due ON work (due_at_us) WHERE state = 1;"
+    "CREATE INDEX work_open ON work (tenant_id, due_at_us) WHERE state = 1;"
     "CREATE INDEX work_ended ON work (ended_at_us) WHERE state <> 1;";
 
 /* In order; entry n brings a database of version n to n + 1. Entries are never changed. */

@@ -15,11 +15,14 @@
 enum work_statement {
     WORK_INSERT,
     WORK_UPDATE,
-    WORK_READ_DUE,
+    WORK_READ_OPEN,
+    WORK_HASTEN,
+    WORK_REOPEN,
     WORK_READ_OF_TENANT,
     WORK_READ_SUMMARY,
     WORK_FORGET,
     WORK_READ_HELD,
+    WORK_READ_ORDER_ENTRY,
     WORK_STATEMENTS,
 };
 
@@ -31,11 +34,17 @@ static const char *const work_text[WORK_STATEMENTS] = {
                     "ON CONFLICT (tenant_id, kind, identity) DO NOTHING",
     [WORK_UPDATE] = "UPDATE work SET state = ?, attempts = ?, due_at_us = ?, ended_at_us = ?, "
                     "reason = ? WHERE id = ?",
-    [WORK_READ_DUE] = "SELECT " WORK_COLUMNS " FROM work WHERE state = 1 AND due_at_us <= ? "
-                      "ORDER BY due_at_us, id LIMIT ?",
+    [WORK_READ_OPEN] = "SELECT " WORK_COLUMNS " FROM work WHERE id IN "
+                       "(SELECT first.id FROM tenant CROSS JOIN work AS first ON first.id IN "
+                       "(SELECT id FROM work WHERE state = 1 AND tenant_id = tenant.id "
+                       "ORDER BY due_at_us LIMIT ?)) ORDER BY due_at_us, id LIMIT ?",
+    [WORK_REOPEN] = "UPDATE work SET state = 1, attempts = 0, due_at_us = ?, ended_at_us = 0 "
+                    "WHERE id = ? AND tenant_id = ? AND state = 3",
+    [WORK_HASTEN] = "UPDATE work SET due_at_us = ?1 "
+                    "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
-    [WORK_READ_SUMMARY] = "SELECT count(*), coalesce(min(due_at_us), 0) FROM work WHERE state = 1",
+    [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
     [WORK_FORGET] = "DELETE FROM work WHERE id IN "
                     "(SELECT id FROM work WHERE state <> 1 AND ended_at_us < ? LIMIT ?)",
     /* Each release moves all that waited before it. */
@@ -46,6 +55,9 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "WHERE later.tenant_id = ?1 AND later.order_id = ?2 AND (later.result <> 0) = 0 "
         "AND later.card_id = held.card_id AND later.id > held.id AND later.action = 7)) "
         "ORDER BY id LIMIT ?3",
+    [WORK_READ_ORDER_ENTRY] =
+        "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry "
+        "WHERE tenant_id = ? AND order_id = ? AND cause = ? AND cause IN (2, 3)",
 };
 
 static int work_prepare(struct store_sqlite *sqlite, enum work_statement which,
@@ -139,14 +151,14 @@ static int each_row(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_
     return err;
 }
 
-static int sqlite_each_due_work(struct store *store, int64_t now_us, int32_t limit,
-                                store_work_fn each, void *context)
+static int sqlite_each_open_work(struct store *store, int32_t per_tenant, int32_t limit,
+                                 store_work_fn each, void *context)
 {
     struct binder binder;
-    int err = work_prepare(sqlite_of(store), WORK_READ_DUE, &binder);
+    int err = work_prepare(sqlite_of(store), WORK_READ_OPEN, &binder);
     if (err != 0)
         return err;
-    bind_int(&binder, now_us);
+    bind_int(&binder, per_tenant);
     bind_int(&binder, limit);
     return each_row(sqlite_of(store), binder.statement, each, context);
 }
@@ -163,7 +175,7 @@ static int sqlite_each_work(struct store *store, int64_t tenant_id, int32_t limi
     return each_row(sqlite_of(store), binder.statement, each, context);
 }
 
-static int sqlite_read_work_summary(struct store *store, struct work_summary *summary)
+static int sqlite_count_open_work(struct store *store, int64_t *open)
 {
     struct binder binder;
     int err = work_prepare(sqlite_of(store), WORK_READ_SUMMARY, &binder);
@@ -173,9 +185,7 @@ static int sqlite_read_work_summary(struct store *store, struct work_summary *su
     CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)
         return err;
-    struct columns columns = {.statement = binder.statement};
-    summary->open = column_int(&columns);
-    summary->next_due_at_us = column_int(&columns);
+    *open = column_int(&(struct columns){.statement = binder.statement});
     sqlite3_reset(binder.statement);
     return 0;
 }
@@ -205,6 +215,60 @@ static int sqlite_update_work(struct store *store, const struct work *work)
     if (err != 0)
         return err;
     err = update_work(sqlite, work);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+static int hasten_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t now_us)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_HASTEN, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, now_us);
+    bind_int(&binder, tenant_id);
+    return sqlite_finish(sqlite, binder.statement);
+}
+
+static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = hasten_work(sqlite, tenant_id, now_us);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+static int reopen_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t work_id,
+                       int64_t now_us)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_REOPEN, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, now_us);
+    bind_int(&binder, work_id);
+    bind_int(&binder, tenant_id);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+        err = ERR_NOT_FOUND;
+    return err;
+}
+
+static int sqlite_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id,
+                              int64_t now_us)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = reopen_work(sqlite, tenant_id, work_id, now_us);
     if (err == 0)
         return sqlite_commit_change(sqlite);
     sqlite_rollback_change(sqlite);
@@ -264,12 +328,33 @@ static int sqlite_each_held_card(struct store *store, int64_t tenant_id, int64_t
     return err;
 }
 
+static int sqlite_read_order_entry(struct store *store, int64_t tenant_id, int64_t order_id,
+                                   enum points_cause cause, struct points_entry *entry)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite_of(store), WORK_READ_ORDER_ENTRY, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, order_id);
+    bind_int(&binder, cause);
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_points_entry(binder.statement, entry);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
 const struct store_backend_work sqlite_work = {
     .add = sqlite_add_work,
-    .each_due = sqlite_each_due_work,
+    .each_open = sqlite_each_open_work,
     .each = sqlite_each_work,
-    .read_summary = sqlite_read_work_summary,
+    .count_open = sqlite_count_open_work,
     .update = sqlite_update_work,
+    .reopen = sqlite_reopen_work,
+    .hasten = sqlite_hasten_work,
     .forget = sqlite_forget_work,
     .each_held_card = sqlite_each_held_card,
+    .read_order_entry = sqlite_read_order_entry,
 };

@@ -73,11 +73,11 @@ int store_add_work(struct store *store, struct work *work)
     return store->backend->work->add(store, work);
 }
 
-int store_each_due_work(struct store *store, int64_t now_us, int32_t limit, store_work_fn each,
-                        void *context)
+int store_each_open_work(struct store *store, int32_t per_tenant, int32_t limit, store_work_fn each,
+                         void *context)
 {
-    CHECK(limit > 0);
-    return store->backend->work->each_due(store, now_us, limit, each, context);
+    CHECK(per_tenant > 0 && limit > 0);
+    return store->backend->work->each_open(store, per_tenant, limit, each, context);
 }
 
 int store_each_work(struct store *store, int64_t tenant_id, int32_t limit, store_work_fn each,
@@ -87,15 +87,25 @@ int store_each_work(struct store *store, int64_t tenant_id, int32_t limit, store
     return store->backend->work->each(store, tenant_id, limit, each, context);
 }
 
-int store_read_work_summary(struct store *store, struct work_summary *summary)
+int store_count_open_work(struct store *store, int64_t *open)
 {
-    return store->backend->work->read_summary(store, summary);
+    return store->backend->work->count_open(store, open);
 }
 
 int store_update_work(struct store *store, const struct work *work)
 {
     CHECK(work->id > 0 && (work->state == WORK_OPEN) == (work->ended_at_us == 0));
     return store->backend->work->update(store, work);
+}
+
+int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us)
+{
+    return store->backend->work->hasten(store, tenant_id, now_us);
+}
+
+int store_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us)
+{
+    return store->backend->work->reopen(store, tenant_id, work_id, now_us);
 }
 
 int store_forget_work(struct store *store, int64_t before_us, int32_t *forgotten)
@@ -108,4 +118,11 @@ int store_each_held_card(struct store *store, int64_t tenant_id, int64_t order_i
 {
     CHECK(order_id != 0 && limit > 0);
     return store->backend->work->each_held_card(store, tenant_id, order_id, limit, each, context);
+}
+
+int store_read_order_entry(struct store *store, int64_t tenant_id, int64_t order_id,
+                           enum points_cause cause, struct points_entry *entry)
+{
+    CHECK(cause == POINTS_CAUSE_EARN || cause == POINTS_CAUSE_UNEARN);
+    return store->backend->work->read_order_entry(store, tenant_id, order_id, cause, entry);
 }

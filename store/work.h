@@ -7,6 +7,7 @@
 #ifndef COUNTERPART_STORE_WORK_H
 #define COUNTERPART_STORE_WORK_H
 
+#include "ledger/points.h"
 #include "store/store.h"
 
 #define WORK_IDENTITY_BYTES 32
@@ -59,20 +60,23 @@ bool work_follows(const struct command *command, const struct outcome *outcome, 
 /* id is filled in. errors: ERR_ALREADY_EXISTS: this identity is there, open or ended; nothing
  * changed. */
 MUST_CHECK int store_add_work(struct store *store, struct work *work);
-/* Open work that is due, oldest due first. */
+/* Open work, what is due first coming first; of each tenant at most per_tenant, so that nobody's
+ * backlog hides what others wait for. */
 typedef void (*store_work_fn)(void *context, const struct work *work);
-MUST_CHECK int store_each_due_work(struct store *store, int64_t now_us, int32_t limit,
-                                   store_work_fn each, void *context);
+MUST_CHECK int store_each_open_work(struct store *store, int32_t per_tenant, int32_t limit,
+                                    store_work_fn each, void *context);
 /* The newest of a tenant that were given up or are open: for people. */
 MUST_CHECK int store_each_work(struct store *store, int64_t tenant_id, int32_t limit,
                                store_work_fn each, void *context);
-struct work_summary {
-    int64_t open;
-    int64_t next_due_at_us; /* of what is open; 0: nothing is */
-};
-MUST_CHECK int store_read_work_summary(struct store *store, struct work_summary *summary);
+MUST_CHECK int store_count_open_work(struct store *store, int64_t *open);
 /* state, attempts, due_at_us, ended_at_us and reason as given. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_update_work(struct store *store, const struct work *work);
+/* A tenant's open work that is due later is due at now_us: what it waited for has come. */
+MUST_CHECK int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us);
+/* What was given up is open again, as if it had never been tried. errors: ERR_NOT_FOUND: the tenant
+ * has no such work that was given up. */
+MUST_CHECK int store_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id,
+                                 int64_t now_us);
 /* Forget what ended before before_us, at most WORK_FORGET_MAX at a time: the committer waits. */
 #define WORK_FORGET_MAX 1000
 MUST_CHECK int store_forget_work(struct store *store, int64_t before_us, int32_t *forgotten);
@@ -83,5 +87,9 @@ MUST_CHECK int store_forget_work(struct store *store, int64_t before_us, int32_t
 typedef void (*store_held_fn)(void *context, const struct card *card);
 MUST_CHECK int store_each_held_card(struct store *store, int64_t tenant_id, int64_t order_id,
                                     int32_t limit, store_held_fn each, void *context);
+/* The entry of this cause, EARN or UNEARN, that answers an order: there is one at most. errors:
+ * ERR_NOT_FOUND. */
+MUST_CHECK int store_read_order_entry(struct store *store, int64_t tenant_id, int64_t order_id,
+                                      enum points_cause cause, struct points_entry *entry);
 
 #endif

@@ -27,6 +27,8 @@ static bool pattern_is_path(const char *pattern, struct text path, struct text *
     struct text rest = text_of(pattern), wanted, got;
     *key = (struct text){NULL, 0};
     while (rest.length > 0) {
+        if (text_equal(rest, TEXT("/{topic}")))
+            return path.length > 1 && path.base[0] == '/';
         CHECK(cut_segment(&rest, &wanted));
         if (!cut_segment(&path, &got))
             return false;
@@ -85,6 +87,16 @@ static void check_path(struct text method, struct text path, bool is_local)
           (key.base == wanted_key.base && memchr(key.base, '/', key.length) == NULL));
 }
 
+/* What stands after {key}; a topic that no other pattern has. */
+static void append_tail(struct text_buffer *buffer, const char *tail)
+{
+    const char *topic = strstr(tail, "{topic}");
+    text_append(buffer, text_slice(text_of(tail), 0,
+                                   topic == NULL ? strlen(tail) : (size_t)(topic - tail)));
+    if (topic != NULL)
+        text_append(buffer, TEXT("a/topic"));
+}
+
 /* Each route with the input as its key: found, and that key handed over, unless it has a slash. */
 static void check_key(struct text key)
 {
@@ -99,7 +111,7 @@ static void check_key(struct text key)
         text_buffer_init(&buffer, path, sizeof(path));
         text_append(&buffer, (struct text){route->pattern, (size_t)(brace - route->pattern)});
         text_append(&buffer, key);
-        text_append(&buffer, text_of(brace + strlen("{key}")));
+        append_tail(&buffer, brace + strlen("{key}"));
         bool has_slash = key.length > 0 && memchr(key.base, '/', key.length) != NULL;
         enum route_finding finding =
             route_find(text_of(route->method), text_buffer_text(&buffer), false, &found, &got);

@@ -4,6 +4,9 @@
 #include "base/error.h"
 #include "handlers/oseries.h"
 
+#include "lightspeed/inbox.h"
+#include "lightspeed/refund.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -33,7 +36,9 @@ static struct world {
     /* submitted */
     struct job *job;
     exchange_done_fn on_done;
-    int command_count, read_count;
+    int command_count, read_count, outbound_count;
+    int64_t time_left_us; /* until the deadline */
+    int inbox_wakes;
     /* answered */
     int status;
     char code[64];
@@ -77,6 +82,33 @@ void exchange_submit_read(struct exchange *exchange, struct job *job, exchange_d
     assert_non_null(job->task);
     world.on_done = on_done;
     world.read_count++;
+}
+
+void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+{
+    (void)exchange;
+    assert_ptr_equal(job, world.job);
+    assert_ptr_equal(job->begin, refund_look_begin);
+    world.on_done = on_done;
+    world.outbound_count++;
+}
+
+int64_t exchange_deadline_us(const struct exchange *exchange)
+{
+    (void)exchange;
+    return clock_monotonic_us() + world.time_left_us;
+}
+
+/* The API's side is the test's: see the_api_says. */
+void refund_look_begin(struct job *job)
+{
+    (void)job;
+}
+
+void inbox_wake(struct inbox *inbox)
+{
+    assert_ptr_equal(inbox, world.handlers.inbox);
+    world.inbox_wakes++;
 }
 
 void exchange_reply_json(struct exchange *exchange, int status, struct text body)
@@ -263,6 +295,7 @@ static int set_up(void **state)
         return -1;
     world.handlers.seal = seal;
     world.handlers.generation = 1;
+    world.time_left_us = JOB_DEADLINE_US;
     struct tenant *tenant = &world.tenant.tenant;
     *tenant = (struct tenant){.id = 3,
                               .currency = {"AUD", 2},
@@ -389,6 +422,96 @@ static void top_ups_and_refunds_become_their_own_commands(void **state)
     ask(oseries_refund, "{" IDS "\"keyword\":\"" NUMBER "\",\"amount\":-5}");
     assert_int_equal(world.job->command.action, ACTION_REFUND);
     assert_int_equal(world.job->command.asked_minor, 500);
+}
+
+#define BODY_REFUND "{" IDS "\"keyword\":\"" NUMBER "\",\"amount\":5}"
+
+static void connect_the_api(void)
+{
+    world.handlers.api = (struct oseries_api *)&world; /* never looked into here */
+}
+
+static void the_api_says(int64_t refunded_order_id)
+{
+    struct refund_look *look = (struct refund_look *)(world.job + 1);
+    int64_t in_us = look->deadline_us - clock_monotonic_us();
+    assert_ptr_equal(look->api, world.handlers.api);
+    assert_int_equal(look->tenant_id, 3);
+    assert_int_equal(look->order_id, INT64_C(2802065908));
+    assert_true(in_us > REFUND_LOOK_US - 100000 && in_us <= REFUND_LOOK_US);
+    look->refunded_order_id = refunded_order_id;
+    come_home();
+}
+
+static void a_refund_names_the_sale_that_the_api_has_told(void **state)
+{
+    (void)state;
+    connect_the_api();
+    ask(oseries_refund, BODY_REFUND);
+    assert_int_equal(world.outbound_count, 1);
+    assert_int_equal(world.command_count, 0);
+    the_api_says(2802065111);
+    assert_int_equal(world.command_count, 1);
+    assert_int_equal(world.job->command.order_id, INT64_C(2802065908)); /* identity stays */
+    assert_int_equal(world.job->command.refunded_order_id, 2802065111);
+}
+
+static void a_refund_is_decided_also_when_the_api_tells_nothing(void **state)
+{
+    (void)state;
+    connect_the_api();
+    ask(oseries_refund, BODY_REFUND);
+    the_api_says(0);
+    assert_int_equal(world.job->command.refunded_order_id, 0);
+    decide((struct outcome){.result = RESULT_OK});
+    forget_reply();
+    ask(oseries_refund, BODY_REFUND);
+    world.job->error = ERR_CANCELLED; /* the outbound thread was too busy to begin */
+    come_home();
+    assert_int_equal(world.command_count, 2);
+    assert_int_equal(world.job->command.refunded_order_id, 0);
+}
+
+static void the_api_is_asked_of_refunds_alone_that_may_be_given(void **state)
+{
+    (void)state;
+    connect_the_api();
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide((struct outcome){.result = RESULT_OK});
+    forget_reply();
+    ask(oseries_refund,
+        "{\"company_id\":5678,\"site_id\":923,\"register_id\":9091,\"keyword\":\"" NUMBER
+        "\",\"amount\":5}");
+    decide((struct outcome){.result = RESULT_OK}); /* without an order there is none to read */
+    forget_reply();
+    world.is_exhausted = true;
+    ask(oseries_refund, BODY_REFUND);
+    decide((struct outcome){.result = RESULT_OK});
+    forget_reply();
+    world.is_exhausted = false;
+    world.time_left_us = 700000; /* a commit needs it all */
+    ask(oseries_refund, BODY_REFUND);
+    assert_int_equal(world.outbound_count, 0);
+    assert_int_equal(world.command_count, 4);
+}
+
+static void who_books_payments_themselves_wakes_the_inbox(void **state)
+{
+    (void)state;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    assert_false(world.job->command.payment_is_ours);
+    decide((struct outcome){.result = RESULT_OK});
+    assert_int_equal(world.inbox_wakes, 0);
+    forget_reply();
+    world.tenant.tenant.payment_is_ours = true;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    assert_true(world.job->command.payment_is_ours);
+    decide((struct outcome){.result = RESULT_NO_FUNDS});
+    assert_int_equal(world.inbox_wakes, 0);
+    forget_reply();
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide((struct outcome){.result = RESULT_OK});
+    assert_int_equal(world.inbox_wakes, 1);
 }
 
 static void the_date_is_the_sites_else_the_tenants(void **state)
@@ -864,6 +987,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_checkout_becomes_a_command_with_all_that_a_decision_needs),
         TEST(top_ups_and_refunds_become_their_own_commands),
+        TEST(a_refund_names_the_sale_that_the_api_has_told),
+        TEST(a_refund_is_decided_also_when_the_api_tells_nothing),
+        TEST(the_api_is_asked_of_refunds_alone_that_may_be_given),
+        TEST(who_books_payments_themselves_wakes_the_inbox),
         TEST(the_date_is_the_sites_else_the_tenants),
         TEST(a_bad_amount_goes_to_the_ledger_which_knows_the_card),
         TEST(the_outcome_is_told_and_counted),

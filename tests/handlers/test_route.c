@@ -65,6 +65,27 @@ static void paths_must_match_to_their_last_character(void **state)
         assert_finding("GET", paths[i], false, ROUTE_UNKNOWN, NULL);
 }
 
+static void a_topic_is_all_that_is_left_of_the_path(void **state)
+{
+    (void)state;
+    assert_finding("POST", "/oseries/k/webhooks/orders/completed", false, ROUTE_FOUND,
+                   "webhook.order_completed");
+    assert_finding("POST", "/oseries/k/webhooks/orders/deleted", false, ROUTE_FOUND,
+                   "webhook.order_deleted");
+    assert_finding("POST", "/oseries/k/webhooks/orders/updated", false, ROUTE_FOUND,
+                   "webhook.other");
+    assert_finding("POST", "/oseries/k/webhooks/orders/completed/", false, ROUTE_FOUND,
+                   "webhook.other");
+    assert_finding("POST", "/oseries/k/webhooks/x", false, ROUTE_FOUND, "webhook.other");
+    assert_finding("POST", "/oseries//webhooks/x", false, ROUTE_FOUND, "webhook.other");
+    assert_finding("POST", "/oseries/k/webhooks/", false, ROUTE_UNKNOWN, NULL);
+    assert_finding("POST", "/oseries/k/webhooks", false, ROUTE_UNKNOWN, NULL);
+    assert_finding("POST", "/oseries/k/l/webhooks/x", false, ROUTE_UNKNOWN, NULL);
+    assert_finding("POST", "/oseries/k/webhooks/x", true, ROUTE_UNKNOWN, NULL);
+    assert_finding("GET", "/oseries/k/webhooks/orders/completed", false, ROUTE_WRONG_METHOD,
+                   "webhook.other");
+}
+
 static void get_answers_head_and_post_does_not(void **state)
 {
     (void)state;
@@ -130,6 +151,8 @@ static void every_surface_route_is_signed_and_every_name_unique(void **state)
                           strstr(each->pattern, "/redeem") != NULL;
         if (each->surface == SURFACE_OSERIES)
             assert_int_equal(each->auth, is_loyalty ? AUTH_TENANT : AUTH_TENANT_SIGNED);
+        if (each->surface == SURFACE_WEBHOOK)
+            assert_int_equal(each->auth, AUTH_TENANT_SIGNED);
         for (int j = 0; j < i; j++)
             assert_string_not_equal(each->name, route_at(j)->name);
     }
@@ -143,6 +166,7 @@ int main(void)
         cmocka_unit_test(the_key_is_the_segment_in_its_place),
         cmocka_unit_test(a_key_may_look_like_anything_and_is_judged_later),
         cmocka_unit_test(paths_must_match_to_their_last_character),
+        cmocka_unit_test(a_topic_is_all_that_is_left_of_the_path),
         cmocka_unit_test(get_answers_head_and_post_does_not),
         cmocka_unit_test(known_paths_refuse_other_methods),
         cmocka_unit_test(loyalty_answers_get_and_post),

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/member.h"
 #include "store/work.h"
 
 #include <stdio.h>
@@ -27,10 +28,10 @@ static void on_work(void *context, const struct work *work)
     found->works[found->count++] = *work;
 }
 
-static struct found due_at(struct store *store, int64_t now_us, int32_t limit)
+static struct found open_work(struct store *store)
 {
     struct found found = {0};
-    assert_int_equal(store_each_due_work(store, now_us, limit, on_work, &found), 0);
+    assert_int_equal(store_each_open_work(store, 32, 32, on_work, &found), 0);
     return found;
 }
 
@@ -41,11 +42,11 @@ static struct found for_people(struct store *store, int64_t tenant_id)
     return found;
 }
 
-static struct work_summary summary_of(struct store *store)
+static int64_t count_open(struct store *store)
 {
-    struct work_summary summary;
-    assert_int_equal(store_read_work_summary(store, &summary), 0);
-    return summary;
+    int64_t open;
+    assert_int_equal(store_count_open_work(store, &open), 0);
+    return open;
 }
 
 static struct work add(struct rows *rows, int64_t told_by, int64_t due_at_us)
@@ -92,7 +93,7 @@ static void work_is_read_back_field_by_field(void **state)
     snprintf(work.reason, sizeof(work.reason), "the order is not complete");
     assert_int_equal(store_add_work(rows->store, &work), 0);
     assert_true(work.id > 0);
-    struct found found = due_at(rows->store, NOW_US + 5, 10);
+    struct found found = open_work(rows->store);
     assert_int_equal(found.count, 1);
     assert_same_work(&found.works[0], &work);
     memset(work.reason, 'x', WORK_REASON_MAX);
@@ -111,7 +112,7 @@ static void the_same_thing_asked_again_is_added_once(void **state)
     assert_int_equal(store_add_work(rows->store, &again), ERR_ALREADY_EXISTS);
     end(rows, &first, WORK_DONE, NOW_US + 70);
     assert_int_equal(store_add_work(rows->store, &again), ERR_ALREADY_EXISTS); /* ended alike */
-    assert_int_equal(due_at(rows->store, NOW_US + 100, 10).count, 0);
+    assert_int_equal(open_work(rows->store).count, 0);
     again.kind = WORK_POST_PAYMENT; /* another kind is another thing */
     assert_int_equal(store_add_work(rows->store, &again), 0);
     struct tenant other = rows_tenant(9999);
@@ -120,10 +121,10 @@ static void the_same_thing_asked_again_is_added_once(void **state)
     again.tenant_id = other.id;
     again.kind = WORK_ORDER_CHANGED; /* and so is another merchant's */
     assert_int_equal(store_add_work(rows->store, &again), 0);
-    assert_int_equal(due_at(rows->store, NOW_US + 100, 10).count, 2);
+    assert_int_equal(open_work(rows->store).count, 2);
 }
 
-static void what_is_due_comes_oldest_first_and_no_more_than_asked_for(void **state)
+static void what_is_open_comes_by_when_it_is_due(void **state)
 {
     struct rows *rows = conformance_rows(state);
     add(rows, 1, NOW_US + 30);
@@ -133,12 +134,78 @@ static void what_is_due_comes_oldest_first_and_no_more_than_asked_for(void **sta
     add(rows, 5, NOW_US + 20);
     end(rows, &done, WORK_DONE, NOW_US + 7);
     end(rows, &given_up, WORK_GIVEN_UP, NOW_US + 8);
-    struct found found = due_at(rows->store, NOW_US + 20, 10);
-    assert_int_equal(found.count, 2);
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.count, 3);
     assert_int_equal(found.works[0].subject_id, ORDER + 2);
     assert_int_equal(found.works[1].subject_id, ORDER + 5);
-    assert_int_equal(due_at(rows->store, NOW_US + 30, 1).count, 1);
-    assert_int_equal(due_at(rows->store, NOW_US + 9, 10).count, 0);
+    assert_int_equal(found.works[2].subject_id, ORDER + 1);
+    assert_int_equal(count_open(rows->store), 3);
+}
+
+static void the_backlog_of_one_tenant_does_not_hide_another_s(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct tenant other = rows_tenant(9999);
+    other.key[0] = 'f';
+    assert_int_equal(store_add_tenant(rows->store, &other), 0);
+    for (int i = 1; i <= 10; i++)
+        add(rows, i, NOW_US + i);
+    rows->tenant = other;
+    add(rows, 11, NOW_US + 11);
+    struct found found = {0};
+    assert_int_equal(store_each_open_work(rows->store, 3, 32, on_work, &found), 0);
+    assert_int_equal(found.count, 4);
+    assert_int_equal(found.works[2].subject_id, ORDER + 3);
+    assert_int_equal(found.works[3].tenant_id, other.id);
+    found.count = 0;
+    assert_int_equal(store_each_open_work(rows->store, 3, 2, on_work, &found), 0);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.works[0].subject_id, ORDER + 1);
+}
+
+static void what_was_given_up_can_be_tried_again(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t tenant_id = rows->tenant.id;
+    struct work given_up = add(rows, 1, NOW_US);
+    struct work done = add(rows, 2, NOW_US);
+    struct work open = add(rows, 3, NOW_US + 7);
+    given_up.attempts = 20;
+    end(rows, &given_up, WORK_GIVEN_UP, NOW_US + 1);
+    end(rows, &done, WORK_DONE, NOW_US + 1);
+    assert_int_equal(store_reopen_work(rows->store, tenant_id + 1, given_up.id, NOW_US + 9),
+                     ERR_NOT_FOUND); /* another merchant's */
+    assert_int_equal(store_reopen_work(rows->store, tenant_id, done.id, NOW_US + 9), ERR_NOT_FOUND);
+    assert_int_equal(store_reopen_work(rows->store, tenant_id, open.id, NOW_US + 9), ERR_NOT_FOUND);
+    assert_int_equal(store_reopen_work(rows->store, tenant_id, given_up.id, NOW_US + 9), 0);
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.works[0].id, open.id);
+    assert_int_equal(found.works[1].id, given_up.id);
+    assert_int_equal(found.works[1].attempts, 0);
+    assert_int_equal(found.works[1].due_at_us, NOW_US + 9);
+    assert_int_equal(found.works[1].ended_at_us, 0);
+}
+
+static void what_waited_is_due_when_its_tenant_is_connected(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct tenant other = rows_tenant(9999);
+    other.key[0] = 'f';
+    assert_int_equal(store_add_tenant(rows->store, &other), 0);
+    add(rows, 1, NOW_US + 30);
+    add(rows, 2, NOW_US - 5);
+    struct work ended = add(rows, 3, NOW_US + 30);
+    end(rows, &ended, WORK_GIVEN_UP, NOW_US);
+    int64_t tenant_id = rows->tenant.id;
+    rows->tenant = other;
+    add(rows, 4, NOW_US + 30);
+    assert_int_equal(store_hasten_work(rows->store, tenant_id, NOW_US), 0);
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.works[0].due_at_us, NOW_US - 5);
+    assert_int_equal(found.works[1].due_at_us, NOW_US);
+    assert_int_equal(found.works[2].due_at_us, NOW_US + 30);
+    assert_int_equal(for_people(rows->store, tenant_id).works[0].due_at_us, NOW_US + 30);
 }
 
 static void people_are_shown_what_is_open_or_was_given_up(void **state)
@@ -154,20 +221,6 @@ static void people_are_shown_what_is_open_or_was_given_up(void **state)
     assert_int_equal(found.works[0].id, open.id);
     assert_int_equal(found.works[1].id, given_up.id);
     assert_int_equal(for_people(rows->store, rows->tenant.id + 1).count, 0);
-}
-
-static void what_is_open_is_counted_and_the_next_is_known(void **state)
-{
-    struct rows *rows = conformance_rows(state);
-    assert_int_equal(summary_of(rows->store).open, 0);
-    assert_int_equal(summary_of(rows->store).next_due_at_us, 0);
-    add(rows, 1, NOW_US + 30);
-    struct work first = add(rows, 2, NOW_US + 10);
-    assert_int_equal(summary_of(rows->store).open, 2);
-    assert_int_equal(summary_of(rows->store).next_due_at_us, NOW_US + 10);
-    end(rows, &first, WORK_DONE, NOW_US);
-    assert_int_equal(summary_of(rows->store).open, 1);
-    assert_int_equal(summary_of(rows->store).next_due_at_us, NOW_US + 30);
 }
 
 static void work_that_is_not_there_cannot_be_changed(void **state)
@@ -201,7 +254,7 @@ static void old_work_is_forgotten_and_what_is_open_never(void **state)
     assert_int_equal(forgotten, 2);
     assert_int_equal(store_forget_work(rows->store, NOW_US + 20, &forgotten), 0);
     assert_int_equal(forgotten, 0);
-    assert_int_equal(summary_of(rows->store).open, 1);
+    assert_int_equal(count_open(rows->store), 1);
     struct work again = work_make(rows->tenant.id, WORK_ORDER_CHANGED, 5, 2, NOW_US);
     assert_int_equal(store_add_work(rows->store, &again), ERR_ALREADY_EXISTS); /* young is kept */
     again = work_make(rows->tenant.id, WORK_ORDER_CHANGED, 5, 1, NOW_US);
@@ -230,10 +283,10 @@ static void work_is_there_after_reopening_and_for_readers(void **state)
     struct work work = add(rows, 1, NOW_US);
     conformance_reopen(state);
     struct store *reader = conformance_open_reader(state);
-    struct found found = due_at(reader, NOW_US, 10);
+    struct found found = open_work(reader);
     assert_int_equal(found.count, 1);
     assert_same_work(&found.works[0], &work);
-    assert_int_equal(summary_of(reader).open, 1);
+    assert_int_equal(count_open(reader), 1);
     store_close(reader);
 }
 
@@ -246,7 +299,7 @@ static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void *
     struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
     charge.payment_is_ours = true;
     struct outcome outcome = rows_run(rows, charge);
-    struct found found = due_at(rows->store, rows->now_us, 10);
+    struct found found = open_work(rows->store);
     assert_int_equal(found.count, 1);
     assert_int_equal(found.works[0].kind, WORK_POST_PAYMENT);
     assert_int_equal(found.works[0].subject_id, outcome.operation_id);
@@ -256,7 +309,14 @@ static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void *
     assert_int_equal(rows_run(rows, charge).amount_minor, 300);
     charge.asked_minor = 500;
     assert_int_equal(rows_run(rows, charge).result, RESULT_NO_FUNDS);
-    assert_int_equal(summary_of(rows->store).open, 2);
+    assert_int_equal(count_open(rows->store), 2);
+    rows_run(rows, rows_issue(rows, CARD_B, 1000));
+    struct command twice[2] = {rows_command(rows, ACTION_CHARGE, CARD_B, ORDER, 700)};
+    twice[0].payment_is_ours = true;
+    twice[1] = twice[0]; /* and its retry in the same batch */
+    rows_run_all(rows, twice, 2);
+    assert_true(rows->batch->outcomes[1].is_replay);
+    assert_int_equal(count_open(rows->store), 3);
 }
 
 static void a_rolled_back_charge_leaves_no_work(void **state)
@@ -268,7 +328,7 @@ static void a_rolled_back_charge_leaves_no_work(void **state)
     rows_decide(rows, &charge, 1);
     rows->batch->view.cards[0].version_loaded++;
     assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
-    assert_int_equal(summary_of(rows->store).open, 0);
+    assert_int_equal(count_open(rows->store), 0);
 }
 
 static void where_the_register_books_it_a_charge_leaves_no_work(void **state)
@@ -280,7 +340,7 @@ static void where_the_register_books_it_a_charge_leaves_no_work(void **state)
     struct command no_order = rows_command(rows, ACTION_CHARGE, CARD_A, 0, 100);
     no_order.payment_is_ours = true; /* on no order there is nothing to add it to */
     assert_int_equal(rows_run(rows, no_order).result, RESULT_OK);
-    assert_int_equal(summary_of(rows->store).open, 0);
+    assert_int_equal(count_open(rows->store), 0);
 }
 
 static void the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook(void **state)
@@ -291,10 +351,10 @@ static void the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook(v
     struct command load = rows_command(rows, ACTION_TOP_UP, CARD_A, ORDER, 50);
     assert_int_equal(rows_run(rows, load).action, ACTION_HOLD_LOAD);
     assert_true(rows_run(rows, load).is_replay);
-    assert_int_equal(summary_of(rows->store).open, 1);
-    int64_t due_us = summary_of(rows->store).next_due_at_us;
+    assert_int_equal(count_open(rows->store), 1);
+    struct found found = open_work(rows->store);
+    int64_t due_us = found.works[0].due_at_us;
     assert_true(due_us > rows->now_us && due_us <= rows->now_us + WORK_HELD_LOOK_US);
-    struct found found = due_at(rows->store, due_us, 10);
     assert_int_equal(found.works[0].kind, WORK_ORDER_CHANGED);
     assert_int_equal(found.works[0].subject_id, ORDER);
 }
@@ -352,6 +412,33 @@ static void cards_that_wait_for_an_order_are_found_until_their_release(void **st
                      0); /* another merchant's order of that number */
 }
 
+static void the_points_that_answer_an_order_are_found(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct member member = {.tenant_id = rows->tenant.id, .first_name = "David", .code = "M-1"};
+    struct points_entry entry;
+    struct points_outcome outcome;
+    member.account.is_active = true;
+    assert_int_equal(store_add_member(rows->store, &member), 0);
+    struct points_command earn = {.action = POINTS_EARN,
+                                  .tenant_id = rows->tenant.id,
+                                  .member_id = member.id,
+                                  .order_id = ORDER,
+                                  .points = 45};
+    assert_int_equal(store_run_points(rows->store, &earn, NOW_US, &outcome), 0);
+    assert_int_equal(outcome.result, POINTS_OK);
+    assert_int_equal(
+        store_read_order_entry(rows->store, rows->tenant.id, ORDER, POINTS_CAUSE_EARN, &entry), 0);
+    assert_int_equal(entry.member_id, member.id);
+    assert_int_equal(entry.points, 45);
+    assert_int_equal(
+        store_read_order_entry(rows->store, rows->tenant.id, ORDER, POINTS_CAUSE_UNEARN, &entry),
+        ERR_NOT_FOUND);
+    assert_int_equal(
+        store_read_order_entry(rows->store, rows->tenant.id + 1, ORDER, POINTS_CAUSE_EARN, &entry),
+        ERR_NOT_FOUND);
+}
+
 static void one_operation_is_read_by_its_id(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -367,9 +454,11 @@ static void one_operation_is_read_by_its_id(void **state)
 static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(work_is_read_back_field_by_field),
     CONFORMANCE_TEST(the_same_thing_asked_again_is_added_once),
-    CONFORMANCE_TEST(what_is_due_comes_oldest_first_and_no_more_than_asked_for),
+    CONFORMANCE_TEST(what_is_open_comes_by_when_it_is_due),
+    CONFORMANCE_TEST(the_backlog_of_one_tenant_does_not_hide_another_s),
+    CONFORMANCE_TEST(what_was_given_up_can_be_tried_again),
+    CONFORMANCE_TEST(what_waited_is_due_when_its_tenant_is_connected),
     CONFORMANCE_TEST(people_are_shown_what_is_open_or_was_given_up),
-    CONFORMANCE_TEST(what_is_open_is_counted_and_the_next_is_known),
     CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),
     CONFORMANCE_TEST(old_work_is_forgotten_and_what_is_open_never),
     CONFORMANCE_TEST(only_so_much_is_forgotten_at_a_time),
@@ -379,6 +468,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(where_the_register_books_it_a_charge_leaves_no_work),
     CONFORMANCE_TEST(the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook),
     CONFORMANCE_TEST(cards_that_wait_for_an_order_are_found_until_their_release),
+    CONFORMANCE_TEST(the_points_that_answer_an_order_are_found),
     CONFORMANCE_TEST(one_operation_is_read_by_its_id),
 };
 

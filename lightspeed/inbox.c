@@ -1,0 +1,437 @@
+/* The inbox: takes work that is due from the store, sees it through, and writes down how it ended. */
+#include "lightspeed/inbox_state.h"
+
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+/* Under way at once: 2 requests a second are what one grant allows (o-series 7.1), and replies take
+ * a fraction of a second. */
+#define CHORES_MAX 64
+#define CHORES_OF_TENANT_MAX 4 /* nobody's backlog holds up the others */
+#define CALL_US (INT64_C(15) * CLOCK_US_PER_S)
+#define BACKOFF_FIRST_US CLOCK_US_PER_S
+#define BACKOFF_MAX_US (INT64_C(3600) * CLOCK_US_PER_S)
+/* At least so often, for what another process or a jumping clock has made due. */
+#define LOOK_MAX_US (INT64_C(60) * CLOCK_US_PER_S)
+#define LOOK_AGAIN_US CLOCK_US_PER_S /* after the store has failed */
+#define FORGET_US (INT64_C(86400) * CLOCK_US_PER_S)
+#define FORGET_MORE_US CLOCK_US_PER_S /* there is more than one turn forgets */
+/* Not connected: somebody must act, and inbox_connected tells when that is done. */
+#define CONNECT_US (INT64_C(600) * CLOCK_US_PER_S)
+
+static void inbox_look(struct inbox *inbox);
+
+/* --- ending --- */
+
+static void chore_free(struct chore *chore)
+{
+    struct inbox *inbox = chore->inbox;
+    struct chore **link = &inbox->chores;
+    while (*link != chore)
+        link = &(*link)->next;
+    *link = chore->next;
+    inbox->chore_count--;
+    directory_release(chore->snapshot);
+    if (inbox->is_reading) {
+        chore->next = inbox->over;
+        inbox->over = chore;
+    } else {
+        free(chore);
+    }
+}
+
+static void inbox_forget_over(struct inbox *inbox)
+{
+    while (inbox->over != NULL) {
+        struct chore *chore = inbox->over;
+        inbox->over = chore->next;
+        free(chore);
+    }
+}
+
+static void on_look_due(void *context)
+{
+    inbox_look(context);
+}
+
+static void inbox_look_in(struct inbox *inbox, int64_t delay_us)
+{
+    outbound_set_timer(inbox->config.outbound, &inbox->look_timer, clock_monotonic_us() + delay_us,
+                       on_look_due, inbox);
+}
+
+static void chore_log(const struct chore *chore)
+{
+    const struct work *work = &chore->work;
+    log_event(work->state == WORK_GIVEN_UP ? LOG_WARNING : LOG_INFO, "work",
+              LOG_INT("work_id", work->id), LOG_INT("tenant_id", work->tenant_id),
+              LOG_TEXT("kind", work_kind_name(work->kind)), LOG_INT("subject_id", work->subject_id),
+              LOG_TEXT("state", work_state_name(work->state)), LOG_INT("attempts", work->attempts),
+              LOG_TEXT("reason", work->reason));
+}
+
+static int task_update(struct job *job, struct store *store)
+{
+    const struct work *work = errand_data_of(job);
+    return store_update_work(store, work);
+}
+
+/* What could not be written down is found open again, and every step is safe to repeat. */
+static void on_updated(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    struct inbox *inbox = chore->inbox;
+    int err = errand->job.error;
+    if (err != 0 && err != ERR_SHUTTING_DOWN)
+        log_event(LOG_WARNING, "work_not_updated", LOG_INT("work_id", chore->work.id),
+                  LOG_TEXT("error", error_name(err)));
+    chore_free(chore);
+    if (err == 0)
+        inbox_look(inbox);
+    else
+        inbox_look_in(inbox, LOOK_AGAIN_US);
+}
+
+struct errand *chore_errand(struct chore *chore, size_t extra_bytes)
+{
+    struct errand *errand = errand_create(chore->inbox->config.outbound, extra_bytes);
+    if (errand != NULL)
+        return errand;
+    struct inbox *inbox = chore->inbox;
+    chore_free(chore);
+    inbox_look_in(inbox, LOOK_AGAIN_US);
+    return NULL;
+}
+
+static void chore_write(struct chore *chore, const char *reason)
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, chore->work.reason, sizeof(chore->work.reason));
+    text_append(&buffer, text_of(reason));
+    chore_log(chore);
+    struct errand *errand = chore_errand(chore, sizeof(chore->work));
+    if (errand == NULL)
+        return;
+    *(struct work *)errand_data(errand) = chore->work;
+    errand->job.joins = true;
+    errand_write(errand, chore->inbox->config.committer, task_update, on_updated, chore);
+}
+
+static void chore_end(struct chore *chore, enum work_state state, const char *reason)
+{
+    chore->work.state = state;
+    chore->work.attempts++;
+    chore->work.ended_at_us = clock_steady_us();
+    chore_write(chore, reason);
+}
+
+void chore_done(struct chore *chore, const char *reason)
+{
+    atomic_fetch_add_explicit(&chore->inbox->done, 1, memory_order_relaxed);
+    chore_end(chore, WORK_DONE, reason);
+}
+
+void chore_give_up(struct chore *chore, const char *reason)
+{
+    atomic_fetch_add_explicit(&chore->inbox->given_up, 1, memory_order_relaxed);
+    chore_end(chore, WORK_GIVEN_UP, reason);
+}
+
+static int64_t backoff_us(int32_t attempts)
+{
+    int64_t delay_us = BACKOFF_FIRST_US;
+    for (int32_t i = 0; i < attempts && delay_us < BACKOFF_MAX_US; i++)
+        delay_us *= 2;
+    return delay_us < BACKOFF_MAX_US ? delay_us : BACKOFF_MAX_US;
+}
+
+static void chore_postpone(struct chore *chore, int64_t delay_us, const char *reason)
+{
+    int64_t due_us = clock_steady_us() + delay_us;
+    if (chore->work.due_at_us < due_us) /* else something asked for more time */
+        chore->work.due_at_us = due_us;
+    atomic_fetch_add_explicit(&chore->inbox->retried, 1, memory_order_relaxed);
+    chore_write(chore, reason);
+}
+
+void chore_retry(struct chore *chore, const char *reason)
+{
+    if (chore->work.attempts + 1 >= INBOX_ATTEMPTS_MAX) {
+        chore_give_up(chore, reason);
+        return;
+    }
+    int64_t delay_us = backoff_us(chore->work.attempts);
+    chore->work.attempts++;
+    chore_postpone(chore, delay_us, reason);
+}
+
+void chore_wait(struct chore *chore, int64_t delay_us, const char *reason)
+{
+    if (clock_steady_us() - chore->work.created_at_us > WORK_KEEP_US)
+        chore_give_up(chore, reason);
+    else
+        chore_postpone(chore, delay_us, reason);
+}
+
+void chore_retry_api(struct chore *chore, const struct api_result *result)
+{
+    char reason[WORK_REASON_MAX + 1];
+    struct text_buffer buffer;
+    if (result->error == ERR_SHUTTING_DOWN) {
+        chore_free(chore); /* open as it is: the next start goes on with it */
+        return;
+    }
+    if (result->error == ERR_NOT_CONNECTED || result->error == ERR_NO_APP) {
+        chore_wait(chore, CONNECT_US, "waits until the merchant is connected to Lightspeed");
+        return;
+    }
+    text_buffer_init(&buffer, reason, sizeof(reason));
+    text_append_format(&buffer, "Lightspeed: %s", error_name(result->error));
+    if (result->status != 0)
+        text_append_format(&buffer, " %d", result->status);
+    if (result->sentence[0] != '\0')
+        text_append_format(&buffer, ": %.120s", result->sentence);
+    chore_retry(chore, reason);
+}
+
+void chore_retry_store(struct chore *chore, int err)
+{
+    char reason[WORK_REASON_MAX + 1];
+    struct text_buffer buffer;
+    if (err == ERR_SHUTTING_DOWN) {
+        chore_free(chore);
+        return;
+    }
+    text_buffer_init(&buffer, reason, sizeof(reason));
+    text_append_format(&buffer, "store: %s", error_name(err));
+    chore_retry(chore, reason);
+}
+
+struct api_call chore_call(const struct chore *chore)
+{
+    return (struct api_call){.tenant_id = chore->work.tenant_id,
+                             .priority = API_BACKGROUND,
+                             .deadline_us = clock_monotonic_us() + CALL_US};
+}
+
+/* --- beginning --- */
+
+static void chore_begin(struct chore *chore)
+{
+    switch (chore->work.kind) {
+    case WORK_ORDER_CHANGED:
+        order_begin(chore);
+        return;
+    case WORK_POST_PAYMENT:
+        payment_begin(chore);
+        return;
+    case WORK_REGISTER_WEBHOOKS:
+        connect_begin(chore);
+        return;
+    }
+    chore_give_up(chore, "of a kind that is not known"); /* a row of a later program */
+}
+
+static void inbox_start(struct inbox *inbox, const struct work *work)
+{
+    struct chore *chore = calloc(1, sizeof(*chore));
+    if (chore == NULL)
+        return; /* it stays open */
+    chore->inbox = inbox;
+    chore->work = *work;
+    chore->snapshot = directory_acquire(inbox->config.directory);
+    chore->tenant = directory_find_id(chore->snapshot, work->tenant_id);
+    chore->next = inbox->chores;
+    inbox->chores = chore;
+    inbox->chore_count++;
+    if (chore->tenant == NULL)
+        chore_give_up(chore, "there is no such tenant");
+    else
+        chore_begin(chore);
+}
+
+static bool has_work(const struct chore *chore, int64_t work_id)
+{
+    while (chore != NULL && chore->work.id != work_id)
+        chore = chore->next;
+    return chore != NULL;
+}
+
+static bool has_room(const struct inbox *inbox, int64_t tenant_id)
+{
+    int32_t count = 0;
+    for (const struct chore *chore = inbox->chores; chore != NULL; chore = chore->next)
+        count += chore->work.tenant_id == tenant_id;
+    return inbox->chore_count < CHORES_MAX && count < CHORES_OF_TENANT_MAX;
+}
+
+/* --- looking --- */
+
+/* Of each tenant twice what may be under way: so there is something new among it. */
+#define LOOK_OF_TENANT (2 * CHORES_OF_TENANT_MAX)
+#define LOOK_ROWS_MAX 256 /* 400 bytes each */
+
+struct look_task {
+    struct work works[LOOK_ROWS_MAX];
+    int32_t count;
+    int64_t open;
+};
+
+static void on_open_work(void *context, const struct work *work)
+{
+    struct look_task *task = context;
+    if (task->count < LOOK_ROWS_MAX)
+        task->works[task->count++] = *work;
+}
+
+static int task_look(struct job *job, struct store *store)
+{
+    struct look_task *task = errand_data_of(job);
+    int err = store_count_open_work(store, &task->open);
+    if (err != 0 || task->open == 0)
+        return err;
+    return store_each_open_work(store, LOOK_OF_TENANT, LOOK_ROWS_MAX, on_open_work, task);
+}
+
+/* What is due begins; of the rest, when the next one is due. */
+static int64_t inbox_take(struct inbox *inbox, const struct look_task *task)
+{
+    int64_t now_us = clock_steady_us();
+    int64_t next_us = LOOK_MAX_US;
+    for (int32_t i = 0; i < task->count; i++) {
+        const struct work *work = &task->works[i];
+        int64_t in_us = work->due_at_us - now_us;
+        if (has_work(inbox->chores, work->id) || has_work(inbox->over, work->id))
+            continue;
+        if (in_us > 0)
+            next_us = in_us < next_us ? in_us : next_us;
+        else if (has_room(inbox, work->tenant_id)) /* else the end of another makes room */
+            inbox_start(inbox, work);
+    }
+    return next_us;
+}
+
+static void on_looked(struct errand *errand)
+{
+    struct inbox *inbox = errand->context;
+    const struct look_task *task = errand_data(errand);
+    int err = errand->job.error;
+    inbox->is_reading = false;
+    if (err == 0) {
+        atomic_store_explicit(&inbox->open, (int32_t)task->open, memory_order_relaxed);
+        inbox_look_in(inbox, inbox_take(inbox, task));
+    } else if (err != ERR_SHUTTING_DOWN) {
+        log_event(LOG_WARNING, "work_not_read", LOG_TEXT("error", error_name(err)));
+        inbox_look_in(inbox, LOOK_AGAIN_US);
+    }
+    inbox_forget_over(inbox);
+    if (err == 0 && inbox->must_read_again)
+        inbox_look(inbox);
+}
+
+static void inbox_look(struct inbox *inbox)
+{
+    inbox->must_read_again = inbox->is_reading;
+    if (inbox->is_reading)
+        return;
+    struct errand *errand = errand_create(inbox->config.outbound, sizeof(struct look_task));
+    if (errand == NULL) {
+        inbox_look_in(inbox, LOOK_AGAIN_US);
+        return;
+    }
+    inbox->is_reading = true;
+    errand_read(errand, inbox->config.reader, task_look, on_looked, inbox);
+}
+
+/* --- forgetting --- */
+
+static void inbox_forget(void *context);
+
+static int task_forget(struct job *job, struct store *store)
+{
+    return store_forget_work(store, clock_steady_us() - WORK_KEEP_US, errand_data_of(job));
+}
+
+static void on_forgotten(struct errand *errand)
+{
+    struct inbox *inbox = errand->context;
+    int32_t forgotten = *(int32_t *)errand_data(errand);
+    bool is_all = errand->job.error == 0 && forgotten < WORK_FORGET_MAX;
+    if (errand->job.error == ERR_SHUTTING_DOWN)
+        return;
+    outbound_set_timer(inbox->config.outbound, &inbox->forget_timer,
+                       clock_monotonic_us() + (is_all ? FORGET_US : FORGET_MORE_US), inbox_forget,
+                       inbox);
+}
+
+static void inbox_forget(void *context)
+{
+    struct inbox *inbox = context;
+    struct errand *errand = errand_create(inbox->config.outbound, sizeof(int32_t));
+    if (errand != NULL)
+        errand_write(errand, inbox->config.committer, task_forget, on_forgotten, inbox);
+    else
+        outbound_set_timer(inbox->config.outbound, &inbox->forget_timer,
+                           clock_monotonic_us() + FORGET_MORE_US, inbox_forget, inbox);
+}
+
+/* --- the rest --- */
+
+static void on_begin(void *context)
+{
+    inbox_look(context);
+    inbox_forget(context);
+}
+
+static void on_woken(void *context)
+{
+    struct inbox *inbox = context;
+    atomic_store(&inbox->is_woken, false); /* before looking: who comes now wakes us again */
+    inbox_look(inbox);
+}
+
+void inbox_wake(struct inbox *inbox)
+{
+    if (inbox != NULL && !atomic_exchange(&inbox->is_woken, true))
+        outbound_post(inbox->config.outbound, &inbox->wake_message);
+}
+
+int inbox_create(const struct inbox_config *config, struct inbox **inbox)
+{
+    struct inbox *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    made->config = *config;
+    made->wake_message.fn = on_woken;
+    made->wake_message.context = made;
+    made->begin_message.fn = on_begin;
+    made->begin_message.context = made;
+    outbound_post(config->outbound, &made->begin_message);
+    *inbox = made;
+    return 0;
+}
+
+/* What is under way when the thread ends is freed here; its rows are open. */
+void inbox_destroy(struct inbox *inbox)
+{
+    if (inbox == NULL)
+        return;
+    while (inbox->chores != NULL)
+        chore_free(inbox->chores);
+    inbox_forget_over(inbox);
+    free(inbox);
+}
+
+void inbox_read_counters(struct inbox *inbox, struct inbox_counters *counters)
+{
+    *counters = (struct inbox_counters){
+        .done = atomic_load_explicit(&inbox->done, memory_order_relaxed),
+        .given_up = atomic_load_explicit(&inbox->given_up, memory_order_relaxed),
+        .retried = atomic_load_explicit(&inbox->retried, memory_order_relaxed),
+        .released = atomic_load_explicit(&inbox->released, memory_order_relaxed),
+        .earned = atomic_load_explicit(&inbox->earned, memory_order_relaxed),
+        .taken_back = atomic_load_explicit(&inbox->taken_back, memory_order_relaxed),
+        .open = atomic_load_explicit(&inbox->open, memory_order_relaxed),
+    };
+}

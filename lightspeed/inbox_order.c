@@ -1,0 +1,419 @@
+/*
+ * An order that may have changed: read through the tenant's own grant, then everything that follows
+ * from what it is now. Nothing is taken from the webhook but the order's id.
+ */
+#include "lightspeed/inbox_state.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+/* An order may be told before it can be read; then it is not there, and this often after 1 s, 2 s. */
+#define MISSING_ATTEMPTS 3
+/* Told as completed and not complete to the reader: late, or reopened, and told again when it ends.
+ * 1 + 2 + ... + 64 s. Longer only where a top-up or points wait for it. */
+#define UNFINISHED_ATTEMPTS 7
+#define RESERVATIONS_MAX 32 /* rewards of one order: a register shows a handful */
+
+int64_t points_share(int64_t points, int64_t part_minor, int64_t whole_minor)
+{
+    if (points <= 0 || part_minor <= 0)
+        return 0;
+    if (part_minor >= whole_minor)
+        return points;
+    /* 10^12 points times 10^15 minor units need 90 bits. */
+    return (int64_t)((unsigned __int128)points * (uint64_t)part_minor / (uint64_t)whole_minor);
+}
+
+/* --- points: one task on the committer's thread, each step of which may be repeated --- */
+
+struct points_task {
+    int64_t tenant_id, order_id, points;
+    int64_t site_id;
+    struct order_facts order;
+    bool has_earned, has_taken_back;
+    enum points_result refused; /* the last that was neither done nor done before */
+    struct reservation reservations[RESERVATIONS_MAX];
+    int32_t reservation_count;
+};
+
+static int run(struct store *store, struct points_task *task, struct points_command *command,
+               bool *is_done)
+{
+    struct points_outcome outcome;
+    command->tenant_id = task->tenant_id;
+    int err = store_run_points(store, command, clock_steady_us(), &outcome);
+    if (err == 0 && outcome.result != POINTS_OK && outcome.result != POINTS_ALREADY_DONE)
+        task->refused = outcome.result;
+    *is_done |= err == 0 && outcome.result == POINTS_OK;
+    return err;
+}
+
+/* The order's customer is known to Lightspeed by our member's code, or is nobody of ours. */
+static int task_earn(struct store *store, struct points_task *task)
+{
+    struct member member;
+    if (task->order.member_code[0] == '\0' || task->points == 0)
+        return 0;
+    int err = store_read_member_by_code(store, task->tenant_id, text_of(task->order.member_code),
+                                        &member);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    struct points_command command = {.action = POINTS_EARN,
+                                     .member_id = member.id,
+                                     .order_id = task->order_id,
+                                     .points = task->points};
+    return run(store, task, &command, &task->has_earned);
+}
+
+/* Once for each order that takes back: a refund order, or the deleted one itself. */
+static int task_take_back(struct store *store, struct points_task *task, int64_t earned_order_id,
+                          int64_t part_minor, int64_t whole_minor)
+{
+    struct points_entry earned;
+    int err =
+        store_read_order_entry(store, task->tenant_id, earned_order_id, POINTS_CAUSE_EARN, &earned);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    struct points_command command = {.action = POINTS_UNEARN,
+                                     .member_id = earned.member_id,
+                                     .order_id = task->order_id,
+                                     .points =
+                                         points_share(earned.points, part_minor, whole_minor)};
+    return command.points == 0 ? 0 : run(store, task, &command, &task->has_taken_back);
+}
+
+static int task_move(struct store *store, struct points_task *task,
+                     const struct reservation *reservation)
+{
+    bool is_done = false;
+    struct points_command command = {.member_id = reservation->member_id,
+                                     .reservation_id = reservation->id};
+    bool is_deleted = task->order.is_deleted;
+    /* A reserved one is redemption's to end: it reads the order itself. */
+    if (!is_deleted && reservation->state == RESERVATION_APPLIED) {
+        command.action = POINTS_BURN;
+        return run(store, task, &command, &is_done);
+    }
+    if (!is_deleted ||
+        (reservation->state != RESERVATION_APPLIED && reservation->state != RESERVATION_BURNED))
+        return 0;
+    static const char reason[] = "the order was deleted";
+    command.action = POINTS_RETURN;
+    command.is_order_deleted = true;
+    memcpy(command.reason, reason, sizeof(reason));
+    return run(store, task, &command, &is_done);
+}
+
+static void on_reservation(void *context, const struct reservation *reservation)
+{
+    struct points_task *task = context;
+    if (task->reservation_count < RESERVATIONS_MAX)
+        task->reservations[task->reservation_count++] = *reservation;
+}
+
+static int task_reservations(struct store *store, struct points_task *task)
+{
+    int err =
+        store_each_order_reservation(store, task->tenant_id, task->order_id, on_reservation, task);
+    for (int32_t i = 0; err == 0 && i < task->reservation_count; i++)
+        err = task_move(store, task, &task->reservations[i]);
+    return err;
+}
+
+static int task_points(struct job *job, struct store *store)
+{
+    struct points_task *task = errand_data_of(job);
+    const struct order_facts *order = &task->order;
+    int err = 0;
+    if (order->is_deleted)
+        err = task_take_back(store, task, task->order_id, 1, 1);
+    else if (order->refunded_order_id != 0)
+        err = task_take_back(store, task, order->refunded_order_id, order->total_minor,
+                             order->refunded_total_minor);
+    else
+        err = task_earn(store, task);
+    return err != 0 ? err : task_reservations(store, task);
+}
+
+static void order_end(struct chore *chore)
+{
+    if (chore->is_release_refused)
+        chore_give_up(chore, "a paid top-up cannot be released: the card holds too much");
+    else if (chore->held.count == HELD_MAX)
+        chore_wait(chore, 0, "more cards wait for their release");
+    else
+        chore_done(chore, chore->order.is_deleted ? "the order was deleted" : "");
+}
+
+static void on_points(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    const struct points_task *task = errand_data(errand);
+    struct inbox *inbox = chore->inbox;
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    atomic_fetch_add_explicit(&inbox->earned, task->has_earned, memory_order_relaxed);
+    atomic_fetch_add_explicit(&inbox->taken_back, task->has_taken_back, memory_order_relaxed);
+    if (task->refused != POINTS_OK)
+        log_event(LOG_INFO, "points_refused", LOG_INT("tenant_id", chore->work.tenant_id),
+                  LOG_INT("order_id", chore->work.subject_id),
+                  LOG_TEXT("result", points_result_name(task->refused)));
+    order_end(chore);
+}
+
+static void order_do_points(struct chore *chore)
+{
+    struct errand *errand = chore_errand(chore, sizeof(struct points_task));
+    if (errand == NULL)
+        return;
+    struct points_task *task = errand_data(errand);
+    const struct tenant *tenant = &chore->tenant->tenant;
+    task->tenant_id = chore->work.tenant_id;
+    task->order_id = chore->work.subject_id;
+    task->order = chore->order;
+    task->points =
+        points_for_amount(chore->order.total_minor, tenant->currency.exponent, tenant->earn_milli);
+    errand->job.joins = true;
+    errand_write(errand, chore->inbox->config.committer, task_points, on_points, chore);
+}
+
+/* --- whose points, and how many --- */
+
+static void on_customer(void *context, const struct api_result *result,
+                        const struct oseries_customer *customer)
+{
+    struct chore *chore = context;
+    if (result->error == ERR_NOT_FOUND) {
+        order_do_points(chore); /* nobody earns */
+        return;
+    }
+    if (result->error != 0) {
+        chore_retry_api(chore, result);
+        return;
+    }
+    struct text_buffer code;
+    text_buffer_init(&code, chore->order.member_code, sizeof(chore->order.member_code));
+    text_append(&code, text_of(customer->reference_id));
+    order_do_points(chore);
+}
+
+static int64_t absolute(int64_t amount_minor)
+{
+    return amount_minor < 0 ? -amount_minor : amount_minor;
+}
+
+/* The sale that a refund gives back: how much of it is that? */
+static void on_refunded_order(void *context, const struct api_result *result,
+                              const struct oseries_order *order)
+{
+    struct chore *chore = context;
+    if (result->error == ERR_NOT_FOUND)
+        chore->order.refunded_order_id = 0; /* nothing can have been earned on it */
+    else if (result->error == 0)
+        chore->order.refunded_total_minor = absolute(order->total_minor);
+    if (result->error == 0 || result->error == ERR_NOT_FOUND)
+        order_do_points(chore);
+    else
+        chore_retry_api(chore, result);
+}
+
+static void order_count_points(struct chore *chore)
+{
+    struct order_facts *order = &chore->order;
+    struct oseries_api *api = chore->inbox->config.api;
+    struct api_call call = chore_call(chore);
+    bool earns =
+        !order->is_refund && order->customer_id != 0 && chore->tenant->tenant.earn_milli > 0;
+    if (order->refunded_order_id != 0)
+        oseries_api_get_order(api, &call, order->refunded_order_id, on_refunded_order, chore);
+    else if (earns)
+        oseries_api_get_customer(api, &call, order->customer_id, on_customer, chore);
+    else
+        order_do_points(chore);
+}
+
+/* --- releasing: money first, whatever becomes of the points --- */
+
+static void order_release_next(struct chore *chore);
+
+static void on_released(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    const struct outcome *outcome = &errand->job.outcome;
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    if (outcome->result != RESULT_NOTHING_HELD)
+        log_event(LOG_INFO, "operation", LOG_INT("operation_id", outcome->operation_id),
+                  LOG_INT("tenant_id", chore->work.tenant_id), LOG_INT("card_id", outcome->card_id),
+                  LOG_TEXT("action", action_name(outcome->action)),
+                  LOG_TEXT("result", result_name(outcome->result)),
+                  LOG_INT("amount_minor", outcome->amount_minor),
+                  LOG_INT("order_id", chore->work.subject_id));
+    if (outcome->result == RESULT_OK)
+        atomic_fetch_add_explicit(&chore->inbox->released, 1, memory_order_relaxed);
+    else if (outcome->result != RESULT_NOTHING_HELD)
+        chore->is_release_refused = true;
+    order_release_next(chore);
+}
+
+static void order_release(struct chore *chore, const uint8_t index[CARD_INDEX_BYTES])
+{
+    struct errand *errand = chore_errand(chore, 0);
+    if (errand == NULL)
+        return;
+    struct command *command = &errand->job.command;
+    command->action = ACTION_RELEASE;
+    command->tenant_id = chore->work.tenant_id;
+    command->order_id = chore->work.subject_id;
+    command->site_id = chore->order.site_id;
+    command->register_id = chore->order.register_id;
+    memcpy(command->card_index, index, CARD_INDEX_BYTES);
+    command->received_at_us = clock_steady_us();
+    command->policy = chore->tenant->tenant.policy;
+    errand_command(errand, chore->inbox->config.committer, on_released, chore);
+}
+
+static void order_release_next(struct chore *chore)
+{
+    if (chore->held_at < chore->held.count)
+        order_release(chore, chore->held.indexes[chore->held_at++]);
+    else
+        order_count_points(chore);
+}
+
+/* --- what waits for the order --- */
+
+struct held_task {
+    int64_t tenant_id, order_id;
+    struct held_cards held;
+};
+
+static void on_held(void *context, const struct card *card)
+{
+    struct held_cards *held = context;
+    if (held->count < HELD_MAX)
+        memcpy(held->indexes[held->count++], card->index, CARD_INDEX_BYTES);
+}
+
+static void on_maybe_open(void *context, const struct reservation *reservation)
+{
+    struct held_cards *held = context;
+    held->has_open_reservation |= reservation->state == RESERVATION_APPLIED;
+}
+
+static int task_held(struct job *job, struct store *store)
+{
+    struct held_task *task = errand_data_of(job);
+    int err = store_each_held_card(store, task->tenant_id, task->order_id, HELD_MAX, on_held,
+                                   &task->held);
+    if (err == 0)
+        err = store_each_order_reservation(store, task->tenant_id, task->order_id, on_maybe_open,
+                                           &task->held);
+    return err;
+}
+
+static bool order_take_held(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    const struct held_task *task = errand_data(errand);
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return false;
+    }
+    chore->held = task->held;
+    return true;
+}
+
+static void order_read_held(struct chore *chore, errand_done_fn on_done)
+{
+    struct errand *errand = chore_errand(chore, sizeof(struct held_task));
+    if (errand == NULL)
+        return;
+    struct held_task *task = errand_data(errand);
+    task->tenant_id = chore->work.tenant_id;
+    task->order_id = chore->work.subject_id;
+    errand_read(errand, chore->inbox->config.reader, task_held, on_done, chore);
+}
+
+static void on_held_of_complete(struct errand *errand)
+{
+    if (order_take_held(errand))
+        order_release_next(errand->context);
+}
+
+static void on_held_of_unfinished(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    if (!order_take_held(errand))
+        return;
+    if (chore->held.count > 0 || chore->held.has_open_reservation ||
+        chore->work.attempts + 1 < UNFINISHED_ATTEMPTS)
+        chore_retry(chore, "the order is not complete yet");
+    else
+        chore_done(chore, "the order is not complete, and nothing waits for it");
+}
+
+/* --- reading --- */
+
+static void order_decide(struct chore *chore)
+{
+    if (chore->order.is_deleted)
+        order_do_points(chore);
+    else if (chore->order.status == ORDER_COMPLETE)
+        order_read_held(chore, on_held_of_complete);
+    else
+        order_read_held(chore, on_held_of_unfinished);
+}
+
+static void order_take(struct chore *chore, const struct oseries_order *order)
+{
+    chore->order = (struct order_facts){
+        .status = order->status,
+        .is_deleted = order->is_deleted,
+        .is_refund = order->is_refund,
+        .customer_id = order->customer_id,
+        .refunded_order_id = order->is_refund && order->refunded_order_id != order->id
+                                 ? order->refunded_order_id
+                                 : 0,
+        .site_id = order->site_id,
+        .register_id = order->register_id,
+        .total_minor = absolute(order->total_minor),
+    };
+}
+
+/* Another merchant's order looks like one that is not there: its grant does not reach it. */
+static void order_is_missing(struct chore *chore)
+{
+    if (chore->work.attempts + 1 < MISSING_ATTEMPTS)
+        chore_retry(chore, "not an order that this merchant's grant can read");
+    else
+        chore_done(chore, "ignored: not an order that this merchant's grant can read");
+}
+
+static void on_order(void *context, const struct api_result *result,
+                     const struct oseries_order *order)
+{
+    struct chore *chore = context;
+    if (result->error == ERR_NOT_FOUND) {
+        order_is_missing(chore);
+    } else if (result->error != 0) {
+        chore_retry_api(chore, result);
+    } else {
+        order_take(chore, order);
+        order_decide(chore);
+    }
+}
+
+void order_begin(struct chore *chore)
+{
+    struct api_call call = chore_call(chore);
+    oseries_api_get_order(chore->inbox->config.api, &call, chore->work.subject_id, on_order, chore);
+}

@@ -1,0 +1,159 @@
+/*
+ * A payment that we add to the order ourselves (tenants whose register does not): the order is read
+ * first, and a payment with our reference means that it is done.
+ */
+#include "lightspeed/inbox_state.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+#define REF_MAX ORDER_REF_MAX
+
+/* As the register was told: CP<generation>-<operation>. */
+static void payment_ref(const struct chore *chore, char ref[REF_MAX + 1])
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, ref, REF_MAX + 1);
+    text_append(&buffer, TEXT("CP"));
+    text_append_int64(&buffer, chore->inbox->config.generation);
+    text_append_char(&buffer, '-');
+    text_append_int64(&buffer, chore->operation.id);
+    CHECK(!buffer.is_cut);
+}
+
+/* "400,401,403" */
+static bool is_listed(const char *statuses, int status)
+{
+    struct text rest = text_of(statuses);
+    while (rest.length > 0) {
+        const char *comma = memchr(rest.base, ',', rest.length);
+        size_t length = comma == NULL ? rest.length : (size_t)(comma - rest.base);
+        int64_t each;
+        if (text_parse_int64(text_trim(text_slice(rest, 0, length)), &each) == 0 && each == status)
+            return true;
+        rest = text_slice(rest, length + 1, rest.length);
+    }
+    return false;
+}
+
+static void payment_refused(struct chore *chore, const struct api_result *result)
+{
+    char reason[WORK_REASON_MAX + 1];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, reason, sizeof(reason));
+    text_append_format(&buffer, "Lightspeed refuses the payment: %d", result->status);
+    if (result->sentence[0] != '\0')
+        text_append_format(&buffer, ": %.120s", result->sentence);
+    chore_give_up(chore, reason);
+}
+
+static void on_posted(void *context, const struct api_result *result)
+{
+    struct chore *chore = context;
+    if (result->error == 0) {
+        chore_done(chore, "");
+        return;
+    }
+    bool is_no = result->error == ERR_REFUSED || result->error == ERR_NOT_FOUND;
+    if (is_no && is_listed(chore->tenant->tenant.payment_refusals, result->status)) {
+        payment_refused(chore, result);
+        return;
+    }
+    if (!result->may_have_happened)
+        chore->work.due_at_us = 0; /* nothing is under way, so nothing need be waited out */
+    chore_retry_api(chore, result);
+}
+
+static int task_arm(struct job *job, struct store *store)
+{
+    const struct work *work = errand_data_of(job);
+    return store_update_work(store, work);
+}
+
+/* It is written down that a payment may be on its way: a process that starts anew waits for it too.
+ */
+static void on_armed(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    char ref[REF_MAX + 1];
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    struct api_call call = chore_call(chore);
+    payment_ref(chore, ref);
+    oseries_api_post_payment(chore->inbox->config.api, &call, chore->operation.order_id,
+                             chore->operation.amount_minor, ref, on_posted, chore);
+}
+
+static void payment_arm(struct chore *chore)
+{
+    struct errand *errand = chore_errand(chore, sizeof(chore->work));
+    if (errand == NULL)
+        return;
+    chore->work.due_at_us = clock_steady_us() + INBOX_SETTLE_US;
+    *(struct work *)errand_data(errand) = chore->work;
+    errand->job.joins = true;
+    errand_write(errand, chore->inbox->config.committer, task_arm, on_armed, chore);
+}
+
+static bool has_payment(const struct oseries_order *order, const char *ref)
+{
+    for (int32_t i = 0; i < order->payment_count; i++)
+        if (strcmp(order->payments[i].ref, ref) == 0)
+            return true;
+    return false;
+}
+
+static void on_order(void *context, const struct api_result *result,
+                     const struct oseries_order *order)
+{
+    struct chore *chore = context;
+    char ref[REF_MAX + 1];
+    if (result->error != 0) { /* also "not found": a till's order may reach the API late */
+        chore_retry_api(chore, result);
+        return;
+    }
+    payment_ref(chore, ref);
+    if (has_payment(order, ref))
+        chore_done(chore, "the payment is on the order");
+    else if (order->is_deleted)
+        chore_give_up(chore, "the order was deleted before the payment was added");
+    else if (order->is_cut)
+        chore_give_up(chore, "the order has more payments than can be looked through");
+    else
+        payment_arm(chore);
+}
+
+static int task_read(struct job *job, struct store *store)
+{
+    struct operation *operation = errand_data_of(job);
+    return store_read_operation(store, operation->id, operation);
+}
+
+static void on_read(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    const struct operation *operation = errand_data(errand);
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    chore->operation = *operation;
+    if (operation->given_back_minor == operation->amount_minor) {
+        chore_done(chore, "given back before it was added to the order");
+        return;
+    }
+    struct api_call call = chore_call(chore);
+    oseries_api_get_order(chore->inbox->config.api, &call, operation->order_id, on_order, chore);
+}
+
+void payment_begin(struct chore *chore)
+{
+    struct errand *errand = chore_errand(chore, sizeof(struct operation));
+    if (errand == NULL)
+        return;
+    ((struct operation *)errand_data(errand))->id = chore->work.subject_id;
+    errand_read(errand, chore->inbox->config.reader, task_read, on_read, chore);
+}

@@ -1,0 +1,83 @@
+/*
+ * What the inbox (inbox.c) and the kinds of work (inbox_order.c, inbox_payment.c, inbox_connect.c)
+ * share; nobody else's. All of it belongs to the outbound thread.
+ */
+#ifndef COUNTERPART_LIGHTSPEED_INBOX_STATE_H
+#define COUNTERPART_LIGHTSPEED_INBOX_STATE_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "lightspeed/inbox.h"
+#include "runtime/errand.h"
+
+#include <stdatomic.h>
+
+/* A card whose held top-ups are released, and there may be as many again next time. */
+#define HELD_MAX 16
+
+struct order_facts {
+    enum order_status status;
+    bool is_deleted, is_refund;
+    int64_t customer_id, refunded_order_id, site_id, register_id;
+    int64_t total_minor, refunded_total_minor; /* never negative */
+    char member_code[MEMBER_CODE_MAX + 1];     /* who earns; empty: nobody */
+};
+
+struct held_cards {
+    uint8_t indexes[HELD_MAX][CARD_INDEX_BYTES];
+    int32_t count;
+    bool has_open_reservation;
+};
+
+/* One piece of work under way. */
+struct chore {
+    struct chore *next;
+    struct inbox *inbox;
+    struct work work;
+    const struct directory_snapshot *snapshot;
+    const struct directory_tenant *tenant;
+    struct order_facts order;
+    struct held_cards held;
+    int32_t held_at; /* the next of them to release */
+    bool is_release_refused;
+    struct operation operation; /* WORK_POST_PAYMENT */
+};
+
+struct inbox {
+    struct inbox_config config;
+    struct chore *chores;
+    struct chore *over; /* ended while rows were being read, which may show them as they were */
+    int32_t chore_count;
+    bool is_reading, must_read_again;
+    int64_t next_due_us; /* while reading: the earliest of what is not due yet; steady */
+    struct outbound_timer look_timer, forget_timer;
+    struct outbound_message begin_message, wake_message;
+    _Atomic bool is_woken;
+    _Atomic uint64_t done, given_up, retried, released, earned, taken_back;
+    _Atomic int32_t open;
+};
+
+/* --- how a chore ends (inbox.c): exactly one of these, exactly once. reason is for people --- */
+
+void chore_done(struct chore *chore, const char *reason); /* "" when there is nothing to say */
+void chore_give_up(struct chore *chore, const char *reason);
+/* Again, after a back-off that grows; given up after INBOX_ATTEMPTS_MAX. */
+void chore_retry(struct chore *chore, const char *reason);
+/* Again, not before delay_us, however often. */
+void chore_wait(struct chore *chore, int64_t delay_us, const char *reason);
+/* What the API's failure means for any work: not connected, shutting down, anything that may pass. */
+void chore_retry_api(struct chore *chore, const struct api_result *result);
+/* A store's failure. */
+void chore_retry_store(struct chore *chore, int err);
+
+struct api_call chore_call(const struct chore *chore);
+/* NULL: memory was short and the chore has ended. */
+struct errand *chore_errand(struct chore *chore, size_t extra_bytes);
+
+/* --- the kinds of work --- */
+
+void order_begin(struct chore *chore);
+void payment_begin(struct chore *chore);
+void connect_begin(struct chore *chore);
+
+#endif
