@@ -244,6 +244,14 @@ static bool read_currency(struct exchange *exchange, const struct jread *body,
     return false;
 }
 
+/* Without one its first connection says which company it is; registers are refused until then. */
+static bool read_company(struct exchange *exchange, const struct jread *body, int64_t *company)
+{
+    *company = 0;
+    return jread_member(body, "oseries_company") == NULL ||
+           admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX, company);
+}
+
 static bool read_new_tenant(struct exchange *exchange, const struct jread *body,
                             struct tenant *tenant)
 {
@@ -253,8 +261,7 @@ static bool read_new_tenant(struct exchange *exchange, const struct jread *body,
     if (!admin_read_text(exchange, body, "name", true, &name) ||
         !read_currency(exchange, body, &tenant->currency) ||
         !read_zone(exchange, body, true, tenant->zone) ||
-        !admin_read_int64(exchange, body, "oseries_company", 1, INT64_MAX,
-                          &tenant->oseries_company))
+        !read_company(exchange, body, &tenant->oseries_company))
         return false;
     admin_setting_defaults(tenant);
     return apply_settings(exchange, body, others, tenant, &changed);

@@ -434,8 +434,7 @@ export class Service {
       currency,
       '--timezone',
       timezone,
-      '--oseries-company',
-      String(company),
+      ...(company === null ? [] : ['--oseries-company', String(company)]),
       ...(token === null ? [] : ['--signature-token', token]),
       ...settings,
     ]);

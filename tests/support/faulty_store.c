@@ -83,7 +83,50 @@ static int faulty_ping(struct store *store)
     return store_ping(faulty_of(store)->real);
 }
 
+static int faulty_put_grant(struct store *store, struct grant *grant)
+{
+    struct faulty_store *faulty = faulty_of(store);
+    if (!count_down(faulty, &faulty->fail_grants))
+        return store_put_grant(faulty->real, grant);
+    struct grant copy = *grant;
+    int err = faulty->grant_happens ? store_put_grant(faulty->real, &copy) : 0;
+    return err != 0 ? err : faulty->grant_error;
+}
+
+static int faulty_bind_grant(struct store *store, struct grant *grant)
+{
+    struct faulty_store *faulty = faulty_of(store);
+    if (!count_down(faulty, &faulty->fail_grants))
+        return store_bind_grant(faulty->real, grant);
+    struct grant copy = *grant;
+    int err = faulty->grant_happens ? store_bind_grant(faulty->real, &copy) : 0;
+    return err != 0 ? err : faulty->grant_error;
+}
+
+static int faulty_lease_grant(struct store *store, const struct grant_lease *lease,
+                              struct grant *grant)
+{
+    struct faulty_store *faulty = faulty_of(store);
+    if (count_down(faulty, &faulty->fail_leases))
+        return faulty->grant_error;
+    return store_lease_grant(faulty->real, lease, grant);
+}
+
+static int faulty_read_grant(struct store *store, int64_t tenant_id, enum app_surface surface,
+                             struct grant *grant)
+{
+    return store_read_grant(faulty_of(store)->real, tenant_id, surface, grant);
+}
+
+static const struct store_backend_grants faulty_grants = {
+    .put = faulty_put_grant,
+    .bind = faulty_bind_grant,
+    .lease = faulty_lease_grant,
+    .read = faulty_read_grant,
+};
+
 static const struct store_backend faulty_backend = {
+    .grants = &faulty_grants,
     .fetch = faulty_fetch,
     .commit = faulty_commit,
     .rollback = faulty_rollback,

@@ -24,7 +24,11 @@ struct faulty_store {
     int commit_error;
     bool unknown_happens; /* ERR_COMMIT_UNKNOWN: commit really, then claim not to know; else roll
                              back */
-    int fail_settles;     /* so many of the next settles fail with ERR_STORE_DOWN */
+    int fail_grants;      /* so many of the next writes of a grant fail with grant_error */
+    int grant_error;
+    bool grant_happens; /* it is written really, and then grant_error claimed */
+    int fail_leases;    /* so many of the next leases fail with grant_error */
+    int fail_settles;   /* so many of the next settles fail with ERR_STORE_DOWN */
 };
 
 void faulty_store_init(struct faulty_store *faulty, struct store *real);
