@@ -42,7 +42,7 @@ struct handlers {
     struct redeem *redeem;
     struct oauth *oauth;
     struct token_keys *token_keys; /* of our own tokens: oauth state, redeem_url */
-    struct scheduler *scheduler; /* NULL: nothing is scheduled */
+    struct scheduler *scheduler;   /* NULL: nothing is scheduled */
     struct hot *hot;
     struct budget *budget;
     struct profiles *profiles;
