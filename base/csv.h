@@ -1,7 +1,7 @@
 /*
- * Comma-separated values (RFC 4180), taken piece by piece in bounded memory: quotes, commas and line
- * ends inside quotes, CR LF, LF or CR alone, a byte order mark in front. Builds one record at a
- * time. What is malformed is one bad record; reading goes on with the next line.
+ * Comma-separated values (RFC 4180), taken piece by piece in bounded memory: quotes, commas and
+ * line ends inside quotes, CR LF, LF or CR alone, a byte order mark in front. Builds one record at
+ * a time. What is malformed is one bad record; reading goes on with the next line.
  */
 #ifndef COUNTERPART_BASE_CSV_H
 #define COUNTERPART_BASE_CSV_H
@@ -40,8 +40,8 @@ struct csv {
 };
 
 void csv_init(struct csv *csv);
-/* Takes bytes off the front until a record is complete or all are taken. Empty lines are no records.
- */
+/* Takes bytes off the front until a record is complete or all are taken. Empty lines are no
+ * records. */
 enum csv_event csv_read(struct csv *csv, struct text *bytes);
 /* The input has ended: the last record may have no line end. CSV_MORE: there was none. */
 enum csv_event csv_end(struct csv *csv);

@@ -11,6 +11,10 @@
 
 #include "base/banned.h"
 
+/* Rows taken of what begins as all that was typed: ten times as many as are told, so that among
+ * them who came first comes first. Of a first name there are tens of thousands; nobody reads a
+ * list. */
+#define SEARCH_WHOLE_MAX (10 * SEARCH_RESULTS_MAX)
 /* Members read to look at their other words, for one query: some 10 us each. */
 #define SEARCH_READS_MAX 500
 /*
@@ -173,7 +177,7 @@ static int look_up(struct search *search, const struct look *look)
 {
     int err = 0;
     for (int32_t i = 0; err == 0 && i < look->count; i++)
-        err = search_each_row(search, look, &look->prefixes[i], SEARCH_SCAN_MAX, search_on_found);
+        err = search_each_row(search, look, &look->prefixes[i], SEARCH_WHOLE_MAX, search_on_found);
     return err;
 }
 
@@ -262,11 +266,11 @@ static int find_rarest(struct search *search, const struct look **rarest, int32_
     return 0;
 }
 
-/* Whom names alone have found is meant; members are read only when nobody was: then one of the words
- * may be of an address or a number. */
+/* Whom names alone have found is meant; members are read only when nobody was: then one of the
+ * words may be of an address or a number. */
 static int look_up_words(struct search *search)
 {
-    const struct look *rarest = NULL;
+    const struct look *rarest = &search->keyword->words[0];
     int32_t rows;
     if (search->count > 0)
         search->reads_left = 0;

@@ -44,9 +44,9 @@ int search_on_near_word(struct search *search, const struct look *look, const st
 MUST_CHECK bool search_replace(struct word *word, const struct word *prefix, size_t at, size_t end,
                                struct text by);
 
-/* sqlite_search_near.c: whose name's words begin as those typed, in their order, the name being read
- * round; may_differ: or nearly so. Each word may be short: words of the index are passed over in
- * steps, not row by row. */
+/* sqlite_search_near.c: whose name's words begin as those typed, in their order, the name being
+ * read round; may_differ: or nearly so. Each word may be short: words of the index are passed over
+ * in steps, not row by row. */
 MUST_CHECK int search_names(struct search *search, bool may_differ);
 /* Who is meant when nobody is found by what was typed. */
 MUST_CHECK int search_nearby(struct search *search);

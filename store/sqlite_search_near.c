@@ -1,6 +1,6 @@
 /*
- * Finds names word by word, and who is meant when nobody is found by what was typed: walks the index
- * of words as if it were a tree of characters, one edit beside the way that was typed. So no
+ * Finds names word by word, and who is meant when nobody is found by what was typed: walks the
+ * index of words as if it were a tree of characters, one edit beside the way that was typed. So no
  * alphabet has to be known, and only what occurs is tried.
  */
 #include "store/sqlite_search.h"

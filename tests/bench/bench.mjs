@@ -1,5 +1,5 @@
 // ./dev bench: one table of ratios, all taken in one run on one machine.
-//   bench.mjs [--quick] [--cards N] [--rounds N] [--seconds N]
+//   bench.mjs [--quick] [--cards N] [--members N] [--rounds N] [--seconds N] [--only payments|search]
 // Compares the service with a bare libh2o that answers the same bytes (the floor), with itself committing one command
 // at a time (COUNTERPART_BATCH_MAX=1), and with what the disk can flush. Measurements that are compared alternate, and
 // the median of the rounds is told, so that a busy neighbour hits both sides.
@@ -11,7 +11,9 @@ import { availableParallelism, cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { writeCsvFile } from './members.mjs';
 import { writeRequests, zipf } from './requests.mjs';
+import { KINDS, MIX_CONNECTIONS, PACE_PER_S, Searches } from './search.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = resolve(here, '../..');
@@ -23,6 +25,8 @@ const option = (name, value) => {
 };
 const IS_QUICK = process.argv.includes('--quick');
 const CARDS = option('cards', 100_000);
+const MEMBERS = option('members', IS_QUICK ? 100_000 : 1_000_000);
+const ONLY = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : '';
 const ROUNDS = option('rounds', IS_QUICK ? 1 : 3);
 const SECONDS = option('seconds', IS_QUICK ? 2 : 4);
 const THREADS = 2; // loop threads of the service and of the floor
@@ -31,7 +35,7 @@ const LOAD_THREADS = Math.max(1, Math.min(2, CORES - THREADS)); // wrk's share o
 const TOKEN = 'bench-signature-token';
 const TICKS_PER_S = Number(execFileSync('getconf', ['CLK_TCK']).toString());
 // Requests prepared for one measurement: more than the machine can send. A run that sends them all is thrown away.
-const CHARGES_PER_S = { 1: 12_000, 64: 60_000 };
+const CHARGES_PER_S = { 1: 12_000, 16: 40_000, 64: 60_000 };
 const BALANCES = 200_000;
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -240,9 +244,8 @@ function exchange(port, raw) {
   });
 }
 
-function prepareCharges(service, name) {
-  const draw = zipf(CARDS, 2);
-  const count = ROUNDS * SECONDS * (CHARGES_PER_S[1] + CHARGES_PER_S[64]);
+function prepareCharges(service, name, count = ROUNDS * SECONDS * (CHARGES_PER_S[1] + CHARGES_PER_S[64]), cards = CARDS) {
+  const draw = zipf(cards, 2);
   const file = join(work, `${name}.requests`);
   const bytes = writeRequests(file, count, { path: `/oseries/${service.key}/checkout`, token: TOKEN }, (i) =>
     `{"company_id":5678,"site_id":923,"register_id":9091,"order_id":${2_000_000_000 + i},"keyword":"${cardNumber(draw())}","amount":0.01}`);
@@ -264,6 +267,81 @@ async function measureCharges(services) {
       }
 }
 
+// --- searches ----------------------------------------------------------------------------------------------------
+
+const SEARCH_CARDS = 10_000; // for the checkouts beside searches
+
+async function importMembers(service) {
+  const file = join(work, 'members.csv');
+  await writeCsvFile(file, MEMBERS);
+  const begin = Date.now();
+  const summary = await service.cli('member', 'import', '--tenant', String(service.tenant), file);
+  if (summary.added !== MEMBERS) throw new Error(`imported ${JSON.stringify(summary)}`);
+  rmSync(file);
+  return (Date.now() - begin) / 1000;
+}
+
+/** Each kind alone, then the mix. What is served is the reply's promise: 200 and JSON, or load() throws. */
+async function measureSearches(service, searches) {
+  const url = service.url('customer-search');
+  const kinds = searches.kinds();
+  const mix = searches.records();
+  await load(url, service.child, MIX_CONNECTIONS, mix, 0, mix.count); // the pages are in memory from here on
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [kind, records] of kinds) keep(`${kind}/search 1`, await load(url, service.child, 1, records, 0, records.count));
+    keep(`mix/search ${MIX_CONNECTIONS}`, await load(url, service.child, MIX_CONNECTIONS, mix, 0, mix.count));
+  }
+}
+
+/** Checkouts without searches, beside paced ones, and beside as many as eight connections can ask for, in turns. */
+async function measureCheckoutsBesideSearches(service, searches) {
+  const count = SECONDS * CHARGES_PER_S[16];
+  const charges = prepareCharges(service, 'charges-search', 3 * ROUNDS * count, SEARCH_CARDS);
+  const mix = searches.records();
+  const checkouts = () => load(service.url('checkout'), service.child, 16, charges, charges.take(count), count);
+  for (let round = 0; round < ROUNDS; round++) {
+    keep('checkout/alone 16', await checkouts());
+    const pace = searches.pace(service.port);
+    keep('checkout/searches 16', await checkouts());
+    const { sent, late, failed } = pace.stop();
+    note(`  ${sent} searches beside them, ${late} later than 100 ms, ${failed} failed`);
+    if (failed > 0) throw new Error(`${failed} searches failed`);
+    const flood = load(service.url('customer-search'), service.child, MIX_CONNECTIONS, mix, 0, mix.count);
+    keep('checkout/flood 16', await checkouts());
+    keep(`mix/flood ${MIX_CONNECTIONS}`, await flood);
+  }
+}
+
+async function searchMembers() {
+  note(`importing ${MEMBERS} members`);
+  const service = await prepare('search');
+  const importS = await importMembers(service);
+  note(`  in ${importS.toFixed(1)} s; issuing ${SEARCH_CARDS} cards`);
+  await issueCards(service, SEARCH_CARDS);
+  const searches = new Searches({ work, key: service.key, count: MEMBERS, Records });
+  note('searches');
+  await measureSearches(service, searches);
+  note('checkouts beside searches');
+  await measureCheckoutsBesideSearches(service, searches);
+  await service.cli('verify');
+  await service.stop();
+  return importS;
+}
+
+function searchTable(importS) {
+  console.log(`\nSearches among ${MEMBERS} members; the mix: ${Object.entries(KINDS).map(([kind, [share]]) => `${kind} ${share} %`).join(', ')}\n`);
+  const ms = (name) => typical(name, 'p99') / 1000;
+  const prefixes = Object.keys(KINDS).filter((kind) => kind !== 'typing error');
+  const slowest = prefixes.reduce((a, b) => (ms(`${a}/search 1`) > ms(`${b}/search 1`) ? a : b));
+  row(`search p99, the slowest kind of prefix (${slowest})`, `${ms(`${slowest}/search 1`).toFixed(2)} ms`, '<= 10 ms', ms(`${slowest}/search 1`) <= 10);
+  row('search p99, typing errors', `${ms('typing error/search 1').toFixed(2)} ms`, '<= 50 ms', ms('typing error/search 1') <= 50);
+  row(`search p99, the mix, ${MIX_CONNECTIONS} connections`, `${ms(`mix/search ${MIX_CONNECTIONS}`).toFixed(2)} ms`, 'shown', true);
+  const paced = ratio('checkout/searches 16', 'checkout/alone 16', 'p99'), flooded = ratio('checkout/flood 16', 'checkout/alone 16', 'p99');
+  row(`checkout p99 beside ${PACE_PER_S} searches/s over alone, 16 connections`, paced.toFixed(2), '<= 2', paced <= 2);
+  row(`checkout p99 beside searches of ${MIX_CONNECTIONS} connections over alone`, flooded.toFixed(2), 'shown', true);
+  row(`import of ${MEMBERS} members`, `${importS.toFixed(0)} s`, 'shown', true);
+}
+
 function disk() {
   return JSON.parse(execFileSync(join(bin, 'bench_disk'), [work, '2']).toString());
 }
@@ -276,12 +354,13 @@ function row(what, measured, wanted, isMet) {
   console.log(`| ${what.padEnd(64)} | ${measured.padStart(12)} | ${wanted.padStart(10)} | ${isMet ? 'pass' : 'FAIL'} |`);
 }
 function rates() {
-  console.log(`| ${'measurement'.padEnd(22)} | conn | ${'requests/s'.padStart(10)} | p50 ms | p99 ms | p99.9 ms | CPU us/request |`);
+  console.log(`| ${'measurement'.padEnd(24)} | conn | ${'requests/s'.padStart(10)} | p50 ms | p99 ms | p99.9 ms | CPU us/request |`);
   for (const name of results.keys()) {
-    const [what, connections] = name.split(' ');
+    const at = name.lastIndexOf(' ');
+    const what = name.slice(0, at), connections = name.slice(at + 1);
     const ms = (field) => (typical(name, field) / 1000).toFixed(2);
-    const label = what.replace('checkout/', 'checkout, batch ');
-    console.log(`| ${label.padEnd(22)} | ${connections.padStart(4)} | ${typical(name, 'rate').toFixed(0).padStart(10)} | ${ms('p50').padStart(6)} `
+    const label = what.replace(/checkout\/(?=\d)/, 'checkout, batch ').replace('/', ', ');
+    console.log(`| ${label.padEnd(24)} | ${connections.padStart(4)} | ${typical(name, 'rate').toFixed(0).padStart(10)} | ${ms('p50').padStart(6)} `
       + `| ${ms('p99').padStart(6)} | ${ms('p999').padStart(8)} | ${typical(name, 'cpu').toFixed(2).padStart(14)} |`);
   }
 }
@@ -291,7 +370,6 @@ const ratio = (a, b, field) => median(results.get(a).map((result, round) => resu
 function table(idleMb, startMs, flush) {
   const oneTill = typical('checkout/512 1', 'p50') / 1000;
   const bound = (2 * flush.p50_us) / 1000 + 0.3;
-  rates();
   console.log(`\ndisk alone: ${flush.per_s} flushes/s of 16 KiB, p50 ${(flush.p50_us / 1000).toFixed(2)} ms, p99 ${(flush.p99_us / 1000).toFixed(2)} ms;`
     + ` ${CORES} cores, ${THREADS} loops, ${LOAD_THREADS} wrk threads, ${CARDS} cards, median of ${ROUNDS} x ${SECONDS} s\n`);
   const balance = ratio('check-balance 64', 'floor 64', 'rate'), balanceCpu = 1 / ratio('check-balance 64', 'floor 64', 'cpu');
@@ -307,14 +385,14 @@ function table(idleMb, startMs, flush) {
   row(`start to ready, ${CARDS} cards`, `${startMs.toFixed(0)} ms`, '<= 500 ms', startMs <= 500);
 }
 
-async function prepare(batchMax) {
+async function prepare(batchMax = 512) {
   const data = join(work, `data-${batchMax}`);
   const service = await Service.start(data, batchMax === 1 ? 1 : 512);
   await service.addTenant();
   return service;
 }
 
-async function main() {
+async function payments() {
   note(`preparing ${CARDS} cards twice`);
   let grouped = await prepare(512);
   await sleep(500);
@@ -343,7 +421,15 @@ async function main() {
     await service.cli('verify');
     await service.stop();
   }
-  table(idleMb, startMs, flush);
+  return { idleMb, startMs, flush };
+}
+
+async function main() {
+  const paid = ONLY === 'search' ? null : await payments();
+  const importS = ONLY === 'payments' ? null : await searchMembers();
+  rates();
+  if (paid) table(paid.idleMb, paid.startMs, paid.flush);
+  if (importS !== null) searchTable(importS);
   console.log(failures === 0 ? '\nall bounds are met, and verify finds both ledgers clean' : `\n${failures} bounds are not met`);
   process.exitCode = failures === 0 ? 0 : 1;
 }

@@ -35,7 +35,7 @@ const DOMAINS = ['example.com', 'mail.example', 'post.example.net', 'office.exam
 const plain = (name) => name.normalize('NFKD').replace(/[^a-z]/g, '');
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
-/** member(i) for i = 0..count-1, in ascending order only: names are drawn one after another. */
+/** member(i) for i = 0, 1, 2 ... in this order: names are drawn one after another. */
 export function memberSource(seed = 7) {
   const first = zipf(FIRST.length, seed), last = zipf(LAST.length, seed + 1);
   return (i) => {

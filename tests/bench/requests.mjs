@@ -29,6 +29,17 @@ export function rawRequest({ path, token, body }) {
     + `X-Kounta-Signature: ${signature}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
+/** GETs of one length: what is shorter is filled up in a header that nobody reads. The record length in bytes. */
+export function writeGets(file, count, targetOf) {
+  const targets = Array.from({ length: count }, (_, i) => targetOf(i));
+  const longest = targets.reduce((length, target) => Math.max(length, target.length), 0);
+  const records = targets.map((target) => `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Fill: ${'x'.repeat(longest - target.length)}\r\n\r\n`);
+  const out = openSync(file, 'w');
+  for (let i = 0; i < count; i += 4096) writeSync(out, records.slice(i, i + 4096).join(''));
+  closeSync(out);
+  return records[0].length;
+}
+
 /** The record length in bytes. bodyOf(i) must give bodies of equal length. */
 export function writeRequests(file, count, { path, token }, bodyOf) {
   const out = openSync(file, 'w');
