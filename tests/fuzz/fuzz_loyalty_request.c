@@ -1,6 +1,6 @@
 /* Fuzzes the tolerant reader of loyalty: whatever query and body say, it answers with an error that
- * has a sentence, or with a request whose every text lies in the memory it was given. Byte 0 chooses
- * the body format; the first newline divides query and body. */
+ * has a sentence, or with a request whose every text lies in the memory it was given. Byte 0
+ * chooses the body format; the first newline divides query and body. */
 #include "base/error.h"
 #include "handlers/loyalty_request.h"
 
