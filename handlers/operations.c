@@ -6,6 +6,7 @@
 #include "handlers/route.h"
 #include "handlers/signature.h"
 #include "lightspeed/inbox.h"
+#include "lightspeed/redeem.h"
 #include "oauth/oauth.h"
 
 #include <stdio.h>
@@ -298,6 +299,27 @@ static void append_oauth(struct text_buffer *buffer, struct oauth *oauth, size_t
     oauth_each_status(oauth, append_alarm, &lines);
 }
 
+static void append_redeem(struct text_buffer *buffer, struct redeem *redeem)
+{
+    struct redeem_counters counters;
+    redeem_read_counters(redeem, &counters);
+    append_counter(buffer, "counterpart_redemptions_total", "Rewards put on orders.",
+                   counters.redeemed);
+    append_counter(buffer, "counterpart_redemptions_refused_total",
+                   "Redemptions that were told no, or not confirmed.", counters.refused);
+    append_counter(buffer, "counterpart_redemptions_left_open_total",
+                   "Of these, redemptions that ended without knowing: settled later.",
+                   counters.left_open);
+    append_counter(buffer, "counterpart_redemptions_settled_burned_total",
+                   "Settled: the order carries the reward.", counters.settled_burned);
+    append_counter(buffer, "counterpart_redemptions_settled_returned_total",
+                   "Settled: it does not, and the points were returned.",
+                   counters.settled_returned);
+    append_gauge(buffer, "counterpart_reservations_open",
+                 "Reservations of points older than the time in which they are settled.",
+                 (uint64_t)counters.open);
+}
+
 static void append_scheduler(struct text_buffer *buffer, const struct scheduler *scheduler)
 {
     static const char runs[] = "counterpart_scheduled_runs_total";
@@ -371,6 +393,8 @@ void operations_metrics(struct exchange *exchange)
     append_budget(&buffer, handlers->budget);
     if (handlers->oauth != NULL)
         append_oauth(&buffer, handlers->oauth, grants);
+    if (handlers->redeem != NULL)
+        append_redeem(&buffer, handlers->redeem);
     append_scheduler(&buffer, handlers->scheduler);
     if (handlers->inbox != NULL)
         append_inbox(&buffer, handlers->inbox);

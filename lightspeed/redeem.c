@@ -394,6 +394,8 @@ static void attempt_decide(struct attempt *attempt, const struct oseries_order *
 {
     const char *problem = find_site_problem(attempt, order);
     if (reward_is_applied(&attempt->reservation, order) && !order->is_deleted) {
+        if (order->status == ORDER_COMPLETE)
+            attempt->burn_is_on_complete = false; /* that was told before */
         attempt_burn(attempt);
         return;
     }

@@ -367,6 +367,9 @@ void settle_begin(struct redeem *redeem)
 
 void settle_finish(struct redeem *redeem)
 {
-    while (redeem->watches != NULL)
-        watch_free(redeem->watches);
+    for (struct watch *watch = redeem->watches, *next; watch != NULL; watch = next) {
+        next = watch->next;
+        free(watch);
+    }
+    redeem->watches = NULL;
 }

@@ -372,8 +372,9 @@ static bool turn(void)
     }
     if (outbound.errand_count > 0) {
         struct errand *errand = outbound.errands[0];
-        memmove(outbound.errands, outbound.errands + 1,
-                (size_t)--outbound.errand_count * sizeof(errand));
+        outbound.errand_count--;
+        for (int i = 0; i < outbound.errand_count; i++)
+            outbound.errands[i] = outbound.errands[i + 1];
         run_errand(errand);
     }
     if (call_count > 0) {
