@@ -152,11 +152,26 @@ open_sale() {
         field id
 }
 
+# A cloud that was started anew begins with the same ids, but an order earns points only once here.
+open_new_sale() {
+    while opened=$(open_sale) && [ "${opened:-0}" -gt 0 ] && [ "$opened" -le "$last_order" ]; do :; done
+    last_order=$opened
+}
+
 seed_sales() {
-    order=$(open_sale)
-    order_2=$(open_sale)
-    order_3=$(open_sale)
+    last_order=$(sed -n "s/^DEMO_ORDER_3='\([0-9]\{1,\}\)'$/\1/p" "$env_file" 2>/dev/null || true)
+    last_order=${last_order:-0}
+    open_new_sale && order=$last_order
+    open_new_sale && order_2=$last_order
+    open_new_sale && order_3=$last_order
     [ -n "$order_3" ] || { echo "seed: the cloud opened no sales" >&2 && return 1; }
+}
+
+# The lines that are printed cost 160 points each time.
+seed_points() {
+    points=$(counterpart points show --tenant "$tenant" --member $member --limit 1 --json | field spendable)
+    [ "$points" -ge 160 ] || counterpart points grant --tenant "$tenant" --member $member --points 420 \
+        --reason "more of the demo" --json >/dev/null
 }
 
 write_env_file() {
@@ -219,6 +234,10 @@ The first reward on his first sale, all the way; then a free latte on the second
   $bin/tillsim loyalty --url "\$DEMO_URL" --keyword kent --reward 1 --order "\$DEMO_ORDER" --cloud "\$DEMO_CLOUD"
   redeem_url=\$($bin/tillsim reward-lookup --url "\$DEMO_URL" --reference "\$DEMO_MEMBER" --reward 3)
   $bin/tillsim redeem --url "\$redeem_url" --order "\$DEMO_ORDER_2" --cloud "\$DEMO_CLOUD"
+
+The second sale is paid: Lightspeed tells us by webhook, the order is read again, and points are earned
+  curl -sS -o /dev/null "\$DEMO_CLOUD/_cloud/orders/\$DEMO_ORDER_2/complete" -H 'Content-Type: application/json' -d '{}'; sleep 1
+  $bin/counterpart points show --tenant $tenant --member "\$DEMO_MEMBER" --limit 4
 EOF
     cat <<EOF
 
@@ -244,11 +263,11 @@ if ! grep -qsF "DEMO_URL='$url'" "$env_file" || ! grep -qs '^DEMO_MEMBER=' "$env
     seed_cards
     seed_members
     seed_rewards
-    rm -f "$env_file"
 fi
 if [ -n "$cloud" ]; then
     seed_connection
     seed_sales
+    seed_points
 fi
 write_env_file
 print_examples

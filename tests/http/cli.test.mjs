@@ -760,14 +760,25 @@ test('beside a cloud the demo tenant is connected by OAuth, again when the cloud
   assert.match(demo.stderr, /connected to/, 'a cloud that knows nothing of the grant');
   const status = await fresh.must(['oauth', 'status']);
   assert.deepEqual([status.alarm, status.tenants[0].status], [false, 'connected']);
+  assert.ok(Number(demo.DEMO_ORDER) > Number(kept.DEMO_ORDER_3), 'sales that nobody has seen');
 
   const lines = demo.stdout
     .split('\n')
     .filter((line) => line.startsWith('  '))
     .map((line) => line.slice(2));
-  const wanted = lines.filter((line) => /^\. |loyalty|redeem/.test(line));
+  const wanted = lines.filter((line) => /^\. |loyalty|redeem|complete|points/.test(line));
   const pasted = await run('sh', ['-eu', '-c', wanted.join('\n')]);
   assert.equal(pasted.code, 0, pasted.stdout + pasted.stderr);
+  const earned = JSON.parse(pasted.stdout.trim().split('\n').at(-1));
+  assert.deepEqual(
+    earned.entries.map(({ cause, points }) => [cause, points]),
+    [
+      ['earn', 14],
+      ['burn', -60],
+      ['burn', -100],
+      ['grant', 420],
+    ],
+  );
   assert.equal(pasted.stdout.match(/✔ REDEEMED/g).length, 2);
   assert.match(pasted.stdout, /Total +14\.50 → 4\.50/);
   assert.match(pasted.stdout, /1 × Latte +→ 0\.00/);
