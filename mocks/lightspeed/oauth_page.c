@@ -132,6 +132,7 @@ static const char PAGE_HEAD[] =
     "border:1px solid var(--line);border-radius:.5rem;margin-bottom:.5rem;cursor:pointer}\n"
     "label:has(:checked){border-color:var(--accent);box-shadow:inset 0 0 0 1px var(--accent)}\n"
     "input{accent-color:var(--accent);width:1.125rem;height:1.125rem;flex:none;margin:0}\n"
+    "label span{min-width:0;overflow-wrap:anywhere}\n"
     "label small{margin-left:auto;color:var(--soft);white-space:nowrap}\n"
     ".actions{display:flex;flex-wrap:wrap;gap:.75rem}\n"
     "button{flex:1 1 10rem;min-height:3rem;font:inherit;font-weight:600;border-radius:.5rem;"
