@@ -261,7 +261,8 @@ static void on_access(void *context, int err, const struct oauth_access *access)
         return;
     }
     if (err != 0) {
-        call_fail(call, err);
+        /* Of the token, not of the call: the grant must be given again. */
+        call_fail(call, err == ERR_REFUSED ? ERR_NOT_CONNECTED : err);
         return;
     }
     note_kind(call->tenant, access->kind);

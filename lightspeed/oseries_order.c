@@ -72,7 +72,8 @@ static int64_t read_decimal(struct order_reader *reader, const struct jread *val
 static int64_t to_minor(struct order_reader *reader, int64_t amount)
 {
     int64_t minor = decimal_round(amount, MONEY_PLACES, reader->exponent);
-    if (minor > MONEY_MAX_MINOR || minor < -MONEY_MAX_MINOR)
+    if (amount > DECIMAL_MAX || amount < -DECIMAL_MAX || minor > MONEY_MAX_MINOR ||
+        minor < -MONEY_MAX_MINOR)
         reader->is_bad = true;
     return minor;
 }

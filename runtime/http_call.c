@@ -273,11 +273,13 @@ static void log_failure(const struct http_call *call, CURLcode code)
     if (code == CURLE_OK)
         return;
     char *peer = NULL;
+    const char *reason = code == CURLE_ABORTED_BY_CALLBACK
+                             ? "The connection ended without a reply; not sent again"
+                             : curl_easy_strerror(code);
     if (curl_easy_getinfo(call->easy, CURLINFO_PRIMARY_IP, &peer) != CURLE_OK)
         peer = NULL;
     log_event(LOG_INFO, "outbound_failed", LOG_TEXT("method", call->method), LOG_TEXT("peer", peer),
-              LOG_INT("code", code), LOG_TEXT("reason", curl_easy_strerror(code)),
-              LOG_BOOL("sent", call->was_sent));
+              LOG_INT("code", code), LOG_TEXT("reason", reason), LOG_BOOL("sent", call->was_sent));
 }
 
 static void http_call_take_out(struct http_call *call)

@@ -30,7 +30,7 @@ struct tiny {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool is_stopping;
-    int connection_count, request_count, script_first, script_count;
+    int connection_count, request_count, script_count;
     struct connection *connections[TINY_CONNECTIONS_MAX];
     struct tiny_request *requests[TINY_REQUESTS_MAX];
     struct tiny_answer script[SCRIPT_MAX];
@@ -92,6 +92,11 @@ static bool read_request(struct connection *connection, struct tiny_request *req
     return true;
 }
 
+static bool suits(const struct tiny_answer *answer, const struct tiny_request *request)
+{
+    return answer->only_for == NULL || strstr(request->head, answer->only_for) != NULL;
+}
+
 static struct tiny_answer note_request(struct connection *connection,
                                        const struct tiny_request *request)
 {
@@ -105,8 +110,15 @@ static struct tiny_answer note_request(struct connection *connection,
     pthread_mutex_lock(&tiny->mutex);
     CHECK(tiny->request_count < TINY_REQUESTS_MAX);
     tiny->requests[tiny->request_count++] = kept;
-    if (tiny->script_first < tiny->script_count)
-        answer = tiny->script[tiny->script_first++];
+    for (int i = 0; i < tiny->script_count; i++) {
+        if (!suits(&tiny->script[i], request))
+            continue;
+        answer = tiny->script[i];
+        tiny->script_count--;
+        memmove(&tiny->script[i], &tiny->script[i + 1],
+                (size_t)(tiny->script_count - i) * sizeof(tiny->script[0]));
+        break;
+    }
     pthread_cond_broadcast(&tiny->changed);
     pthread_mutex_unlock(&tiny->mutex);
     return answer;

@@ -1,7 +1,7 @@
 /*
  * An HTTP server that does exactly what a test tells it, on a real port of this machine: answers,
  * hangs, cuts, drops, says its words in pieces. One thread per connection. Answers are taken from a
- * script, first in, first out, over all connections; without one it says 200 and {}.
+ * script, the first that suits, over all connections; without one it says 200 and {}.
  */
 #ifndef COUNTERPART_TESTS_TINY_HTTP_H
 #define COUNTERPART_TESTS_TINY_HTTP_H
@@ -24,10 +24,11 @@ enum tiny_way {
 
 struct tiny_answer {
     enum tiny_way way;
-    const char *text; /* a whole reply, head and body; must outlive the server */
-    size_t length;    /* 0: up to its NUL */
-    size_t piece;     /* bytes at a time, a millisecond apart; 0: all at once */
-    int delay_ms;     /* before it */
+    const char *text;     /* a whole reply, head and body; must outlive the server */
+    size_t length;        /* 0: up to its NUL */
+    size_t piece;         /* bytes at a time, a millisecond apart; 0: all at once */
+    int delay_ms;         /* before it */
+    const char *only_for; /* a request whose head contains this; NULL: any */
 };
 
 struct tiny_request {
