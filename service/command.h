@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define COMMAND_FLAGS_MAX 40
-#define COMMAND_SECRETS_MAX 3   /* no subcommand has more flags of that kind */
+#define COMMAND_SECRETS_MAX 3    /* no subcommand has more flags of that kind */
 #define COMMAND_SECRET_SIZE 4096 /* of the longest, an address with code and state */
 
 enum command_kind {
