@@ -1,4 +1,4 @@
-/* Shows what is still to be done at Lightspeed, and what was given up and why; has it tried again. */
+/* Shows what is to be done at Lightspeed and what was given up, and why; has it tried again. */
 #include "handlers/admin.h"
 
 #include "handlers/admin_request.h"

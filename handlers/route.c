@@ -146,8 +146,8 @@ int route_index(const struct route *route)
     return route == NULL ? route_count() : (int)(route - routes);
 }
 
-/* Most routes differ from a path in its last character already: nothing after {key} is variable, but
- * a {topic}. */
+/* Most routes differ from a path in its last character already: nothing after {key} is variable,
+ * but a {topic}. */
 static bool ends_differ(const char *pattern, struct text path)
 {
     char last = pattern[strlen(pattern) - 1];

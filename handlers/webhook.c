@@ -28,7 +28,7 @@ struct webhook_task {
 
 /* --- reading --- */
 
-/* Ids outgrow binary floating point, so they come twice: as a number, and as text (o-series 7.1). */
+/* Ids outgrow binary fractions, so they come twice: as a number, and as text (o-series 7.1). */
 static int read_order_id(const struct jread *body, int64_t *order_id)
 {
     int err = jread_int64(jread_member(body, "id"), order_id);

@@ -1,4 +1,4 @@
-/* The inbox: takes work that is due from the store, sees it through, and writes down how it ended. */
+/* The inbox: takes work that is due, sees it through, and writes down how it ended. */
 #include "lightspeed/inbox_state.h"
 
 #include <stdlib.h>

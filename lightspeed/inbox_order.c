@@ -11,7 +11,7 @@
 
 #include "base/banned.h"
 
-/* An order may be told before it can be read; then it is not there, and this often after 1 s, 2 s. */
+/* An order may be told before it can be read; then it is looked for again after 1 s and 2 s. */
 #define MISSING_ATTEMPTS 3
 /* Told as completed and not complete to the reader: late, or reopened, and told again when it ends.
  * 1 + 2 + ... + 64 s. Longer only where a top-up or points wait for it. */

@@ -65,7 +65,7 @@ void chore_give_up(struct chore *chore, const char *reason);
 void chore_retry(struct chore *chore, const char *reason);
 /* Again, not before delay_us, however often. */
 void chore_wait(struct chore *chore, int64_t delay_us, const char *reason);
-/* What the API's failure means for any work: not connected, shutting down, anything that may pass. */
+/* The API's failure: not connected, shutting down, or something that may pass. */
 void chore_retry_api(struct chore *chore, const struct api_result *result);
 /* A store's failure. */
 void chore_retry_store(struct chore *chore, int err);

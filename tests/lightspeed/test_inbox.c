@@ -168,7 +168,7 @@ void oseries_api_ensure_webhooks(struct oseries_api *api, const struct api_call 
     outbound_post(api->outbound, &reply->message);
 }
 
-/* --- the fixture: rows are written before the threads start, read through a reader of our own -- */
+/* --- the fixture: rows are written before the threads start, read through our own reader --- */
 
 struct fixture {
     char folder[64], location[96];
@@ -376,15 +376,19 @@ static void stop(struct fixture *fixture)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    char command[128];
+    static const char *const endings[] = {"", "-wal", "-shm"};
     stop(fixture);
     store_close(fixture->look);
     store_close(fixture->readers[0]);
     store_close(fixture->writer);
     seal_destroy(fixture->seal);
     pthread_mutex_destroy(&fixture->api.mutex);
-    snprintf(command, sizeof(command), "rm -rf %s", fixture->folder);
-    assert_int_equal(system(command), 0);
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        char path[128];
+        snprintf(path, sizeof(path), "%s%s", fixture->location, endings[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(fixture->folder), 0);
     free(fixture);
     return 0;
 }
