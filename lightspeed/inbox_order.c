@@ -134,7 +134,7 @@ static int task_points(struct job *job, struct store *store)
     else if (order->refunded_order_id != 0)
         err = task_take_back(store, task, order->refunded_order_id, order->total_minor,
                              order->refunded_total_minor);
-    else
+    else if (!order->is_refund)
         err = task_earn(store, task);
     return err != 0 ? err : task_reservations(store, task);
 }

@@ -55,13 +55,13 @@ static void on_posted(void *context, const struct api_result *result)
         chore_done(chore, "");
         return;
     }
+    if (!result->may_have_happened)
+        chore->work.due_at_us = 0; /* nothing is under way, so nothing need be waited out */
     bool is_no = result->error == ERR_REFUSED || result->error == ERR_NOT_FOUND;
     if (is_no && is_listed(chore->tenant->tenant.payment_refusals, result->status)) {
         payment_refused(chore, result);
         return;
     }
-    if (!result->may_have_happened)
-        chore->work.due_at_us = 0; /* nothing is under way, so nothing need be waited out */
     chore_retry_api(chore, result);
 }
 
@@ -120,7 +120,7 @@ static void on_order(void *context, const struct api_result *result,
         chore_done(chore, "the payment is on the order");
     else if (order->is_deleted)
         chore_give_up(chore, "the order was deleted before the payment was added");
-    else if (order->is_cut)
+    else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
         chore_give_up(chore, "the order has more payments than can be looked through");
     else
         payment_arm(chore);

@@ -38,10 +38,11 @@ static const char *const work_text[WORK_STATEMENTS] = {
                        "(SELECT first.id FROM tenant CROSS JOIN work AS first ON first.id IN "
                        "(SELECT id FROM work WHERE state = 1 AND tenant_id = tenant.id "
                        "ORDER BY due_at_us LIMIT ?)) ORDER BY due_at_us, id LIMIT ?",
-    [WORK_REOPEN] = "UPDATE work SET state = 1, attempts = 0, due_at_us = ?, ended_at_us = 0 "
-                    "WHERE id = ? AND tenant_id = ? AND state = 3",
+    [WORK_REOPEN] =
+        "UPDATE work SET state = 1, attempts = 0, due_at_us = max(due_at_us, ?), ended_at_us = 0 "
+        "WHERE id = ? AND tenant_id = ? AND state = 3",
     [WORK_HASTEN] = "UPDATE work SET due_at_us = ?1 "
-                    "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1",
+                    "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
     [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
@@ -229,6 +230,7 @@ static int hasten_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t n
         return err;
     bind_int(&binder, now_us);
     bind_int(&binder, tenant_id);
+    bind_int(&binder, WORK_POST_PAYMENT);
     return sqlite_finish(sqlite, binder.statement);
 }
 
