@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "runtime/directory.h"
+#include "store/grant.h"
 
 static struct seal *seal;
 static struct store *store;
@@ -115,6 +116,46 @@ static void a_held_snapshot_outlives_its_successor(void **state)
     directory_release(fresh);
 }
 
+static void assert_signs(const struct seal_hmac *hmac, const char *token)
+{
+    uint8_t mac[SEAL_MAC_BYTES], wanted[SEAL_MAC_BYTES];
+    struct seal_hmac *own = seal_hmac_create(text_of(token));
+    assert_non_null(hmac);
+    seal_hmac_sign(hmac, TEXT("body"), mac);
+    seal_hmac_sign(own, TEXT("body"), wanted);
+    assert_memory_equal(mac, wanted, sizeof(wanted));
+    seal_hmac_destroy(own);
+}
+
+static void the_applications_tokens_serve_who_has_none(void **state)
+{
+    struct tenant own = add_tenant(1, "UTC"), none = add_tenant(2, "UTC");
+    (void)state;
+    none.signature_token[0] = '\0';
+    assert_int_equal(store_update_tenant(store, &none), 0);
+    assert_int_equal(directory_load(directory, store), 0);
+    const struct directory_snapshot *snapshot = directory_acquire(directory);
+    assert_null(directory_find_id(snapshot, none.id)->signature);
+    assert_false(directory_has_app_token(snapshot));
+    directory_release(snapshot);
+
+    const struct app app = {.surface = APP_OSERIES,
+                            .client_id = "c",
+                            .client_secret = "s",
+                            .signature_token = "app-2",
+                            .signature_token_previous = "app-1"};
+    assert_int_equal(store_put_app(store, &app), 0);
+    assert_int_equal(directory_load(directory, store), 0);
+    snapshot = directory_acquire(directory);
+    assert_true(directory_has_app_token(snapshot));
+    assert_signs(directory_find_id(snapshot, none.id)->signature, "app-2");
+    assert_signs(directory_find_id(snapshot, none.id)->signature_previous, "app-1");
+    assert_signs(directory_find_id(snapshot, own.id)->signature, "token-1");
+    assert_null(directory_find_id(snapshot, own.id)->signature_previous);
+    assert_string_equal(directory_find_id(snapshot, none.id)->tenant.signature_token, "");
+    directory_release(snapshot);
+}
+
 static void an_unknown_zone_leaves_the_old_snapshot(void **state)
 {
     (void)state;
@@ -146,6 +187,7 @@ int main(void)
         directory_test(every_tenant_is_found_by_key_and_by_id),
         directory_test(a_site_has_its_own_zone_or_its_tenants),
         directory_test(a_held_snapshot_outlives_its_successor),
+        directory_test(the_applications_tokens_serve_who_has_none),
         directory_test(an_unknown_zone_leaves_the_old_snapshot),
         directory_test(an_empty_directory_finds_nothing),
     };
