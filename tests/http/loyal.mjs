@@ -64,7 +64,10 @@ export class Loyalty {
   }
 
   points(member) {
-    return this.service.must(['points', 'show', '--tenant', String(this.tenant.id), '--member', member.code]);
+    return this.service.must([
+      ...['points', 'show', '--tenant', String(this.tenant.id), '--member', member.code],
+      ...['--limit', '200'],
+    ]);
   }
 
   url(action, parameters = {}) {
