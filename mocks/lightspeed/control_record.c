@@ -24,6 +24,8 @@ struct kind {
                   struct answer *answer);
     void (*done)(struct cloud *cloud, const void *record, bool is_new);
     void (*write)(const struct cloud *cloud, const void *record, struct jwrite *writer);
+    /* NULL: others hang on such a record, so it cannot be deleted. */
+    void (*leave)(struct cloud *cloud, const void *record);
 };
 
 static bool company_exists(const struct cloud *cloud, int64_t company_id, struct answer *answer)
@@ -176,6 +178,11 @@ static void till_done(struct cloud *cloud, const void *record, bool is_new)
     webhook_fire_till(cloud, is_new ? "registers/created" : "registers/updated", record);
 }
 
+static void till_leave(struct cloud *cloud, const void *record)
+{
+    webhook_fire_till(cloud, "registers/deleted", record);
+}
+
 static const struct field METHOD[] = {
     FIELD_OF_INT(struct method, company_id, "company_id", 1, INT64_MAX, true),
     FIELD_OF_TEXT(struct method, name, "name", true),
@@ -219,6 +226,12 @@ static void product_prepare(void *record)
     struct product *product = record;
     product->tax_rate_millionths = DECIMAL_ONE / 10;
     product->stock = NO_STOCK;
+}
+
+static void product_leave(struct cloud *cloud, const void *record)
+{
+    (void)cloud; /* lines that have it go on without its name */
+    (void)record;
 }
 
 static bool product_check(struct cloud *cloud, const struct jread *json, void *record,
@@ -288,6 +301,11 @@ static void customer_done(struct cloud *cloud, const void *record, bool is_new)
     webhook_fire_customer(cloud, is_new ? "customers/created" : "customers/updated", record);
 }
 
+static void customer_leave(struct cloud *cloud, const void *record)
+{
+    webhook_fire_customer(cloud, "customers/deleted", record);
+}
+
 static void customer_show(const struct cloud *cloud, const void *record, struct jwrite *writer)
 {
     const struct customer *customer = record;
@@ -310,19 +328,19 @@ static void customer_show(const struct cloud *cloud, const void *record, struct 
 
 static const struct kind KINDS[] = {
     {"applications", offsetof(struct cloud, applications), APPLICATION, COUNT_OF(APPLICATION),
-     APPLICATION_OTHERS, NULL, application_check, NULL, application_write},
+     APPLICATION_OTHERS, NULL, application_check, NULL, application_write, NULL},
     {"companies", offsetof(struct cloud, companies), COMPANY, COUNT_OF(COMPANY), NULL,
-     company_prepare, company_check, NULL, NULL},
+     company_prepare, company_check, NULL, NULL, NULL},
     {"sites", offsetof(struct cloud, sites), SITE, COUNT_OF(SITE), NULL, site_prepare, site_check,
-     site_done, NULL},
+     site_done, NULL, NULL},
     {"registers", offsetof(struct cloud, tills), TILL, COUNT_OF(TILL), NULL, NULL, till_check,
-     till_done, NULL},
+     till_done, NULL, till_leave},
     {"payment_methods", offsetof(struct cloud, methods), METHOD, COUNT_OF(METHOD), METHOD_OTHERS,
-     method_prepare, method_check, NULL, NULL},
+     method_prepare, method_check, NULL, NULL, NULL},
     {"products", offsetof(struct cloud, products), PRODUCT, COUNT_OF(PRODUCT), NULL,
-     product_prepare, product_check, NULL, NULL},
+     product_prepare, product_check, NULL, NULL, product_leave},
     {"customers", offsetof(struct cloud, customers), CUSTOMER, COUNT_OF(CUSTOMER), CUSTOMER_OTHERS,
-     NULL, customer_check, customer_done, customer_show},
+     NULL, customer_check, customer_done, customer_show, customer_leave},
 };
 
 static struct table *kind_table(const struct kind *kind, const struct cloud *cloud)
@@ -447,6 +465,12 @@ static void kind_answer(struct cloud *cloud, const struct kind *kind, struct cal
             control_write_records(cloud, kind->name, &answer->writer);
         else
             record_write(cloud, kind, record, &answer->writer);
+        return;
+    }
+    if (record != NULL && kind->leave != NULL && call_method_is(call, "DELETE")) {
+        kind->leave(cloud, record);
+        table_remove(kind_table(kind, cloud), record_id(record));
+        answer_empty(answer, 204);
         return;
     }
     if (!call_method_is(call, record == NULL ? "POST" : "PUT")) {

@@ -1090,7 +1090,7 @@ test('a filter lets its sites through only, and each webhook of a topic gets its
 
 test('created, updated, deleted and customers have topics of their own', async (t) => {
   const { own, access, partner } = await startWithWebhook(t, { topic: 'orders/created' });
-  const topics = ['orders/updated', 'orders/deleted', 'customers/created', 'customers/updated', 'sites/updated', 'registers/updated'];
+  const topics = ['orders/updated', 'orders/deleted', 'customers/created', 'customers/updated', 'customers/deleted', 'sites/updated', 'registers/updated', 'registers/deleted'];
   for (const topic of topics) await own.api(access, 'POST', WEBHOOKS, { topic, address: `${partner.url}/${topic}` });
   const seen = async (url) => {
     await until(url, () => partner.received.some((hook) => hook.url === url), 5000);
@@ -1110,6 +1110,12 @@ test('created, updated, deleted and customers have topics of their own', async (
   assert.equal((await seen('/sites/updated')).name, 'High Street 2');
   await own.control('PUT', '/registers/9091', { name: 'Terminal X' });
   assert.equal((await seen('/registers/updated')).name, 'Terminal X');
+  await own.control('PUT', `/orders/${(await own.order({ customer_id: 389428, lines: [{ product_id: 7309 }] })).id}`, {});
+  for (const path of ['/customers/389428', '/registers/9092', '/products/7309']) await own.control('DELETE', path);
+  assert.equal((await seen('/customers/deleted')).id, 389428);
+  assert.equal((await seen('/registers/deleted')).id, 9092);
+  const left = (await own.control('GET', '/orders')).at(-1);
+  assert.deepEqual([left.customer, left.lines[0].product], [null, { id: 7309, name: '' }]);
 });
 
 test('deliveries can be dropped, duplicated, delayed and sent again', async (t) => {
@@ -1350,7 +1356,7 @@ test('what the control address does not understand is refused, and nothing chang
     isError(await cloud.tryControl(method, path, body), 400, sentence);
   for (const path of ['/nothing', '/orders/1', '/orders/1/complete', '/customers/1', '/sites/x', '/orders/1/2/3'])
     isError(await cloud.tryControl(path.endsWith('complete') ? 'POST' : 'GET', path), 404);
-  for (const [method, path] of [['DELETE', '/settings'], ['PATCH', '/orders'], ['DELETE', '/customers/389427']])
+  for (const [method, path] of [['DELETE', '/settings'], ['PATCH', '/orders'], ['DELETE', '/sites/923'], ['DELETE', '/customers']])
     isError(await cloud.tryControl(method, path), 405);
   assert.deepEqual(await cloud.control('GET', '/settings'), settings);
   assert.deepEqual(await cloud.control('GET', '/faults'), []);
