@@ -149,8 +149,8 @@ static void on_page(struct oseries_call *call, const struct api_result *result,
                     const struct jread *document, const struct outbound_reply *reply);
 
 /*
- * The page after this one (protocol o-series 7.1): X-Next-Page, the whole address of it, followed on
- * the API's own origin only; or, of old, X-Pages, how many there are, and X-Page in the request.
+ * The page after this one (protocol o-series 7.1): X-Next-Page, its whole address, followed on the
+ * API's own origin only; or, of old, X-Pages, how many there are, and X-Page in the request.
  *
  * false      there is none. *error: there is one, and it cannot be got at.
  */
