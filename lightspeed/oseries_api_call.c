@@ -52,7 +52,7 @@ static void call_destroy(struct oseries_call *call)
 static void enqueue(struct oseries_call *call, bool is_first)
 {
     struct api_tenant *tenant = call->tenant;
-    int priority = call->call.priority;
+    enum api_priority priority = call->call.priority;
     struct oseries_call **first = &tenant->queues[priority].first;
     struct oseries_call **last = &tenant->queues[priority].last;
     call->state = CALL_QUEUED;
@@ -69,7 +69,7 @@ static void enqueue(struct oseries_call *call, bool is_first)
 static void dequeue(struct oseries_call *call)
 {
     struct api_tenant *tenant = call->tenant;
-    int priority = call->call.priority;
+    enum api_priority priority = call->call.priority;
     struct oseries_call *before = NULL, *each = tenant->queues[priority].first;
     while (each != call) {
         before = each;
