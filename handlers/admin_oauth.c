@@ -5,6 +5,7 @@
 #include "handlers/admin_request.h"
 #include "oauth/oauth.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -416,13 +417,19 @@ static void read_statuses(struct exchange *exchange, struct status_list *list)
     oauth_each_status(exchange->handlers->oauth, take_status, list);
 }
 
+static int compare_statuses(const void *a, const void *b)
+{
+    const struct oauth_status *left = a, *right = b;
+    return (left->tenant_id > right->tenant_id) - (left->tenant_id < right->tenant_id);
+}
+
 static const struct oauth_status *find_status(const struct status_list *list, int64_t tenant_id)
 {
     static const struct oauth_status none;
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].tenant_id == tenant_id)
-            return &list->items[i];
-    return &none;
+    const struct oauth_status wanted = {.tenant_id = tenant_id};
+    const struct oauth_status *found =
+        bsearch(&wanted, list->items, list->count, sizeof(wanted), compare_statuses);
+    return found == NULL ? &none : found;
 }
 
 static void write_tenant(struct jwrite *writer, const struct tenant *tenant,

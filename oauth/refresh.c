@@ -328,9 +328,9 @@ static void take_lease(struct grant_entry *entry, const struct grant *found)
 static void wait_for_lease(struct grant_entry *entry)
 {
     entry->blocked_us = clock_steady_us() + LEASE_PAUSE_US;
-    entry->is_urgent = true;
     life_move(&entry->phase, life_rest_of(&entry->grant));
-    if (entry->phase != LIFE_READY)
+    entry->is_urgent = entry->phase == LIFE_READY;
+    if (!entry->is_urgent)
         entry_answer(entry, ERR_LEASED);
     entry_begin_schedule(entry);
 }

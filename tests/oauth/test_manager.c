@@ -595,6 +595,75 @@ static void a_lease_that_cannot_be_taken_is_a_failure_that_passes(void **state)
     assert_token(acquire(), 1);
 }
 
+static void a_failure_that_cannot_be_written_is_known_all_the_same(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_text("500 Internal Server Error", "{}", 0);
+    f.faulty.fail_grants = 1;
+    f.faulty.grant_error = ERR_STORE_FULL;
+    start();
+    assert_int_equal(acquire()->err, ERR_STORE_FULL);
+    assert_int_equal(read_status()->failures, 1);
+    assert_int_equal(stored().failures, 0);
+    script_pair(1, 3600, 0);
+    tiny_await(f.tiny, 1); /* the lease is still ours */
+    while (read_status()->failures != 0)
+        usleep(1000);
+    assert_token(acquire(), 1);
+}
+
+static void invalid_grant_is_believed_only_when_the_store_could_be_read(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_error("invalid_grant", 0);
+    f.faulty.fail_grant_reads = 1;
+    start();
+    assert_int_equal(acquire()->err, ERR_STORE_BUSY);
+    assert_int_equal(read_status()->status, GRANT_CONNECTED);
+    script_error("invalid_grant", 0);
+    tiny_await(f.tiny, 1);
+    while (read_status()->status == GRANT_CONNECTED)
+        usleep(1000);
+    assert_int_equal(read_status()->status, GRANT_RECONNECT_REQUIRED);
+    assert_int_equal(stored().status, GRANT_RECONNECT_REQUIRED);
+}
+
+static void an_unknown_write_is_read_until_it_is_known(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 0);
+    f.faulty.fail_grants = 1;
+    f.faulty.grant_error = ERR_COMMIT_UNKNOWN;
+    f.faulty.grant_happens = true;
+    f.faulty.fail_grant_reads = 2;
+    start();
+    assert_int_equal(acquire()->err, ERR_STORE_BUSY);
+    while (read_status()->refreshes == 0)
+        usleep(1000);
+    assert_token(acquire(), 1);
+    assert_int_equal(stored().version, 3);
+}
+
+static void the_end_tries_once_more_to_write_a_pair(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 0);
+    f.faulty.fail_grants = 1;
+    f.faulty.grant_error = ERR_STORE_FULL;
+    start();
+    assert_int_equal(acquire()->err, ERR_STORE_FULL);
+    outbound_drain(f.outbound);
+    assert_string_equal(stored().refresh_token, "refresh-1");
+}
+
 /* --- other processes */
 
 static void write_as_other(int n, int64_t life_us)
@@ -751,6 +820,49 @@ static void a_connection_written_unseen_is_found(void **state)
     assert_token(acquire(), 1);
 }
 
+static void a_connection_that_cannot_be_stored_is_told_so(void **state)
+{
+    (void)state;
+    put_app();
+    script_pair(1, 3600, 0);
+    script_text("200 OK", "{\"id\":5678}", 0);
+    f.faulty.fail_grants = 1;
+    f.faulty.grant_error = ERR_STORE_FULL;
+    start();
+    assert_int_equal(ask(oauth_begin_exchange, "c"), ERR_STORE_FULL);
+    assert_non_null(strstr(person.task.sentence, "could not be stored"));
+    assert_int_equal(acquire()->err, ERR_NOT_CONNECTED);
+    assert_int_equal(read_status()->tenant_id, 0);
+}
+
+static void a_connection_goes_over_what_another_process_has_written(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    start();
+    write_as_other(7, HOUR_US);
+    script_pair(1, 3600, 0);
+    script_text("200 OK", "{\"id\":5678}", 0);
+    assert_int_equal(ask(oauth_begin_exchange, "c"), 0);
+    assert_token(acquire(), 1);
+    assert_string_equal(stored().refresh_token, "refresh-1");
+}
+
+static void a_company_is_the_tenants_or_nothing_is_stored(void **state)
+{
+    struct grant grant;
+    (void)state;
+    put_app();
+    script_pair(1, 3600, 0);
+    script_text("200 OK", "{\"id\":9999}", 0);
+    start();
+    assert_int_equal(ask(oauth_begin_exchange, "c"), ERR_ALREADY_EXISTS);
+    assert_non_null(strstr(person.task.sentence, "granted for company 9999"));
+    assert_int_equal(store_read_grant(f.beside, f.tenant.id, APP_OSERIES, &grant), ERR_NOT_FOUND);
+    assert_int_equal(acquire()->err, ERR_NOT_CONNECTED);
+}
+
 static void connecting_again_waits_for_a_refresh_and_replaces_it(void **state)
 {
     (void)state;
@@ -833,6 +945,10 @@ int main(void)
         TEST(a_write_that_did_not_happen_is_made_again),
         TEST(a_pair_that_cannot_be_written_is_kept_and_given_to_nobody),
         TEST(a_lease_that_cannot_be_taken_is_a_failure_that_passes),
+        TEST(a_failure_that_cannot_be_written_is_known_all_the_same),
+        TEST(invalid_grant_is_believed_only_when_the_store_could_be_read),
+        TEST(an_unknown_write_is_read_until_it_is_known),
+        TEST(the_end_tries_once_more_to_write_a_pair),
         TEST(invalid_grant_after_somebody_else_rotated_takes_theirs),
         TEST(invalid_grant_on_what_the_store_holds_needs_a_person),
         TEST(a_pair_that_came_too_late_gives_way_to_theirs),
@@ -840,6 +956,9 @@ int main(void)
         TEST(a_lease_of_a_process_that_died_is_taken_at_once),
         TEST(a_code_becomes_a_grant_of_its_company),
         TEST(a_connection_written_unseen_is_found),
+        TEST(a_connection_that_cannot_be_stored_is_told_so),
+        TEST(a_connection_goes_over_what_another_process_has_written),
+        TEST(a_company_is_the_tenants_or_nothing_is_stored),
         TEST(connecting_again_waits_for_a_refresh_and_replaces_it),
         TEST(a_revoked_grant_gives_nothing),
         TEST(who_waits_at_the_end_is_told),

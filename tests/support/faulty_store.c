@@ -115,7 +115,10 @@ static int faulty_lease_grant(struct store *store, const struct grant_lease *lea
 static int faulty_read_grant(struct store *store, int64_t tenant_id, enum app_surface surface,
                              struct grant *grant)
 {
-    return store_read_grant(faulty_of(store)->real, tenant_id, surface, grant);
+    struct faulty_store *faulty = faulty_of(store);
+    if (count_down(faulty, &faulty->fail_grant_reads))
+        return ERR_STORE_BUSY;
+    return store_read_grant(faulty->real, tenant_id, surface, grant);
 }
 
 static const struct store_backend_grants faulty_grants = {

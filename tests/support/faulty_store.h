@@ -26,9 +26,10 @@ struct faulty_store {
                              back */
     int fail_grants;      /* so many of the next writes of a grant fail with grant_error */
     int grant_error;
-    bool grant_happens; /* it is written really, and then grant_error claimed */
-    int fail_leases;    /* so many of the next leases fail with grant_error */
-    int fail_settles;   /* so many of the next settles fail with ERR_STORE_DOWN */
+    bool grant_happens;   /* it is written really, and then grant_error claimed */
+    int fail_grant_reads; /* so many of the next readings of a grant fail with ERR_STORE_BUSY */
+    int fail_leases;      /* so many of the next leases fail with grant_error */
+    int fail_settles;     /* so many of the next settles fail with ERR_STORE_DOWN */
 };
 
 void faulty_store_init(struct faulty_store *faulty, struct store *real);
