@@ -8,7 +8,8 @@
 
 #include "base/banned.h"
 
-/* Some 20 ms of the committer's time: as long as tills wait for a full batch of charges. */
+/* 20 ms of the committer's time in an empty store, 50 ms among a million members, whose index of
+ * words is touched all over. So long a till may wait while an import is under way. */
 #define ROWS_MAX 500
 #define COLUMNS_MAX 16 /* more than there are fields, points included */
 #define BAD_JSON_MAX 256
