@@ -279,6 +279,27 @@ static void names_that_are_no_zone_are_not_found(void **state)
     clock_zone_destroy(NULL);
 }
 
+static void a_zone_tells_how_far_it_is_from_utc_in_each_season(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t wall_s;
+        int32_t offset_s;
+    } CASES[] = {{"Australia/Sydney", 1780000000, 36000}, /* May 2026 */
+                 {"Australia/Sydney", 1768000000, 39600}, /* January 2026 */
+                 {"America/New_York", 1780000000, -14400},
+                 {"Asia/Kathmandu", 0, 19800}, /* +5:30 until 1986 */
+                 {"UTC", -1, 0}};
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        struct clock_zone *zone = NULL;
+        assert_int_equal(clock_zone_create(CASES[i].name, &zone), 0);
+        assert_int_equal(clock_zone_offset_s(zone, CASES[i].wall_s * CLOCK_US_PER_S),
+                         CASES[i].offset_s);
+        clock_zone_destroy(zone);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +313,7 @@ int main(void)
         cmocka_unit_test(local_dates_change_at_local_midnight),
         cmocka_unit_test(local_dates_agree_with_the_c_library),
         cmocka_unit_test(names_that_are_no_zone_are_not_found),
+        cmocka_unit_test(a_zone_tells_how_far_it_is_from_utc_in_each_season),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
