@@ -299,6 +299,42 @@ static void append_oauth(struct text_buffer *buffer, struct oauth *oauth, size_t
     oauth_each_status(oauth, append_alarm, &lines);
 }
 
+static void append_outbound(struct text_buffer *buffer, struct outbound *outbound)
+{
+    struct outbound_counters counters;
+    outbound_read_counters(outbound, &counters);
+    append_counter(buffer, "counterpart_outbound_requests_total", "Requests to Lightspeed.",
+                   counters.requests);
+    append_counter(buffer, "counterpart_outbound_failures_total",
+                   "Of these, requests that got no whole reply.", counters.failures);
+    append_counter(buffer, "counterpart_outbound_timeouts_total",
+                   "Of these, requests whose deadline passed.", counters.timeouts);
+    append_gauge(buffer, "counterpart_outbound_in_flight", "Requests under way.",
+                 (uint64_t)counters.in_flight);
+    append_gauge(buffer, "counterpart_outbound_waiting", "Requests that wait for one to end.",
+                 (uint64_t)counters.waiting);
+}
+
+static void append_api(struct text_buffer *buffer, struct oseries_api *api)
+{
+    struct api_counters counters;
+    oseries_api_read_counters(api, &counters);
+    append_counter(buffer, "counterpart_api_calls_total", "Calls sent to the O-Series API.",
+                   counters.calls);
+    append_counter(buffer, "counterpart_api_failures_total",
+                   "Calls that ended without what was asked for, refusals included.",
+                   counters.failures);
+    append_counter(buffer, "counterpart_api_renewals_total",
+                   "Calls repeated with a fresh token because the API refused theirs.",
+                   counters.refreshes);
+    append_counter(buffer, "counterpart_api_rate_limited_total",
+                   "Replies that said: too many calls.", counters.rate_limited);
+    append_counter(buffer, "counterpart_api_waited_total", "Calls that waited for the rate budget.",
+                   counters.waited);
+    append_gauge(buffer, "counterpart_api_waiting", "Calls that wait for it now.",
+                 (uint64_t)counters.waiting);
+}
+
 static void append_redeem(struct text_buffer *buffer, struct redeem *redeem)
 {
     struct redeem_counters counters;
@@ -393,6 +429,10 @@ void operations_metrics(struct exchange *exchange)
     append_budget(&buffer, handlers->budget);
     if (handlers->oauth != NULL)
         append_oauth(&buffer, handlers->oauth, grants);
+    if (handlers->outbound != NULL)
+        append_outbound(&buffer, handlers->outbound);
+    if (handlers->api != NULL)
+        append_api(&buffer, handlers->api);
     if (handlers->redeem != NULL)
         append_redeem(&buffer, handlers->redeem);
     append_scheduler(&buffer, handlers->scheduler);
