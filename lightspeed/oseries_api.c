@@ -70,21 +70,27 @@ static int exponent_of(struct oseries_api *api, int64_t tenant_id)
 
 /* --- reading an order ------------------------------------------------------------------------- */
 
+static int read_order(const struct oseries_call *call, const struct jread *document,
+                      struct oseries_order *order)
+{
+    int exponent = exponent_of(call->api, call->call.tenant_id);
+    if (exponent < 0)
+        return ERR_NOT_FOUND;
+    int err = oseries_order_read(document, exponent, order);
+    return err == 0 && order->id != call->record_id ? ERR_BAD_REPLY : err;
+}
+
 static void on_order(struct oseries_call *call, const struct api_result *result,
                      const struct jread *document, const struct outbound_reply *reply)
 {
     (void)reply;
     struct api_result told = *result;
-    struct oseries_order *order = NULL;
-    int exponent = exponent_of(call->api, call->call.tenant_id);
-    if (told.error == 0) {
-        order = malloc(sizeof(*order)); /* some 70 KiB: not for a stack */
-        told.error = order == NULL ? ERR_NO_MEMORY : 0;
+    if (told.error != 0) {
+        call->on_order(call->context, &told, NULL);
+        return;
     }
-    if (told.error == 0)
-        told.error = exponent < 0 ? ERR_NOT_FOUND : oseries_order_read(document, exponent, order);
-    if (told.error == 0 && order->id != call->record_id)
-        told.error = ERR_BAD_REPLY;
+    struct oseries_order *order = malloc(sizeof(*order)); /* some 70 KiB: not for a stack */
+    told.error = order == NULL ? ERR_NO_MEMORY : read_order(call, document, order);
     call->on_order(call->context, &told, told.error == 0 ? order : NULL);
     free(order);
 }

@@ -23,18 +23,20 @@
 #define SECONDS(s) ((s)*1000 * MS)
 #define CALLS_MAX 128
 
+enum what {
+    GET_ORDER,
+    PUT_ORDER,
+    POST_LINE,
+    PUT_LINE,
+    POST_PAYMENT,
+    GET_CUSTOMER,
+    FIND_CUSTOMER,
+    ENSURE_WEBHOOKS,
+};
+
 /* What to ask, and what came of it. */
 struct ask {
-    enum {
-        GET_ORDER,
-        PUT_ORDER,
-        POST_LINE,
-        PUT_LINE,
-        POST_PAYMENT,
-        GET_CUSTOMER,
-        FIND_CUSTOMER,
-        ENSURE_WEBHOOKS,
-    } what;
+    enum what what;
     struct api_call call;
     int64_t order_id;
     struct order_change change;
@@ -171,7 +173,7 @@ static void ask_range(void *context)
     is_inside = false;
 }
 
-static struct ask *prepare(int index, int what, int64_t wait_us)
+static struct ask *prepare(int index, enum what what, int64_t wait_us)
 {
     asks[index].what = what;
     asks[index].call = (struct api_call){.tenant_id = f.tenant_id,
@@ -199,7 +201,7 @@ static struct ask *await(int index)
     return &asks[index];
 }
 
-static struct ask *ask(int index, int what, int64_t wait_us)
+static struct ask *ask(int index, enum what what, int64_t wait_us)
 {
     prepare(index, what, wait_us);
     begin(index, 1);

@@ -31,9 +31,19 @@ static struct fake_cloud cloud;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
+enum what {
+    ASK_GET,
+    ASK_PUT,
+    ASK_POST_LINE,
+    ASK_PUT_LINE,
+    ASK_PAY,
+    ASK_FIND,
+    ASK_HOOKS,
+};
+
 /* One call at a time. */
 static struct {
-    enum { ASK_GET, ASK_PUT, ASK_POST_LINE, ASK_PUT_LINE, ASK_PAY, ASK_FIND, ASK_HOOKS } what;
+    enum what what;
     struct api_call call;
     int64_t order_id;
     char mark[32];
@@ -124,7 +134,7 @@ static void ask_now(void *context)
     }
 }
 
-static const struct api_result *ask(int what, int64_t wait_us)
+static const struct api_result *ask(enum what what, int64_t wait_us)
 {
     now.what = what;
     now.call = (struct api_call){.tenant_id = f.tenant_id,
@@ -297,12 +307,12 @@ static void judge(struct tally *tally, const struct api_result *result)
 
 static void round_with_fault(uint64_t *seed, int round, struct tally *tally)
 {
-    static const int changes[] = {ASK_PUT, ASK_POST_LINE, ASK_PUT_LINE};
+    static const enum what changes[] = {ASK_PUT, ASK_POST_LINE, ASK_PUT_LINE};
     struct id_source dice = id_source_seeded(seed);
     uint8_t throws[2];
     char rule[160];
     dice.fill(dice.context, throws, sizeof(throws));
-    int change = changes[throws[0] % 3];
+    enum what change = changes[throws[0] % 3];
     snprintf(rule, sizeof(rule),
              "{\"rules\":[{\"path\":\"/orders/\",\"method\":\"%s\",\"count\":1,%s}]}",
              change == ASK_POST_LINE ? "POST" : "PUT", faults[(size_t)round % COUNT_OF(faults)]);
