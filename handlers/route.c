@@ -196,12 +196,15 @@ static bool route_is_served(const struct route *route, bool is_local)
 enum route_finding route_find(struct text method, struct text path, bool is_local,
                               const struct route **route, struct text *key)
 {
+    struct text matched;
     *route = NULL;
+    *key = (struct text){NULL, 0};
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         if (!route_is_served(&routes[i], is_local) || ends_differ(routes[i].pattern, path) ||
-            !pattern_matches(routes[i].pattern, path, key))
+            !pattern_matches(routes[i].pattern, path, &matched))
             continue;
         *route = &routes[i];
+        *key = matched;
         if (method_matches(&routes[i], method))
             return ROUTE_FOUND;
     }
