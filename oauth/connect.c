@@ -56,10 +56,10 @@ static void connection_written(struct connection *connection, const struct grant
     log_event(LOG_INFO, is_revoked ? "oauth_revoked" : "oauth_connected",
               LOG_INT("tenant_id", entry->tenant_id), LOG_INT("company_id", written->company_id),
               LOG_TEXT("kind", written->kind == GRANT_BASIC ? "basic" : "oauth"));
-    connection_end(connection, 0);
     entry_rest(entry, 0);
     if (!is_revoked && config->on_connected != NULL)
         config->on_connected(config->connected_context, entry->tenant_id);
+    connection_end(connection, 0); /* last: who has the answer finds all as it says */
 }
 
 static void explain_refusal(struct connection *connection, int err)
@@ -90,8 +90,8 @@ static void connection_failed(struct connection *connection, int err)
 {
     struct grant_entry *entry = connection->entry;
     explain_refusal(connection, err);
-    connection_end(connection, err);
     entry_rest(entry, 0);
+    connection_end(connection, err);
 }
 
 /* Did it happen? Its moment tells: no two changes have the same. */
@@ -325,8 +325,8 @@ static void begin_revoking(struct change *change)
     struct connection *connection = (struct connection *)change;
     struct grant_entry *entry = connection->entry;
     if (life_rest_of(&entry->grant) == LIFE_ABSENT) {
-        connection_end(connection, ERR_NOT_CONNECTED);
         entry_rest(entry, 0);
+        connection_end(connection, ERR_NOT_CONNECTED);
         return;
     }
     connection->grant = entry->grant;

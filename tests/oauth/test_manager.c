@@ -462,7 +462,7 @@ static void tokens_that_never_arrive_in_time_are_given_up(void **state)
         script_pair(i, 1, 900);
     start();
     assert_int_equal(acquire()->err, ERR_TIMED_OUT);
-    assert_int_equal(tiny_count(f.tiny), 6);
+    assert_in_range(tiny_count(f.tiny), 6, 7); /* the next one is under way for nobody */
     assert_string_equal(stored().refresh_token, "refresh-6"); /* none of them is lost */
 }
 
@@ -880,6 +880,23 @@ static void connecting_again_waits_for_a_refresh_and_replaces_it(void **state)
     assert_token(acquire(), 2);
 }
 
+/* The answer of a person's job leaves after everybody can see what it says. */
+static void an_answer_comes_after_its_change_is_seen(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    start();
+    for (int i = 1; i <= 5; i++) {
+        assert_int_equal(ask(oauth_begin_revoke, ""), 0);
+        assert_int_equal(read_status()->status, GRANT_REVOKED);
+        script_pair(i, 3600, 0);
+        script_text("200 OK", "{\"id\":5678}", 0);
+        assert_int_equal(ask(oauth_begin_exchange, "c"), 0);
+        assert_int_equal(read_status()->status, GRANT_CONNECTED);
+    }
+}
+
 static void a_revoked_grant_gives_nothing(void **state)
 {
     (void)state;
@@ -960,6 +977,7 @@ int main(void)
         TEST(a_connection_goes_over_what_another_process_has_written),
         TEST(a_company_is_the_tenants_or_nothing_is_stored),
         TEST(connecting_again_waits_for_a_refresh_and_replaces_it),
+        TEST(an_answer_comes_after_its_change_is_seen),
         TEST(a_revoked_grant_gives_nothing),
         TEST(who_waits_at_the_end_is_told),
         TEST(a_pair_that_arrives_at_the_end_is_written),
