@@ -372,22 +372,39 @@ static const char *status_name(const struct oauth_status *status)
     return "unknown";
 }
 
+static void write_or_null(struct jwrite *writer, const char *key, const char *value)
+{
+    jwrite_key(writer, text_of(key));
+    if (value[0] == '\0')
+        jwrite_null(writer);
+    else
+        jwrite_text(writer, text_of(value));
+}
+
+static const char *kind_name(const struct oauth_status *status)
+{
+    if (status->tenant_id == 0)
+        return "";
+    return status->kind == GRANT_BASIC ? "basic: development only" : "oauth";
+}
+
+/* The same members for every tenant, so that they make one table. */
 static void write_grant(struct jwrite *writer, const struct oauth_status *status, int64_t now_us)
 {
-    bool is_basic = status->kind == GRANT_BASIC;
-    write_text_member(writer, "kind", is_basic ? "basic: development only" : "oauth");
+    write_or_null(writer, "reason", status->reason);
+    write_or_null(writer, "kind", kind_name(status));
     admin_write_int64(writer, "company", status->company_id);
     write_time(writer, "connected_at", status->connected_at_us);
     write_time(writer, "refreshed_at", status->refreshed_at_us);
     write_time(writer, "expires_at", status->expires_at_us);
-    if (status->expires_at_us != 0)
-        admin_write_int64(writer, "expires_in_s",
-                          (status->expires_at_us - now_us) / CLOCK_US_PER_S);
+    jwrite_key(writer, TEXT("expires_in_s"));
+    if (status->expires_at_us == 0)
+        jwrite_null(writer);
+    else
+        jwrite_int64(writer, (status->expires_at_us - now_us) / CLOCK_US_PER_S);
     admin_write_int64(writer, "refreshes", (int64_t)status->refreshes);
     admin_write_int64(writer, "failures", status->failures);
     write_time(writer, "failed_at", status->failed_at_us);
-    if (status->reason[0] != '\0')
-        write_text_member(writer, "reason", status->reason);
 }
 
 struct status_list {
@@ -441,8 +458,7 @@ static void write_tenant(struct jwrite *writer, const struct tenant *tenant,
     write_text_member(writer, "status", status_name(status));
     jwrite_key(writer, TEXT("alarm"));
     jwrite_bool(writer, status->is_alarming);
-    if (status->tenant_id != 0)
-        write_grant(writer, status, now_us);
+    write_grant(writer, status, now_us);
     jwrite_object_end(writer);
 }
 
