@@ -35,7 +35,7 @@ const LOAD_THREADS = Math.max(1, Math.min(2, CORES - THREADS)); // wrk's share o
 const TOKEN = 'bench-signature-token';
 const TICKS_PER_S = Number(execFileSync('getconf', ['CLK_TCK']).toString());
 // Requests prepared for one measurement: more than the machine can send. A run that sends them all is thrown away.
-const CHARGES_PER_S = { 1: 12_000, 16: 40_000, 64: 60_000 };
+const CHARGES_PER_S = { 1: 12_000, 8: 40_000, 64: 60_000 };
 const BALANCES = 200_000;
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -295,19 +295,19 @@ async function measureSearches(service, searches) {
 
 /** Checkouts without searches, beside paced ones, and beside as many as eight connections can ask for, in turns. */
 async function measureCheckoutsBesideSearches(service, searches) {
-  const count = SECONDS * CHARGES_PER_S[16];
+  const count = SECONDS * CHARGES_PER_S[8];
   const charges = prepareCharges(service, 'charges-search', 3 * ROUNDS * count, SEARCH_CARDS);
   const mix = searches.records();
-  const checkouts = () => load(service.url('checkout'), service.child, 16, charges, charges.take(count), count);
+  const checkouts = () => load(service.url('checkout'), service.child, 8, charges, charges.take(count), count);
   for (let round = 0; round < ROUNDS; round++) {
-    keep('checkout/alone 16', await checkouts());
+    keep('checkout/alone 8', await checkouts());
     const pace = searches.pace(service.port);
-    keep('checkout/searches 16', await checkouts());
+    keep('checkout/searches 8', await checkouts());
     const { sent, late, failed } = pace.stop();
     note(`  ${sent} searches beside them, ${late} later than 100 ms, ${failed} failed`);
     if (failed > 0) throw new Error(`${failed} searches failed`);
     const flood = load(service.url('customer-search'), service.child, MIX_CONNECTIONS, mix, 0, mix.count);
-    keep('checkout/flood 16', await checkouts());
+    keep('checkout/flood 8', await checkouts());
     keep(`mix/flood ${MIX_CONNECTIONS}`, await flood);
   }
 }
@@ -336,8 +336,8 @@ function searchTable(importS) {
   row(`search p99, the slowest kind of prefix (${slowest})`, `${ms(`${slowest}/search 1`).toFixed(2)} ms`, '<= 10 ms', ms(`${slowest}/search 1`) <= 10);
   row('search p99, typing errors', `${ms('typing error/search 1').toFixed(2)} ms`, '<= 50 ms', ms('typing error/search 1') <= 50);
   row(`search p99, the mix, ${MIX_CONNECTIONS} connections`, `${ms(`mix/search ${MIX_CONNECTIONS}`).toFixed(2)} ms`, 'shown', true);
-  const paced = ratio('checkout/searches 16', 'checkout/alone 16', 'p99'), flooded = ratio('checkout/flood 16', 'checkout/alone 16', 'p99');
-  row(`checkout p99 beside ${PACE_PER_S} searches/s over alone, 16 connections`, paced.toFixed(2), '<= 2', paced <= 2);
+  const paced = ratio('checkout/searches 8', 'checkout/alone 8', 'p99'), flooded = ratio('checkout/flood 8', 'checkout/alone 8', 'p99');
+  row(`checkout p99 beside ${PACE_PER_S} searches/s over alone, 8 connections`, paced.toFixed(2), '<= 2', paced <= 2);
   row(`checkout p99 beside searches of ${MIX_CONNECTIONS} connections over alone`, flooded.toFixed(2), 'shown', true);
   row(`import of ${MEMBERS} members`, `${importS.toFixed(0)} s`, 'shown', true);
 }
