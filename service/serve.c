@@ -325,6 +325,23 @@ static int start_lightspeed(struct service *service)
     return err == 0 ? 0 : complain("redemption", err);
 }
 
+/* Webhooks that somebody has deleted, or that a crash left unregistered, and topics that have changed:
+ * set right soon after the start, and daily. */
+#define WEBHOOKS_PERIOD_US (CLOCK_S_PER_DAY * CLOCK_US_PER_S)
+
+static void on_status(void *context, const struct oauth_status *status)
+{
+    if (status->status == GRANT_CONNECTED)
+        inbox_connected(context, status->tenant_id);
+}
+
+static void register_webhooks(struct scheduled *task, void *context)
+{
+    const struct handlers *handlers = context;
+    oauth_each_status(handlers->oauth, on_status, handlers->inbox);
+    scheduler_end(task, 0);
+}
+
 static int start_inbox(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
@@ -338,7 +355,10 @@ static int start_inbox(struct service *service)
         .generation = handlers->generation,
     };
     int err = inbox_create(&config, &handlers->inbox);
-    return err == 0 ? 0 : complain("inbox", err);
+    if (err != 0)
+        return complain("inbox", err);
+    scheduler_add(handlers->scheduler, "webhooks", WEBHOOKS_PERIOD_US, register_webhooks, handlers);
+    return 0;
 }
 
 static void configure_http(struct service *service, struct loop_config *loops)

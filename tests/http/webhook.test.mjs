@@ -562,6 +562,20 @@ test('other topics are taken, counted and leave nothing', async () => {
 
 // --- when things break ---------------------------------------------------------------------------
 
+test('webhooks that somebody has deleted are registered again after a restart', async () => {
+  const { access_token } = await cloud.grant();
+  for (const { id } of await registered())
+    await cloud.api(access_token, 'DELETE', `/companies/${COMPANY}/webhooks/${id}`);
+  assert.equal((await registered()).length, 0);
+  const registrations = () =>
+    service.events.filter((event) => event.event === 'work' && event.kind === 'register_webhooks').length;
+  const before = registrations();
+  await service.kill();
+  await service.restart();
+  await until('the webhooks to be registered', () => registrations() > before, 20_000);
+  assert.equal((await registered()).length, 2);
+});
+
 test('work that cannot be done now is done when it can, also after kill -9', async () => {
   const before = await points();
   const order = await quietly(async () => complete(await sale()));
