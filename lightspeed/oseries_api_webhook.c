@@ -150,7 +150,8 @@ static void on_page(struct oseries_call *call, const struct api_result *result,
 
 /*
  * The page after this one (protocol o-series 7.1): X-Next-Page, its whole address, followed on the
- * API's own origin only; or, of old, X-Pages, how many there are, and X-Page in the request.
+ * API's own origin only; or, of old, X-Pages, how many there are, and X-Page in the request. A page
+ * that was followed to has no number of ours: its X-Pages says nothing.
  *
  * false      there is none. *error: there is one, and it cannot be got at.
  */
@@ -160,7 +161,8 @@ static bool make_next_page(const struct oseries_call *call, const struct outboun
     struct ensuring *ensuring = call->work;
     int64_t pages = 0;
     bool has_cursor = reply->next_page.length > 0;
-    bool has_more = text_parse_int64(reply->pages, &pages) == 0 && call->page + 1 < pages;
+    bool has_more = !call->url_is_whole && text_parse_int64(reply->pages, &pages) == 0 &&
+                    call->page + 1 < pages;
     if (!has_cursor && !has_more)
         return false;
     *next = call_create(call->api, &call->call, "GET", on_page);

@@ -708,6 +708,20 @@ static void pages_of_old_are_counted(void **state)
     assert_string_equal(tiny_header(tiny_await(tiny, 2), "X-Page"), "2");
 }
 
+static void the_last_page_of_those_that_follow_ends_it_whatever_it_counts(void **state)
+{
+    (void)state;
+    char next[200];
+    snprintf(next, sizeof(next),
+             "X-Pages: 3\r\nX-Next-Page: %s/companies/5678/webhooks?start=2\r\n", api_url);
+    say(200, next, "[]");
+    say(200, "X-Pages: 3\r\n", "[" HOOK("9", "a", "https://p.example/hooks/a", "json") "]");
+    assert_int_equal(ensure(0, "a")->result.error, 0);
+    assert_asked(1, "GET /v1/companies/5678/webhooks?start=2", "");
+    assert_null(tiny_header(tiny_await(tiny, 1), "X-Page"));
+    assert_int_equal(tiny_count(tiny), 2);
+}
+
 static void a_page_elsewhere_is_not_fetched_and_pages_end(void **state)
 {
     (void)state;
@@ -809,6 +823,7 @@ int main(void)
         TEST(webhooks_that_are_right_are_left_alone),
         TEST(webhooks_are_looked_for_on_all_pages_then_posted_or_put),
         TEST(pages_of_old_are_counted),
+        TEST(the_last_page_of_those_that_follow_ends_it_whatever_it_counts),
         TEST(a_page_elsewhere_is_not_fetched_and_pages_end),
         TEST(a_list_that_is_none_or_a_refusal_ends_it),
         TEST(the_end_leaves_nobody_without_an_answer),

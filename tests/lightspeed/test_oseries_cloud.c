@@ -219,19 +219,39 @@ static void a_customer_is_found_behind_the_redirect(void **state)
     assert_int_equal(ask(ASK_FIND, SECONDS(10))->error, ERR_NOT_FOUND);
 }
 
+static int requests_of(const char *method_and_path)
+{
+    int found = 0;
+    const char *journal = control("GET", "/requests", NULL);
+    while ((journal = strstr(journal, method_and_path)) != NULL) {
+        journal++;
+        found++;
+    }
+    return found;
+}
+
+#define HOOKS "/v1/companies/5678/webhooks"
+#define POST_HOOKS "\"method\":\"POST\",\"path\":\"" HOOKS
+
 static void webhooks_are_there_once_however_often_they_are_asked_for(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++)
         assert_int_equal(ask(ASK_HOOKS, SECONDS(10))->error, 0);
-    int found = 0;
-    const char *journal = control("GET", "/requests", NULL);
-    while ((journal = strstr(
-                journal, "\"method\":\"POST\",\"path\":\"/v1/companies/5678/webhooks")) != NULL) {
-        journal++;
-        found++;
-    }
-    assert_int_equal(found, 2);
+    assert_int_equal(requests_of(POST_HOOKS), 2);
+}
+
+static void webhooks_of_others_on_several_pages_are_no_hindrance(void **state)
+{
+    (void)state;
+    enum { OTHERS = 60 };
+    for (int i = 0; i < OTHERS; i++)
+        fake_cloud_call(&cloud, "POST", "/companies/5678/webhooks",
+                        "{\"topic\":\"sites/updated\",\"address\":\"http://127.0.0.1:9/x\"}");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(ask(ASK_HOOKS, SECONDS(10))->error, 0);
+    assert_int_equal(requests_of(POST_HOOKS), OTHERS + 2);
+    assert_int_equal(requests_of("\"method\":\"GET\",\"path\":\"" HOOKS), 2 * 3);
 }
 
 static void tokens_of_one_second_are_renewed_without_a_caller_noticing(void **state)
@@ -355,6 +375,7 @@ int main(void)
         TEST(a_foreign_order_may_be_paid_only_with_the_flag),
         TEST(a_customer_is_found_behind_the_redirect),
         TEST(webhooks_are_there_once_however_often_they_are_asked_for),
+        TEST(webhooks_of_others_on_several_pages_are_no_hindrance),
         TEST(tokens_of_one_second_are_renewed_without_a_caller_noticing),
         TEST(what_is_said_of_a_change_is_what_the_order_shows),
     };

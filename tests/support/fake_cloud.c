@@ -66,9 +66,10 @@ static int connect_to(int port)
     return fd;
 }
 
-/* One request over a connection of its own; the whole reply, head and body, into reply. */
-static void ask(const char *url, const char *rest, const char *method, const char *type,
-                const char *body)
+/* One request over a connection of its own; the whole reply, head and body, into reply. header: one
+ * more line of the head with its end, or "". */
+static void ask_with(const char *header, const char *url, const char *rest, const char *method,
+                     const char *type, const char *body)
 {
     char head[1024];
     size_t length = body == NULL ? 0 : strlen(body), got = 0;
@@ -77,8 +78,8 @@ static void ask(const char *url, const char *rest, const char *method, const cha
     int head_length = snprintf(head, sizeof(head),
                                "%s %s%s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
                                "Accept: application/json\r\nContent-Type: %s\r\n"
-                               "Content-Length: %zu\r\n\r\n",
-                               method, path_of(url), rest, type, length);
+                               "%sContent-Length: %zu\r\n\r\n",
+                               method, path_of(url), rest, type, header, length);
     CHECK(write(fd, head, (size_t)head_length) == head_length);
     CHECK(length == 0 || write(fd, body, length) == (ssize_t)length);
     while ((part = read(fd, reply + got, sizeof(reply) - 1 - got)) > 0)
@@ -87,15 +88,35 @@ static void ask(const char *url, const char *rest, const char *method, const cha
     close(fd);
 }
 
-const char *fake_cloud_control(struct fake_cloud *cloud, const char *method, const char *path,
-                               const char *body)
+static void ask(const char *url, const char *rest, const char *method, const char *type,
+                const char *body)
 {
-    ask(cloud->control_url, path, method, "application/json", body);
+    ask_with("", url, rest, method, type, body);
+}
+
+static const char *body_of_success(const char *method, const char *path)
+{
     if (strncmp(reply, "HTTP/1.1 2", 10) != 0)
         fprintf(stderr, "%s %s: %s\n", method, path, reply);
     CHECK(strncmp(reply, "HTTP/1.1 2", 10) == 0);
     const char *end = strstr(reply, "\r\n\r\n");
     return end == NULL ? "" : end + 4;
+}
+
+const char *fake_cloud_control(struct fake_cloud *cloud, const char *method, const char *path,
+                               const char *body)
+{
+    ask(cloud->control_url, path, method, "application/json", body);
+    return body_of_success(method, path);
+}
+
+const char *fake_cloud_call(struct fake_cloud *cloud, const char *method, const char *path,
+                            const char *body)
+{
+    char header[128];
+    snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", cloud->access_token);
+    ask_with(header, cloud->api_url, path, method, "application/json", body);
+    return body_of_success(method, path);
 }
 
 void fake_cloud_connect(struct fake_cloud *cloud)

@@ -28,6 +28,9 @@ void fake_cloud_connect(struct fake_cloud *cloud);
  * none. */
 const char *fake_cloud_control(struct fake_cloud *cloud, const char *method, const char *path,
                                const char *body);
+/* The same of the API itself, as the demo company after fake_cloud_connect. */
+const char *fake_cloud_call(struct fake_cloud *cloud, const char *method, const char *path,
+                            const char *body);
 /* The number, or the text, that stands behind "name": in a JSON text; CHECKed to be there. */
 int64_t fake_cloud_number(const char *json, const char *name);
 
