@@ -17,6 +17,9 @@
 #define DRAIN_US (OUTBOUND_GRACE_US + CLOCK_US_PER_S)
 /* Jobs have to end by their deadlines, errands come home when the workers have stopped. */
 #define STOP_US (JOB_DEADLINE_US + CLOCK_US_PER_S)
+/* How often in a row may somebody who is told of the end try again? Whoever asks
+ * outbound_is_ending does not. */
+#define LAST_ROUNDS_MAX 1000
 
 enum phase {
     PHASE_RUNNING,
@@ -290,6 +293,16 @@ static void cut_under_way(struct outbound *outbound)
     }
 }
 
+/* Nobody is left without an answer, nor what they carry unwiped. */
+static void tell_the_last(struct outbound *outbound)
+{
+    cut_under_way(outbound);
+    for (int round = 0; outbound->waiting.count > 0; round++) {
+        CHECK(round < LAST_ROUNDS_MAX);
+        start_waiting(outbound);
+    }
+}
+
 /* --- the thread ------------------------------------------------------------------------------- */
 
 static int64_t sooner(int64_t a_us, int64_t b_us)
@@ -380,8 +393,7 @@ static void *outbound_run(void *argument)
         if (outbound->is_ending && outbound->turn_us >= outbound->cut_us)
             cut_under_way(outbound);
     } while (!look_at_phase(outbound));
-    cut_under_way(outbound);
-    start_waiting(outbound);
+    tell_the_last(outbound);
     return NULL;
 }
 

@@ -881,6 +881,59 @@ static void the_end_waits_for_jobs_and_calls_its_watches(void **state)
     outbound_post(outbound, &late); /* forgotten */
 }
 
+/* Callers who, told of the end, try again some times; a new one each millisecond, from shortly
+ * before the thread gives up: whenever that is, some are at it. */
+#define STUBBORN_TRIES 500
+#define GIVE_UP_US (OUTBOUND_GRACE_US + SECONDS(1) + JOB_DEADLINE_US + SECONDS(1))
+static struct stubborn {
+    struct outbound_timer timer;
+    int64_t sent, told;
+} stubborn;
+
+static void on_stubborn(void *context, const struct outbound_reply *reply);
+
+static void send_stubbornly(intptr_t tries_left)
+{
+    const struct outbound_request request = {
+        .method = "GET", .url = url, .deadline_us = clock_monotonic_us() + SECONDS(60)};
+    stubborn.sent++;
+    outbound_send(outbound, &request, on_stubborn, (void *)tries_left);
+}
+
+static void on_stubborn(void *context, const struct outbound_reply *reply)
+{
+    intptr_t tries_left = (intptr_t)context;
+    assert_int_equal(reply->error, ERR_SHUTTING_DOWN);
+    stubborn.told++;
+    if (tries_left > 0)
+        send_stubbornly(tries_left - 1);
+}
+
+static void begin_another(void *context)
+{
+    (void)context;
+    send_stubbornly(STUBBORN_TRIES);
+    outbound_set_timer(outbound, &stubborn.timer, clock_monotonic_us() + MS, begin_another, NULL);
+}
+
+static void begin_and_never_end(struct job *job)
+{
+    ((struct task *)job)->begins++;
+    outbound_set_timer(outbound, &stubborn.timer, clock_monotonic_us() + GIVE_UP_US - 200 * MS,
+                       begin_another, NULL);
+}
+
+static void what_the_last_ends_send_is_told_too(void **state)
+{
+    (void)state;
+    stubborn = (struct stubborn){.sent = 0};
+    assert_int_equal(submit(0, begin_and_never_end, SECONDS(60)), 0);
+    outbound_stop(outbound);
+    assert_true(stubborn.sent > STUBBORN_TRIES);
+    assert_int_equal(stubborn.told, stubborn.sent);
+    assert_int_equal(tasks[0].homecomings, 0);
+}
+
 static void an_idle_thread_ends_at_once(void **state)
 {
     (void)state;
@@ -927,6 +980,7 @@ int main(void)
         TEST(a_full_mailbox_refuses_and_leaves_the_job_to_its_caller),
         TEST(requests_under_way_may_end_and_those_that_hang_are_cut),
         TEST(the_end_waits_for_jobs_and_calls_its_watches),
+        TEST(what_the_last_ends_send_is_told_too),
         TEST(an_idle_thread_ends_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
