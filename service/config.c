@@ -62,6 +62,8 @@ static const struct variable {
     {"DRAIN_S", NUMBER_AT(drain_s, 0, 600), "10",
      "after SIGTERM, wait this long for requests under way"},
     {"LOG_LEVEL", TEXT_AT(log_level_name), "info", "debug, info, warning or error"},
+    {"CORE_DUMPS", TEXT_AT(core_dumps), "off",
+     "on, for debugging: cores and debuggers show the master key and every token"},
 #undef TEXT_AT
 #undef NUMBER_AT
 };
@@ -218,6 +220,9 @@ static int check_choices(struct config *config)
     if (strcmp(config->http2, "on") != 0 && strcmp(config->http2, "off") != 0)
         return complain("HTTP2", "must be on or off");
     config->http2_is_on = config->http2[1] == 'n';
+    if (strcmp(config->core_dumps, "on") != 0 && strcmp(config->core_dumps, "off") != 0)
+        return complain("CORE_DUMPS", "must be on or off");
+    config->core_dumps_are_on = config->core_dumps[1] == 'n';
     return read_log_level(config);
 }
 

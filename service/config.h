@@ -24,6 +24,7 @@ struct config {
     char trusted_proxies[CONFIG_TEXT_MAX];
     char log_level_name[CONFIG_TEXT_MAX];
     char http2[CONFIG_TEXT_MAX];
+    char core_dumps[CONFIG_TEXT_MAX];
     char oseries_authorize_url[CONFIG_TEXT_MAX]; /* without a slash at the end, all three */
     char oseries_token_url[CONFIG_TEXT_MAX];
     char oseries_api_url[CONFIG_TEXT_MAX];
@@ -38,6 +39,7 @@ struct config {
     /* made from the above */
     enum log_level log_level;
     bool http2_is_on;
+    bool core_dumps_are_on;
     struct client_proxies proxies;
     char store_path[CONFIG_TEXT_MAX + 32];
     char admin_path[CONFIG_TEXT_MAX + 32];

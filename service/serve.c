@@ -9,6 +9,7 @@
 #include "oauth/oauth.h"
 #include "runtime/expiry.h"
 #include "service/config.h"
+#include "service/core_dump.h"
 #include "service/data_folder.h"
 #include "service/listener.h"
 #include "service/loop.h"
@@ -588,12 +589,16 @@ int serve(char *const *environment)
     int err = config_read(environment, &service.config);
     if (err != 0)
         return EXIT_FAILURE;
+    if (!service.config.core_dumps_are_on)
+        core_dump_forbid();
     block_signals(&signals);
     err = log_start(service.config.log_level);
     if (err != 0) {
         (void)complain("log", err);
         return print_reason();
     }
+    if (service.config.core_dumps_are_on)
+        log_event(LOG_WARNING, "core_dumps_are_on");
     err = run(&service, &signals);
     log_finish();
     return err == 0 ? EXIT_SUCCESS : print_reason();

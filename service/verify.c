@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "service/core_dump.h"
 #include "service/opening.h"
 #include "service/reason.h"
 #include "store/verify.h"
@@ -88,6 +89,8 @@ int verify(const struct config *config, bool wants_json)
     struct seal *seal;
     struct store *store;
     int64_t findings = 0;
+    if (!config->core_dumps_are_on)
+        core_dump_forbid(); /* the master key is read here too */
     int err = open_store(config, &seal, &store);
     if (err != 0)
         return complain(config->data, err);

@@ -59,6 +59,32 @@ async function failsToStart(env) {
   return end;
 }
 
+// --- secrets in memory ---------------------------------------------------------------------------
+
+test('no core is written and no debugger let in, unless somebody asks for it', async () => {
+  // The files of a process in /proc are its own group's while it may be dumped, else root's.
+  const group = process.getuid() === 0 ? 4242 : process.getgid();
+  assert.notEqual(group, 0);
+  const wrap = ['prlimit', '--core=4096:4096'];
+  if (process.getuid() === 0) wrap.push('setpriv', `--regid=${group}`, '--clear-groups');
+  const isSanitized = fs.readFileSync(COUNTERPART).includes('__asan_init');
+  const look = ({ pid }) => ({
+    core: /^Max core file size +(\d+ +\d+)/m.exec(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'))[1].replace(/ +/, ' '),
+    isOpen: fs.statSync(`/proc/${pid}/environ`).gid === group,
+  });
+  const env = { ASAN_OPTIONS: 'disable_coredump=0' };
+  await withService({ env, wrap }, async (service) => {
+    assert.deepEqual(look(service), { core: '0 0', isOpen: isSanitized }); // a sanitizer is a debugger
+    assert.ok(!service.events.some(({ event }) => event === 'core_dumps_are_on'));
+  });
+  await withService({ env: { ...env, COUNTERPART_CORE_DUMPS: 'on' }, wrap }, async (service) => {
+    assert.deepEqual(look(service), { core: '4096 4096', isOpen: true });
+    assert.equal(service.events.find(({ event }) => event === 'core_dumps_are_on').level, 'warning');
+  });
+  assert.match((await failsToStart({ COUNTERPART_CORE_DUMPS: 'yes' })).stderr, /CORE_DUMPS must be on or off/);
+  assert.match((await run(COUNTERPART, ['help', 'serve'])).stdout, /COUNTERPART_CORE_DUMPS .*master key.*\[off\]/);
+});
+
 // --- health and metrics --------------------------------------------------------------------------
 
 test('healthz is alive, readyz names store and hot tier', () =>
