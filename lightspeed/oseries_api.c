@@ -2,6 +2,7 @@
 #include "lightspeed/oseries_api.h"
 
 #include "base/error.h"
+#include "base/url.h"
 #include "lightspeed/decimal.h"
 #include "lightspeed/oseries_call.h"
 

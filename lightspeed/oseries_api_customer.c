@@ -1,5 +1,6 @@
 /* The O-Series API: customers, and the one redirect that is followed. */
 #include "base/error.h"
+#include "base/url.h"
 #include "lightspeed/oseries_call.h"
 
 #include <inttypes.h>
@@ -109,7 +110,7 @@ void oseries_api_find_customer(struct oseries_api *api, const struct api_call *c
     struct text_buffer encoded;
     struct oseries_call *made = call_create(api, call, "GET", on_found);
     text_buffer_init(&encoded, bytes, sizeof(bytes));
-    url_append_encoded(&encoded, text_of(email));
+    text_append_percent(&encoded, text_of(email));
     CHECK(strlen(email) < sizeof(((struct oseries_customer *)NULL)->email));
     call_set_path(made, "/customers?email=%s", bytes);
     made->on_customer = on_done;

@@ -1,6 +1,7 @@
 /* The O-Series API: the company's webhooks, brought to what they should be. */
 #include "base/error.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "lightspeed/oseries_call.h"
 
 #include <inttypes.h>

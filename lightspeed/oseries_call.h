@@ -28,14 +28,6 @@ struct verdict {
 void verdict_make(struct verdict *verdict, bool is_change, const struct outbound_reply *reply);
 void verdict_finish(struct verdict *verdict);
 
-/* "https://api.kounta.com" of an URL, without the port that goes without saying; false: it is no
- * http(s) URL, or one that tries to look like another's. */
-MUST_CHECK bool url_origin(struct text url, struct text_buffer *origin);
-bool url_is_same_origin(struct text a, struct text b);
-void url_append_encoded(struct text_buffer *buffer, struct text text); /* RFC 3986 unreserved */
-/* The number at the end of a path, ".json" and query set aside; 0: none. */
-int64_t url_last_number(struct text url);
-
 /* --- a call ----------------------------------------------------------------------------------- */
 
 enum call_state {
@@ -92,7 +84,7 @@ struct oseries_api {
     struct outbound *outbound;
     struct oauth *oauth;
     struct directory *directory;
-    char url[OAUTH_URL_MAX]; /* without a slash at its end */
+    char url[OAUTH_URL_MAX + 1]; /* without a slash at its end */
     struct api_tenant *tenants;
     struct oseries_call *calls;
     struct outbound_timer pump;

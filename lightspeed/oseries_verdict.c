@@ -1,5 +1,6 @@
 /* What a reply of the API means: done or not, and if not, may it have happened all the same? */
 #include "base/error.h"
+#include "base/url.h"
 #include "lightspeed/oseries_call.h"
 
 #include <string.h>
@@ -143,99 +144,4 @@ void verdict_finish(struct verdict *verdict)
 {
     jread_destroy(verdict->document);
     verdict->document = NULL;
-}
-
-/* --- addresses -------------------------------------------------------------------------------- */
-
-static size_t find_any(struct text text, const char *characters)
-{
-    size_t at = 0;
-    while (at < text.length && strchr(characters, text.base[at]) == NULL)
-        at++;
-    return at;
-}
-
-static bool take_scheme(struct text *url, struct text *scheme, struct text *port)
-{
-    static const struct {
-        struct text scheme, port;
-    } known[] = {{{"https://", 8}, {":443", 4}}, {{"http://", 7}, {":80", 3}}};
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        *scheme = known[i].scheme;
-        *port = known[i].port;
-        if (!text_equal_nocase(text_slice(*url, 0, scheme->length), *scheme))
-            continue;
-        *url = text_slice(*url, scheme->length, url->length);
-        return true;
-    }
-    return false;
-}
-
-/* A name that another reader of the same bytes could end elsewhere: https://api.kounta.com\@evil */
-static bool is_plain_authority(struct text authority)
-{
-    for (size_t i = 0; i < authority.length; i++) {
-        char c = authority.base[i];
-        bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       strchr(".-_:[]", c) != NULL;
-        if (c == '\0' || !is_fine)
-            return false;
-    }
-    return authority.length > 0;
-}
-
-bool url_origin(struct text url, struct text_buffer *origin)
-{
-    struct text scheme, port;
-    if (!take_scheme(&url, &scheme, &port))
-        return false;
-    struct text authority = text_slice(url, 0, find_any(url, "/?#"));
-    if (!is_plain_authority(authority))
-        return false;
-    size_t kept = authority.length;
-    if (kept > port.length && text_equal(text_slice(authority, kept - port.length, kept), port))
-        kept -= port.length;
-    text_append(origin, scheme);
-    text_append(origin, text_slice(authority, 0, kept));
-    return !origin->is_cut;
-}
-
-bool url_is_same_origin(struct text a, struct text b)
-{
-    char bytes[2][OAUTH_URL_MAX];
-    struct text_buffer origins[2];
-    text_buffer_init(&origins[0], bytes[0], sizeof(bytes[0]));
-    text_buffer_init(&origins[1], bytes[1], sizeof(bytes[1]));
-    return url_origin(a, &origins[0]) && url_origin(b, &origins[1]) &&
-           text_equal_nocase(text_buffer_text(&origins[0]), text_buffer_text(&origins[1]));
-}
-
-void url_append_encoded(struct text_buffer *buffer, struct text text)
-{
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.base[i];
-        bool is_unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                             (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
-        if (is_unreserved)
-            text_append_char(buffer, (char)c);
-        else
-            text_append_format(buffer, "%%%02X", c);
-    }
-}
-
-int64_t url_last_number(struct text url)
-{
-    struct text path = text_slice(url, 0, find_any(url, "?#"));
-    while (path.length > 0 && path.base[path.length - 1] == '/')
-        path.length--;
-    if (path.length > 5 && text_equal(text_slice(path, path.length - 5, 5), TEXT(".json")))
-        path.length -= 5;
-    size_t begin = path.length;
-    while (begin > 0 && path.base[begin - 1] != '/')
-        begin--;
-    int64_t number;
-    struct text last = text_slice(path, begin, path.length);
-    if (begin == 0 || !text_is_digits(last) || text_parse_int64(last, &number) != 0)
-        return 0;
-    return number;
 }

@@ -2,6 +2,7 @@
 #include "service/config.h"
 
 #include "base/error.h"
+#include "base/url.h"
 #include "ledger/ledger.h"
 #include "oauth/oauth.h"
 
@@ -228,9 +229,10 @@ static int check_choices(struct config *config)
 
 static bool is_url(struct text url)
 {
-    bool is_http =
-        text_starts_with(url, TEXT("https://")) || text_starts_with(url, TEXT("http://"));
-    return is_http && url.length <= OAUTH_URL_MAX && text_is_printable(url) &&
+    char bytes[URL_ORIGIN_MAX + 1];
+    struct text_buffer origin;
+    text_buffer_init(&origin, bytes, sizeof(bytes));
+    return url_origin(url, &origin) && url.length <= OAUTH_URL_MAX && text_is_printable(url) &&
            memchr(url.base, ' ', url.length) == NULL;
 }
 
@@ -242,16 +244,30 @@ static int check_url(const char *name, char *url)
         url[--length] = '\0';
     if (is_url((struct text){url, length}))
         return 0;
-    return complain(name, "must be a URL: https://, no spaces, at most 512 characters");
+    return complain(name, "must be a URL: https:// and a plain host name without user@, no spaces, "
+                          "at most 512 characters");
+}
+
+/* Secrets go there. */
+static int check_secret_url(const char *name, char *url)
+{
+    const struct text scheme = TEXT("https://");
+    int err = check_url(name, url);
+    bool is_secret = text_equal_nocase(text_slice(text_of(url), 0, scheme.length), scheme);
+    if (err != 0 || is_secret || url_is_loopback(text_of(url)))
+        return err;
+    return complain(name, "must begin with https://: else the client secret, codes and tokens are "
+                          "for everybody on the way to read. http:// is for this machine alone "
+                          "(127.0.0.1, [::1], localhost)");
 }
 
 static int check_urls(struct config *config)
 {
-    int err = check_url("OSERIES_AUTHORIZE_URL", config->oseries_authorize_url);
+    int err = check_secret_url("OSERIES_AUTHORIZE_URL", config->oseries_authorize_url);
     if (err == 0)
-        err = check_url("OSERIES_TOKEN_URL", config->oseries_token_url);
+        err = check_secret_url("OSERIES_TOKEN_URL", config->oseries_token_url);
     if (err == 0)
-        err = check_url("OSERIES_API_URL", config->oseries_api_url);
+        err = check_secret_url("OSERIES_API_URL", config->oseries_api_url);
     if (err != 0 || config->public_url[0] == '\0')
         return err;
     return check_url("PUBLIC_URL", config->public_url);

@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-/* The limit alone is not enough: a core that is piped to a program (systemd-coredump) ignores it. */
+/* The limit alone is not enough: a core that is piped to a program, as systemd does, ignores it. */
 void core_dump_forbid(void)
 {
     const struct rlimit none = {0, 0};

@@ -607,7 +607,14 @@ test('serve refuses variables that it does not serve, also those of other versio
 
 test('the addresses of Lightspeed are URLs, with those of the O-Series as defaults', async () => {
   for (const name of ['OSERIES_AUTHORIZE_URL', 'OSERIES_TOKEN_URL', 'OSERIES_API_URL', 'PUBLIC_URL'])
-    for (const value of ['lightspeed.test', 'ftp://lightspeed.test', 'https://a b', `https://${'a'.repeat(600)}`]) {
+    for (const value of [
+      'lightspeed.test',
+      'ftp://lightspeed.test',
+      'https://a b',
+      'https://',
+      'https://me:secret@lightspeed.test/v1',
+      `https://a/${'a'.repeat(503)}`,
+    ]) {
       const end = await startWith({ [`COUNTERPART_${name}`]: value });
       assert.equal(end.code, 1, `${name}=${value}: ${end.code ?? end.signal}`);
       assert.match(end.stderr, new RegExp(`${name} must be a URL`));
@@ -615,6 +622,22 @@ test('the addresses of Lightspeed are URLs, with those of the O-Series as defaul
   const help = (await service.cli(['help', 'serve'])).stdout;
   for (const url of ['https://my.kounta.com/authorize', 'https://api.kounta.com/v1/token', 'https://api.kounta.com/v1'])
     assert.ok(help.includes(`[${url}]`), url);
+});
+
+test('what carries secrets goes over https, or to this machine', async () => {
+  for (const name of ['OSERIES_AUTHORIZE_URL', 'OSERIES_TOKEN_URL', 'OSERIES_API_URL'])
+    for (const value of ['http://api.kounta.com/v1', 'http://10.0.0.7:8090/v1', 'http://127.0.0.1.lightspeed.test/v1']) {
+      const end = await startWith({ [`COUNTERPART_${name}`]: value });
+      assert.equal(end.code, 1, `${name}=${value}: ${end.code ?? end.signal}`);
+      assert.match(end.stderr, new RegExp(`^counterpart: COUNTERPART_${name} must begin with https://: .*client secret`));
+    }
+  const longest = (start) => start + 'a'.repeat(512 - start.length);
+  for (const start of ['http://localhost:9/', 'http://[::1]:9/', 'http://127.9.9.9/', 'HTTPS://lightspeed.test/']) {
+    const env = { COUNTERPART_OSERIES_AUTHORIZE_URL: longest(start) };
+    for (const name of ['TOKEN', 'API']) env[`COUNTERPART_OSERIES_${name}_URL`] = longest(start);
+    const other = await Service.start({ env: { ...env, COUNTERPART_PUBLIC_URL: 'http://shop.test' } });
+    await other.stop();
+  }
 });
 
 test('without a running service the command line says so', async () => {

@@ -170,69 +170,6 @@ static void the_sentence_is_the_best_there_is_printable_and_short(void **state)
     verdict_finish(&verdict);
 }
 
-static void origins_are_scheme_host_and_port_and_nothing_tricky(void **state)
-{
-    (void)state;
-    static const char api[] = "https://api.kounta.com/v1";
-    static const char *const same[] = {
-        "https://api.kounta.com/v1/companies/1/customers/2", "https://API.KOUNTA.COM?start=9",
-        "https://api.kounta.com:443/x", "HTTPS://api.kounta.com", "https://api.kounta.com#a"};
-    static const char *const others[] = {"",
-                                         "api.kounta.com/v1",
-                                         "/v1/companies",
-                                         "//api.kounta.com/v1",
-                                         "http://api.kounta.com/v1",
-                                         "https://api.kounta.com:444/v1",
-                                         "https://api.kounta.com.evil.example/v1",
-                                         "https://api.kounta.com@evil.example/v1",
-                                         "https://evil.example/https://api.kounta.com/",
-                                         "https://api.kounta.com\\@evil.example/",
-                                         "https://user:x@api.kounta.com/v1",
-                                         "https://api.kounta.com%2eevil.example/",
-                                         "https://",
-                                         "https:///v1",
-                                         "ftp://api.kounta.com/",
-                                         " https://api.kounta.com/",
-                                         "https://xn--pi-7ka.kounta.com/"};
-    for (size_t i = 0; i < COUNT_OF(same); i++)
-        assert_true(url_is_same_origin(text_of(same[i]), text_of(api)));
-    for (size_t i = 0; i < COUNT_OF(others); i++)
-        assert_false(url_is_same_origin(text_of(others[i]), text_of(api)));
-    assert_true(url_is_same_origin(TEXT("http://[::1]:8080/a"), TEXT("http://[::1]:8080")));
-    assert_true(url_is_same_origin(TEXT("http://a:80"), TEXT("http://a")));
-    assert_false(url_is_same_origin(TEXT("http://a:443"), TEXT("http://a")));
-}
-
-static void the_new_id_is_the_last_number_of_the_location(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *url;
-        int64_t number;
-    } cases[] = {{"https://a/v1/companies/1/orders/2802065909", 2802065909},
-                 {"https://a/v1/companies/1/orders/2802065909.json?x=3#4", 2802065909},
-                 {"/orders/7/", 7},
-                 {"/orders/7/payments/2", 2},
-                 {"", 0},
-                 {"7", 0},
-                 {"/orders/", 0},
-                 {"/orders/x7", 0},
-                 {"/orders/99999999999999999999", 0},
-                 {"/orders/-7", 0}};
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
-        assert_int_equal(url_last_number(text_of(cases[i].url)), cases[i].number);
-}
-
-static void what_goes_into_a_query_is_encoded(void **state)
-{
-    (void)state;
-    char bytes[64];
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, bytes, sizeof(bytes));
-    url_append_encoded(&buffer, TEXT("a+b&c=d@e.x/\xc3\xa9 ~_-"));
-    assert_string_equal(bytes, "a%2Bb%26c%3Dd%40e.x%2F%C3%A9%20~_-");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,9 +177,6 @@ int main(void)
         cmocka_unit_test(a_reading_never_may_have_happened),
         cmocka_unit_test(a_stale_token_is_told_by_status_name_or_words),
         cmocka_unit_test(the_sentence_is_the_best_there_is_printable_and_short),
-        cmocka_unit_test(origins_are_scheme_host_and_port_and_nothing_tricky),
-        cmocka_unit_test(the_new_id_is_the_last_number_of_the_location),
-        cmocka_unit_test(what_goes_into_a_query_is_encoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
