@@ -116,12 +116,11 @@ void rate_set_limit(struct rate *rate, int64_t limit, int64_t now_us)
     if (limit == rate->limit)
         return;
     refill(rate, now_us);
-    /* The share in whole calls: the exact product would not fit. */
-    int64_t calls = rate->level / RATE_MINUTE_US;
     int64_t old_calls = bucket_size(rate) / RATE_MINUTE_US;
     rate->limit = limit;
     int64_t new_calls = bucket_size(rate) / RATE_MINUTE_US;
-    rate->level = calls * new_calls / old_calls * RATE_MINUTE_US;
+    /* At most LIMIT_MAX / 5 calls of 6 * 10^7 each, times as many: 2.4 * 10^16. */
+    rate->level = rate->level * new_calls / old_calls;
 }
 
 static void take(struct rate *rate)

@@ -3,9 +3,10 @@
  * limit, and what the API itself says of it. Pure: the clocks are passed in.
  *
  * The bucket holds a fifth of the limit and gains three fifths a minute, so a burst upon the full
- * flow is 80 % at most, whichever minute is looked at. Background work leaves half of the bucket to
- * waiting cashiers, and stops when the API says that no more than a fifth of its limit is left; a
- * cashier may go on until nothing is.
+ * flow is 80 % at most, whichever minute is looked at (but of a limit of 1, where that would be
+ * nothing, it is that 1). Background work leaves half of the bucket to waiting cashiers, and stops
+ * when the API says that no more than a fifth of its limit is left; a cashier may go on until
+ * nothing is.
  */
 #ifndef COUNTERPART_LIGHTSPEED_RATE_H
 #define COUNTERPART_LIGHTSPEED_RATE_H

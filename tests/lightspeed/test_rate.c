@@ -62,7 +62,7 @@ static void no_minute_sees_more_than_80_percent(void **state)
     (void)state;
     enum { CALLS = 4000 };
     static int64_t at[CALLS];
-    const int64_t limits[] = {180, 60, 7, 1000};
+    const int64_t limits[] = {180, 60, 7, 1000, 2, 3, 4, 5, 6, 8, 9, 10, 11, 14};
     for (size_t l = 0; l < COUNT_OF(limits); l++) {
         int count = 0;
         now_us = BEGIN;
@@ -76,7 +76,8 @@ static void no_minute_sees_more_than_80_percent(void **state)
                 first++;
             assert_true((last - first + 1) * 10 <= limits[l] * 8);
         }
-        assert_true(count > limits[l] * 2); /* and the flow is no trickle */
+        /* And the flow is no trickle: three fifths a minute, rounded down, of almost seven. */
+        assert_true(count >= limits[l] * 3 / 5 * 6);
     }
 }
 
@@ -112,10 +113,13 @@ static void background_work_goes_on_with_the_smallest_limit(void **state)
 {
     (void)state;
     rate_init(&rate, 1, now_us);
-    assert_true(call(API_BACKGROUND));
-    assert_false(call(API_BACKGROUND));
-    now_us += 60 * S;
-    assert_true(call(API_BACKGROUND));
+    for (int minute = 0; minute < 3; minute++) {
+        assert_true(call(API_BACKGROUND));
+        assert_false(call(API_WAITING));
+        now_us += 60 * S - 1;
+        assert_false(call(API_WAITING));
+        now_us += 1;
+    }
 }
 
 static void what_is_left_by_the_api_is_believed(void **state)
@@ -195,6 +199,23 @@ static void the_limit_is_what_the_api_says(void **state)
     assert_true(call(API_WAITING)); /* and nothing overflowed */
 }
 
+static void a_limit_that_changes_all_the_time_takes_nothing_from_the_bucket(void **state)
+{
+    (void)state;
+    burst(API_WAITING);
+    for (int i = 0; i < 200; i++) { /* 20 s at 108 a minute: 36 calls, a fifth of one each time */
+        now_us += S / 10;
+        rate_set_limit(&rate, i % 2 == 0 ? 181 : 180, now_us);
+    }
+    assert_int_equal(burst(API_WAITING), 36);
+    rate_set_limit(&rate, 60, now_us);
+    rate_set_limit(&rate, 180, now_us);
+    assert_int_equal(burst(API_WAITING), 0); /* and makes nothing out of nothing */
+    rate_init(&rate, 180, now_us);
+    rate_set_limit(&rate, INT64_MAX, now_us);
+    assert_int_equal(burst(API_WAITING), 20000);
+}
+
 static void credit_has_an_end_and_is_paid_back(void **state)
 {
     (void)state;
@@ -234,6 +255,7 @@ int main(void)
         TEST(calls_under_way_count_against_what_is_left),
         TEST(a_429_is_waited_out),
         TEST(the_limit_is_what_the_api_says),
+        TEST(a_limit_that_changes_all_the_time_takes_nothing_from_the_bucket),
         TEST(credit_has_an_end_and_is_paid_back),
         TEST(ending_what_was_not_taken_is_a_bug),
     };
