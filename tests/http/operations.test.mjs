@@ -190,7 +190,29 @@ test('metrics are Prometheus text with every promised series, and count what hap
       'counterpart_hot_hits_total',
     ])
       assert.ok(families.has(name), name);
+    for (const [name, type] of [
+      ['counterpart_outbound_requests_total', 'counter'],
+      ['counterpart_outbound_in_flight', 'gauge'],
+      ['counterpart_outbound_waiting', 'gauge'],
+      ['counterpart_api_calls_total', 'counter'],
+      ['counterpart_api_failures_total', 'counter'],
+      ['counterpart_api_renewals_total', 'counter'],
+      ['counterpart_api_waited_total', 'counter'],
+      ['counterpart_api_waiting', 'gauge'],
+    ]) {
+      assert.equal(families.get(name)?.type, type, name);
+      assert.equal(value(name), 0, name);
+    }
     assert.doesNotMatch(reply.text, new RegExp(`${card}|${shop.key}|${TOKEN}`));
+  }));
+
+test('what operators are told to watch is there', () =>
+  withService({}, async (service) => {
+    const manual = fs.readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    const names = new Set(manual.match(/counterpart_[a-z_]+/g));
+    const families = parseMetrics((await service.get('/metrics')).text);
+    assert.ok(names.size > 20, `${names.size} names`);
+    for (const name of names) assert.ok(families.has(name), name);
   }));
 
 // --- logs ----------------------------------------------------------------------------------------

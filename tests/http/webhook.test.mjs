@@ -131,6 +131,12 @@ const idOf = (reply) => Number(reply.json.ref.split('-')[1]);
 const balance = async (card) => (await tenant.show(card)).balance;
 
 
+/** A number of /metrics. */
+async function metric(name) {
+  const { text } = await service.get('/metrics');
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)[1]);
+}
+
 // --- connecting ----------------------------------------------------------------------------------
 
 test('a tenant that connects has its webhooks registered, once, under its own key', async () => {
@@ -618,4 +624,23 @@ test('nothing personal and nothing secret is in the log', () => {
   for (const secret of [tenant.key, tenant.token, cloud.clientSecret, 'david.kent', 'David', 'Kent', '0400 000 000'])
     assert.equal(service.log.includes(secret), false, `the log has ${secret}`);
   assert.ok(service.events.some((event) => event.event === 'webhook'));
+});
+
+test('what was asked of Lightspeed is counted, and what of it failed', async () => {
+  const names = ['api_calls', 'api_failures', 'outbound_requests', 'outbound_failures'];
+  const counts = () => Promise.all(names.map((name) => metric(`counterpart_${name}_total`)));
+  const before = await counts();
+  const order = await sale();
+  await cloud.faults({ match: { path: `/orders/${order.id}` }, action: 'truncate', count: 1 });
+  await complete(order);
+  await untilDone(order.id);
+  const [calls, callFailures, requests, requestFailures] = (await counts()).map((count, i) => count - before[i]);
+  const asked = (await cloud.control('GET', '/requests')).filter(({ path }) =>
+    path.startsWith(`/v1/companies/${COMPANY}/orders/${order.id}`),
+  );
+  assert.ok(asked.length >= 2, 'once in vain');
+  assert.ok(calls >= asked.length, `${calls} calls, ${asked.length} of this order`);
+  assert.ok(requests >= calls);
+  assert.ok(callFailures >= 1);
+  assert.ok(requestFailures >= 1);
 });
