@@ -13,7 +13,7 @@ void oauth_token(struct cloud *cloud, struct call *call, struct answer *answer);
 
 /* The grant of an application on a company, made when there is none; NULL: no room. */
 struct grant *oauth_grant(struct cloud *cloud, int64_t application_id, int64_t company_id);
-/* A fresh code for it; NULL: no room. */
+/* A fresh code for it, to be exchanged with the same redirect_uri; NULL: no room. */
 struct token *oauth_issue_code(struct cloud *cloud, struct grant *grant, const char *redirect_uri);
 
 /*

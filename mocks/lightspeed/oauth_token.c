@@ -125,12 +125,14 @@ struct grant *oauth_grant(struct cloud *cloud, int64_t application_id, int64_t c
 
 struct token *oauth_issue_code(struct cloud *cloud, struct grant *grant, const char *redirect_uri)
 {
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, grant->redirect_uri, sizeof(grant->redirect_uri));
-    text_append(&buffer, text_of(redirect_uri));
+    struct token *code = token_issue(&cloud->tokens, cloud->random, TOKEN_CODE, grant->id,
+                                     expiry_us(cloud, cloud->settings.code_ttl_s));
+    if (code == NULL)
+        return NULL;
+    code->redirect_uri = strdup(redirect_uri);
+    CHECK(code->redirect_uri != NULL);
     grant->codes_issued++;
-    return token_issue(&cloud->tokens, cloud->random, TOKEN_CODE, grant->id,
-                       expiry_us(cloud, cloud->settings.code_ttl_s));
+    return code;
 }
 
 static void refuse_full(struct answer *answer)
@@ -191,7 +193,7 @@ static void grant_by_code(struct cloud *cloud, const struct application *applica
     struct grant *grant = code == NULL ? NULL : table_find(&cloud->grants, code->grant_id);
     if (code == NULL || code->state != TOKEN_LIVE || grant->application_id != application->id)
         refuse_grant(answer, "Authorization code doesn't exist or is invalid for the client");
-    else if (strcmp(request->redirect_uri, grant->redirect_uri) != 0)
+    else if (strcmp(request->redirect_uri, code->redirect_uri) != 0)
         answer_error(answer, 400, "redirect_uri_mismatch",
                      "The redirect URI is missing or do not match");
     else if (token_is_expired(code, cloud->wall_us))

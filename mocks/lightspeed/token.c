@@ -20,6 +20,8 @@ int token_table_init(struct token_table *table)
 
 void token_table_finish(struct token_table *table)
 {
+    for (size_t i = 0; table->tokens != NULL && i < TOKENS_MAX; i++)
+        free(table->tokens[i].redirect_uri);
     free(table->tokens);
     free(table->buckets);
     *table = (struct token_table){0};
@@ -50,6 +52,7 @@ static struct token *token_take_slot(struct token_table *table)
         if (token->state == TOKEN_LIVE && token->kind == TOKEN_REFRESH)
             continue;
         token_unlink(table, token);
+        free(token->redirect_uri);
         return token;
     }
     return NULL;

@@ -9,7 +9,6 @@
 
 #define TOKEN_BYTES 20
 #define TOKEN_CHARS 40
-#define TOKEN_URI_MAX 1024
 /* One second of life and 600 refreshes by several tests at once stay far below; a live refresh
  * token is never pushed out. */
 #define TOKENS_MAX 65536
@@ -34,6 +33,7 @@ struct token {
     char text[TOKEN_CHARS + 1];
     int64_t grant_id;
     int64_t expires_us; /* wall time; 0: never */
+    char *redirect_uri; /* a code's own, the table's; NULL: none */
     int32_t next;       /* in its bucket, as index + 1; 0: last */
 };
 
@@ -48,7 +48,6 @@ struct grant {
     int64_t id;
     int64_t application_id;
     int64_t company_id;
-    char redirect_uri[TOKEN_URI_MAX];   /* the latest code's */
     char access_token[TOKEN_CHARS + 1]; /* the latest ones */
     char refresh_token[TOKEN_CHARS + 1];
     int64_t codes_issued;

@@ -202,6 +202,21 @@ test('a code works once, for its own client and redirect_uri only', async () => 
   assert.equal(again.json.error, 'invalid_grant');
 });
 
+test('consents under way at once keep each its own redirect_uri', async () => {
+  const uris = ['http://127.0.0.1:9/one', 'http://127.0.0.1:9/two'];
+  const clientId = 'client-of-two-uris';
+  const application = { client_id: clientId, client_secret: 'two-secret', signature_token: 'two-token', redirect_uris: uris };
+  await cloud.control('POST', '/applications', application);
+  const exchange = (code, uri) =>
+    cloud.token({ client_id: clientId, client_secret: 'two-secret', grant_type: 'authorization_code', code, redirect_uri: uri });
+  const codes = [];
+  for (const redirectUri of uris) codes.push(await cloud.grantCode({ clientId, redirectUri }));
+  for (const i of [0, 1]) {
+    assert.equal((await exchange(codes[i], uris[1 - i])).json.error, 'redirect_uri_mismatch');
+    assert.equal((await exchange(codes[i], uris[i])).status, 200);
+  }
+});
+
 test('the token endpoint refuses as the library does', async () => {
   const cases = [
     [{}, 400, 'invalid_request', /grant type was not specified/],
