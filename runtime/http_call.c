@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/seal.h"
+#include "base/url.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -174,6 +175,14 @@ static bool set_callbacks(struct http_call *call)
            curl_easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK;
 }
 
+/* The environment's proxy is libcurl's default. What is for this machine goes without one: it may be
+ * unencrypted, and a proxy would be somebody else who reads it. */
+static bool set_proxy(struct http_call *call)
+{
+    return !url_is_loopback(text_of(call->url)) ||
+           curl_easy_setopt(call->easy, CURLOPT_NOPROXY, "*") == CURLE_OK;
+}
+
 /* What libcurl verifies of https is its default: chain and host name. */
 static bool set_limits(struct http_call *call, int64_t left_us)
 {
@@ -197,7 +206,7 @@ static bool set_all(struct http_call *call, int64_t left_us)
     return curl_easy_setopt(easy, CURLOPT_URL, call->url) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
-           set_method(call) && set_callbacks(call) && set_limits(call, left_us);
+           set_method(call) && set_callbacks(call) && set_proxy(call) && set_limits(call, left_us);
 }
 
 int http_call_start(struct http_calls *calls, struct http_call *call, int64_t now_us)

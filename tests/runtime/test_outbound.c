@@ -494,6 +494,28 @@ static void a_connection_that_is_never_made_was_not_sent(void **state)
     close(listener);
 }
 
+/* The environment's proxy is for the way out: what is for this machine, unencrypted even, never
+ * leaves it. */
+static void what_is_for_this_machine_passes_by_the_proxy(void **state)
+{
+    (void)state;
+    char address[64];
+    struct tiny *proxy = tiny_start();
+    snprintf(address, sizeof(address), "http://127.0.0.1:%d", tiny_port(proxy));
+    setenv("http_proxy", address, 1);
+    setenv("ALL_PROXY", address, 1);
+    struct seen *each = get(0, SECONDS(10));
+    send_many(1, 1, "GET", "http://lightspeed.test/v1", NULL, SECONDS(10));
+    await(1);
+    unsetenv("http_proxy");
+    unsetenv("ALL_PROXY");
+    assert_int_equal(each->reply.error, 0);
+    assert_int_equal(tiny_count(tiny), 1);
+    assert_int_equal(tiny_count(proxy), 1); /* and the other went through it */
+    assert_int_equal(seen[1].reply.status, 200);
+    tiny_stop(proxy);
+}
+
 static void a_deadline_that_has_passed_is_told_at_once(void **state)
 {
     (void)state;
@@ -969,6 +991,7 @@ int main(void)
         TEST(a_name_that_is_not_found_in_time_holds_up_nobody),
         TEST(a_large_body_is_sent_unannounced),
         TEST(a_connection_that_is_never_made_was_not_sent),
+        TEST(what_is_for_this_machine_passes_by_the_proxy),
         TEST(a_deadline_that_has_passed_is_told_at_once),
         TEST(a_certificate_that_nobody_vouches_for_is_refused),
         TEST(more_than_the_limit_wait_their_turn),
