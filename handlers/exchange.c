@@ -73,35 +73,35 @@ static void loop_release_retired(struct exchange_loop *loop)
     }
 }
 
-/* --- errands: jobs away from their loop */
+/* --- trips: jobs away from their loop */
 
-struct errand_slot; /* in the request's pool: ties errand and exchange together while both live */
+struct trip_slot; /* in the request's pool: ties trip and exchange together while both live */
 
-struct errand {
+struct trip {
     h2o_multithread_message_t message; /* first: found from the mailbox */
     h2o_linklist_t by_deadline;
     struct exchange_loop *loop;
-    struct errand_slot *slot; /* NULL: nobody waits for it any more */
+    struct trip_slot *slot; /* NULL: nobody waits for it any more */
     exchange_done_fn on_done;
     size_t job_size;
     struct job job; /* last: the job's extra bytes follow */
 };
 
-struct errand_slot {
-    struct errand *errand; /* NULL: told, or never sent */
+struct trip_slot {
+    struct trip *trip; /* NULL: told, or never sent */
     struct exchange *exchange;
 };
 
-static struct errand *errand_of(const struct job *job)
+static struct trip *trip_of(const struct job *job)
 {
-    return H2O_STRUCT_FROM_MEMBER(struct errand, job, job);
+    return H2O_STRUCT_FROM_MEMBER(struct trip, job, job);
 }
 
 /* Commands carry PINs, tasks carry tokens. */
-static void errand_free(struct errand *errand)
+static void trip_free(struct trip *trip)
 {
-    seal_wipe(&errand->job, errand->job_size);
-    free(errand);
+    seal_wipe(&trip->job, trip->job_size);
+    free(trip);
 }
 
 static void exchange_end(struct exchange *exchange)
@@ -114,20 +114,20 @@ static void exchange_end(struct exchange *exchange)
 /* The request's pool is being cleared. An exchange that dies unanswered ends here. */
 static void on_slot_dispose(void *bytes)
 {
-    struct errand_slot *slot = bytes;
-    if (slot->errand == NULL)
+    struct trip_slot *slot = bytes;
+    if (slot->trip == NULL)
         return;
-    slot->errand->slot = NULL;
-    slot->errand = NULL;
+    slot->trip->slot = NULL;
+    slot->trip = NULL;
     if (!slot->exchange->is_answered)
         exchange_end(slot->exchange);
 }
 
-static void errand_untie(struct errand *errand)
+static void trip_untie(struct trip *trip)
 {
-    errand->slot->exchange->jobs_away--;
-    errand->slot->errand = NULL;
-    errand->slot = NULL;
+    trip->slot->exchange->jobs_away--;
+    trip->slot->trip = NULL;
+    trip->slot = NULL;
 }
 
 /* In the request's pool, found from the loop. */
@@ -153,71 +153,71 @@ static void exchange_tell(struct exchange *exchange, exchange_done_fn on_done,
         exchange_fail_bug(exchange, "on_done neither answered nor sent a job");
 }
 
-static void errand_come_home(struct errand *errand)
+static void trip_come_home(struct trip *trip)
 {
-    struct exchange_loop *loop = errand->loop;
-    if (h2o_linklist_is_linked(&errand->by_deadline)) /* else its deadline was first */
-        h2o_linklist_unlink(&errand->by_deadline);
+    struct exchange_loop *loop = trip->loop;
+    if (h2o_linklist_is_linked(&trip->by_deadline)) /* else its deadline was first */
+        h2o_linklist_unlink(&trip->by_deadline);
     loop->jobs_away--;
-    if (errand->slot != NULL) {
-        struct exchange *exchange = errand->slot->exchange;
-        errand_untie(errand);
-        exchange_tell(exchange, errand->on_done, &errand->job);
+    if (trip->slot != NULL) {
+        struct exchange *exchange = trip->slot->exchange;
+        trip_untie(trip);
+        exchange_tell(exchange, trip->on_done, &trip->job);
     } else {
         log_event(LOG_INFO, "job_came_home_late",
-                  LOG_INT("operation_id", errand->job.outcome.operation_id),
-                  LOG_TEXT("error", error_name(errand->job.error)));
+                  LOG_INT("operation_id", trip->job.outcome.operation_id),
+                  LOG_TEXT("error", error_name(trip->job.error)));
     }
-    errand_free(errand);
+    trip_free(trip);
 }
 
 static void on_homecoming(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     (void)receiver;
     while (!h2o_linklist_is_empty(messages)) {
-        struct errand *errand = H2O_STRUCT_FROM_MEMBER(struct errand, message.link, messages->next);
-        h2o_linklist_unlink(&errand->message.link);
-        errand_come_home(errand);
+        struct trip *trip = H2O_STRUCT_FROM_MEMBER(struct trip, message.link, messages->next);
+        h2o_linklist_unlink(&trip->message.link);
+        trip_come_home(trip);
     }
 }
 
-/* On the worker's thread: nothing of the errand may be touched afterwards. */
+/* On the worker's thread: nothing of the trip may be touched afterwards. */
 static void on_give_back(struct job *job)
 {
-    struct errand *errand = errand_of(job);
-    h2o_multithread_send_message(&errand->loop->homecoming, &errand->message);
+    struct trip *trip = trip_of(job);
+    h2o_multithread_send_message(&trip->loop->homecoming, &trip->message);
 }
 
-static void errand_link(struct errand *errand)
+static void trip_link(struct trip *trip)
 {
     /* Nearly always at the tail: only an exchange's second job is due before younger ones. */
-    h2o_linklist_t *at = &errand->loop->away;
-    while (at->prev != &errand->loop->away &&
-           H2O_STRUCT_FROM_MEMBER(struct errand, by_deadline, at->prev)->job.deadline_us >
-               errand->job.deadline_us)
+    h2o_linklist_t *at = &trip->loop->away;
+    while (at->prev != &trip->loop->away &&
+           H2O_STRUCT_FROM_MEMBER(struct trip, by_deadline, at->prev)->job.deadline_us >
+               trip->job.deadline_us)
         at = at->prev;
-    h2o_linklist_insert(at, &errand->by_deadline);
+    h2o_linklist_insert(at, &trip->by_deadline);
 }
 
-static void errand_time_out(struct errand *errand)
+static void trip_time_out(struct trip *trip)
 {
-    h2o_linklist_unlink(&errand->by_deadline);
+    h2o_linklist_unlink(&trip->by_deadline);
     int error = ERR_CANCELLED;
-    if (!job_move(&errand->job, JOB_QUEUED, JOB_CANCELLED)) {
-        if (atomic_load(&errand->job.state) != JOB_TAKEN)
+    if (!job_move(&trip->job, JOB_QUEUED, JOB_CANCELLED)) {
+        if (atomic_load(&trip->job.state) != JOB_TAKEN)
             return; /* it has ended and is on its way home */
         error = ERR_UNCONFIRMED;
     }
-    if (errand->slot == NULL)
+    if (trip->slot == NULL)
         return;
     /* The worker may be writing to the real job, so the handler is shown another. */
-    struct job told = {.deadline_us = errand->job.deadline_us,
-                       .task = errand->job.task,
-                       .command = errand->job.command,
+    struct job told = {.deadline_us = trip->job.deadline_us,
+                       .task = trip->job.task,
+                       .command = trip->job.command,
                        .error = error};
-    struct exchange *exchange = errand->slot->exchange;
-    errand_untie(errand);
-    exchange_tell(exchange, errand->on_done, &told);
+    struct exchange *exchange = trip->slot->exchange;
+    trip_untie(trip);
+    exchange_tell(exchange, trip->on_done, &told);
     seal_wipe(&told.command, sizeof(told.command));
 }
 
@@ -317,13 +317,13 @@ void exchange_loop_finish(struct exchange_loop *loop)
 static int32_t loop_tend_away(struct exchange_loop *loop)
 {
     while (!h2o_linklist_is_empty(&loop->away)) {
-        struct errand *first = H2O_STRUCT_FROM_MEMBER(struct errand, by_deadline, loop->away.next);
+        struct trip *first = H2O_STRUCT_FROM_MEMBER(struct trip, by_deadline, loop->away.next);
         int64_t left_us = first->job.deadline_us - clock_monotonic_us();
         if (left_us > LOOP_SLEEP_MAX_MS * 1000)
             break;
         if (left_us > 0)
             return (int32_t)(left_us / 1000) + 1;
-        errand_time_out(first);
+        trip_time_out(first);
     }
     return LOOP_SLEEP_MAX_MS;
 }
@@ -351,35 +351,33 @@ void *exchange_allocate(struct exchange *exchange, size_t size)
 
 struct job *exchange_job(struct exchange *exchange, size_t extra_bytes)
 {
-    size_t size = sizeof(struct errand) + extra_bytes;
-    struct errand *errand = h2o_mem_alloc(size);
-    memset(errand, 0, size);
-    errand->job_size = sizeof(errand->job) + extra_bytes;
-    errand->loop = exchange->loop;
-    errand->job.give_back = on_give_back;
-    errand->job.deadline_us = exchange_deadline_us(exchange);
-    return &errand->job;
+    size_t size = sizeof(struct trip) + extra_bytes;
+    struct trip *trip = h2o_mem_alloc(size);
+    memset(trip, 0, size);
+    trip->job_size = sizeof(trip->job) + extra_bytes;
+    trip->loop = exchange->loop;
+    trip->job.give_back = on_give_back;
+    trip->job.deadline_us = exchange_deadline_us(exchange);
+    return &trip->job;
 }
 
 /* Before the queue has it: afterwards the worker may give it back at any moment. */
-static void errand_depart(struct errand *errand, struct exchange *exchange,
-                          exchange_done_fn on_done)
+static void trip_depart(struct trip *trip, struct exchange *exchange, exchange_done_fn on_done)
 {
-    errand->slot =
-        h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*errand->slot), on_slot_dispose);
-    *errand->slot = (struct errand_slot){.errand = errand, .exchange = exchange};
-    errand->on_done = on_done;
-    errand_link(errand);
+    trip->slot = h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*trip->slot), on_slot_dispose);
+    *trip->slot = (struct trip_slot){.trip = trip, .exchange = exchange};
+    trip->on_done = on_done;
+    trip_link(trip);
     exchange->jobs_away++;
-    errand->loop->jobs_away++;
+    trip->loop->jobs_away++;
 }
 
-static void errand_turn_back(struct errand *errand)
+static void trip_turn_back(struct trip *trip)
 {
-    h2o_linklist_unlink(&errand->by_deadline);
-    errand->loop->jobs_away--;
-    errand_untie(errand);
-    errand_free(errand);
+    h2o_linklist_unlink(&trip->by_deadline);
+    trip->loop->jobs_away--;
+    trip_untie(trip);
+    trip_free(trip);
 }
 
 static void exchange_refuse_busy(struct exchange *exchange, int error)
@@ -392,11 +390,11 @@ static void exchange_refuse_busy(struct exchange *exchange, int error)
 
 int exchange_offer_command(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
 {
-    struct errand *errand = errand_of(job);
-    errand_depart(errand, exchange, on_done);
+    struct trip *trip = trip_of(job);
+    trip_depart(trip, exchange, on_done);
     int err = committer_submit(exchange->handlers->committer, job);
     if (err != 0)
-        errand_turn_back(errand);
+        trip_turn_back(trip);
     return err;
 }
 
@@ -419,24 +417,24 @@ void exchange_submit_write(struct exchange *exchange, struct job *job, exchange_
 void exchange_submit_read(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
 {
     CHECK(job->task != NULL);
-    struct errand *errand = errand_of(job);
-    errand_depart(errand, exchange, on_done);
+    struct trip *trip = trip_of(job);
+    trip_depart(trip, exchange, on_done);
     int err = reader_submit(exchange->handlers->reader, job);
     if (err == 0)
         return;
-    errand_turn_back(errand);
+    trip_turn_back(trip);
     exchange_refuse_busy(exchange, err);
 }
 
 void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
 {
     CHECK(job->begin != NULL && job->task == NULL);
-    struct errand *errand = errand_of(job);
-    errand_depart(errand, exchange, on_done);
+    struct trip *trip = trip_of(job);
+    trip_depart(trip, exchange, on_done);
     int err = outbound_submit(exchange->handlers->outbound, job);
     if (err == 0)
         return;
-    errand_turn_back(errand);
+    trip_turn_back(trip);
     exchange_refuse_busy(exchange, err);
 }
 
