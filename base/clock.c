@@ -45,6 +45,11 @@ int64_t clock_monotonic_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_sooner_us(int64_t a_us, int64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
+
 /* --- dates ----------------------------------------------------------------------------------- */
 
 /* The calendar is counted in eras of 400 years (146,097 days) that begin on 1 March, so the leap

@@ -17,6 +17,7 @@ int64_t clock_wall_us(void); /* since 1970-01-01 UTC; may jump */
  * to the wall clock meanwhile. For stamping commands and decisions. */
 int64_t clock_steady_us(void);
 int64_t clock_monotonic_us(void); /* since boot; never jumps: deadlines and durations */
+int64_t clock_sooner_us(int64_t a_us, int64_t b_us); /* of two times, or spans */
 
 /* An IANA time zone such as "Australia/Sydney". May be used from any thread. */
 struct clock_zone;

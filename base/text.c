@@ -149,6 +149,18 @@ size_t text_utf8_length(struct text text)
     return size;
 }
 
+bool text_copy_utf8(char *out, size_t capacity, struct text text)
+{
+    size_t length = 0, step;
+    while ((step = text_utf8_length(text_slice(text, length, text.length))) > 0 &&
+           length + step < capacity)
+        length += step;
+    if (length > 0)
+        memcpy(out, text.base, length);
+    out[length] = '\0';
+    return length == text.length;
+}
+
 bool text_is_printable(struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -238,6 +250,23 @@ void text_append_char(struct text_buffer *buffer, char c)
     }
     buffer->base[buffer->length++] = c;
     buffer->base[buffer->length] = '\0';
+}
+
+void text_append_printable(struct text_buffer *buffer, struct text text, struct text instead)
+{
+    while (text.length > 0) {
+        size_t step = text_utf8_length(text);
+        size_t taken = step == 0 ? 1 : step;
+        struct text shown = text_slice(text, 0, step);
+        if (step == 0 || !text_is_printable(shown))
+            shown = instead;
+        if (buffer->length + shown.length >= buffer->capacity) {
+            buffer->is_cut = true;
+            return;
+        }
+        text_append(buffer, shown);
+        text = text_slice(text, taken, text.length);
+    }
 }
 
 void text_append_int64(struct text_buffer *buffer, int64_t value)

@@ -42,6 +42,9 @@ bool text_is_printable(struct text text);
 bool text_is_utf8(struct text text); /* well-formed: no surrogates, no overlong forms */
 /* Bytes of the one well-formed UTF-8 character at the front; 0 when there is none. */
 size_t text_utf8_length(struct text text);
+/* As many whole, well-formed characters of the front as fit into capacity with a NUL. false: there
+ * was more, or what is no UTF-8. capacity >= 1. */
+bool text_copy_utf8(char *out, size_t capacity, struct text text);
 uint64_t text_hash(struct text text); /* FNV-1a, for tables of trusted or keyed input only */
 
 /* errors  ERR_NOT_A_NUMBER (empty, sign alone, anything but ASCII digits), ERR_TOO_LARGE (outside
@@ -51,6 +54,9 @@ MUST_CHECK int text_parse_int64(struct text text, int64_t *value);
 void text_buffer_init(struct text_buffer *buffer, char *base, size_t capacity); /* capacity >= 1 */
 void text_append(struct text_buffer *buffer, struct text text);
 void text_append_char(struct text_buffer *buffer, char c);
+/* Whole characters only; each that is not printable, and each byte that is no UTF-8, becomes
+ * instead, which may be empty. What does not fit is cut between characters. */
+void text_append_printable(struct text_buffer *buffer, struct text text, struct text instead);
 void text_append_int64(struct text_buffer *buffer, int64_t value);
 void text_append_format(struct text_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

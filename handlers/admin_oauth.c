@@ -16,12 +16,6 @@
 /* The whole redirect: a code and a state, encoded. */
 #define PASTED_MAX 4096
 
-static void write_text_member(struct jwrite *writer, const char *key, const char *value)
-{
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_of(value));
-}
-
 static void begin_reply(struct exchange *exchange, size_t capacity, struct text_buffer *buffer,
                         struct jwrite *writer)
 {
@@ -114,18 +108,18 @@ static void reply_start(struct exchange *exchange, const struct tenant *tenant, 
     struct jwrite writer;
     begin_reply(exchange, START_JSON_MAX, &buffer, &writer);
     admin_write_int64(&writer, "tenant", tenant->id);
-    write_text_member(&writer, "authorize_url", url);
+    admin_write_text(&writer, "authorize_url", url);
     text_buffer_init(&uri, bytes, sizeof(bytes));
     oauth_append_redirect_uri(exchange->handlers->oauth, &uri);
-    write_text_member(&writer, "redirect_uri", bytes);
+    admin_write_text(&writer, "redirect_uri", bytes);
     text_buffer_init(&uri, bytes, sizeof(bytes));
     append_start_url(exchange, tenant, &uri);
-    write_text_member(&writer, "start_url", bytes);
+    admin_write_text(&writer, "start_url", bytes);
     admin_write_int64(&writer, "expires_in_s", OAUTH_STATE_LIFE_US / CLOCK_US_PER_S);
-    write_text_member(&writer, "next",
-                      "open authorize_url in a browser, choose the company, press Grant Access; "
-                      "where that page cannot come back here: counterpart oauth exchange --tenant "
-                      "ID --code with the address it ended at");
+    admin_write_text(&writer, "next",
+                     "open authorize_url in a browser, choose the company, press Grant Access; "
+                     "where that page cannot come back here: counterpart oauth exchange --tenant "
+                     "ID --code with the address it ended at");
     end_reply(exchange, &buffer, &writer);
 }
 
@@ -182,12 +176,12 @@ static void reply_result(struct exchange *exchange, const struct job *job, const
     }
     begin_reply(exchange, RESULT_JSON_MAX, &buffer, &writer);
     admin_write_int64(&writer, "tenant", task->tenant_id);
-    write_text_member(&writer, "status", status);
+    admin_write_text(&writer, "status", status);
     admin_write_int64(&writer, "company", task->company_id);
     if (task->company_name[0] != '\0')
-        write_text_member(&writer, "company_name", task->company_name);
+        admin_write_text(&writer, "company_name", task->company_name);
     if (note != NULL)
-        write_text_member(&writer, "note", note);
+        admin_write_text(&writer, "note", note);
     end_reply(exchange, &buffer, &writer);
 }
 
@@ -454,8 +448,8 @@ static void write_tenant(struct jwrite *writer, const struct tenant *tenant,
 {
     jwrite_object_begin(writer);
     admin_write_int64(writer, "tenant", tenant->id);
-    write_text_member(writer, "name", tenant->name);
-    write_text_member(writer, "status", status_name(status));
+    admin_write_text(writer, "name", tenant->name);
+    admin_write_text(writer, "status", status_name(status));
     jwrite_key(writer, TEXT("alarm"));
     jwrite_bool(writer, status->is_alarming);
     write_grant(writer, status, now_us);

@@ -15,12 +15,6 @@
 #define SHOW_MAX (256 * 1024)
 #define GRANT_JSON_MAX 512
 
-static void write_text(struct jwrite *writer, const char *key, const char *value)
-{
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_of(value));
-}
-
 static void write_time(struct jwrite *writer, const char *key, int64_t at_us)
 {
     char bytes[64];
@@ -110,7 +104,7 @@ static void on_granted(struct exchange *exchange, const struct job *job)
     text_buffer_init(&buffer, bytes, sizeof(bytes));
     jwrite_init(&writer, &buffer);
     jwrite_object_begin(&writer);
-    write_text(&writer, "member", task->code);
+    admin_write_text(&writer, "member", task->code);
     admin_write_int64(&writer, "member_id", task->command.member_id);
     admin_write_int64(&writer, "granted", task->command.points);
     write_account(&writer, &task->outcome.account);
@@ -172,13 +166,13 @@ static void on_entry(void *context, const struct points_entry *entry)
     struct jwrite *writer = &((struct show_task *)context)->writer;
     jwrite_object_begin(writer);
     admin_write_int64(writer, "entry_id", entry->id);
-    write_text(writer, "cause", points_cause_name(entry->cause));
+    admin_write_text(writer, "cause", points_cause_name(entry->cause));
     admin_write_int64(writer, "points", entry->points);
     admin_write_int64(writer, "points_after", entry->points_after);
     admin_write_int64(writer, "version", entry->version);
     admin_write_int64(writer, "order_id", entry->order_id);
     admin_write_int64(writer, "reservation_id", entry->reservation_id);
-    write_text(writer, "reason", entry->reason);
+    admin_write_text(writer, "reason", entry->reason);
     write_time(writer, "at", entry->created_at_us);
     jwrite_object_end(writer);
 }
@@ -195,10 +189,10 @@ static void on_reservation(void *context, const struct reservation *reservation)
     admin_write_int64(writer, "order_id", reservation->order_id);
     admin_write_int64(writer, "site_id", reservation->site_id);
     admin_write_int64(writer, "points", reservation->points);
-    write_text(writer, "state", reservation_state_name(reservation->state));
+    admin_write_text(writer, "state", reservation_state_name(reservation->state));
     jwrite_key(writer, TEXT("is_unsure"));
     jwrite_bool(writer, reservation->is_unsure);
-    write_text(writer, "reason", reservation->reason);
+    admin_write_text(writer, "reason", reservation->reason);
     write_time(writer, "since", reservation->created_at_us);
     write_time(writer, "changed_at", reservation->changed_at_us);
     jwrite_object_end(writer);
@@ -206,11 +200,11 @@ static void on_reservation(void *context, const struct reservation *reservation)
 
 static void write_member(struct jwrite *writer, const struct member *member)
 {
-    write_text(writer, "member", member->code);
+    admin_write_text(writer, "member", member->code);
     admin_write_int64(writer, "member_id", member->id);
-    write_text(writer, "first_name", member->first_name);
-    write_text(writer, "last_name", member->last_name);
-    write_text(writer, "status", member->account.is_active ? "active" : "disabled");
+    admin_write_text(writer, "first_name", member->first_name);
+    admin_write_text(writer, "last_name", member->last_name);
+    admin_write_text(writer, "status", member->account.is_active ? "active" : "disabled");
     write_account(writer, &member->account);
     admin_write_int64(writer, "version", member->account.version);
     write_time(writer, "active_at", member->account.active_at_us);

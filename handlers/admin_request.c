@@ -189,6 +189,12 @@ int admin_reload_directory(struct handlers *handlers, struct store *store)
     return 0;
 }
 
+void admin_write_text(struct jwrite *writer, const char *key, const char *value)
+{
+    jwrite_key(writer, text_of(key));
+    jwrite_text(writer, text_of(value));
+}
+
 void admin_write_int64(struct jwrite *writer, const char *key, int64_t value)
 {
     jwrite_key(writer, text_of(key));

@@ -45,6 +45,7 @@ MUST_CHECK bool admin_copy(struct exchange *exchange, const char *name, struct t
  * answer leaves. errors: ERR_NOT_LOADED: the change stays stored, the next reload takes it over. */
 MUST_CHECK int admin_reload_directory(struct handlers *handlers, struct store *store);
 
+void admin_write_text(struct jwrite *writer, const char *key, const char *value);
 void admin_write_int64(struct jwrite *writer, const char *key, int64_t value);
 /* The amount as a decimal string; with its key. */
 void admin_write_money(struct jwrite *writer, int64_t amount_minor, int exponent);

@@ -39,20 +39,14 @@ static void write_urls(struct jwrite *writer, struct exchange *exchange,
     jwrite_object_end(writer);
 }
 
-static void write_text_member(struct jwrite *writer, const char *key, const char *value)
-{
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_of(value));
-}
-
 static void write_tenant_members(struct jwrite *writer, struct exchange *exchange,
                                  const struct tenant *tenant)
 {
     admin_write_int64(writer, "id", tenant->id);
-    write_text_member(writer, "name", tenant->name);
-    write_text_member(writer, "key", tenant->key);
-    write_text_member(writer, "currency", tenant->currency.code);
-    write_text_member(writer, "timezone", tenant->zone);
+    admin_write_text(writer, "name", tenant->name);
+    admin_write_text(writer, "key", tenant->key);
+    admin_write_text(writer, "currency", tenant->currency.code);
+    admin_write_text(writer, "timezone", tenant->zone);
     admin_write_int64(writer, "oseries_company", tenant->oseries_company);
     write_urls(writer, exchange, tenant);
 }
@@ -75,10 +69,10 @@ static void write_warning(struct jwrite *writer, const struct exchange *exchange
     if (tenant->signature_token[0] != '\0' || directory_has_app_token(exchange->snapshot) ||
         tenant->oseries_signature_mode == SIGNATURE_OFF)
         return;
-    write_text_member(writer, "warning",
-                      tenant->oseries_signature_mode == SIGNATURE_ENFORCE
-                          ? "no signature token is set: every request of a register is refused"
-                          : "no signature token is set: no request can be checked");
+    admin_write_text(writer, "warning",
+                     tenant->oseries_signature_mode == SIGNATURE_ENFORCE
+                         ? "no signature token is set: every request of a register is refused"
+                         : "no signature token is set: no request can be checked");
 }
 
 static void begin_reply(struct exchange *exchange, size_t capacity, struct text_buffer *buffer,
@@ -352,7 +346,7 @@ static void write_site(struct jwrite *writer, const struct site *site)
     jwrite_object_begin(writer);
     admin_write_int64(writer, "id", site->id);
     admin_write_int64(writer, "tenant", site->tenant_id);
-    write_text_member(writer, "name", site->name);
+    admin_write_text(writer, "name", site->name);
     admin_write_int64(writer, "oseries_site", site->oseries_site);
     jwrite_key(writer, TEXT("timezone"));
     if (site->zone[0] == '\0')

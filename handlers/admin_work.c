@@ -19,12 +19,6 @@ struct list_task {
     char bytes[LIST_MAX];
 };
 
-static void write_text(struct jwrite *writer, const char *key, const char *value)
-{
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_of(value));
-}
-
 static void write_time(struct jwrite *writer, const char *key, int64_t at_us)
 {
     char bytes[64];
@@ -54,10 +48,10 @@ static void on_each(void *context, const struct work *work)
     struct jwrite *writer = &((struct list_task *)context)->writer;
     jwrite_object_begin(writer);
     admin_write_int64(writer, "work_id", work->id);
-    write_text(writer, "kind", work_kind_name(work->kind));
+    admin_write_text(writer, "kind", work_kind_name(work->kind));
     admin_write_int64(writer, subject_name(work->kind), work->subject_id);
-    write_text(writer, "state", work_state_name(work->state));
-    write_text(writer, "reason", work->reason);
+    admin_write_text(writer, "state", work_state_name(work->state));
+    admin_write_text(writer, "reason", work->reason);
     admin_write_int64(writer, "attempts", work->attempts);
     write_time(writer, "created_at", work->created_at_us);
     if (work->state == WORK_OPEN)

@@ -143,9 +143,9 @@ typedef void (*api_customer_fn)(void *context, const struct api_result *result,
                                 const struct oseries_customer *customer);
 void oseries_api_get_customer(struct oseries_api *api, const struct api_call *call,
                               int64_t customer_id, api_customer_fn on_done, void *context);
-/* By e-mail: follows the 302 and keeps Authorization on it, to the same host only. For whoever links
- * members without a register: a register that means a customer sends his id, so the service has not
- * needed it yet. */
+/* By e-mail: follows the 302 and keeps Authorization on it, to the same host only. For whoever
+ * links members without a register: a register that means a customer sends his id, so the service
+ * has not needed it yet. */
 void oseries_api_find_customer(struct oseries_api *api, const struct api_call *call,
                                const char *email, api_customer_fn on_done, void *context);
 

@@ -8,19 +8,13 @@
 
 #include "base/banned.h"
 
-/* As much as fits, whole characters; what is no text is none. */
+/* As much as fits; what is no text is none. */
 static void read_text(const struct jread *json, const char *name, char *out, size_t capacity)
 {
     struct text text = {NULL, 0};
-    size_t length = 0, step;
     if (jread_scalar(jread_member(json, name), &text) != 0)
         text.length = 0;
-    while ((step = text_utf8_length(text_slice(text, length, text.length))) > 0 &&
-           length + step < capacity)
-        length += step;
-    if (length > 0)
-        memcpy(out, text.base, length);
-    out[length] = '\0';
+    (void)text_copy_utf8(out, capacity, text);
 }
 
 static int read_customer(const struct jread *json, struct oseries_customer *customer)

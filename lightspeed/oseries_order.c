@@ -94,25 +94,12 @@ static bool read_flag(struct order_reader *reader, const struct jread *value)
     return !reader->is_bad && number == 1;
 }
 
-/* As much as fits, whole characters. false: something is missing of it. */
-static bool copy_text(struct text text, char *out, size_t capacity)
-{
-    size_t length = 0, step;
-    while ((step = text_utf8_length(text_slice(text, length, text.length))) > 0 &&
-           length + step < capacity)
-        length += step;
-    if (length > 0)
-        memcpy(out, text.base, length);
-    out[length] = '\0';
-    return length == text.length;
-}
-
 /* What is no text is no reason to refuse an order: it is as if it were cut away. */
 static bool read_text(const struct jread *value, char *out, size_t capacity)
 {
     struct text text = {NULL, 0};
     bool is_whole = is_missing(value) || jread_scalar(value, &text) == 0;
-    return copy_text(text, out, capacity) && is_whole;
+    return text_copy_utf8(out, capacity, text) && is_whole;
 }
 
 /* --- parts of an order ------------------------------------------------------------------------ */

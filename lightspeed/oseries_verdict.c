@@ -9,21 +9,11 @@
 
 /* --- the sentence ----------------------------------------------------------------------------- */
 
-/* Whole printable characters; what is not becomes a space. */
 static void sentence_set(struct api_result *result, struct text text)
 {
     struct text_buffer buffer;
     text_buffer_init(&buffer, result->sentence, sizeof(result->sentence));
-    while (text.length > 0) {
-        size_t step = text_utf8_length(text);
-        struct text character = text_slice(text, 0, step == 0 ? 1 : step);
-        if (step == 0 || !text_is_printable(character))
-            character = TEXT(" ");
-        if (buffer.length + character.length > API_ERROR_MAX)
-            break;
-        text_append(&buffer, character);
-        text = text_slice(text, step == 0 ? 1 : step, text.length);
-    }
+    text_append_printable(&buffer, text, TEXT(" "));
 }
 
 static struct text member_text(const struct jread *document, const char *name)

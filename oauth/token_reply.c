@@ -122,22 +122,13 @@ void token_reply_explain(const struct token_reply *reply, struct text_buffer *se
     }
 }
 
-/* Cut between characters; what is not printable is left out. */
 static void copy_name(const struct jread *member, char name[COMPANY_NAME_MAX + 1])
 {
     struct text text;
     struct text_buffer buffer;
     text_buffer_init(&buffer, name, COMPANY_NAME_MAX + 1);
-    if (jread_text(member, &text) != 0)
-        return;
-    while (text.length > 0) {
-        struct text character = text_slice(text, 0, text_utf8_length(text));
-        if (buffer.length + character.length > COMPANY_NAME_MAX)
-            return;
-        if (text_is_printable(character))
-            text_append(&buffer, character);
-        text = text_slice(text, character.length, text.length);
-    }
+    if (jread_text(member, &text) == 0)
+        text_append_printable(&buffer, text, TEXT(""));
 }
 
 int company_reply_read(int status, struct text body, struct company_reply *reply)

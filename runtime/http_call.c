@@ -175,8 +175,8 @@ static bool set_callbacks(struct http_call *call)
            curl_easy_setopt(easy, CURLOPT_PRIVATE, call) == CURLE_OK;
 }
 
-/* The environment's proxy is libcurl's default. What is for this machine goes without one: it may be
- * unencrypted, and a proxy would be somebody else who reads it. */
+/* The environment's proxy is libcurl's default. What is for this machine goes without one: it may
+ * be unencrypted, and a proxy would be somebody else who reads it. */
 static bool set_proxy(struct http_call *call)
 {
     return !url_is_loopback(text_of(call->url)) ||

@@ -305,22 +305,17 @@ static void tell_the_last(struct outbound *outbound)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-static int64_t sooner(int64_t a_us, int64_t b_us)
-{
-    return a_us < b_us ? a_us : b_us;
-}
-
 static int64_t sleep_us(const struct outbound *outbound)
 {
     int64_t now_us = clock_monotonic_us();
     int64_t until_us = now_us + SLEEP_MAX_US;
     if (outbound->timers != NULL)
-        until_us = sooner(until_us, outbound->timers->due_us);
+        until_us = clock_sooner_us(until_us, outbound->timers->due_us);
     bool has_room = outbound->under_way.count < OUTBOUND_IN_FLIGHT_MAX;
     for (const struct http_call *each = outbound->waiting.first; each != NULL; each = each->next)
-        until_us = sooner(until_us, has_room ? now_us : each->deadline_us);
+        until_us = clock_sooner_us(until_us, has_room ? now_us : each->deadline_us);
     if (outbound->is_ending) /* jobs end without a sound */
-        until_us = sooner(until_us, now_us + 10000);
+        until_us = clock_sooner_us(until_us, now_us + 10000);
     return until_us > now_us ? until_us - now_us : 0;
 }
 

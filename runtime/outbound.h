@@ -115,9 +115,9 @@ typedef void (*outbound_done_fn)(void *context, const struct outbound_reply *rep
 
 /*
  * Send a request. Certificates of https are verified. The proxy of the environment (https_proxy,
- * no_proxy ...) is used, but never for this machine (url_is_loopback). Redirects are not followed: who follows one
- * decides what it carries. A GET may go out twice, when a kept connection ends without a reply;
- * nothing else ever does. Neither bodies nor Authorization are ever logged.
+ * no_proxy ...) is used, but never for this machine (url_is_loopback). Redirects are not followed:
+ * who follows one decides what it carries. A GET may go out twice, when a kept connection ends
+ * without a reply; nothing else ever does. Neither bodies nor Authorization are ever logged.
  *
  * ownership  request is copied. on_done is called exactly once, later, never from inside the call.
  */

@@ -53,6 +53,15 @@ static void wall_clock_agrees_with_time(void **state)
     assert_true(now_us <= (after_s + 1) * CLOCK_US_PER_S);
 }
 
+static void the_sooner_of_two_times_is_the_smaller(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_sooner_us(1, 2), 1);
+    assert_int_equal(clock_sooner_us(2, 1), 1);
+    assert_int_equal(clock_sooner_us(-3, 0), -3);
+    assert_true(clock_sooner_us(INT64_MAX, 7) == 7);
+}
+
 static void monotonic_clock_counts_microseconds_and_never_goes_back(void **state)
 {
     (void)state;
@@ -305,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady_clock_starts_at_wall_time_and_never_steps_back),
         cmocka_unit_test(wall_clock_agrees_with_time),
+        cmocka_unit_test(the_sooner_of_two_times_is_the_smaller),
         cmocka_unit_test(monotonic_clock_counts_microseconds_and_never_goes_back),
         cmocka_unit_test(dates_count_from_1970),
         cmocka_unit_test(every_date_reads_back_and_agrees_with_timegm),

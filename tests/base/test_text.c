@@ -171,6 +171,49 @@ static void utf8_length_is_of_the_first_character(void **state)
     assert_int_equal(text_utf8_length(TEXT("")), 0);
 }
 
+static void utf8_is_copied_as_whole_characters(void **state)
+{
+    (void)state;
+    char out[6];
+    assert_true(text_copy_utf8(out, sizeof(out), TEXT("abé€")) == false);
+    assert_string_equal(out, "abé");
+    assert_true(text_copy_utf8(out, sizeof(out), TEXT("a💳")));
+    assert_string_equal(out, "a💳");
+    assert_false(text_copy_utf8(out, sizeof(out), TEXT("aa💳")));
+    assert_string_equal(out, "aa");
+    assert_false(text_copy_utf8(out, sizeof(out), BYTES("a\xFFz")));
+    assert_string_equal(out, "a");
+    assert_false(text_copy_utf8(out, 1, TEXT("a")));
+    assert_string_equal(out, "");
+    assert_true(text_copy_utf8(out, 1, (struct text){NULL, 0}));
+    assert_string_equal(out, "");
+}
+
+static void what_is_not_printable_is_replaced_whole_characters_are_kept(void **state)
+{
+    (void)state;
+    char bytes[8];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    text_append_printable(&buffer, BYTES("a\x1b\xc2\x9b\xffé"), TEXT(" "));
+    assert_string_equal(bytes, "a   é");
+    assert_false(buffer.is_cut);
+    text_append_printable(&buffer, TEXT("€"), TEXT(" "));
+    assert_string_equal(bytes, "a   é"); /* three bytes for one of room */
+    assert_true(buffer.is_cut);
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    text_append_printable(&buffer,
+                          BYTES("\x01"
+                                "a\x7f"
+                                "bcdefg"),
+                          TEXT(""));
+    assert_string_equal(bytes, "abcdefg");
+    assert_false(buffer.is_cut);
+    text_append_printable(&buffer, TEXT("\n"), TEXT(" "));
+    assert_string_equal(bytes, "abcdefg");
+    assert_true(buffer.is_cut);
+}
+
 static void hash_is_fnv_1a(void **state)
 {
     (void)state;
@@ -577,6 +620,8 @@ int main(void)
         cmocka_unit_test(form_with_nothing_in_it_has_no_pairs),
         cmocka_unit_test(form_with_a_broken_escape_or_a_nul_is_refused),
         cmocka_unit_test(control_characters_are_not_printable),
+        cmocka_unit_test(utf8_is_copied_as_whole_characters),
+        cmocka_unit_test(what_is_not_printable_is_replaced_whole_characters_are_kept),
         cmocka_unit_test(form_with_too_small_a_buffer_is_the_callers_bug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
