@@ -1,7 +1,8 @@
 /*
  * A job: one piece of work on its way between threads. One heap allocation, one owner at a time:
- * loop -> queue -> worker (committer or reader) -> loop, freed by the loop in one function. Nothing
- * of the request pool is ever stored in it (design section 9).
+ * loop -> queue -> worker (committer, reader or outbound thread) -> loop, freed by the loop in one
+ * function. Nothing of the request pool is ever stored in it (design section 9). The outbound
+ * thread's own jobs for the store's workers come home to it (runtime/errand.h).
  *
  * State machine (one table, job_move is the only function that changes it):
  *     QUEUED -> TAKEN     the worker, with at least JOB_RESERVE_US left

@@ -143,6 +143,7 @@ void outbound_watch_end(struct outbound *outbound, struct outbound_watch *watch,
     pthread_mutex_lock(&outbound->mutex);
     *watch = (struct outbound_watch){.fn = fn, .context = context, .next = outbound->watches};
     outbound->watches = watch;
+    outbound_wake(outbound);
     pthread_mutex_unlock(&outbound->mutex);
 }
 
@@ -319,10 +320,9 @@ static int64_t sleep_us(const struct outbound *outbound)
     return until_us > now_us ? until_us - now_us : 0;
 }
 
-static void begin_ending(struct outbound *outbound)
+/* Also those that were set when the end had begun. */
+static void call_watches(struct outbound *outbound)
 {
-    outbound->is_ending = true;
-    outbound->cut_us = clock_monotonic_us() + OUTBOUND_GRACE_US;
     pthread_mutex_lock(&outbound->mutex);
     struct outbound_watch *watch = outbound->watches;
     outbound->watches = NULL;
@@ -339,7 +339,8 @@ static bool outbound_has_nothing(const struct outbound *outbound)
 {
     return outbound->under_way.count == 0 && outbound->waiting.count == 0 &&
            outbound->expected == 0 && outbound->first_message == NULL &&
-           outbound->first_job == NULL && atomic_load(&outbound->jobs_begun) == 0;
+           outbound->first_job == NULL && outbound->watches == NULL &&
+           atomic_load(&outbound->jobs_begun) == 0;
 }
 
 /* true: the thread is to end. */
@@ -358,8 +359,12 @@ static bool look_at_phase(struct outbound *outbound)
                   LOG_INT("jobs", atomic_load(&outbound->jobs_begun)));
     pthread_cond_broadcast(&outbound->changed);
     pthread_mutex_unlock(&outbound->mutex);
-    if (is_ending && !outbound->is_ending)
-        begin_ending(outbound);
+    if (is_ending && !outbound->is_ending) {
+        outbound->is_ending = true;
+        outbound->cut_us = clock_monotonic_us() + OUTBOUND_GRACE_US;
+    }
+    if (is_ending)
+        call_watches(outbound);
     return is_over;
 }
 

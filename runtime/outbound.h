@@ -12,16 +12,16 @@
 #include "base/text.h"
 #include "runtime/job.h"
 
-#define OUTBOUND_QUEUE_MAX 4096 /* jobs and calls in the mailbox; beyond it ERR_QUEUE_FULL */
+#define OUTBOUND_QUEUE_MAX 4096         /* jobs in the mailbox; beyond it ERR_QUEUE_FULL */
 #define OUTBOUND_REPLY_MAX (256 * 1024) /* a full order of 200 lines has some 80 KiB */
 #define OUTBOUND_HEADERS_MAX 8
 #define OUTBOUND_IN_FLIGHT_MAX 256 /* requests at libcurl; more wait their turn, oldest first */
 
-struct outbound;
-
 /* Requests at libcurl when the end begins may still get their replies: one of them may carry a
  * refresh token that is given once. */
 #define OUTBOUND_GRACE_US (INT64_C(2) * 1000000)
+
+struct outbound;
 
 /* Starts the thread. */
 MUST_CHECK int outbound_create(struct outbound **outbound);
@@ -58,8 +58,9 @@ struct outbound_message {
 };
 void outbound_post(struct outbound *outbound, struct outbound_message *message);
 
-/* fn(context) once, on the outbound thread, when the end begins: ends what waits for a timer. The
- * watch's memory is the caller's and lives until outbound_stop has returned. */
+/* fn(context) once, on the outbound thread, when the end begins, or soon when it has begun: ends
+ * what waits for a timer. Never when the thread has ended. The watch's memory is the caller's and
+ * lives until outbound_stop has returned. */
 struct outbound_watch {
     outbound_fn fn;
     void *context;

@@ -1,5 +1,6 @@
 /*
- * A bounded queue of jobs between many loops and a worker. Order is first in, first out.
+ * A bounded queue of jobs between those who want something of the store, loops and the outbound
+ * thread, and the committer or the readers. Order is first in, first out.
  */
 #ifndef COUNTERPART_RUNTIME_QUEUE_H
 #define COUNTERPART_RUNTIME_QUEUE_H
@@ -30,8 +31,9 @@ struct job *queue_take(struct queue *queue, int32_t count_max);
 void queue_close(struct queue *queue);
 int32_t queue_depth(struct queue *queue);
 
-/* The worker's side of the job's state machine, shared by committer and readers: TAKEN, or else
- * cancelled (too little time is left, or its loop gave it up) and given back with ERR_CANCELLED. */
+/* The worker's side of the job's state machine, for committer, readers and the outbound thread:
+ * TAKEN, or else cancelled (too little time is left, or its loop gave it up) and given back with
+ * ERR_CANCELLED. */
 MUST_CHECK bool job_take(struct job *job, int64_t now_us);
 /* TAKEN -> DONE, and back to its loop. The job is no longer the worker's. */
 void job_end(struct job *job, int error);

@@ -903,6 +903,26 @@ static void the_end_waits_for_jobs_and_calls_its_watches(void **state)
     outbound_post(outbound, &late); /* forgotten */
 }
 
+static void set_another_watch(void *context)
+{
+    bool *is_told = context;
+    static struct outbound_watch watch;
+    outbound_watch_end(outbound, &watch, on_end, is_told);
+}
+
+static void a_watch_set_when_the_end_has_begun_is_called_too(void **state)
+{
+    (void)state;
+    struct outbound_watch first, late;
+    bool first_is_told = false, late_is_told = false;
+    outbound_watch_end(outbound, &first, set_another_watch, &first_is_told);
+    outbound_drain(outbound);
+    outbound_watch_end(outbound, &late, on_end, &late_is_told);
+    outbound_stop(outbound);
+    assert_true(first_is_told);
+    assert_true(late_is_told);
+}
+
 /* Callers who, told of the end, try again some times; a new one each millisecond, from shortly
  * before the thread gives up: whenever that is, some are at it. */
 #define STUBBORN_TRIES 500
@@ -1003,6 +1023,7 @@ int main(void)
         TEST(a_full_mailbox_refuses_and_leaves_the_job_to_its_caller),
         TEST(requests_under_way_may_end_and_those_that_hang_are_cut),
         TEST(the_end_waits_for_jobs_and_calls_its_watches),
+        TEST(a_watch_set_when_the_end_has_begun_is_called_too),
         TEST(what_the_last_ends_send_is_told_too),
         TEST(an_idle_thread_ends_at_once),
     };
