@@ -13,7 +13,8 @@ static const bool is_allowed[LIFE_PHASES][LIFE_PHASES] = {
                       [LIFE_READY] = true,
                       [LIFE_ENDED] = true},
     [LIFE_ASKING] = {[LIFE_WRITING] = true, [LIFE_READING] = true},
-    [LIFE_WRITING] = {[LIFE_READING] = true, [LIFE_READY] = true, [LIFE_ENDED] = true},
+    [LIFE_WRITING] =
+        {[LIFE_READING] = true, [LIFE_READY] = true, [LIFE_ENDED] = true, [LIFE_ABSENT] = true},
     [LIFE_READING] =
         {[LIFE_WRITING] = true, [LIFE_READY] = true, [LIFE_ENDED] = true, [LIFE_ABSENT] = true},
     [LIFE_CHANGING] = {[LIFE_READY] = true, [LIFE_ENDED] = true, [LIFE_ABSENT] = true},

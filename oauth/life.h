@@ -6,6 +6,7 @@
  *     READY -> LEASING -> ASKING -> WRITING -> READY        a refresh
  *                           |          ^  |
  *                           +-> READING +  +-> ENDED        invalid_grant: reconnect required
+ *                                          +-> ABSENT       somebody else has revoked it
  */
 #ifndef COUNTERPART_OAUTH_LIFE_H
 #define COUNTERPART_OAUTH_LIFE_H
