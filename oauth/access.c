@@ -149,20 +149,26 @@ static void serve_waiters(struct grant_entry *entry, int err)
         refresh_begin(entry);
 }
 
+bool entry_begin_change(struct grant_entry *entry)
+{
+    struct change *change = entry->changes;
+    if (change == NULL)
+        return false;
+    entry->changes = change->next;
+    if (entry->changes == NULL)
+        entry->changes_end = &entry->changes;
+    life_move(&entry->phase, LIFE_CHANGING);
+    change->begin(change);
+    return true;
+}
+
 void entry_rest(struct grant_entry *entry, int err)
 {
     life_move(&entry->phase, life_rest_of(&entry->grant));
     entry->last_error = err;
     entry_publish(entry);
-    struct change *change = entry->changes;
-    if (change != NULL) {
-        entry->changes = change->next;
-        if (entry->changes == NULL)
-            entry->changes_end = &entry->changes;
-        life_move(&entry->phase, LIFE_CHANGING);
-        change->begin(change);
+    if (entry_begin_change(entry))
         return;
-    }
     serve_waiters(entry, err);
     if (life_is_resting(entry->phase))
         entry_begin_schedule(entry);
@@ -170,7 +176,7 @@ void entry_rest(struct grant_entry *entry, int err)
 
 void entry_add_change(struct grant_entry *entry, struct change *change)
 {
-    if (outbound_is_ending(entry->oauth->config.outbound)) {
+    if (entry->is_over) {
         change->refuse(change, ERR_SHUTTING_DOWN);
         return;
     }
@@ -197,15 +203,22 @@ static void refuse_changes(struct grant_entry *entry)
     }
 }
 
+void entry_abandon(struct grant_entry *entry)
+{
+    entry->is_over = true;
+    entry_answer(entry, ERR_SHUTTING_DOWN);
+    refuse_changes(entry);
+}
+
+/* What does not wait for a timer ends by itself. */
 void entry_end(struct grant_entry *entry)
 {
-    bool was_waiting = entry->timer.is_set;
+    if (!entry->timer.is_set)
+        return;
     outbound_cancel_timer(entry->oauth->config.outbound, &entry->timer);
-    refuse_changes(entry);
-    if (entry->phase == LIFE_WRITING && was_waiting)
-        refresh_write_again(entry); /* the last chance: nobody else has this pair */
-    if (was_waiting)
-        entry_answer(entry, ERR_SHUTTING_DOWN);
+    entry_answer(entry, ERR_SHUTTING_DOWN);
+    if (!life_is_resting(entry->phase))
+        refresh_hurry(entry);
 }
 
 /* --- from the API's client */
@@ -283,6 +296,8 @@ void oauth_begin_refresh(struct job *job)
         job_end(job, ERR_REFUSED);
     } else if (!task->oauth->has_app) {
         job_end(job, ERR_NO_APP);
+    } else if (outbound_is_ending(task->oauth->config.outbound)) {
+        job_end(job, ERR_SHUTTING_DOWN);
     } else {
         add_waiter(entry, on_refreshed, job);
         if (life_is_resting(entry->phase))

@@ -46,11 +46,13 @@ struct grant_entry {
     enum read_why why;
     int last_error;     /* of the latest attempt; 0: it worked, or there was none */
     bool is_urgent;     /* the next attempt is now */
+    bool is_over;       /* the end came in the middle of it: entry_rest will not follow */
     bool is_orphaned;   /* its lease was left by a process that died: ours to take */
     int64_t blocked_us; /* steady; another process refreshes it: no attempt before */
     int rounds;         /* refreshes in a row whose tokens were too old when they were written */
     bool has_alarmed;
     struct outbound_timer timer;
+    struct outbound_message again; /* the next attempt, when the end waits for it */
     struct waiter *waiters, **waiters_end;
     struct change *changes, **changes_end;
     struct oauth_status status; /* guarded by oauth->mutex */
@@ -90,18 +92,24 @@ void entry_publish(struct grant_entry *entry);
  * of what has ended; those who wait for a token get it. */
 void entry_rest(struct grant_entry *entry, int err);
 void entry_add_change(struct grant_entry *entry, struct change *change);
+/* From rest: the change that has waited longest. false: none does. */
+MUST_CHECK bool entry_begin_change(struct grant_entry *entry);
+/* The end has come in the middle of it, and nothing will follow: whoever waits is told so. */
+void entry_abandon(struct grant_entry *entry);
 /* All who wait get it. 0: they get the token, which must be usable. */
 void entry_answer(struct grant_entry *entry, int err);
 void entry_begin_schedule(struct grant_entry *entry);
-/* The end has begun (outbound_watch_end): nothing waits for a timer any more. */
+/* The end has begun (outbound_watch_end): what waits for a timer ends now, but for a pair that is
+ * not written yet, which the end waits for. */
 void entry_end(struct grant_entry *entry);
 
 /* --- refresh.c */
 
 /* From rest. */
 void refresh_begin(struct grant_entry *entry);
-/* A pair that could not be written: once more, now. */
-void refresh_write_again(struct grant_entry *entry);
+/* The end has begun while a write, or the reading of what became of one, waited for its next
+ * attempt: now, and until it has worked or the store's workers have stopped. */
+void refresh_hurry(struct grant_entry *entry);
 
 /* --- grant_task.c: what the store's workers do */
 
