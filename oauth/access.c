@@ -252,6 +252,34 @@ void oauth_acquire(struct oauth *oauth, int64_t tenant_id, oauth_access_fn fn, v
         join_refresh(entry, fn, context);
 }
 
+/* An API that refuses whatever it gets must not make every call spend a pair. */
+static bool renewal_is_in_vain(struct grant_entry *entry, int64_t stale_version)
+{
+    int64_t now_us = clock_steady_us();
+    return life_is_resting(entry->phase) && entry->renewed_version != 0 &&
+           entry->renewed_version != stale_version &&
+           now_us < entry->renewed_us + OAUTH_RENEW_PAUSE_US &&
+           life_is_usable(&entry->grant, now_us);
+}
+
+static void refuse_renewal(struct grant_entry *entry, oauth_access_fn fn, void *context)
+{
+    if (entry->refused_version != entry->token_version) /* once for each token */
+        log_event(LOG_ERROR, "oauth_alarm", LOG_INT("tenant_id", entry->tenant_id),
+                  LOG_TEXT("state", "new_token_refused"),
+                  LOG_TEXT("reason", "the API refuses a token that was refreshed just now"));
+    entry->refused_version = entry->token_version;
+    fn(context, ERR_REFUSED, NULL);
+}
+
+static void renew(struct grant_entry *entry, oauth_access_fn fn, void *context)
+{
+    if (entry->renewed_version != entry->token_version)
+        entry->renewed_us = clock_steady_us();
+    entry->renewed_version = entry->token_version;
+    join_refresh(entry, fn, context);
+}
+
 void oauth_renew(struct oauth *oauth, int64_t tenant_id, int64_t stale_version, oauth_access_fn fn,
                  void *context)
 {
@@ -265,8 +293,10 @@ void oauth_renew(struct oauth *oauth, int64_t tenant_id, int64_t stale_version, 
         oauth_acquire(oauth, tenant_id, fn, context);
     else if (outbound_is_ending(oauth->config.outbound))
         fn(context, ERR_SHUTTING_DOWN, NULL);
+    else if (renewal_is_in_vain(entry, stale_version))
+        refuse_renewal(entry, fn, context);
     else
-        join_refresh(entry, fn, context);
+        renew(entry, fn, context);
 }
 
 /* --- a person asks for a refresh */

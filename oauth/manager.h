@@ -49,7 +49,10 @@ struct grant_entry {
     bool is_over;       /* the end came in the middle of it: entry_rest will not follow */
     bool is_orphaned;   /* its lease was left by a process that died: ours to take */
     int64_t blocked_us; /* steady; another process refreshes it: no attempt before */
-    int rounds;         /* refreshes in a row whose tokens were too old when they were written */
+    int64_t renewed_us, renewed_version; /* steady; the latest renewal that a 401 asked for, and of
+                                            which token; version 0: none */
+    int64_t refused_version; /* the token that came of it was refused too, and that was told */
+    int rounds; /* refreshes in a row whose tokens were too old when they were written */
     bool has_alarmed;
     struct outbound_timer timer;
     struct outbound_message again; /* the next attempt, when the end waits for it */
@@ -136,6 +139,8 @@ void ask_company(struct oauth *oauth, const char *access_token, outbound_done_fn
 #define AUTHORIZATION_MAX 600 /* "Bearer " and a token; "Basic " and 257 bytes in base64 */
 void append_authorization(const struct oauth *oauth, const char *access_token,
                           struct text_buffer *buffer);
+/* A token was given with something else than expected beside it: for the log. */
+void note_oddities(int64_t tenant_id, const struct token_reply *reply);
 /* Why no reply came, for people. */
 const char *explain_no_reply(int err);
 

@@ -133,7 +133,9 @@ typedef void (*oauth_access_fn)(void *context, int err, const struct oauth_acces
  * at once. While refreshes fail, who comes before the next attempt gets the failure of the last. */
 void oauth_acquire(struct oauth *oauth, int64_t tenant_id, oauth_access_fn fn, void *context);
 /* The API refused the token of stale_version: refresh it, unless that was done since. Joins a
- * refresh that is in flight. */
+ * refresh that is in flight. A token that came of such a renewal and is refused too is not renewed
+ * again at once (ERR_REFUSED): the reason is another, and every call would use up a pair. */
+#define OAUTH_RENEW_PAUSE_US (INT64_C(60) * 1000000)
 void oauth_renew(struct oauth *oauth, int64_t tenant_id, int64_t stale_version, oauth_access_fn fn,
                  void *context);
 

@@ -312,6 +312,7 @@ static void note_failure(struct grant_entry *entry, int err, const char *reason)
 static void take_reply(struct grant_entry *entry, const struct token_reply *reply)
 {
     struct grant *pending = &entry->pending;
+    note_oddities(entry->tenant_id, reply);
     *pending = entry->grant;
     entry->pending_is_new = true;
     entry->pending_is_theirs = false;

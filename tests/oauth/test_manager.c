@@ -450,10 +450,42 @@ static void a_token_that_was_refused_is_renewed_once_for_all(void **state)
     call(8, true, grant.version);
     assert_token(await(8), 1);
     assert_int_equal(tiny_count(f.tiny), 1);
+}
+
+/* Each renewal spends a pair: an API that refuses them all is not helped by more. */
+static void a_token_that_came_of_a_renewal_is_not_renewed_again_at_once(void **state)
+{
+    (void)state;
+    put_app();
+    struct grant grant = put_grant(HOUR_US / 2);
+    script_pair(1, 3600, 0);
+    start();
+    call(0, true, grant.version);
+    assert_token(await(0), 1);
+    for (int i = 1; i < 5; i++) {
+        call(i, true, callers[0].version);
+        assert_int_equal(await(i)->err, ERR_REFUSED);
+    }
+    assert_int_equal(tiny_count(f.tiny), 1);
+    assert_token(acquire(), 1); /* who has not been refused gets it all the same */
     script_pair(2, 3600, 0);
-    call(9, true, callers[8].version);
-    assert_token(await(9), 2);
-    assert_int_equal(tiny_count(f.tiny), 2);
+    assert_int_equal(ask(oauth_begin_refresh, ""), 0); /* and a person may try */
+    assert_token(acquire(), 2);
+}
+
+static void a_token_whose_life_is_over_is_renewed_however_new_it_is(void **state)
+{
+    (void)state;
+    put_app();
+    struct grant grant = put_grant(HOUR_US / 2);
+    script_pair(1, 1, 0);
+    start();
+    call(0, true, grant.version);
+    assert_token(await(0), 1);
+    script_pair(2, 1, 0);
+    usleep(1000 * 1000);
+    call(1, true, callers[0].version);
+    assert_token(await(1), 2);
 }
 
 static void a_life_counts_from_when_it_was_asked_for(void **state)
@@ -1022,6 +1054,19 @@ static void a_connection_that_cannot_be_stored_is_told_so(void **state)
     assert_int_equal(read_status()->tenant_id, 0);
 }
 
+static void a_revocation_that_cannot_be_stored_is_told_so(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    f.faulty.fail_grants = 1;
+    f.faulty.grant_error = ERR_STORE_FULL;
+    start();
+    assert_int_equal(ask(oauth_begin_revoke, ""), ERR_STORE_FULL);
+    assert_non_null(strstr(person.task.sentence, "revocation could not be stored"));
+    assert_token(acquire(), 0);
+}
+
 static void a_connection_goes_over_what_another_process_has_written(void **state)
 {
     (void)state;
@@ -1252,6 +1297,8 @@ int main(void)
         TEST(all_who_come_while_it_is_refreshed_get_the_new_one),
         TEST(the_request_has_what_the_endpoint_wants),
         TEST(a_token_that_was_refused_is_renewed_once_for_all),
+        TEST(a_token_that_came_of_a_renewal_is_not_renewed_again_at_once),
+        TEST(a_token_whose_life_is_over_is_renewed_however_new_it_is),
         TEST(a_life_counts_from_when_it_was_asked_for),
         TEST(tokens_that_never_arrive_in_time_are_given_up),
         TEST(while_refreshes_fail_nobody_waits),
@@ -1282,6 +1329,7 @@ int main(void)
         TEST(a_code_becomes_a_grant_of_its_company),
         TEST(a_connection_written_unseen_is_found),
         TEST(a_connection_that_cannot_be_stored_is_told_so),
+        TEST(a_revocation_that_cannot_be_stored_is_told_so),
         TEST(a_connection_goes_over_what_another_process_has_written),
         TEST(a_company_is_the_tenants_or_nothing_is_stored),
         TEST(connecting_again_waits_for_a_refresh_and_replaces_it),
