@@ -308,6 +308,11 @@ static void on_refreshed(void *context, int err, const struct oauth_access *acce
     struct oauth_task *task = (struct oauth_task *)(job + 1);
     const struct grant_entry *entry = oauth_find(task->oauth, task->tenant_id);
     task->company_id = entry->grant.company_id;
+    if (err == 0 && task->waits_for_change && task->token_version == entry->token_version) {
+        task->waits_for_change = false;
+        oauth_begin_refresh(job); /* the change has ended, and the token is the one there was */
+        return;
+    }
     if (err != 0)
         snprintf(task->sentence, sizeof(task->sentence), "%s", entry->grant.reason);
     job_end(job, err);
@@ -329,6 +334,8 @@ void oauth_begin_refresh(struct job *job)
     } else if (outbound_is_ending(task->oauth->config.outbound)) {
         job_end(job, ERR_SHUTTING_DOWN);
     } else {
+        task->waits_for_change = entry->phase == LIFE_CHANGING;
+        task->token_version = entry->token_version;
         add_waiter(entry, on_refreshed, job);
         if (life_is_resting(entry->phase))
             refresh_begin(entry);

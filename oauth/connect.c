@@ -53,6 +53,7 @@ static void connection_written(struct connection *connection, const struct grant
     bool is_revoked = written->status == GRANT_REVOKED;
     entry_adopt(entry, written);
     entry->is_urgent = entry->is_orphaned = false; /* of what it was before */
+    entry->renewed_version = 0;
     log_event(LOG_INFO, is_revoked ? "oauth_revoked" : "oauth_connected",
               LOG_INT("tenant_id", entry->tenant_id), LOG_INT("company_id", written->company_id),
               LOG_TEXT("kind", written->kind == GRANT_BASIC ? "basic" : "oauth"));

@@ -67,6 +67,9 @@ struct oauth {
     char owner[GRANT_OWNER_CHARS + 1];
     struct outbound_message start;
     struct outbound_watch end;
+    struct outbound_message app_changed;
+    _Atomic bool app_change_is_posted; /* app_changed is on its way */
+    struct outbound_timer app_timer;
     struct app app; /* written by the outbound thread, under the mutex */
     bool has_app;
     struct grant_entry *

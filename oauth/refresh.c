@@ -369,11 +369,10 @@ static void ask(struct grant_entry *entry)
 
 /* --- the lease */
 
+/* Times do not count: ours may have been put right (life_doubt_future). */
 static bool is_what_we_know(const struct grant_entry *entry, const struct grant *found)
 {
-    return found->refreshed_at_us == entry->grant.refreshed_at_us &&
-           found->status == entry->grant.status &&
-           strcmp(found->refresh_token, entry->grant.refresh_token) == 0;
+    return found->status == entry->grant.status && has_same_pair(entry, found);
 }
 
 /* The row stays as it was found. */

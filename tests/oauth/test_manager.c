@@ -355,14 +355,19 @@ static void submit(job_begin_fn begin, const char *code)
     assert_int_equal(outbound_submit(f.outbound, &person.job), 0);
 }
 
-static int ask(job_begin_fn begin, const char *code)
+static int await_person(void)
 {
-    submit(begin, code);
     pthread_mutex_lock(&mutex);
     while (!person.is_done)
         pthread_cond_wait(&changed, &mutex);
     pthread_mutex_unlock(&mutex);
     return person.job.error;
+}
+
+static int ask(job_begin_fn begin, const char *code)
+{
+    submit(begin, code);
+    return await_person();
 }
 
 static bool person_was_answered(void)
@@ -473,7 +478,8 @@ static void a_token_that_came_of_a_renewal_is_not_renewed_again_at_once(void **s
     assert_token(acquire(), 2);
 }
 
-static void a_token_whose_life_is_over_is_renewed_however_new_it_is(void **state)
+/* Then the reason is that its refresh failed. */
+static void a_token_of_a_renewal_whose_life_is_over_is_not_said_to_be_refused(void **state)
 {
     (void)state;
     put_app();
@@ -482,10 +488,11 @@ static void a_token_whose_life_is_over_is_renewed_however_new_it_is(void **state
     start();
     call(0, true, grant.version);
     assert_token(await(0), 1);
-    script_pair(2, 1, 0);
-    usleep(1000 * 1000);
+    script_text("500 Internal Server Error", "{}", 0);
+    tiny_await(f.tiny, 1);
+    usleep(300 * 1000);
     call(1, true, callers[0].version);
-    assert_token(await(1), 2);
+    assert_int_equal(await(1)->err, ERR_BAD_REPLY);
 }
 
 static void a_life_counts_from_when_it_was_asked_for(void **state)
@@ -558,6 +565,27 @@ static void without_an_application_nothing_can_be_refreshed(void **state)
     while (read_status()->failures != 0)
         usleep(1000);
     assert_token(acquire(), 1);
+}
+
+/* For who has written it, and whom nobody waits for any more. */
+static void an_application_is_taken_over_without_a_job(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    start();
+    struct app app;
+    assert_int_equal(store_read_app(f.writer, APP_OSERIES, &app), 0);
+    for (int i = 0; i < 20; i++) { /* the last one counts */
+        snprintf(app.client_secret, sizeof(app.client_secret), "secret-%d", i);
+        assert_int_equal(store_put_app(f.beside, &app), 0);
+        oauth_reload_app(f.oauth);
+    }
+    usleep(300 * 1000);
+    script_pair(1, 3600, 0);
+    assert_int_equal(ask(oauth_begin_refresh, ""), 0);
+    const struct tiny_request *request = tiny_await(f.tiny, tiny_count(f.tiny) - 1);
+    assert_non_null(strstr(request->body, "client_secret=secret-19"));
 }
 
 static void basic_authentication_is_made_of_id_and_secret(void **state)
@@ -1002,6 +1030,21 @@ static void a_lease_of_a_process_that_died_is_taken_at_once(void **state)
     assert_string_equal(stored().lease_owner, "");
 }
 
+/* The wall clock had run ahead by days, and is right again. */
+static void a_pair_written_in_the_future_is_refreshed_at_once(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(100 * HOUR_US);
+    script_pair(1, 3600, 0);
+    start(); /* nobody asks for anything */
+    tiny_await(f.tiny, 0);
+    while (read_status()->refreshes == 0)
+        usleep(1000);
+    assert_token(acquire(), 1);
+    assert_true(stored().refreshed_at_us <= clock_steady_us());
+}
+
 /* --- connecting */
 
 static void a_code_becomes_a_grant_of_its_company(void **state)
@@ -1272,6 +1315,60 @@ static void a_revocation_is_not_held_up_by_a_lease(void **state)
     assert_int_equal(stored().status, GRANT_REVOKED);
 }
 
+static struct person reviser; /* whose change is under way when the other asks */
+
+static void on_reviser_back(struct job *job)
+{
+    (void)job;
+}
+
+static void on_revise_and_refresh(void *context)
+{
+    (void)context;
+    assert_true(job_take(&reviser.job, clock_monotonic_us()));
+    oauth_begin_revoke(&reviser.job);
+    assert_true(job_take(&person.job, clock_monotonic_us()));
+    oauth_begin_refresh(&person.job);
+}
+
+/* "Refreshed" is said of what was refreshed. */
+static void a_refresh_asked_for_during_a_change_is_made_after_it(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    script_pair(1, 3600, 0);
+    f.faulty.fail_grants = 1; /* of the revocation nothing comes */
+    f.faulty.grant_error = ERR_STORE_FULL;
+    start();
+    make_job(oauth_begin_refresh, "");
+    reviser = person;
+    reviser.job.give_back = on_reviser_back;
+    struct outbound_message message = {.fn = on_revise_and_refresh};
+    outbound_post(f.outbound, &message);
+    assert_int_equal(await_person(), 0);
+    assert_int_equal(reviser.job.error, ERR_STORE_FULL);
+    assert_int_equal(read_status()->refreshes, 1);
+    assert_int_equal(tiny_count(f.tiny), 1);
+    assert_token(acquire(), 1);
+}
+
+static void a_refresh_asked_for_during_a_revocation_finds_nothing(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    start();
+    make_job(oauth_begin_refresh, "");
+    reviser = person;
+    reviser.job.give_back = on_reviser_back;
+    struct outbound_message message = {.fn = on_revise_and_refresh};
+    outbound_post(f.outbound, &message);
+    assert_int_equal(await_person(), ERR_NOT_CONNECTED);
+    assert_int_equal(reviser.job.error, 0);
+    assert_int_equal(tiny_count(f.tiny), 0);
+}
+
 /* Nothing was asked, so the next start has nothing to look at. */
 static void a_lease_that_was_not_used_is_given_back_at_the_end(void **state)
 {
@@ -1298,11 +1395,12 @@ int main(void)
         TEST(the_request_has_what_the_endpoint_wants),
         TEST(a_token_that_was_refused_is_renewed_once_for_all),
         TEST(a_token_that_came_of_a_renewal_is_not_renewed_again_at_once),
-        TEST(a_token_whose_life_is_over_is_renewed_however_new_it_is),
+        TEST(a_token_of_a_renewal_whose_life_is_over_is_not_said_to_be_refused),
         TEST(a_life_counts_from_when_it_was_asked_for),
         TEST(tokens_that_never_arrive_in_time_are_given_up),
         TEST(while_refreshes_fail_nobody_waits),
         TEST(without_an_application_nothing_can_be_refreshed),
+        TEST(an_application_is_taken_over_without_a_job),
         TEST(basic_authentication_is_made_of_id_and_secret),
         TEST(a_write_that_happened_unseen_is_found),
         TEST(a_write_that_did_not_happen_is_made_again),
@@ -1326,6 +1424,7 @@ int main(void)
         TEST(a_lease_that_was_let_go_of_changes_nothing_about_invalid_grant),
         TEST(invalid_grant_waits_for_who_has_the_lease),
         TEST(what_another_process_has_revoked_is_found_by_the_next_refresh),
+        TEST(a_pair_written_in_the_future_is_refreshed_at_once),
         TEST(a_code_becomes_a_grant_of_its_company),
         TEST(a_connection_written_unseen_is_found),
         TEST(a_connection_that_cannot_be_stored_is_told_so),
@@ -1339,6 +1438,8 @@ int main(void)
         TEST(a_pair_that_arrives_at_the_end_is_written),
         TEST(a_job_that_comes_when_the_end_has_begun_is_told_so),
         TEST(a_revocation_is_not_held_up_by_a_lease),
+        TEST(a_refresh_asked_for_during_a_change_is_made_after_it),
+        TEST(a_refresh_asked_for_during_a_revocation_finds_nothing),
         TEST(a_lease_that_was_not_used_is_given_back_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
