@@ -149,20 +149,26 @@ static void serve_waiters(struct grant_entry *entry, int err)
         refresh_begin(entry);
 }
 
+bool entry_begin_change(struct grant_entry *entry)
+{
+    struct change *change = entry->changes;
+    if (change == NULL)
+        return false;
+    entry->changes = change->next;
+    if (entry->changes == NULL)
+        entry->changes_end = &entry->changes;
+    life_move(&entry->phase, LIFE_CHANGING);
+    change->begin(change);
+    return true;
+}
+
 void entry_rest(struct grant_entry *entry, int err)
 {
     life_move(&entry->phase, life_rest_of(&entry->grant));
     entry->last_error = err;
     entry_publish(entry);
-    struct change *change = entry->changes;
-    if (change != NULL) {
-        entry->changes = change->next;
-        if (entry->changes == NULL)
-            entry->changes_end = &entry->changes;
-        life_move(&entry->phase, LIFE_CHANGING);
-        change->begin(change);
+    if (entry_begin_change(entry))
         return;
-    }
     serve_waiters(entry, err);
     if (life_is_resting(entry->phase))
         entry_begin_schedule(entry);
@@ -170,7 +176,7 @@ void entry_rest(struct grant_entry *entry, int err)
 
 void entry_add_change(struct grant_entry *entry, struct change *change)
 {
-    if (outbound_is_ending(entry->oauth->config.outbound)) {
+    if (entry->is_over) {
         change->refuse(change, ERR_SHUTTING_DOWN);
         return;
     }
@@ -197,15 +203,22 @@ static void refuse_changes(struct grant_entry *entry)
     }
 }
 
+void entry_abandon(struct grant_entry *entry)
+{
+    entry->is_over = true;
+    entry_answer(entry, ERR_SHUTTING_DOWN);
+    refuse_changes(entry);
+}
+
+/* What does not wait for a timer ends by itself. */
 void entry_end(struct grant_entry *entry)
 {
-    bool was_waiting = entry->timer.is_set;
+    if (!entry->timer.is_set)
+        return;
     outbound_cancel_timer(entry->oauth->config.outbound, &entry->timer);
-    refuse_changes(entry);
-    if (entry->phase == LIFE_WRITING && was_waiting)
-        refresh_write_again(entry); /* the last chance: nobody else has this pair */
-    if (was_waiting)
-        entry_answer(entry, ERR_SHUTTING_DOWN);
+    entry_answer(entry, ERR_SHUTTING_DOWN);
+    if (!life_is_resting(entry->phase))
+        refresh_hurry(entry);
 }
 
 /* --- from the API's client */
@@ -239,6 +252,34 @@ void oauth_acquire(struct oauth *oauth, int64_t tenant_id, oauth_access_fn fn, v
         join_refresh(entry, fn, context);
 }
 
+/* An API that refuses whatever it gets must not make every call spend a pair. */
+static bool renewal_is_in_vain(struct grant_entry *entry, int64_t stale_version)
+{
+    int64_t now_us = clock_steady_us();
+    return life_is_resting(entry->phase) && entry->renewed_version != 0 &&
+           entry->renewed_version != stale_version &&
+           now_us < entry->renewed_us + OAUTH_RENEW_PAUSE_US &&
+           life_is_usable(&entry->grant, now_us);
+}
+
+static void refuse_renewal(struct grant_entry *entry, oauth_access_fn fn, void *context)
+{
+    if (entry->refused_version != entry->token_version) /* once for each token */
+        log_event(LOG_ERROR, "oauth_alarm", LOG_INT("tenant_id", entry->tenant_id),
+                  LOG_TEXT("state", "new_token_refused"),
+                  LOG_TEXT("reason", "the API refuses a token that was refreshed just now"));
+    entry->refused_version = entry->token_version;
+    fn(context, ERR_REFUSED, NULL);
+}
+
+static void renew(struct grant_entry *entry, oauth_access_fn fn, void *context)
+{
+    if (entry->renewed_version != entry->token_version)
+        entry->renewed_us = clock_steady_us();
+    entry->renewed_version = entry->token_version;
+    join_refresh(entry, fn, context);
+}
+
 void oauth_renew(struct oauth *oauth, int64_t tenant_id, int64_t stale_version, oauth_access_fn fn,
                  void *context)
 {
@@ -252,8 +293,10 @@ void oauth_renew(struct oauth *oauth, int64_t tenant_id, int64_t stale_version, 
         oauth_acquire(oauth, tenant_id, fn, context);
     else if (outbound_is_ending(oauth->config.outbound))
         fn(context, ERR_SHUTTING_DOWN, NULL);
+    else if (renewal_is_in_vain(entry, stale_version))
+        refuse_renewal(entry, fn, context);
     else
-        join_refresh(entry, fn, context);
+        renew(entry, fn, context);
 }
 
 /* --- a person asks for a refresh */
@@ -265,6 +308,11 @@ static void on_refreshed(void *context, int err, const struct oauth_access *acce
     struct oauth_task *task = (struct oauth_task *)(job + 1);
     const struct grant_entry *entry = oauth_find(task->oauth, task->tenant_id);
     task->company_id = entry->grant.company_id;
+    if (err == 0 && task->waits_for_change && task->token_version == entry->token_version) {
+        task->waits_for_change = false;
+        oauth_begin_refresh(job); /* the change has ended, and the token is the one there was */
+        return;
+    }
     if (err != 0)
         snprintf(task->sentence, sizeof(task->sentence), "%s", entry->grant.reason);
     job_end(job, err);
@@ -283,7 +331,11 @@ void oauth_begin_refresh(struct job *job)
         job_end(job, ERR_REFUSED);
     } else if (!task->oauth->has_app) {
         job_end(job, ERR_NO_APP);
+    } else if (outbound_is_ending(task->oauth->config.outbound)) {
+        job_end(job, ERR_SHUTTING_DOWN);
     } else {
+        task->waits_for_change = entry->phase == LIFE_CHANGING;
+        task->token_version = entry->token_version;
         add_waiter(entry, on_refreshed, job);
         if (life_is_resting(entry->phase))
             refresh_begin(entry);

@@ -2,6 +2,7 @@
 #include "oauth/manager.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/seal.h"
 
 #include <stdio.h>
@@ -97,6 +98,16 @@ void ask_company(struct oauth *oauth, const char *access_token, outbound_done_fn
     };
     outbound_send(oauth->config.outbound, &request, on_done, context);
     seal_wipe(header, sizeof(header));
+}
+
+void note_oddities(int64_t tenant_id, const struct token_reply *reply)
+{
+    if (reply->life_is_odd)
+        log_event(LOG_WARNING, "oauth_odd_reply", LOG_INT("tenant_id", tenant_id),
+                  LOG_TEXT("member", "expires_in"), LOG_INT("life_s", reply->life_s));
+    if (reply->type_is_odd)
+        log_event(LOG_WARNING, "oauth_odd_reply", LOG_INT("tenant_id", tenant_id),
+                  LOG_TEXT("member", "token_type"));
 }
 
 const char *explain_no_reply(int err)

@@ -53,6 +53,7 @@ static void connection_written(struct connection *connection, const struct grant
     bool is_revoked = written->status == GRANT_REVOKED;
     entry_adopt(entry, written);
     entry->is_urgent = entry->is_orphaned = false; /* of what it was before */
+    entry->renewed_version = 0;
     log_event(LOG_INFO, is_revoked ? "oauth_revoked" : "oauth_connected",
               LOG_INT("tenant_id", entry->tenant_id), LOG_INT("company_id", written->company_id),
               LOG_TEXT("kind", written->kind == GRANT_BASIC ? "basic" : "oauth"));
@@ -67,7 +68,9 @@ static void explain_refusal(struct connection *connection, int err)
     struct oauth_task *task = task_of(connection);
     struct oauth *oauth = connection->oauth;
     if (err != ERR_ALREADY_EXISTS) {
-        tell(task, "the connection could not be stored");
+        tell(task, connection->grant.status == GRANT_REVOKED
+                       ? "the revocation could not be stored: the connection is as it was"
+                       : "the connection could not be stored");
         return;
     }
     const struct directory_snapshot *snapshot = directory_acquire(oauth->config.directory);
@@ -245,6 +248,7 @@ static void on_company(void *context, const struct outbound_reply *reply)
 static void take_tokens(struct connection *connection, const struct token_reply *reply)
 {
     struct grant *grant = &connection->grant;
+    note_oddities(connection->entry->tenant_id, reply);
     grant->kind = GRANT_OAUTH;
     memcpy(grant->access_token, reply->access_token, sizeof(grant->access_token));
     memcpy(grant->refresh_token, reply->refresh_token, sizeof(grant->refresh_token));

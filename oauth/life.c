@@ -13,7 +13,8 @@ static const bool is_allowed[LIFE_PHASES][LIFE_PHASES] = {
                       [LIFE_READY] = true,
                       [LIFE_ENDED] = true},
     [LIFE_ASKING] = {[LIFE_WRITING] = true, [LIFE_READING] = true},
-    [LIFE_WRITING] = {[LIFE_READING] = true, [LIFE_READY] = true, [LIFE_ENDED] = true},
+    [LIFE_WRITING] =
+        {[LIFE_READING] = true, [LIFE_READY] = true, [LIFE_ENDED] = true, [LIFE_ABSENT] = true},
     [LIFE_READING] =
         {[LIFE_WRITING] = true, [LIFE_READY] = true, [LIFE_ENDED] = true, [LIFE_ABSENT] = true},
     [LIFE_CHANGING] = {[LIFE_READY] = true, [LIFE_ENDED] = true, [LIFE_ABSENT] = true},
@@ -57,7 +58,21 @@ static bool has_end(const struct grant *grant)
     return grant->kind != GRANT_BASIC;
 }
 
-int64_t life_due_us(const struct grant *grant, int64_t refresh_max_us)
+void life_doubt_future(struct grant *grant, int64_t now_us)
+{
+    if (grant->failed_at_us > now_us)
+        grant->failed_at_us = now_us;
+    if (!has_end(grant) || grant->refreshed_at_us <= now_us)
+        return;
+    int64_t life_us = grant->expires_at_us - grant->refreshed_at_us;
+    if (life_us < 0)
+        life_us = 0;
+    grant->refreshed_at_us = now_us - life_us / 4 * 3;
+    grant->expires_at_us = grant->refreshed_at_us + life_us;
+}
+
+/* LIFE_NEVER_US for what has no end. */
+static int64_t due_us_of(const struct grant *grant, int64_t refresh_max_us)
 {
     if (!has_end(grant))
         return LIFE_NEVER_US;
@@ -79,7 +94,7 @@ int64_t life_next_attempt_us(const struct grant *grant, int64_t refresh_max_us)
         return LIFE_NEVER_US;
     if (grant->failures > 0)
         return grant->failed_at_us + backoff_us(grant->failures);
-    return life_due_us(grant, refresh_max_us);
+    return due_us_of(grant, refresh_max_us);
 }
 
 int64_t life_alarm_us(const struct grant *grant, int64_t refresh_max_us)
@@ -89,7 +104,7 @@ int64_t life_alarm_us(const struct grant *grant, int64_t refresh_max_us)
         return 0;
     if (rest == LIFE_ABSENT || !has_end(grant) || grant->failures == 0)
         return LIFE_NEVER_US;
-    int64_t due_us = life_due_us(grant, refresh_max_us);
+    int64_t due_us = due_us_of(grant, refresh_max_us);
     return due_us + (grant->expires_at_us - due_us) / 4;
 }
 

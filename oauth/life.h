@@ -6,6 +6,7 @@
  *     READY -> LEASING -> ASKING -> WRITING -> READY        a refresh
  *                           |          ^  |
  *                           +-> READING +  +-> ENDED        invalid_grant: reconnect required
+ *                                          +-> ABSENT       somebody else has revoked it
  */
 #ifndef COUNTERPART_OAUTH_LIFE_H
 #define COUNTERPART_OAUTH_LIFE_H
@@ -37,11 +38,12 @@ enum life_phase life_rest_of(const struct grant *grant);
 #define LIFE_MARGIN_MAX_US (INT64_C(5) * 1000000)
 #define LIFE_NEVER_US INT64_MAX
 
-/* When the pair should be refreshed: at 75 % of its life, and refresh_max_us after it was obtained
- * at latest. LIFE_NEVER_US for what has no end. */
-int64_t life_due_us(const struct grant *grant, int64_t refresh_max_us);
-/* The next attempt: life_due_us; after failures 1 s, 2 s, 4 s ... 5 min after the latest.
- * LIFE_NEVER_US for what is not connected. */
+/* Times that lie in the future were written while the wall clock ran ahead. How old such a pair is
+ * nobody knows: it counts as due now. */
+void life_doubt_future(struct grant *grant, int64_t now_us);
+/* The next attempt: at 75 % of the pair's life, and refresh_max_us after it was obtained at latest;
+ * after failures 1 s, 2 s, 4 s ... 5 min after the latest. LIFE_NEVER_US for what is not connected
+ * or has no end. */
 int64_t life_next_attempt_us(const struct grant *grant, int64_t refresh_max_us);
 /* From when on somebody should act: at once when a reconnect is required; when refreshes have
  * failed for a quarter of the life that was left when they were due, which is before its end. */

@@ -46,11 +46,16 @@ struct grant_entry {
     enum read_why why;
     int last_error;     /* of the latest attempt; 0: it worked, or there was none */
     bool is_urgent;     /* the next attempt is now */
+    bool is_over;       /* the end came in the middle of it: entry_rest will not follow */
     bool is_orphaned;   /* its lease was left by a process that died: ours to take */
     int64_t blocked_us; /* steady; another process refreshes it: no attempt before */
-    int rounds;         /* refreshes in a row whose tokens were too old when they were written */
+    int64_t renewed_us, renewed_version; /* steady; the latest renewal that a 401 asked for, and of
+                                            which token; version 0: none */
+    int64_t refused_version; /* the token that came of it was refused too, and that was told */
+    int rounds; /* refreshes in a row whose tokens were too old when they were written */
     bool has_alarmed;
     struct outbound_timer timer;
+    struct outbound_message again; /* the next attempt, when the end waits for it */
     struct waiter *waiters, **waiters_end;
     struct change *changes, **changes_end;
     struct oauth_status status; /* guarded by oauth->mutex */
@@ -62,6 +67,9 @@ struct oauth {
     char owner[GRANT_OWNER_CHARS + 1];
     struct outbound_message start;
     struct outbound_watch end;
+    struct outbound_message app_changed;
+    _Atomic bool app_change_is_posted; /* app_changed is on its way */
+    struct outbound_timer app_timer;
     struct app app; /* written by the outbound thread, under the mutex */
     bool has_app;
     struct grant_entry *
@@ -90,18 +98,24 @@ void entry_publish(struct grant_entry *entry);
  * of what has ended; those who wait for a token get it. */
 void entry_rest(struct grant_entry *entry, int err);
 void entry_add_change(struct grant_entry *entry, struct change *change);
+/* From rest: the change that has waited longest. false: none does. */
+MUST_CHECK bool entry_begin_change(struct grant_entry *entry);
+/* The end has come in the middle of it, and nothing will follow: whoever waits is told so. */
+void entry_abandon(struct grant_entry *entry);
 /* All who wait get it. 0: they get the token, which must be usable. */
 void entry_answer(struct grant_entry *entry, int err);
 void entry_begin_schedule(struct grant_entry *entry);
-/* The end has begun (outbound_watch_end): nothing waits for a timer any more. */
+/* The end has begun (outbound_watch_end): what waits for a timer ends now, but for a pair that is
+ * not written yet, which the end waits for. */
 void entry_end(struct grant_entry *entry);
 
 /* --- refresh.c */
 
 /* From rest. */
 void refresh_begin(struct grant_entry *entry);
-/* A pair that could not be written: once more, now. */
-void refresh_write_again(struct grant_entry *entry);
+/* The end has begun while a write, or the reading of what became of one, waited for its next
+ * attempt: now, and until it has worked or the store's workers have stopped. */
+void refresh_hurry(struct grant_entry *entry);
 
 /* --- grant_task.c: what the store's workers do */
 
@@ -128,6 +142,8 @@ void ask_company(struct oauth *oauth, const char *access_token, outbound_done_fn
 #define AUTHORIZATION_MAX 600 /* "Bearer " and a token; "Basic " and 257 bytes in base64 */
 void append_authorization(const struct oauth *oauth, const char *access_token,
                           struct text_buffer *buffer);
+/* A token was given with something else than expected beside it: for the log. */
+void note_oddities(int64_t tenant_id, const struct token_reply *reply);
 /* Why no reply came, for people. */
 const char *explain_no_reply(int err);
 

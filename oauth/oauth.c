@@ -12,6 +12,8 @@
 #include "base/banned.h"
 
 #define CALLBACK_PATH "/oauth/callback"
+/* Between two attempts to read an application that was changed. */
+#define APP_PAUSE_US CLOCK_US_PER_S
 #define REFRESH_MAX_DEFAULT_US (INT64_C(86400) * CLOCK_US_PER_S)
 
 /* --- the table */
@@ -234,6 +236,7 @@ static void load_grant(void *context, const struct grant *grant)
     if (loading->err != 0)
         return;
     entry_adopt(entry, grant);
+    life_doubt_future(&entry->grant, clock_steady_us());
     entry->phase = life_rest_of(grant);
     /* This data folder is ours alone (service/data_folder.c), so the holder died: perhaps between
      * a refresh that was sent and its result. Better to know at once. */
@@ -302,9 +305,15 @@ void oauth_destroy(struct oauth *oauth)
 
 /* --- the application */
 
+struct app_task {
+    struct app app;
+    struct job *waiting; /* ends when it is in use; or NULL */
+};
+
 static int task_read_app(struct job *job, struct store *store)
 {
-    return store_read_app(store, APP_OSERIES, errand_data_of(job));
+    struct app_task *task = errand_data_of(job);
+    return store_read_app(store, APP_OSERIES, &task->app);
 }
 
 /* Failures may have been the old secret's. */
@@ -319,28 +328,70 @@ static void try_failed_again(struct oauth *oauth)
     }
 }
 
+static void take_app(struct oauth *oauth, const struct app *app, bool has_app)
+{
+    pthread_mutex_lock(&oauth->mutex);
+    oauth->app = *app;
+    oauth->has_app = has_app;
+    pthread_mutex_unlock(&oauth->mutex);
+    try_failed_again(oauth);
+}
+
+static void on_app_changed(void *context);
+
+/* Without the application that is set nothing is refreshed: until it was read. */
+static void app_read_failed(struct oauth *oauth, int err)
+{
+    log_event(LOG_ERROR, "oauth_app_not_read", LOG_TEXT("error", error_name(err)));
+    if (err != ERR_SHUTTING_DOWN)
+        outbound_set_timer(oauth->config.outbound, &oauth->app_timer,
+                           clock_monotonic_us() + APP_PAUSE_US, on_app_changed, oauth);
+}
+
 static void on_app_read(struct errand *errand)
 {
-    struct job *job = errand->context;
-    struct oauth *oauth = ((struct oauth_task *)(job + 1))->oauth;
+    struct oauth *oauth = errand->context;
+    const struct app_task *task = errand_data(errand);
     int err = errand->job.error;
-    if (err == 0 || err == ERR_NOT_FOUND) {
-        pthread_mutex_lock(&oauth->mutex);
-        oauth->app = *(const struct app *)errand_data(errand);
-        oauth->has_app = err == 0;
-        pthread_mutex_unlock(&oauth->mutex);
-        try_failed_again(oauth);
-        err = 0;
-    }
-    job_end(job, err);
+    if (err == 0 || err == ERR_NOT_FOUND)
+        take_app(oauth, &task->app, err == 0);
+    else if (task->waiting == NULL)
+        app_read_failed(oauth, err);
+    if (task->waiting != NULL)
+        job_end(task->waiting, err == ERR_NOT_FOUND ? 0 : err);
+}
+
+/* By the committer: behind every write, and so that of two readings the later one counts. */
+static int read_app(struct oauth *oauth, struct job *waiting)
+{
+    struct errand *errand = errand_create(oauth->config.outbound, sizeof(struct app_task));
+    if (errand == NULL)
+        return ERR_NO_MEMORY;
+    ((struct app_task *)errand_data(errand))->waiting = waiting;
+    errand_write(errand, oauth->config.committer, task_read_app, on_app_read, oauth);
+    return 0;
+}
+
+static void on_app_changed(void *context)
+{
+    struct oauth *oauth = context;
+    atomic_store(&oauth->app_change_is_posted, false); /* first: what comes now is not read yet */
+    int err = read_app(oauth, NULL);
+    if (err != 0)
+        app_read_failed(oauth, err);
+}
+
+void oauth_reload_app(struct oauth *oauth)
+{
+    if (atomic_exchange(&oauth->app_change_is_posted, true))
+        return;
+    oauth->app_changed = (struct outbound_message){.fn = on_app_changed, .context = oauth};
+    outbound_post(oauth->config.outbound, &oauth->app_changed);
 }
 
 void oauth_begin_reload_app(struct job *job)
 {
-    struct oauth *oauth = ((struct oauth_task *)(job + 1))->oauth;
-    struct errand *errand = errand_create(oauth->config.outbound, sizeof(struct app));
-    if (errand == NULL)
-        job_end(job, ERR_NO_MEMORY);
-    else
-        errand_read(errand, oauth->config.reader, task_read_app, on_app_read, job);
+    int err = read_app(((struct oauth_task *)(job + 1))->oauth, job);
+    if (err != 0)
+        job_end(job, err);
 }

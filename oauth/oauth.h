@@ -69,11 +69,17 @@ void oauth_destroy(struct oauth *oauth);
 MUST_CHECK int oauth_append_authorize_url(struct oauth *oauth, int64_t tenant_id, int64_t now_us,
                                           struct text_buffer *url);
 
+/* The application in the store is another one: it is read anew, soon. Whoever has written it calls
+ * this, whether anybody still waits for the answer or not. */
+void oauth_reload_app(struct oauth *oauth);
+
 /* What an exchange, refresh or revocation came to; the extra bytes of its job. */
 struct oauth_task {
     struct oauth *oauth;
     int64_t tenant_id;
     char code[OAUTH_CODE_MAX + 1]; /* exchange only */
+    bool waits_for_change; /* the manager's: a refresh, asked for during a person's change */
+    int64_t token_version; /* the same: of the token that there was then */
     /* out */
     int64_t company_id;
     char company_name[COMPANY_NAME_MAX + 1]; /* may be empty */
@@ -89,7 +95,7 @@ void oauth_begin_exchange(struct job *job);
 void oauth_begin_refresh(struct job *job);
 void oauth_begin_revoke(struct job *job);
 void oauth_begin_basic(struct job *job); /* connect with client id and secret, for development */
-/* Read the application anew (counterpart app set). */
+/* As oauth_reload_app, and ends when it is in use. */
 void oauth_begin_reload_app(struct job *job);
 
 struct oauth_counters {
@@ -133,7 +139,9 @@ typedef void (*oauth_access_fn)(void *context, int err, const struct oauth_acces
  * at once. While refreshes fail, who comes before the next attempt gets the failure of the last. */
 void oauth_acquire(struct oauth *oauth, int64_t tenant_id, oauth_access_fn fn, void *context);
 /* The API refused the token of stale_version: refresh it, unless that was done since. Joins a
- * refresh that is in flight. */
+ * refresh that is in flight. A token that came of such a renewal and is refused too is not renewed
+ * again at once (ERR_REFUSED): the reason is another, and every call would use up a pair. */
+#define OAUTH_RENEW_PAUSE_US (INT64_C(60) * 1000000)
 void oauth_renew(struct oauth *oauth, int64_t tenant_id, int64_t stale_version, oauth_access_fn fn,
                  void *context);
 

@@ -11,6 +11,8 @@
 
 /* Between two attempts to write a pair, or to read what became of a write. */
 #define STORE_PAUSE_US (INT64_C(500) * 1000)
+/* The same while the end waits for it, which it does not do for long. */
+#define HURRY_PAUSE_US (INT64_C(50) * 1000)
 /* While another process refreshes a grant. */
 #define LEASE_PAUSE_US (INT64_C(250) * 1000)
 
@@ -41,11 +43,40 @@ static void fail_here(struct grant_entry *entry, int err, const char *reason)
     entry_rest(entry, err);
 }
 
-/* The service is stopping in the middle of it. A request may have been received, so the lease stays
- * on the row: the next start looks at once what became of it. */
-static void abandon(struct grant_entry *entry)
+/* --- trying again */
+
+static void on_hurry_timer(void *context)
 {
-    entry_answer(entry, ERR_SHUTTING_DOWN);
+    struct grant_entry *entry = context;
+    outbound_post(entry->oauth->config.outbound, &entry->again);
+}
+
+/* The end waits for messages that are expected, not for timers. */
+static void try_again(struct grant_entry *entry, outbound_fn fn)
+{
+    struct outbound *outbound = entry->oauth->config.outbound;
+    int64_t now_us = clock_monotonic_us();
+    if (!outbound_is_ending(outbound)) {
+        outbound_set_timer(outbound, &entry->timer, now_us + STORE_PAUSE_US, fn, entry);
+        return;
+    }
+    entry->again = (struct outbound_message){.fn = fn, .context = entry};
+    outbound_expect(outbound, &entry->again);
+    outbound_set_timer(outbound, &entry->timer, now_us + HURRY_PAUSE_US, on_hurry_timer, entry);
+}
+
+/* A pair that nobody else has; err: of the latest attempt to write it, or to learn whether it was.
+ */
+static void keep_pair(struct grant_entry *entry, int err, outbound_fn fn)
+{
+    entry_answer(entry, err);
+    if (err != ERR_SHUTTING_DOWN) {
+        try_again(entry, fn);
+        return;
+    }
+    /* The committer has stopped, and will not come back. */
+    log_event(LOG_ERROR, "oauth_pair_lost", LOG_INT("tenant_id", entry->tenant_id));
+    entry_abandon(entry);
 }
 
 /* --- writing */
@@ -75,12 +106,7 @@ static void take_written(struct grant_entry *entry, const struct grant *written)
     entry_rest(entry, err);
 }
 
-void refresh_write_again(struct grant_entry *entry)
-{
-    write_pending(entry);
-}
-
-static void on_write_timer(void *context)
+static void on_write_again(void *context)
 {
     write_pending(context);
 }
@@ -88,19 +114,15 @@ static void on_write_timer(void *context)
 /* A pair that nobody else has is written until it is written; a failure may be forgotten. */
 static void write_failed(struct grant_entry *entry, int err)
 {
-    struct oauth *oauth = entry->oauth;
     log_event(LOG_ERROR, "oauth_grant_not_written", LOG_INT("tenant_id", entry->tenant_id),
               LOG_TEXT("error", error_name(err)));
-    if (!entry->pending_is_new) {
-        if (!entry->pending_is_theirs)
-            entry->grant = entry->pending;
-        entry_rest(entry, entry->pending_is_theirs ? 0 : err);
+    if (entry->pending_is_new) {
+        keep_pair(entry, err, on_write_again);
         return;
     }
-    entry_answer(entry, err);
-    if (!outbound_is_ending(oauth->config.outbound))
-        outbound_set_timer(oauth->config.outbound, &entry->timer,
-                           clock_monotonic_us() + STORE_PAUSE_US, on_write_timer, entry);
+    if (!entry->pending_is_theirs)
+        entry->grant = entry->pending;
+    entry_rest(entry, entry->pending_is_theirs ? 0 : err);
 }
 
 static void on_written(struct errand *errand)
@@ -160,12 +182,43 @@ static void mark_reconnect_required(struct grant_entry *entry, const struct gran
     begin_writing(entry);
 }
 
+/* It was written since, but nobody has rotated: its pair is the one that we know. */
+static bool has_same_pair(const struct grant_entry *entry, const struct grant *found)
+{
+    return found->kind == entry->grant.kind &&
+           strcmp(found->access_token, entry->grant.access_token) == 0 &&
+           strcmp(found->refresh_token, entry->grant.refresh_token) == 0;
+}
+
+static bool is_leased_by_other(const struct grant_entry *entry, const struct grant *found)
+{
+    return found->lease_owner[0] != '\0' && strcmp(found->lease_owner, entry->oauth->owner) != 0 &&
+           found->leased_until_us > clock_steady_us();
+}
+
+/* While another process has the lease, it may have been its request that used the token up. */
 static void judge_after_refusal(struct grant_entry *entry, const struct grant *found)
 {
-    if (found->version == entry->grant.version)
+    bool is_same = found->status == GRANT_CONNECTED && has_same_pair(entry, found) &&
+                   !is_leased_by_other(entry, found);
+    if (found->version == entry->grant.version || is_same)
         mark_reconnect_required(entry, found);
     else
         take_theirs(entry, found);
+}
+
+/* Ours came from the pair that is there still, and has used it up: who has leased it since, or has
+ * failed with it, has nothing that is worth more. A revocation is a person's will. */
+static bool is_ours_to_replace(const struct grant_entry *entry, const struct grant *found)
+{
+    return entry->pending_is_new && found->status != GRANT_REVOKED && has_same_pair(entry, found);
+}
+
+static void write_over(struct grant_entry *entry, const struct grant *found)
+{
+    log_event(LOG_INFO, "oauth_grant_written_over", LOG_INT("tenant_id", entry->tenant_id));
+    entry->pending.version = found->version;
+    begin_writing(entry);
 }
 
 static void judge_after_write(struct grant_entry *entry, const struct grant *found)
@@ -177,11 +230,13 @@ static void judge_after_write(struct grant_entry *entry, const struct grant *fou
         begin_writing(entry); /* it never happened */
     else if (found->version == entry->pending.version + 1 && is_ours)
         take_written(entry, found);
+    else if (is_ours_to_replace(entry, found))
+        write_over(entry, found);
     else
         take_theirs(entry, found);
 }
 
-static void on_read_timer(void *context)
+static void on_read_again(void *context)
 {
     struct grant_entry *entry = context;
     read_store(entry, entry->why);
@@ -189,15 +244,16 @@ static void on_read_timer(void *context)
 
 static void read_failed(struct grant_entry *entry, int err)
 {
-    struct oauth *oauth = entry->oauth;
     if (entry->why == READ_AFTER_REFUSAL) {
         fail_here(entry, err, "Lightspeed refused the refresh token, and the store cannot be read");
-        return;
+    } else if (entry->pending_is_new) {
+        keep_pair(entry, err, on_read_again);
+    } else if (outbound_is_ending(entry->oauth->config.outbound)) {
+        entry_abandon(entry);
+    } else {
+        entry_answer(entry, err);
+        try_again(entry, on_read_again);
     }
-    entry_answer(entry, err);
-    if (!outbound_is_ending(oauth->config.outbound))
-        outbound_set_timer(oauth->config.outbound, &entry->timer,
-                           clock_monotonic_us() + STORE_PAUSE_US, on_read_timer, entry);
 }
 
 static void on_read(struct errand *errand)
@@ -229,6 +285,16 @@ static void read_store(struct grant_entry *entry, enum read_why why)
     errand_write(errand, oauth->config.committer, grant_task_read, on_read, entry);
 }
 
+void refresh_hurry(struct grant_entry *entry)
+{
+    if (entry->phase == LIFE_WRITING)
+        write_pending(entry);
+    else if (entry->pending_is_new)
+        read_store(entry, entry->why);
+    else
+        entry_abandon(entry);
+}
+
 /* --- asking */
 
 /* Refused or unanswered: kept in the row, so that it is seen after a restart too. */
@@ -246,6 +312,7 @@ static void note_failure(struct grant_entry *entry, int err, const char *reason)
 static void take_reply(struct grant_entry *entry, const struct token_reply *reply)
 {
     struct grant *pending = &entry->pending;
+    note_oddities(entry->tenant_id, reply);
     *pending = entry->grant;
     entry->pending_is_new = true;
     entry->pending_is_theirs = false;
@@ -281,7 +348,9 @@ static void on_reply(void *context, const struct outbound_reply *reply)
     struct grant_entry *entry = context;
     struct token_reply token;
     if (reply->error == ERR_SHUTTING_DOWN) {
-        abandon(entry);
+        /* It may have been received, so the lease stays on the row: the next start looks at once
+         * what became of it. */
+        entry_abandon(entry);
     } else if (reply->error != 0) {
         note_failure(entry, reply->error, explain_no_reply(reply->error));
     } else {
@@ -300,11 +369,19 @@ static void ask(struct grant_entry *entry)
 
 /* --- the lease */
 
+/* Times do not count: ours may have been put right (life_doubt_future). */
 static bool is_what_we_know(const struct grant_entry *entry, const struct grant *found)
 {
-    return found->refreshed_at_us == entry->grant.refreshed_at_us &&
-           found->status == entry->grant.status &&
-           strcmp(found->refresh_token, entry->grant.refresh_token) == 0;
+    return found->status == entry->grant.status && has_same_pair(entry, found);
+}
+
+/* The row stays as it was found. */
+static void let_go_of_lease(struct grant_entry *entry, const struct grant *found)
+{
+    entry->pending = *found;
+    entry->pending_is_new = false;
+    entry->pending_is_theirs = true;
+    begin_writing(entry);
 }
 
 /* Failures that could not be written are not forgotten for it. */
@@ -318,10 +395,20 @@ static void take_lease(struct grant_entry *entry, const struct grant *found)
     }
     /* Somebody has refreshed it since: nothing to do but to let go. */
     entry_adopt(entry, found);
-    entry->pending = *found;
-    entry->pending_is_new = false;
-    entry->pending_is_theirs = true;
-    begin_writing(entry);
+    let_go_of_lease(entry, found);
+}
+
+/* The end has begun, and nothing was asked. What a process asked that died is still to be looked
+ * at: that lease stays. */
+static void end_before_asking(struct grant_entry *entry, int err, const struct grant *found)
+{
+    entry_answer(entry, ERR_SHUTTING_DOWN);
+    if (err != 0)
+        entry_rest(entry, ERR_SHUTTING_DOWN);
+    else if (entry->is_orphaned)
+        entry_abandon(entry);
+    else
+        let_go_of_lease(entry, found);
 }
 
 /* Another process is at it: look again soon. Its result is as good as ours. */
@@ -332,7 +419,8 @@ static void wait_for_lease(struct grant_entry *entry)
     entry->is_urgent = entry->phase == LIFE_READY;
     if (!entry->is_urgent)
         entry_answer(entry, ERR_LEASED);
-    entry_begin_schedule(entry);
+    if (!entry_begin_change(entry))
+        entry_begin_schedule(entry);
 }
 
 static void on_leased(struct errand *errand)
@@ -341,7 +429,7 @@ static void on_leased(struct errand *errand)
     const struct grant_task *task = errand_data(errand);
     int err = errand->job.error;
     if (outbound_is_ending(entry->oauth->config.outbound))
-        abandon(entry);
+        end_before_asking(entry, err, &task->grant);
     else if (err == 0)
         take_lease(entry, &task->grant);
     else if (err == ERR_LEASED)

@@ -23,12 +23,16 @@ static bool copy_token(const struct jread *member, char out[GRANT_TOKEN_MAX + 1]
 }
 
 /* A number or a string of digits. */
-static bool read_life(const struct jread *member, int64_t *life_s)
+static void read_life(const struct jread *member, struct token_reply *reply)
 {
-    *life_s = TOKEN_LIFE_DEFAULT_S;
+    int64_t life_s;
+    reply->life_s = TOKEN_LIFE_DEFAULT_S;
     if (jread_kind_of(member) == JREAD_NULL)
-        return true;
-    return jread_int64(member, life_s) == 0 && *life_s > 0 && *life_s <= TOKEN_LIFE_MAX_S;
+        return;
+    reply->life_is_odd =
+        jread_int64(member, &life_s) != 0 || life_s <= 0 || life_s > TOKEN_LIFE_MAX_S;
+    if (!reply->life_is_odd)
+        reply->life_s = life_s;
 }
 
 static bool type_is_bearer(const struct jread *member)
@@ -39,16 +43,17 @@ static bool type_is_bearer(const struct jread *member)
     return jread_text(member, &type) == 0 && text_equal_nocase(type, TEXT("Bearer"));
 }
 
-/* "refresh_token": "" is as good as none; one that cannot be kept is no reply that we could use. */
+/* Only what could not be sent is refused. "refresh_token": "" is as good as none; one that cannot be
+ * kept is no reply that we could use. */
 static bool read_tokens(const struct jread *body, struct token_reply *reply)
 {
     const struct jread *refresh = jread_member(body, "refresh_token");
     struct text text;
     bool has_refresh = jread_kind_of(refresh) != JREAD_NULL &&
                        !(jread_text(refresh, &text) == 0 && text.length == 0);
-    return type_is_bearer(jread_member(body, "token_type")) &&
-           read_life(jread_member(body, "expires_in"), &reply->life_s) &&
-           copy_token(jread_member(body, "access_token"), reply->access_token) &&
+    read_life(jread_member(body, "expires_in"), reply);
+    reply->type_is_odd = !type_is_bearer(jread_member(body, "token_type"));
+    return copy_token(jread_member(body, "access_token"), reply->access_token) &&
            (!has_refresh || copy_token(refresh, reply->refresh_token));
 }
 

@@ -11,7 +11,8 @@
 #include "base/text.h"
 #include "store/grant.h"
 
-/* Where expires_in is missing or null: what everybody has seen. */
+/* Where expires_in is missing, null, or no life that a token could have: what everybody has seen.
+ * The pair is good all the same, and the one before it is spent. */
 #define TOKEN_LIFE_DEFAULT_S 3600
 /* Ten years: beyond it a life is a mistake, or milliseconds. */
 #define TOKEN_LIFE_MAX_S INT64_C(315360000)
@@ -33,6 +34,7 @@ struct token_reply {
     char access_token[GRANT_TOKEN_MAX + 1];
     char refresh_token[GRANT_TOKEN_MAX + 1]; /* empty: none given, the old one stays */
     int64_t life_s;
+    bool life_is_odd, type_is_odd; /* expires_in or token_type is there, and not as expected */
 };
 
 /* reply holds secrets: the caller wipes it. */

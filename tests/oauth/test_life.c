@@ -41,9 +41,9 @@ static const struct {
     {LIFE_LEASING, LIFE_WRITING}, {LIFE_LEASING, LIFE_READING}, {LIFE_LEASING, LIFE_READY},
     {LIFE_LEASING, LIFE_ENDED},   {LIFE_ASKING, LIFE_WRITING},  {LIFE_ASKING, LIFE_READING},
     {LIFE_WRITING, LIFE_READING}, {LIFE_WRITING, LIFE_READY},   {LIFE_WRITING, LIFE_ENDED},
-    {LIFE_READING, LIFE_WRITING}, {LIFE_READING, LIFE_READY},   {LIFE_READING, LIFE_ENDED},
-    {LIFE_READING, LIFE_ABSENT},  {LIFE_CHANGING, LIFE_READY},  {LIFE_CHANGING, LIFE_ENDED},
-    {LIFE_CHANGING, LIFE_ABSENT},
+    {LIFE_WRITING, LIFE_ABSENT},  {LIFE_READING, LIFE_WRITING}, {LIFE_READING, LIFE_READY},
+    {LIFE_READING, LIFE_ENDED},   {LIFE_READING, LIFE_ABSENT},  {LIFE_CHANGING, LIFE_READY},
+    {LIFE_CHANGING, LIFE_ENDED},  {LIFE_CHANGING, LIFE_ABSENT},
 };
 
 static bool is_listed(enum life_phase from, enum life_phase to)
@@ -100,10 +100,9 @@ static void a_pair_is_due_at_three_quarters_of_its_life(void **state)
 {
     struct grant grant = grant_of();
     (void)state;
-    assert_int_equal(life_due_us(&grant, DAY_US), T0 + 2700 * S);
     assert_int_equal(life_next_attempt_us(&grant, DAY_US), T0 + 2700 * S);
     grant.expires_at_us = T0 + S;
-    assert_int_equal(life_due_us(&grant, DAY_US), T0 + 750000);
+    assert_int_equal(life_next_attempt_us(&grant, DAY_US), T0 + 750000);
 }
 
 static void a_pair_of_long_life_is_due_when_the_tenant_says(void **state)
@@ -111,8 +110,8 @@ static void a_pair_of_long_life_is_due_when_the_tenant_says(void **state)
     struct grant grant = grant_of();
     (void)state;
     grant.expires_at_us = T0 + 30 * DAY_US;
-    assert_int_equal(life_due_us(&grant, DAY_US), T0 + DAY_US);
-    assert_int_equal(life_due_us(&grant, 60 * S), T0 + 60 * S);
+    assert_int_equal(life_next_attempt_us(&grant, DAY_US), T0 + DAY_US);
+    assert_int_equal(life_next_attempt_us(&grant, 60 * S), T0 + 60 * S);
 }
 
 static void basic_authentication_is_never_due(void **state)
@@ -121,7 +120,6 @@ static void basic_authentication_is_never_due(void **state)
     (void)state;
     grant.kind = GRANT_BASIC;
     grant.expires_at_us = 0;
-    assert_int_equal(life_due_us(&grant, DAY_US), LIFE_NEVER_US);
     assert_int_equal(life_next_attempt_us(&grant, DAY_US), LIFE_NEVER_US);
     assert_int_equal(life_alarm_us(&grant, DAY_US), LIFE_NEVER_US);
     grant.access_token[0] = '\0';
@@ -190,7 +188,35 @@ static void a_token_is_usable_until_shortly_before_its_end(void **state)
     grant.expires_at_us = T0 + S;
     assert_true(life_is_usable(&grant, T0 + 875000 - 1));
     assert_false(life_is_usable(&grant, T0 + 875000));
-    assert_true(life_is_usable(&grant, life_due_us(&grant, DAY_US))); /* while it is refreshed */
+    assert_true(
+        life_is_usable(&grant, life_next_attempt_us(&grant, DAY_US))); /* while it is refreshed */
+}
+
+static void what_was_written_in_the_future_is_due_now(void **state)
+{
+    struct grant grant = grant_of();
+    const int64_t now_us = T0 - 3 * DAY_US;
+    (void)state;
+    life_doubt_future(&grant, now_us);
+    assert_int_equal(life_next_attempt_us(&grant, DAY_US), now_us);
+    assert_true(life_is_usable(&grant, now_us));
+    assert_false(life_is_usable(&grant, now_us + 900 * S));
+    grant.failures = 1;
+    grant.failed_at_us = T0;
+    life_doubt_future(&grant, now_us);
+    assert_int_equal(life_next_attempt_us(&grant, DAY_US), now_us + LIFE_BACKOFF_MIN_US);
+    assert_int_equal(life_alarm_us(&grant, DAY_US), now_us + 225 * S);
+    grant = grant_of();
+    life_doubt_future(&grant, T0); /* the present is not doubted */
+    assert_int_equal(grant.refreshed_at_us, T0);
+    grant.expires_at_us = T0 - S; /* no sense in it at all */
+    life_doubt_future(&grant, now_us);
+    assert_int_equal(life_next_attempt_us(&grant, DAY_US), now_us);
+    grant = grant_of();
+    grant.kind = GRANT_BASIC;
+    grant.expires_at_us = 0;
+    life_doubt_future(&grant, now_us);
+    assert_int_equal(grant.expires_at_us, 0);
 }
 
 /* The refresh token has ended, but what was given with it before has not. */
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test(the_alarm_comes_after_failures_and_before_the_end),
         cmocka_unit_test(a_required_reconnect_alarms_at_once_and_a_revocation_never),
         cmocka_unit_test(a_token_is_usable_until_shortly_before_its_end),
+        cmocka_unit_test(what_was_written_in_the_future_is_due_now),
         cmocka_unit_test(a_token_outlives_the_need_to_reconnect_but_no_revocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

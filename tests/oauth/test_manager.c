@@ -338,7 +338,7 @@ static void on_job_back(struct job *job)
     pthread_mutex_unlock(&mutex);
 }
 
-static int ask(job_begin_fn begin, const char *code)
+static void make_job(job_begin_fn begin, const char *code)
 {
     memset(&person, 0, sizeof(person));
     person.task.oauth = f.oauth;
@@ -347,12 +347,35 @@ static int ask(job_begin_fn begin, const char *code)
     person.job.begin = begin;
     person.job.give_back = on_job_back;
     person.job.deadline_us = clock_monotonic_us() + OAUTH_TASK_US;
+}
+
+static void submit(job_begin_fn begin, const char *code)
+{
+    make_job(begin, code);
     assert_int_equal(outbound_submit(f.outbound, &person.job), 0);
+}
+
+static int await_person(void)
+{
     pthread_mutex_lock(&mutex);
     while (!person.is_done)
         pthread_cond_wait(&changed, &mutex);
     pthread_mutex_unlock(&mutex);
     return person.job.error;
+}
+
+static int ask(job_begin_fn begin, const char *code)
+{
+    submit(begin, code);
+    return await_person();
+}
+
+static bool person_was_answered(void)
+{
+    pthread_mutex_lock(&mutex);
+    bool is_done = person.is_done;
+    pthread_mutex_unlock(&mutex);
+    return is_done;
 }
 
 /* --- getting a token */
@@ -432,10 +455,44 @@ static void a_token_that_was_refused_is_renewed_once_for_all(void **state)
     call(8, true, grant.version);
     assert_token(await(8), 1);
     assert_int_equal(tiny_count(f.tiny), 1);
+}
+
+/* Each renewal spends a pair: an API that refuses them all is not helped by more. */
+static void a_token_that_came_of_a_renewal_is_not_renewed_again_at_once(void **state)
+{
+    (void)state;
+    put_app();
+    struct grant grant = put_grant(HOUR_US / 2);
+    script_pair(1, 3600, 0);
+    start();
+    call(0, true, grant.version);
+    assert_token(await(0), 1);
+    for (int i = 1; i < 5; i++) {
+        call(i, true, callers[0].version);
+        assert_int_equal(await(i)->err, ERR_REFUSED);
+    }
+    assert_int_equal(tiny_count(f.tiny), 1);
+    assert_token(acquire(), 1); /* who has not been refused gets it all the same */
     script_pair(2, 3600, 0);
-    call(9, true, callers[8].version);
-    assert_token(await(9), 2);
-    assert_int_equal(tiny_count(f.tiny), 2);
+    assert_int_equal(ask(oauth_begin_refresh, ""), 0); /* and a person may try */
+    assert_token(acquire(), 2);
+}
+
+/* Then the reason is that its refresh failed. */
+static void a_token_of_a_renewal_whose_life_is_over_is_not_said_to_be_refused(void **state)
+{
+    (void)state;
+    put_app();
+    struct grant grant = put_grant(HOUR_US / 2);
+    script_pair(1, 1, 0);
+    start();
+    call(0, true, grant.version);
+    assert_token(await(0), 1);
+    script_text("500 Internal Server Error", "{}", 0);
+    tiny_await(f.tiny, 1);
+    usleep(300 * 1000);
+    call(1, true, callers[0].version);
+    assert_int_equal(await(1)->err, ERR_BAD_REPLY);
 }
 
 static void a_life_counts_from_when_it_was_asked_for(void **state)
@@ -508,6 +565,27 @@ static void without_an_application_nothing_can_be_refreshed(void **state)
     while (read_status()->failures != 0)
         usleep(1000);
     assert_token(acquire(), 1);
+}
+
+/* For who has written it, and whom nobody waits for any more. */
+static void an_application_is_taken_over_without_a_job(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    start();
+    struct app app;
+    assert_int_equal(store_read_app(f.writer, APP_OSERIES, &app), 0);
+    for (int i = 0; i < 20; i++) { /* the last one counts */
+        snprintf(app.client_secret, sizeof(app.client_secret), "secret-%d", i);
+        assert_int_equal(store_put_app(f.beside, &app), 0);
+        oauth_reload_app(f.oauth);
+    }
+    usleep(300 * 1000);
+    script_pair(1, 3600, 0);
+    assert_int_equal(ask(oauth_begin_refresh, ""), 0);
+    const struct tiny_request *request = tiny_await(f.tiny, tiny_count(f.tiny) - 1);
+    assert_non_null(strstr(request->body, "client_secret=secret-19"));
 }
 
 static void basic_authentication_is_made_of_id_and_secret(void **state)
@@ -650,31 +728,99 @@ static void an_unknown_write_is_read_until_it_is_known(void **state)
     assert_int_equal(stored().version, 3);
 }
 
-static void the_end_tries_once_more_to_write_a_pair(void **state)
+static void the_end_waits_until_a_pair_is_written(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 0);
+    f.faulty.fail_grants = 6;
+    f.faulty.grant_error = ERR_STORE_BUSY;
+    start();
+    assert_int_equal(acquire()->err, ERR_STORE_BUSY);
+    outbound_drain(f.outbound);
+    assert_string_equal(stored().refresh_token, "refresh-1");
+    assert_int_equal(tiny_count(f.tiny), 1);
+}
+
+static void the_end_waits_until_an_unknown_write_is_known(void **state)
 {
     (void)state;
     put_app();
     put_grant(-S);
     script_pair(1, 3600, 0);
     f.faulty.fail_grants = 1;
-    f.faulty.grant_error = ERR_STORE_FULL;
+    f.faulty.grant_error = ERR_COMMIT_UNKNOWN; /* and it did not happen */
+    f.faulty.fail_grant_reads = 5;
     start();
-    assert_int_equal(acquire()->err, ERR_STORE_FULL);
+    assert_int_equal(acquire()->err, ERR_STORE_BUSY);
     outbound_drain(f.outbound);
     assert_string_equal(stored().refresh_token, "refresh-1");
 }
 
+static void a_pair_that_arrives_at_the_end_is_written_however_often_it_fails(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 300);
+    f.faulty.fail_grants = 4;
+    f.faulty.grant_error = ERR_STORE_BUSY;
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    outbound_drain(f.outbound);
+    assert_int_equal(await(0)->err, ERR_STORE_BUSY);
+    assert_string_equal(stored().refresh_token, "refresh-1");
+}
+
+/* The drain has an end, and so has the thread when the store's has come. */
+static void a_pair_that_cannot_be_written_holds_up_the_end_for_a_while_only(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 0);
+    f.faulty.fail_grants = INT32_MAX;
+    f.faulty.grant_error = ERR_STORE_BUSY;
+    start();
+    assert_int_equal(acquire()->err, ERR_STORE_BUSY);
+    int64_t began_us = clock_monotonic_us();
+    outbound_drain(f.outbound);
+    int64_t drained_us = clock_monotonic_us();
+    assert_in_range(drained_us - began_us, OUTBOUND_GRACE_US, 2 * OUTBOUND_GRACE_US);
+    committer_stop(f.committer);
+    outbound_stop(f.outbound);
+    assert_in_range(clock_monotonic_us() - drained_us, 0, S);
+}
+
 /* --- other processes */
+
+/* Another process thinks that our lease has ended, and takes its own. */
+static struct grant lease_over_ours(void)
+{
+    const struct grant_lease lease = {.tenant_id = f.tenant.id,
+                                      .surface = APP_OSERIES,
+                                      .owner = OTHER,
+                                      .now_us = INT64_MAX - 1,
+                                      .until_us = INT64_MAX};
+    struct grant grant;
+    assert_int_equal(store_lease_grant(f.beside, &lease, &grant), 0);
+    return grant;
+}
+
+static void mark_as_other(enum grant_status wanted)
+{
+    struct grant grant = lease_over_ours();
+    grant.status = wanted;
+    if (wanted == GRANT_REVOKED)
+        grant.access_token[0] = grant.refresh_token[0] = '\0';
+    assert_int_equal(store_put_grant(f.beside, &grant), 0);
+}
 
 static void write_as_other(int n, int64_t life_us)
 {
-    struct grant_lease lease = {.tenant_id = f.tenant.id,
-                                .surface = APP_OSERIES,
-                                .owner = OTHER,
-                                .now_us = INT64_MAX - 1,
-                                .until_us = INT64_MAX};
-    struct grant grant;
-    assert_int_equal(store_lease_grant(f.beside, &lease, &grant), 0);
+    struct grant grant = lease_over_ours();
     snprintf(grant.access_token, sizeof(grant.access_token), "access-%d", n);
     snprintf(grant.refresh_token, sizeof(grant.refresh_token), "refresh-%d", n);
     grant.refreshed_at_us = clock_steady_us();
@@ -735,6 +881,107 @@ static void a_pair_that_came_too_late_gives_way_to_theirs(void **state)
     assert_string_equal(stored().refresh_token, "refresh-7");
 }
 
+/* It has the old pair, which we have used up: ours is the only good one. */
+static void a_pair_goes_over_a_bare_lease_of_another_process(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 200);
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    lease_over_ours();
+    assert_token(await(0), 1);
+    assert_string_equal(stored().refresh_token, "refresh-1");
+    assert_string_equal(stored().lease_owner, "");
+    assert_int_equal(tiny_count(f.tiny), 1);
+}
+
+static void a_pair_goes_over_what_others_made_of_the_old_one(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 200);
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    mark_as_other(GRANT_RECONNECT_REQUIRED);
+    assert_token(await(0), 1);
+    assert_int_equal(stored().status, GRANT_CONNECTED);
+    assert_int_equal(read_status()->status, GRANT_CONNECTED);
+}
+
+static void a_pair_does_not_undo_a_revocation(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 200);
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    mark_as_other(GRANT_REVOKED);
+    assert_int_equal(await(0)->err, ERR_NOT_CONNECTED);
+    assert_int_equal(stored().status, GRANT_REVOKED);
+    assert_string_equal(stored().refresh_token, "");
+}
+
+static void a_lease_that_was_let_go_of_changes_nothing_about_invalid_grant(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_error("invalid_grant", 200);
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    mark_as_other(GRANT_CONNECTED);
+    assert_int_equal(await(0)->err, ERR_NOT_CONNECTED);
+    assert_int_equal(stored().status, GRANT_RECONNECT_REQUIRED);
+    assert_int_equal(tiny_count(f.tiny), 1);
+}
+
+/* It may have been the other's request that used the token up. */
+static void invalid_grant_waits_for_who_has_the_lease(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_error("invalid_grant", 200);
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    struct grant theirs = lease_over_ours();
+    usleep(600 * 1000);
+    assert_false(callers[0].is_done);
+    assert_string_equal(stored().lease_owner, OTHER);
+    memcpy(theirs.access_token, "access-7", sizeof("access-7"));
+    memcpy(theirs.refresh_token, "refresh-7", sizeof("refresh-7"));
+    theirs.refreshed_at_us = clock_steady_us();
+    theirs.expires_at_us = theirs.refreshed_at_us + HOUR_US;
+    assert_int_equal(store_put_grant(f.beside, &theirs), 0);
+    assert_token(await(0), 7);
+    assert_int_equal(tiny_count(f.tiny), 1);
+}
+
+static void what_another_process_has_revoked_is_found_by_the_next_refresh(void **state)
+{
+    (void)state;
+    put_app();
+    struct grant grant = put_grant(HOUR_US / 2);
+    start();
+    mark_as_other(GRANT_REVOKED);
+    call(0, true, grant.version);
+    assert_int_equal(await(0)->err, ERR_NOT_CONNECTED);
+    assert_int_equal(read_status()->status, GRANT_REVOKED);
+    assert_int_equal(acquire()->err, ERR_NOT_CONNECTED);
+    assert_int_equal(stored().status, GRANT_REVOKED);
+    assert_string_equal(stored().lease_owner, "");
+    assert_int_equal(tiny_count(f.tiny), 0);
+}
+
 static void lease_as_other(int64_t until_us)
 {
     const struct grant_lease lease = {.tenant_id = f.tenant.id,
@@ -781,6 +1028,21 @@ static void a_lease_of_a_process_that_died_is_taken_at_once(void **state)
         usleep(1000);
     assert_string_equal(stored().access_token, "access-1");
     assert_string_equal(stored().lease_owner, "");
+}
+
+/* The wall clock had run ahead by days, and is right again. */
+static void a_pair_written_in_the_future_is_refreshed_at_once(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(100 * HOUR_US);
+    script_pair(1, 3600, 0);
+    start(); /* nobody asks for anything */
+    tiny_await(f.tiny, 0);
+    while (read_status()->refreshes == 0)
+        usleep(1000);
+    assert_token(acquire(), 1);
+    assert_true(stored().refreshed_at_us <= clock_steady_us());
 }
 
 /* --- connecting */
@@ -833,6 +1095,19 @@ static void a_connection_that_cannot_be_stored_is_told_so(void **state)
     assert_non_null(strstr(person.task.sentence, "could not be stored"));
     assert_int_equal(acquire()->err, ERR_NOT_CONNECTED);
     assert_int_equal(read_status()->tenant_id, 0);
+}
+
+static void a_revocation_that_cannot_be_stored_is_told_so(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    f.faulty.fail_grants = 1;
+    f.faulty.grant_error = ERR_STORE_FULL;
+    start();
+    assert_int_equal(ask(oauth_begin_revoke, ""), ERR_STORE_FULL);
+    assert_non_null(strstr(person.task.sentence, "revocation could not be stored"));
+    assert_token(acquire(), 0);
 }
 
 static void a_connection_goes_over_what_another_process_has_written(void **state)
@@ -943,6 +1218,172 @@ static void a_pair_that_arrives_at_the_end_is_written(void **state)
     assert_string_equal(stored().lease_owner, "");
 }
 
+/* The outbound thread is held in a message while things happen around it. */
+static struct {
+    struct outbound_message message;
+    job_begin_fn begin; /* a person's job that begins while the lease is being taken; or NULL */
+    bool is_in, may_go;
+} held;
+
+static void on_held(void *context)
+{
+    (void)context;
+    oauth_renew(f.oauth, f.tenant.id, 1, on_access, &callers[0]);
+    if (held.begin != NULL) {
+        assert_true(job_take(&person.job, clock_monotonic_us()));
+        held.begin(&person.job);
+    }
+    pthread_mutex_lock(&mutex);
+    held.is_in = true;
+    pthread_cond_broadcast(&changed);
+    while (!held.may_go)
+        pthread_cond_wait(&changed, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+
+/* A refresh has been begun, and its lease has been taken. */
+static void hold_in_leasing(job_begin_fn begin)
+{
+    memset(&held, 0, sizeof(held));
+    held.begin = begin;
+    callers[0] = (struct caller){.is_done = false};
+    held.message = (struct outbound_message){.fn = on_held};
+    outbound_post(f.outbound, &held.message);
+    pthread_mutex_lock(&mutex);
+    while (!held.is_in)
+        pthread_cond_wait(&changed, &mutex);
+    pthread_mutex_unlock(&mutex);
+    while (stored().lease_owner[0] == '\0')
+        usleep(1000);
+}
+
+static void *drain(void *context)
+{
+    (void)context;
+    outbound_drain(f.outbound);
+    return NULL;
+}
+
+static void let_go(void)
+{
+    pthread_mutex_lock(&mutex);
+    held.may_go = true;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void drain_and_let_go(void)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, drain, NULL), 0);
+    usleep(100 * 1000); /* the end has begun by then */
+    let_go();
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void a_job_that_comes_when_the_end_has_begun_is_told_so(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    start();
+    hold_in_leasing(NULL);
+    submit(oauth_begin_refresh, "");
+    drain_and_let_go();
+    assert_int_equal(await(0)->err, ERR_SHUTTING_DOWN);
+    assert_true(person_was_answered());
+    assert_int_equal(person.job.error, ERR_SHUTTING_DOWN);
+    assert_int_equal(tiny_count(f.tiny), 0);
+}
+
+/* A person does not wait for the lease of another process. */
+static void a_revocation_is_not_held_up_by_a_lease(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    start();
+    lease_as_other(clock_steady_us() + HOUR_US);
+    make_job(oauth_begin_revoke, "");
+    hold_in_leasing(oauth_begin_revoke);
+    let_go();
+    for (int i = 0; i < 2000 && !person_was_answered(); i++)
+        usleep(1000);
+    assert_true(person_was_answered());
+    assert_int_equal(person.job.error, 0);
+    assert_int_equal(await(0)->err, ERR_NOT_CONNECTED);
+    assert_int_equal(stored().status, GRANT_REVOKED);
+}
+
+static struct person reviser; /* whose change is under way when the other asks */
+
+static void on_reviser_back(struct job *job)
+{
+    (void)job;
+}
+
+static void on_revise_and_refresh(void *context)
+{
+    (void)context;
+    assert_true(job_take(&reviser.job, clock_monotonic_us()));
+    oauth_begin_revoke(&reviser.job);
+    assert_true(job_take(&person.job, clock_monotonic_us()));
+    oauth_begin_refresh(&person.job);
+}
+
+/* "Refreshed" is said of what was refreshed. */
+static void a_refresh_asked_for_during_a_change_is_made_after_it(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    script_pair(1, 3600, 0);
+    f.faulty.fail_grants = 1; /* of the revocation nothing comes */
+    f.faulty.grant_error = ERR_STORE_FULL;
+    start();
+    make_job(oauth_begin_refresh, "");
+    reviser = person;
+    reviser.job.give_back = on_reviser_back;
+    struct outbound_message message = {.fn = on_revise_and_refresh};
+    outbound_post(f.outbound, &message);
+    assert_int_equal(await_person(), 0);
+    assert_int_equal(reviser.job.error, ERR_STORE_FULL);
+    assert_int_equal(read_status()->refreshes, 1);
+    assert_int_equal(tiny_count(f.tiny), 1);
+    assert_token(acquire(), 1);
+}
+
+static void a_refresh_asked_for_during_a_revocation_finds_nothing(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(HOUR_US / 2);
+    start();
+    make_job(oauth_begin_refresh, "");
+    reviser = person;
+    reviser.job.give_back = on_reviser_back;
+    struct outbound_message message = {.fn = on_revise_and_refresh};
+    outbound_post(f.outbound, &message);
+    assert_int_equal(await_person(), ERR_NOT_CONNECTED);
+    assert_int_equal(reviser.job.error, 0);
+    assert_int_equal(tiny_count(f.tiny), 0);
+}
+
+/* Nothing was asked, so the next start has nothing to look at. */
+static void a_lease_that_was_not_used_is_given_back_at_the_end(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    start();
+    hold_in_leasing(NULL);
+    drain_and_let_go();
+    assert_int_equal(await(0)->err, ERR_SHUTTING_DOWN);
+    assert_string_equal(stored().lease_owner, "");
+    assert_string_equal(stored().refresh_token, "refresh-0");
+    assert_int_equal(stored().failures, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -953,10 +1394,13 @@ int main(void)
         TEST(all_who_come_while_it_is_refreshed_get_the_new_one),
         TEST(the_request_has_what_the_endpoint_wants),
         TEST(a_token_that_was_refused_is_renewed_once_for_all),
+        TEST(a_token_that_came_of_a_renewal_is_not_renewed_again_at_once),
+        TEST(a_token_of_a_renewal_whose_life_is_over_is_not_said_to_be_refused),
         TEST(a_life_counts_from_when_it_was_asked_for),
         TEST(tokens_that_never_arrive_in_time_are_given_up),
         TEST(while_refreshes_fail_nobody_waits),
         TEST(without_an_application_nothing_can_be_refreshed),
+        TEST(an_application_is_taken_over_without_a_job),
         TEST(basic_authentication_is_made_of_id_and_secret),
         TEST(a_write_that_happened_unseen_is_found),
         TEST(a_write_that_did_not_happen_is_made_again),
@@ -965,15 +1409,26 @@ int main(void)
         TEST(a_failure_that_cannot_be_written_is_known_all_the_same),
         TEST(invalid_grant_is_believed_only_when_the_store_could_be_read),
         TEST(an_unknown_write_is_read_until_it_is_known),
-        TEST(the_end_tries_once_more_to_write_a_pair),
+        TEST(the_end_waits_until_a_pair_is_written),
+        TEST(the_end_waits_until_an_unknown_write_is_known),
+        TEST(a_pair_that_arrives_at_the_end_is_written_however_often_it_fails),
+        TEST(a_pair_that_cannot_be_written_holds_up_the_end_for_a_while_only),
         TEST(invalid_grant_after_somebody_else_rotated_takes_theirs),
         TEST(invalid_grant_on_what_the_store_holds_needs_a_person),
         TEST(a_pair_that_came_too_late_gives_way_to_theirs),
         TEST(while_another_process_refreshes_we_wait_for_its_pair),
         TEST(a_lease_of_a_process_that_died_is_taken_at_once),
+        TEST(a_pair_goes_over_a_bare_lease_of_another_process),
+        TEST(a_pair_goes_over_what_others_made_of_the_old_one),
+        TEST(a_pair_does_not_undo_a_revocation),
+        TEST(a_lease_that_was_let_go_of_changes_nothing_about_invalid_grant),
+        TEST(invalid_grant_waits_for_who_has_the_lease),
+        TEST(what_another_process_has_revoked_is_found_by_the_next_refresh),
+        TEST(a_pair_written_in_the_future_is_refreshed_at_once),
         TEST(a_code_becomes_a_grant_of_its_company),
         TEST(a_connection_written_unseen_is_found),
         TEST(a_connection_that_cannot_be_stored_is_told_so),
+        TEST(a_revocation_that_cannot_be_stored_is_told_so),
         TEST(a_connection_goes_over_what_another_process_has_written),
         TEST(a_company_is_the_tenants_or_nothing_is_stored),
         TEST(connecting_again_waits_for_a_refresh_and_replaces_it),
@@ -981,6 +1436,11 @@ int main(void)
         TEST(a_revoked_grant_gives_nothing),
         TEST(who_waits_at_the_end_is_told),
         TEST(a_pair_that_arrives_at_the_end_is_written),
+        TEST(a_job_that_comes_when_the_end_has_begun_is_told_so),
+        TEST(a_revocation_is_not_held_up_by_a_lease),
+        TEST(a_refresh_asked_for_during_a_change_is_made_after_it),
+        TEST(a_refresh_asked_for_during_a_revocation_finds_nothing),
+        TEST(a_lease_that_was_not_used_is_given_back_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,9 +36,16 @@ static void assert_life(const char *expires_in, int64_t life_s)
     char body[256];
     snprintf(body, sizeof(body), "{\"access_token\":\"a\",\"expires_in\":%s}", expires_in);
     struct token_reply reply = read_reply(200, body);
-    assert_int_equal(reply.verdict, life_s > 0 ? TOKEN_GRANTED : TOKEN_FAILED);
-    if (life_s > 0)
-        assert_int_equal(reply.life_s, life_s);
+    assert_int_equal(reply.verdict, TOKEN_GRANTED);
+    assert_int_equal(reply.life_s, life_s);
+    assert_false(reply.type_is_odd);
+}
+
+static bool life_is_odd(const char *expires_in)
+{
+    char body[256];
+    snprintf(body, sizeof(body), "{\"access_token\":\"a\",\"expires_in\":%s}", expires_in);
+    return read_reply(200, body).life_is_odd;
 }
 
 static void the_documented_reply_is_taken(void **state)
@@ -76,17 +83,23 @@ static void a_life_may_be_a_number_or_its_digits(void **state)
     assert_life("1", 1);
     assert_life("null", TOKEN_LIFE_DEFAULT_S);
     assert_life("315360000", 315360000);
+    assert_false(life_is_odd("3600"));
+    assert_false(life_is_odd("null"));
     assert_int_equal(read_reply(200, "{\"access_token\":\"a\"}").life_s, TOKEN_LIFE_DEFAULT_S);
+    assert_false(read_reply(200, "{\"access_token\":\"a\"}").life_is_odd);
 }
 
-static void any_other_life_is_no_reply(void **state)
+/* The pair is good and there is no other: a life that is too long ends with a 401. */
+static void with_any_other_life_a_pair_is_taken_for_the_usual_one(void **state)
 {
     static const char *const wrong[] = {
         "0",    "-1",    "3600.5", "36e2",      "true",
         "\"\"", "\"x\"", "[3600]", "315360001", "99999999999999999999"};
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(wrong); i++)
-        assert_life(wrong[i], 0);
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        assert_life(wrong[i], TOKEN_LIFE_DEFAULT_S);
+        assert_true(life_is_odd(wrong[i]));
+    }
 }
 
 static void a_token_that_could_not_be_sent_is_none(void **state)
@@ -107,15 +120,23 @@ static void a_token_that_could_not_be_sent_is_none(void **state)
     assert_not_granted(200, body, TOKEN_FAILED);
 }
 
-static void only_bearer_tokens_are_taken(void **state)
+static bool type_is_odd(const char *token_type)
+{
+    char body[256];
+    snprintf(body, sizeof(body), "{\"access_token\":\"a\",\"token_type\":%s}", token_type);
+    struct token_reply reply = read_reply(200, body);
+    assert_int_equal(reply.verdict, TOKEN_GRANTED);
+    return reply.type_is_odd;
+}
+
+static void a_token_of_another_type_is_taken_and_noted(void **state)
 {
     (void)state;
-    assert_int_equal(read_reply(200, "{\"access_token\":\"a\",\"token_type\":\"bearer\"}").verdict,
-                     TOKEN_GRANTED);
-    assert_int_equal(read_reply(200, "{\"access_token\":\"a\",\"token_type\":null}").verdict,
-                     TOKEN_GRANTED);
-    assert_not_granted(200, "{\"access_token\":\"a\",\"token_type\":\"mac\"}", TOKEN_FAILED);
-    assert_not_granted(200, "{\"access_token\":\"a\",\"token_type\":1}", TOKEN_FAILED);
+    assert_false(type_is_odd("\"bearer\""));
+    assert_false(type_is_odd("\"Bearer\""));
+    assert_false(type_is_odd("null"));
+    assert_true(type_is_odd("\"mac\""));
+    assert_true(type_is_odd("1"));
 }
 
 static void errors_are_told_apart(void **state)
@@ -275,9 +296,9 @@ int main(void)
         cmocka_unit_test(the_documented_reply_is_taken),
         cmocka_unit_test(a_reply_without_refresh_token_leaves_the_old_one),
         cmocka_unit_test(a_life_may_be_a_number_or_its_digits),
-        cmocka_unit_test(any_other_life_is_no_reply),
+        cmocka_unit_test(with_any_other_life_a_pair_is_taken_for_the_usual_one),
         cmocka_unit_test(a_token_that_could_not_be_sent_is_none),
-        cmocka_unit_test(only_bearer_tokens_are_taken),
+        cmocka_unit_test(a_token_of_another_type_is_taken_and_noted),
         cmocka_unit_test(errors_are_told_apart),
         cmocka_unit_test(an_error_beside_a_token_is_an_error),
         cmocka_unit_test(what_is_no_token_reply_is_a_failure),

@@ -121,11 +121,17 @@ static int faulty_read_grant(struct store *store, int64_t tenant_id, enum app_su
     return store_read_grant(faulty->real, tenant_id, surface, grant);
 }
 
+static int faulty_read_app(struct store *store, enum app_surface surface, struct app *app)
+{
+    return store_read_app(faulty_of(store)->real, surface, app);
+}
+
 static const struct store_backend_grants faulty_grants = {
     .put = faulty_put_grant,
     .bind = faulty_bind_grant,
     .lease = faulty_lease_grant,
     .read = faulty_read_grant,
+    .read_app = faulty_read_app,
 };
 
 static const struct store_backend faulty_backend = {
