@@ -70,7 +70,8 @@ static int task_earn(struct store *store, struct points_task *task)
     return run(store, task, &command, &task->has_earned);
 }
 
-/* Once for each order that takes back: a refund order, or the deleted one itself. */
+/* Once for each order that takes back: a refund order, or the deleted one itself; of the sale never
+ * more than is left of what it earned. */
 static int task_take_back(struct store *store, struct points_task *task, int64_t earned_order_id,
                           int64_t part_minor, int64_t whole_minor)
 {
@@ -82,6 +83,7 @@ static int task_take_back(struct store *store, struct points_task *task, int64_t
     struct points_command command = {.action = POINTS_UNEARN,
                                      .member_id = earned.member_id,
                                      .order_id = task->order_id,
+                                     .sale_order_id = earned_order_id,
                                      .points =
                                          points_share(earned.points, part_minor, whole_minor)};
     return command.points == 0 ? 0 : run(store, task, &command, &task->has_taken_back);

@@ -259,6 +259,23 @@ test('a refund takes back its share, once', async () => {
   assert.equal(await points(), before - 18);
 });
 
+test('refunds and the deletion of one sale together take back what it earned, and no more', async () => {
+  const before = await points();
+  const order = await complete(await sale());
+  await untilDone(order.id);
+  assert.equal(await points(), before + 45);
+  for (const left of [27, 9, 0]) {
+    const refund = await complete(
+      await sale({ is_refund: true, refunded_order_id: order.id, lines: [{ product_id: 7309 }] }),
+    );
+    await untilDone(refund.id);
+    assert.equal(await points(), before + left);
+  }
+  await cloud.control('POST', `/orders/${order.id}/delete`, {});
+  await untilDone(order.id, 2);
+  assert.equal(await points(), before);
+});
+
 test('a deleted order gives up what it earned, in whichever order that is told', async () => {
   const before = await points();
   const order = await quietly(async () => {

@@ -572,6 +572,30 @@ static void a_refund_takes_back_its_share_once(void **state)
     assert_int_equal(counters_of(fixture).earned, 0); /* the refund's customer earns nothing */
 }
 
+static void all_refunds_and_the_deletion_of_one_sale_take_back_what_it_earned(void **state)
+{
+    struct fixture *fixture = *state;
+    struct points_outcome outcome;
+    struct work works[3];
+    run_points(fixture, (struct points_command){.action = POINTS_GRANT, .points = 500}, &outcome);
+    run_points(fixture,
+               (struct points_command){.action = POINTS_EARN, .order_id = ORDER, .points = 90},
+               &outcome);
+    for (int i = 0; i < 2; i++) {
+        struct oseries_order *refund =
+            play_order(fixture, REFUND_ORDER + i, ORDER_COMPLETE, -6000 * (1 + i));
+        refund->is_refund = true;
+        refund->refunded_order_id = ORDER;
+        works[i] = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER + i, 0);
+    }
+    play_order(fixture, ORDER, ORDER_COMPLETE, 9000)->is_deleted = true;
+    works[2] = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    for (int i = 0; i < 3; i++)
+        assert_done(fixture, &works[i]);
+    assert_int_equal(points_of(fixture), 500);
+}
+
 static void a_refund_of_what_earned_nothing_takes_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -1029,6 +1053,7 @@ int main(void)
         INBOX_TEST(a_customer_that_is_gone_does_not_hold_up_the_rest),
         INBOX_TEST(money_does_not_wait_for_a_customer_that_cannot_be_read),
         INBOX_TEST(a_refund_takes_back_its_share_once),
+        INBOX_TEST(all_refunds_and_the_deletion_of_one_sale_take_back_what_it_earned),
         INBOX_TEST(a_refund_of_what_earned_nothing_takes_nothing),
         INBOX_TEST(a_deleted_order_gives_points_back_and_releases_nothing),
         INBOX_TEST(burned_points_come_back_when_the_order_is_deleted),
