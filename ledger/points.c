@@ -182,16 +182,20 @@ static enum points_result earn(struct points_decision *decision)
 static enum points_result unearn(struct points_decision *decision)
 {
     int64_t points = decision->command->points;
-    int64_t points_max = spendable(&decision->view->account);
+    int64_t left = spendable(&decision->view->account);
+    int64_t points_max = left < decision->view->sale_points ? left : decision->view->sale_points;
     if (decision->view->order_is_counted)
         return POINTS_ALREADY_DONE;
+    CHECK(points_max >= 0);
     if (points < 0 || points > POINTS_MAX)
         return POINTS_BAD_AMOUNT;
     if (points > points_max)
         points = points_max;
     if (points == 0)
         return POINTS_NOTHING;
-    add_entry(decision, POINTS_CAUSE_UNEARN, -points)->order_id = decision->command->order_id;
+    struct points_entry *entry = add_entry(decision, POINTS_CAUSE_UNEARN, -points);
+    entry->order_id = decision->command->order_id;
+    entry->sale_order_id = decision->command->sale_order_id;
     return POINTS_OK;
 }
 

@@ -21,7 +21,8 @@
 enum points_cause {
     POINTS_CAUSE_GRANT = 1,  /* by the merchant: an opening balance, goodwill, a correction */
     POINTS_CAUSE_EARN = 2,   /* answers an order: once per order */
-    POINTS_CAUSE_UNEARN = 3, /* answers a refund order: once per order */
+    POINTS_CAUSE_UNEARN = 3, /* answers a refund order, or a deleted sale: once per order; all of
+                                one sale together never more than it earned */
     POINTS_CAUSE_BURN = 4,   /* answers a reservation: once */
     POINTS_CAUSE_RETURN = 5, /* a burned reservation whose order was deleted: once */
     POINTS_CAUSE_EXPIRE = 6,
@@ -74,6 +75,7 @@ struct points_entry { /* insert-only */
     int64_t points; /* signed, not 0 */
     int64_t points_after;
     int64_t order_id;       /* EARN, UNEARN; else 0 */
+    int64_t sale_order_id;  /* UNEARN: what had earned; else 0 */
     int64_t reservation_id; /* BURN, RETURN; else 0 */
     int64_t previous_entry_id;
     int64_t created_at_us;
@@ -119,6 +121,7 @@ struct points_command {
     int64_t member_id;                     /* GRANT, EARN, UNEARN, RESERVE, EXPIRE */
     int64_t points;                        /* GRANT (signed), EARN, UNEARN, RESERVE */
     int64_t order_id;                      /* EARN, UNEARN, RESERVE */
+    int64_t sale_order_id;                 /* UNEARN: of this sale; order_id takes it back */
     int64_t site_id;                       /* RESERVE */
     int64_t reward_id;                     /* RESERVE */
     char token_id[POINTS_TOKEN_CHARS + 1]; /* RESERVE */
@@ -137,6 +140,7 @@ struct points_view {
     struct reservation reservation;
     bool order_is_busy;    /* RESERVE: another reservation of the order is RESERVED */
     bool order_is_counted; /* EARN, UNEARN: has this order such an entry already? */
+    int64_t sale_points;   /* UNEARN: earned by the member on the sale, not taken back yet */
     bool is_given_back;    /* RETURN: has an entry returned the burned points already? */
     int64_t next_entry_id;
     int64_t next_reservation_id;
@@ -177,7 +181,8 @@ int64_t points_for_amount(int64_t amount_minor, int exponent, int64_t earn_milli
  *          reservation (the caller looks at the order and settles it); APPLIED or BURNED:
  *          POINTS_ALREADY_DONE; else POINTS_OTHER_ORDER. A returned one does not count: its token
  *          is free. Whether the reward is on, and what it costs, is the caller's to know.
- * UNEARN   takes what is there down to what is held, and no further (law 4).
+ * UNEARN   takes what is there down to what is held, and no further (law 4); of one sale, however
+ *          many refunds and deletions it has, no more than it earned.
  * MARK_UNSURE, APPLY, BURN, RETURN   of what is there already: POINTS_ALREADY_DONE; a reason that
  *          is not empty is kept with the move.
  * RETURN   of a burned one: gives the points back by an entry of its own; the state stays BURNED.

@@ -12,7 +12,8 @@
  *                         earn: points_for_amount of the order's total for the member that the
  *                         order's customer is linked to, once
  *     COMPLETE, a refund  take back the share of the refunded order's points that its total has in
- *                         that order's total, rounded down; release
+ *                         that order's total, rounded down; release. All that is taken
+ *                         back of one sale never comes to more than it earned
  *     deleted             return its reservations, burned ones too; take back what it earned; held
  *                         top-ups stay as they are, and nothing will release them
  *     anything else       nothing yet: looked at again

@@ -35,6 +35,7 @@ struct points_task {
     int64_t site_id;
     struct order_facts order;
     bool has_earned, has_taken_back;
+    bool is_redemption_open;
     enum points_result refused; /* the last that was neither done nor done before */
     struct reservation reservations[RESERVATIONS_MAX];
     int32_t reservation_count;
@@ -69,7 +70,8 @@ static int task_earn(struct store *store, struct points_task *task)
     return run(store, task, &command, &task->has_earned);
 }
 
-/* Once for each order that takes back: a refund order, or the deleted one itself. */
+/* Once for each order that takes back: a refund order, or the deleted one itself; of the sale never
+ * more than is left of what it earned. */
 static int task_take_back(struct store *store, struct points_task *task, int64_t earned_order_id,
                           int64_t part_minor, int64_t whole_minor)
 {
@@ -81,6 +83,7 @@ static int task_take_back(struct store *store, struct points_task *task, int64_t
     struct points_command command = {.action = POINTS_UNEARN,
                                      .member_id = earned.member_id,
                                      .order_id = task->order_id,
+                                     .sale_order_id = earned_order_id,
                                      .points =
                                          points_share(earned.points, part_minor, whole_minor)};
     return command.points == 0 ? 0 : run(store, task, &command, &task->has_taken_back);
@@ -93,7 +96,9 @@ static int task_move(struct store *store, struct points_task *task,
     struct points_command command = {.member_id = reservation->member_id,
                                      .reservation_id = reservation->id};
     bool is_deleted = task->order.is_deleted;
-    /* A reserved one is redemption's to end: it reads the order itself. */
+    /* A reserved one is redemption's to end. What it burns or applies may be of an order that has
+     * ended since it was read: so we come back. */
+    task->is_redemption_open |= reservation->state == RESERVATION_RESERVED;
     if (!is_deleted && reservation->state == RESERVATION_APPLIED) {
         command.action = POINTS_BURN;
         return run(store, task, &command, &is_done);
@@ -139,9 +144,11 @@ static int task_points(struct job *job, struct store *store)
     return err != 0 ? err : task_reservations(store, task);
 }
 
-static void order_end(struct chore *chore)
+static void order_end(struct chore *chore, const struct points_task *task)
 {
-    if (chore->is_release_refused)
+    if (task->is_redemption_open)
+        chore_retry(chore, "a redemption on the order is not settled yet");
+    else if (chore->is_release_refused)
         chore_give_up(chore, "a paid top-up cannot be released: the card holds too much");
     else if (chore->held.count == HELD_MAX)
         chore_wait(chore, 0, "more cards wait for their release");
@@ -164,7 +171,7 @@ static void on_points(struct errand *errand)
         log_event(LOG_INFO, "points_refused", LOG_INT("tenant_id", chore->work.tenant_id),
                   LOG_INT("order_id", chore->work.subject_id),
                   LOG_TEXT("result", points_result_name(task->refused)));
-    order_end(chore);
+    order_end(chore, task);
 }
 
 static void order_do_points(struct chore *chore)
@@ -306,7 +313,8 @@ static void on_held(void *context, const struct card *card)
 static void on_maybe_open(void *context, const struct reservation *reservation)
 {
     struct held_cards *held = context;
-    held->has_open_reservation |= reservation->state == RESERVATION_APPLIED;
+    held->has_open_reservation |=
+        reservation->state == RESERVATION_APPLIED || reservation->state == RESERVATION_RESERVED;
 }
 
 static int task_held(struct job *job, struct store *store)

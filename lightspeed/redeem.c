@@ -27,6 +27,7 @@
 #define SENTENCE_OTHER_SITE "This sale belongs to another site. Nothing was redeemed"
 #define SENTENCE_UNKNOWN_SITE "This site is not set up for rewards. Ask the manager"
 #define SENTENCE_NO_REWARD "This reward is not offered any more. Look the member up again"
+#define SENTENCE_DELETED "The order was deleted. Nothing was redeemed"
 #define SENTENCE_SLOW "Not done in time. Nothing was redeemed. Try again"
 
 struct attempt {
@@ -272,17 +273,20 @@ static void attempt_return_for(struct attempt *attempt, const struct api_result 
 
 /* --- was it done? The order is read back --- */
 
+/* What is on a deleted order is on none, whatever its notes say. */
 static void on_read_back(void *context, const struct api_result *result,
                          const struct oseries_order *order)
 {
     struct attempt *attempt = context;
-    bool is_absent = result->error == ERR_NOT_FOUND ||
-                     (result->error == 0 && !reward_is_applied(&attempt->reservation, order) &&
-                      !reward_may_be_hidden(order));
-    if (result->error == 0 && reward_is_applied(&attempt->reservation, order))
+    bool is_read = result->error == 0;
+    bool is_deleted = is_read && order->is_deleted;
+    bool is_applied = is_read && !is_deleted && reward_is_applied(&attempt->reservation, order);
+    bool is_absent = result->error == ERR_NOT_FOUND || is_deleted ||
+                     (is_read && !is_applied && !reward_may_be_hidden(order));
+    if (is_applied)
         attempt_burn(attempt);
     else if (is_absent && !attempt->may_arrive_later)
-        attempt_return(attempt, SENTENCE_UNREACHABLE, "");
+        attempt_return(attempt, is_deleted ? SENTENCE_DELETED : SENTENCE_UNREACHABLE, "");
     else
         attempt_mark_unsure(attempt);
 }

@@ -265,8 +265,8 @@ extern const struct store_backend_points sqlite_points;
     "id, tenant_id, member_id, reward_id, token_id, order_id, site_id, points, state, is_unsure, " \
     "reason, created_at_us, changed_at_us"
 #define POINTS_ENTRY_COLUMNS                                                                       \
-    "id, tenant_id, member_id, version, cause, points, points_after, order_id, reservation_id, "   \
-    "previous_entry_id, created_at_us, reason"
+    "id, tenant_id, member_id, version, cause, points, points_after, order_id, sale_order_id, "    \
+    "reservation_id, previous_entry_id, created_at_us, reason"
 /* errors  ERR_STORE_CORRUPT. */
 MUST_CHECK int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservation);
 MUST_CHECK int row_read_points_entry(sqlite3_stmt *statement, struct points_entry *entry);

@@ -16,6 +16,7 @@ enum points_statement {
     POINTS_READ_TOKEN,
     POINTS_READ_BUSY,
     POINTS_READ_COUNTED,
+    POINTS_READ_SALE,
     POINTS_READ_GIVEN_BACK,
     POINTS_READ_REWARD,
     POINTS_INSERT_RESERVATION,
@@ -40,6 +41,12 @@ static const char *const points_text[] = {
         "SELECT 1 FROM reservation WHERE tenant_id = ? AND order_id = ? AND state = 1",
     [POINTS_READ_COUNTED] = "SELECT 1 FROM points_entry WHERE tenant_id = ? AND order_id = ? "
                             "AND cause = ? AND cause IN (2, 3)",
+    /* What it has earned, what was taken back of it: two searches, each by its own index. */
+    [POINTS_READ_SALE] =
+        "SELECT coalesce((SELECT sum(points) FROM points_entry WHERE tenant_id = ?1"
+        " AND order_id = ?2 AND cause = 2 AND cause IN (2, 3) AND member_id = ?3), 0)"
+        " + coalesce((SELECT sum(points) FROM points_entry WHERE tenant_id = ?1"
+        " AND sale_order_id = ?2 AND sale_order_id <> 0 AND member_id = ?3), 0)",
     [POINTS_READ_GIVEN_BACK] = "SELECT 1 FROM points_entry WHERE reservation_id = ? "
                                "AND reservation_id <> 0 AND cause = 5",
     [POINTS_READ_REWARD] = "SELECT 1 FROM reward WHERE id = ? AND tenant_id = ?",
@@ -49,7 +56,7 @@ static const char *const points_text[] = {
         "UPDATE reservation SET state = ?, is_unsure = ?, reason = ?, changed_at_us = ? "
         "WHERE id = ? AND state = ?",
     [POINTS_INSERT_ENTRY] = "INSERT INTO points_entry (" POINTS_ENTRY_COLUMNS ") "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 };
 
 static int prepare(struct store_sqlite *sqlite, enum points_statement which, struct binder *binder)
@@ -145,14 +152,35 @@ static int fetch_for_reserve(struct store_sqlite *sqlite, const struct points_co
     return err;
 }
 
+/* Whoever takes back beyond what is there has found a row that nobody wrote. */
+static int fetch_sale(struct store_sqlite *sqlite, const struct points_command *command,
+                      struct points_view *view)
+{
+    struct binder binder;
+    int err = prepare(sqlite, POINTS_READ_SALE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, command->tenant_id);
+    bind_int(&binder, command->sale_order_id);
+    bind_int(&binder, command->member_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* a sum always has a row */
+    if (err != 0)
+        return err;
+    view->sale_points = column_int(&(struct columns){.statement = binder.statement});
+    sqlite3_reset(binder.statement);
+    return view->sale_points < 0 ? ERR_STORE_CORRUPT : 0;
+}
+
 static int fetch_for_order(struct store_sqlite *sqlite, const struct points_command *command,
                            struct points_view *view)
 {
     bool is_earn = command->action == POINTS_EARN;
     const int64_t counted[] = {command->tenant_id, command->order_id,
                                is_earn ? POINTS_CAUSE_EARN : POINTS_CAUSE_UNEARN};
-    return fetch_exists(sqlite, POINTS_READ_COUNTED, counted, COUNT_OF(counted),
-                        &view->order_is_counted);
+    int err = fetch_exists(sqlite, POINTS_READ_COUNTED, counted, COUNT_OF(counted),
+                           &view->order_is_counted);
+    return err != 0 || is_earn ? err : fetch_sale(sqlite, command, view);
 }
 
 static int fetch_of_reservation(struct store_sqlite *sqlite, const struct points_command *command,
@@ -253,6 +281,7 @@ static int insert_entry(struct store_sqlite *sqlite, const struct points_entry *
     bind_int(&binder, entry->points);
     bind_int(&binder, entry->points_after);
     bind_int(&binder, entry->order_id);
+    bind_int(&binder, entry->sale_order_id);
     bind_int(&binder, entry->reservation_id);
     bind_int(&binder, entry->previous_entry_id);
     bind_int(&binder, entry->created_at_us);

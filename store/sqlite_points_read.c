@@ -83,6 +83,7 @@ int row_read_points_entry(sqlite3_stmt *statement, struct points_entry *entry)
     entry->points = column_int(&columns);
     entry->points_after = column_int(&columns);
     entry->order_id = column_int(&columns);
+    entry->sale_order_id = column_int(&columns);
     entry->reservation_id = column_int(&columns);
     entry->previous_entry_id = column_int(&columns);
     entry->created_at_us = column_int(&columns);

@@ -358,6 +358,7 @@ static const char schema_2[] =
     " points INTEGER NOT NULL CHECK (points <> 0)," /* signed */
     " points_after INTEGER NOT NULL CHECK (points_after >= 0),"
     " order_id INTEGER NOT NULL,"
+    " sale_order_id INTEGER NOT NULL," /* of what takes back: the sale that had earned */
     " reservation_id INTEGER NOT NULL,"
     " previous_entry_id INTEGER NOT NULL CHECK (previous_entry_id BETWEEN 0 AND id - 1),"
     " created_at_us INTEGER NOT NULL,"
@@ -366,6 +367,8 @@ static const char schema_2[] =
     /* Each order earns once for its member; each reservation burns once and returns once. */
     "CREATE UNIQUE INDEX points_entry_by_order ON points_entry (tenant_id, order_id, cause)"
     " WHERE cause IN (2, 3);"
+    "CREATE INDEX points_entry_by_sale ON points_entry (tenant_id, sale_order_id)"
+    " WHERE sale_order_id <> 0;"
     "CREATE UNIQUE INDEX points_entry_by_reservation ON points_entry (reservation_id, cause)"
     " WHERE reservation_id <> 0;"
     "CREATE TRIGGER points_entry_is_never_updated BEFORE UPDATE ON points_entry BEGIN"

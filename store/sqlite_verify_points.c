@@ -1,6 +1,7 @@
 /*
  * Verify, points: a member's points, version and chain follow from the entries, what is held from
- * the open reservations, and every burn or return answers its reservation (laws 1, 2, 4 and 6).
+ * the open reservations, and every burn or return answers its reservation (laws 1, 2, 4 and 6);
+ * and no sale gives up more than it has earned.
  */
 #include "store/sqlite_verify.h"
 
@@ -28,6 +29,14 @@ static const char sql_read_reservations[] =
 #define RESERVATION_COLUMN_HAS_REWARD 13 /* after RESERVATION_COLUMNS */
 static const char sql_read_answers[] = "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry"
                                        " WHERE reservation_id <> 0 ORDER BY reservation_id, id";
+/* Of more than the law allows so much counts as shows it: a sum that overflows would end the query.
+ */
+static const char sql_read_overtaken[] =
+    "SELECT sale, tenant_id FROM (SELECT tenant_id, member_id,"
+    " CASE cause WHEN 2 THEN order_id ELSE sale_order_id END AS sale,"
+    " sum(max(min(points, 10000000000000), -10000000000000)) AS left_over"
+    " FROM points_entry NOT INDEXED WHERE cause IN (2, 3) GROUP BY tenant_id, member_id, sale)"
+    " WHERE left_over < 0";
 /* What unique indices keep, proved without them. */
 static const char sql_read_twice_counted[] =
     "SELECT tenant_id, order_id FROM points_entry NOT INDEXED WHERE cause IN (2, 3)"
@@ -110,7 +119,8 @@ static bool cause_fits(const struct points_entry *entry)
 {
     bool has_order = entry->order_id > 0;
     bool has_reservation = entry->reservation_id > 0;
-    if (entry->order_id < 0 || entry->reservation_id < 0)
+    if (entry->order_id < 0 || entry->reservation_id < 0 || entry->sale_order_id < 0 ||
+        (entry->sale_order_id > 0) != (entry->cause == POINTS_CAUSE_UNEARN))
         return false;
     switch (entry->cause) {
     case POINTS_CAUSE_GRANT:
@@ -167,9 +177,10 @@ static void check_entry(struct verify *verify, const struct chain *chain,
     else if (!cause_fits(entry))
         verify_report(verify, "points_cause_differs",
                       "entry %" PRId64 " moves %" PRId64 " and names order %" PRId64
-                      " and reservation %" PRId64 ", which its cause %d never does",
-                      entry->id, entry->points, entry->order_id, entry->reservation_id,
-                      (int)entry->cause);
+                      ", sale %" PRId64 " and reservation %" PRId64
+                      ", which its cause %d never does",
+                      entry->id, entry->points, entry->order_id, entry->sale_order_id,
+                      entry->reservation_id, (int)entry->cause);
 }
 
 static void chain_add(struct verify *verify, struct chain *chain, const struct points_entry *entry)
@@ -463,6 +474,14 @@ static void report_order(struct verify *verify, int64_t tenant_id, int64_t order
                   order_id, tenant_id);
 }
 
+static void report_sale(struct verify *verify, int64_t order_id, int64_t tenant_id)
+{
+    verify_report(verify, "sale_overtaken",
+                  "more points were taken back of order %" PRId64 " of tenant %" PRId64
+                  " than it has earned",
+                  order_id, tenant_id);
+}
+
 static void report_token(struct verify *verify, int64_t first_id, int64_t last_id)
 {
     verify_report(verify, "token_used_twice",
@@ -514,6 +533,8 @@ int verify_points(struct verify *verify)
         err = verify_reservations(verify);
     if (err == 0)
         err = report_each(verify, sql_read_twice_counted, report_order);
+    if (err == 0)
+        err = report_each(verify, sql_read_overtaken, report_sale);
     if (err == 0)
         err = report_each(verify, sql_read_twice_used, report_token);
     if (err == 0)

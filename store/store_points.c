@@ -42,8 +42,9 @@ static bool has_ids(const struct points_command *command)
     case POINTS_EXPIRE:
         return command->member_id > 0;
     case POINTS_EARN:
-    case POINTS_UNEARN:
         return has_order(command);
+    case POINTS_UNEARN:
+        return has_order(command) && command->sale_order_id > 0;
     case POINTS_RESERVE:
         return has_order(command) && command->reward_id > 0 && command->token_id[0] != '\0';
     case POINTS_MARK_UNSURE:

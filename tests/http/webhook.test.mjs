@@ -13,6 +13,7 @@ import {
   isRefused,
   request,
   sign,
+  sleep,
   until,
 } from './support.mjs';
 
@@ -264,6 +265,23 @@ test('a refund takes back its share, once', async () => {
   assert.equal(await points(), before - 18);
 });
 
+test('refunds and the deletion of one sale together take back what it earned, and no more', async () => {
+  const before = await points();
+  const order = await complete(await sale());
+  await untilDone(order.id);
+  assert.equal(await points(), before + 45);
+  for (const left of [27, 9, 0]) {
+    const refund = await complete(
+      await sale({ is_refund: true, refunded_order_id: order.id, lines: [{ product_id: 7309 }] }),
+    );
+    await untilDone(refund.id);
+    assert.equal(await points(), before + left);
+  }
+  await cloud.control('POST', `/orders/${order.id}/delete`, {});
+  await untilDone(order.id, 2);
+  assert.equal(await points(), before);
+});
+
 test('a deleted order gives up what it earned, in whichever order that is told', async () => {
   const before = await points();
   const order = await quietly(async () => {
@@ -280,12 +298,12 @@ test('a deleted order gives up what it earned, in whichever order that is told',
 
 // --- rewards that burn with the order ------------------------------------------------------------
 
-async function redeemOn(order) {
+async function redeemOn(order, meanwhile = async () => {}) {
   const query = new URLSearchParams({ reference_id: 'M-1', site_id: '923', company_id: String(COMPANY), order_id: '111' });
   const found = await request(`${service.origin}${tenant.base}/reward-lookup?${query}`, { method: 'GET' });
   assert.equal(found.json?.rewards?.length, 1, found.text);
   const url = found.json.rewards[0].redeem_url.replaceAll('order_id=111', `order_id=${order.id}`);
-  const reply = await request(url, { method: 'GET' });
+  const [reply] = await Promise.all([request(url, { method: 'GET' }), meanwhile()]);
   assert.equal(reply.json?.success, true, reply.text);
 }
 
@@ -320,6 +338,37 @@ test('points of a reward burn when the order completes, and come back when it is
   await untilDone(open.id);
   assert.equal((await shown()).held, before.held);
   assert.equal((await shown()).points, before.points);
+});
+
+/** While the API keeps the redemption's reply back, though the order is changed, it is deleted or completed. */
+async function endedDuringRedemption(order, end) {
+  await cloud.faults({
+    ...{ match: { method: 'PUT', path: `/orders/${order.id}` }, action: 'hang', ms: 800, when: 'after', count: 1 },
+  });
+  await redeemOn(order, async () => {
+    await sleep(300);
+    await cloud.control('POST', `/orders/${order.id}/${end}`, {});
+  });
+  await untilDone(order.id);
+}
+
+test('an order deleted while its redemption is under way gives the points back', async () => {
+  const shown = () => service.must(['points', 'show', '--tenant', String(tenant.id), '--member', 'M-1']);
+  const before = await shown();
+  for (const burn of ['at_redeem', 'on_order_complete']) {
+    await tenant.set('--points-burn', burn);
+    await endedDuringRedemption(await sale({ customer_id: undefined }), 'delete');
+    const after = await shown();
+    assert.deepEqual([after.points, after.held], [before.points, before.held], burn);
+  }
+});
+
+test('an order completed while its redemption is under way burns the points', async () => {
+  const shown = () => service.must(['points', 'show', '--tenant', String(tenant.id), '--member', 'M-1']);
+  const before = await shown();
+  await endedDuringRedemption(await sale({ customer_id: undefined }), 'complete');
+  const after = await shown();
+  assert.deepEqual([after.points, after.held], [before.points - 10, before.held]);
 });
 
 // --- top-ups that wait ---------------------------------------------------------------------------

@@ -21,6 +21,7 @@
 #define MEMBER 5
 #define REWARD 3
 #define ORDER 11
+#define SALE 9
 #define ENTRY_BEFORE 900
 #define NEXT_ENTRY 1000
 #define NEXT_RESERVATION 2000
@@ -46,12 +47,14 @@ static void world_init(struct world *world)
                              .active_at_us = NOW_US,
                              .is_active = true},
                  .has_reward = true,
+                 .sale_points = POINTS_MAX,
                  .next_entry_id = NEXT_ENTRY,
                  .next_reservation_id = NEXT_RESERVATION},
         .command = {.tenant_id = TENANT,
                     .member_id = MEMBER,
                     .reward_id = REWARD,
                     .order_id = ORDER,
+                    .sale_order_id = SALE,
                     .token_id = "t",
                     .reservation_id = 42},
     };
@@ -136,6 +139,8 @@ static void set_reservation(struct world *world, char *token)
         reservation->is_unsure = true;
     else if (strcmp(name, "counted") == 0)
         world->view.order_is_counted = true;
+    else if (strcmp(name, "left") == 0)
+        world->view.sale_points = value;
     else if (strcmp(name, "busy") == 0)
         world->view.order_is_busy = true;
     else if (strcmp(name, "given_back") == 0)
@@ -280,6 +285,7 @@ static void assert_entry(const struct world *world)
     bool is_of_reservation =
         entry->cause == POINTS_CAUSE_BURN || entry->cause == POINTS_CAUSE_RETURN;
     assert_int_equal(entry->order_id, is_of_order ? ORDER : 0);
+    assert_int_equal(entry->sale_order_id, entry->cause == POINTS_CAUSE_UNEARN ? SALE : 0);
     assert_int_equal(entry->reservation_id, is_of_reservation ? 42 : 0);
 }
 
@@ -506,6 +512,11 @@ static void action_that_does_not_exist_is_a_bug(void **state)
     check_hook = on_failed_check;
     world_init(&world);
     world.command.action = (enum points_action)(POINTS_EXPIRE + 1);
+    expect_assert_failure(
+        points_decide(&world.view, &world.command, NOW_US, &world.changes, &world.outcome));
+    world_init(&world);
+    world.command.action = POINTS_UNEARN;
+    world.view.sale_points = -1;
     expect_assert_failure(
         points_decide(&world.view, &world.command, NOW_US, &world.changes, &world.outcome));
     expect_assert_failure(points_for_amount(1, 4, 1000));

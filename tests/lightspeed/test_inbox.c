@@ -23,6 +23,7 @@
 #define REFUND_ORDER INT64_C(2802065950)
 #define CUSTOMER 389427
 #define CARDS 3
+#define UNDER_WAY "a redemption on the order is not settled yet"
 #define PATIENCE_US (INT64_C(8) * CLOCK_US_PER_S)
 #define MINUTE_US (INT64_C(60) * CLOCK_US_PER_S)
 
@@ -285,6 +286,7 @@ static struct oseries_order *play_order(struct fixture *fixture, int64_t id,
     played->order.id = id;
     played->order.status = status;
     played->order.total_minor = total_minor;
+    played->order.price_variation_ppm = ORDER_ONE_PPM;
     played->order.customer_id = CUSTOMER;
     played->order.site_id = 923;
     return &played->order;
@@ -570,6 +572,30 @@ static void a_refund_takes_back_its_share_once(void **state)
     assert_int_equal(counters_of(fixture).earned, 0); /* the refund's customer earns nothing */
 }
 
+static void all_refunds_and_the_deletion_of_one_sale_take_back_what_it_earned(void **state)
+{
+    struct fixture *fixture = *state;
+    struct points_outcome outcome;
+    struct work works[3];
+    run_points(fixture, (struct points_command){.action = POINTS_GRANT, .points = 500}, &outcome);
+    run_points(fixture,
+               (struct points_command){.action = POINTS_EARN, .order_id = ORDER, .points = 90},
+               &outcome);
+    for (int i = 0; i < 2; i++) {
+        struct oseries_order *refund =
+            play_order(fixture, REFUND_ORDER + i, ORDER_COMPLETE, -6000 * (1 + i));
+        refund->is_refund = true;
+        refund->refunded_order_id = ORDER;
+        works[i] = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER + i, 0);
+    }
+    play_order(fixture, ORDER, ORDER_COMPLETE, 9000)->is_deleted = true;
+    works[2] = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    for (int i = 0; i < 3; i++)
+        assert_done(fixture, &works[i]);
+    assert_int_equal(points_of(fixture), 500);
+}
+
 static void a_refund_of_what_earned_nothing_takes_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -620,15 +646,49 @@ static void burned_points_come_back_when_the_order_is_deleted(void **state)
     assert_int_equal(points_of(fixture), 500); /* 500 - 100 + 45, + 100 - 45 */
 }
 
-static void what_redemption_is_at_is_left_to_it(void **state)
+/* Redemption ends its reservation between two looks; the committer is stopped meanwhile. */
+static void move_between_looks(struct fixture *fixture, struct work *work, int64_t reservation_id,
+                               enum points_action action)
+{
+    struct points_outcome outcome;
+    stop(fixture);
+    run_points(fixture, (struct points_command){.action = action, .reservation_id = reservation_id},
+               &outcome);
+    struct seen seen = see(fixture, work->id);
+    assert_true(seen.is_found);
+    seen.work.due_at_us = 0;
+    assert_int_equal(store_update_work(fixture->writer, &seen.work), 0);
+    start(fixture);
+}
+
+static void a_deletion_waits_for_the_redemption_under_way_and_returns_what_it_burned(void **state)
 {
     struct fixture *fixture = *state;
     int64_t reservation = reserve(fixture, POINTS_RESERVE);
-    play_order(fixture, ORDER, ORDER_COMPLETE, 4565)->is_deleted = true;
+    play_order(fixture, ORDER, ORDER_PENDING, 4565)->is_deleted = true;
     struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
     start(fixture);
+    assert_postponed(fixture, &work, UNDER_WAY, 1, 0, CLOCK_US_PER_S);
+    assert_int_equal(state_of(fixture, reservation), RESERVATION_RESERVED); /* left to it */
+    move_between_looks(fixture, &work, reservation, POINTS_BURN);
     assert_done(fixture, &work);
-    assert_int_equal(state_of(fixture, reservation), RESERVATION_RESERVED);
+    assert_int_equal(state_of(fixture, reservation), RESERVATION_BURNED);
+    assert_int_equal(points_of(fixture), 500);
+}
+
+static void a_completion_waits_for_the_redemption_under_way_and_burns_what_it_applied(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t reservation = reserve(fixture, POINTS_RESERVE);
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565)->price_fixed_variation_minor = -1000;
+    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    assert_postponed(fixture, &work, UNDER_WAY, 1, 0, CLOCK_US_PER_S);
+    assert_int_equal(points_of(fixture), 500 + 45); /* what it earns does not wait */
+    move_between_looks(fixture, &work, reservation, POINTS_APPLY);
+    assert_done(fixture, &work);
+    assert_int_equal(state_of(fixture, reservation), RESERVATION_BURNED);
+    assert_int_equal(points_of(fixture), 500 + 45 - 100);
 }
 
 static void an_order_of_another_merchant_is_ignored_after_three_looks(void **state)
@@ -993,10 +1053,12 @@ int main(void)
         INBOX_TEST(a_customer_that_is_gone_does_not_hold_up_the_rest),
         INBOX_TEST(money_does_not_wait_for_a_customer_that_cannot_be_read),
         INBOX_TEST(a_refund_takes_back_its_share_once),
+        INBOX_TEST(all_refunds_and_the_deletion_of_one_sale_take_back_what_it_earned),
         INBOX_TEST(a_refund_of_what_earned_nothing_takes_nothing),
         INBOX_TEST(a_deleted_order_gives_points_back_and_releases_nothing),
         INBOX_TEST(burned_points_come_back_when_the_order_is_deleted),
-        INBOX_TEST(what_redemption_is_at_is_left_to_it),
+        INBOX_TEST(a_deletion_waits_for_the_redemption_under_way_and_returns_what_it_burned),
+        INBOX_TEST(a_completion_waits_for_the_redemption_under_way_and_burns_what_it_applied),
         INBOX_TEST(an_order_of_another_merchant_is_ignored_after_three_looks),
         INBOX_TEST(a_forbidden_order_is_not_ignored),
         INBOX_TEST(an_open_order_is_looked_at_again_only_where_something_waits),

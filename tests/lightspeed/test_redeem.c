@@ -863,6 +863,35 @@ static void a_change_that_may_still_arrive_is_kept_until_two_reads_agree(void **
     points_are(400, 0);
 }
 
+/* Its change is sent and made; before it is read back the order is deleted. */
+static struct asked redeem_and_delete(const char *token, enum api_fault fault)
+{
+    struct asked asked;
+    int changes_before = api.changes;
+    set_faults(2, API_WORKS, fault);
+    ask_until(&asked, &ten_off, token, 7, DEADLINE_US);
+    while (api.changes == changes_before)
+        turn();
+    orders[7]->is_deleted = true;
+    await(&asked);
+    return asked;
+}
+
+static void an_order_deleted_before_it_is_read_back_gives_the_points_back(void **state)
+{
+    (void)state;
+    struct asked asked = redeem_and_delete("token-1", API_FAILS_AFTER);
+    is_told(&asked, "order was deleted");
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
+    order_make(7, 4560);
+    asked = redeem_and_delete("token-2", API_DROPS_AFTER);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(30 * SETTLE_US);
+    state_is(2, RESERVATION_RETURNED);
+    points_are(500, 0);
+}
+
 static void a_change_that_arrives_late_is_burned(void **state)
 {
     (void)state;
@@ -1212,6 +1241,7 @@ int main(void)
         TEST(a_change_without_reply_that_was_made_is_burned),
         TEST(a_change_that_was_certainly_not_made_is_returned),
         TEST(a_change_that_may_still_arrive_is_kept_until_two_reads_agree),
+        TEST(an_order_deleted_before_it_is_read_back_gives_the_points_back),
         TEST(a_change_that_arrives_late_is_burned),
         TEST(an_api_that_cannot_be_reached_settles_nothing),
         TEST(a_register_is_answered_in_time_by_an_api_that_hangs),

@@ -246,6 +246,25 @@ static enum points_result model_of_reservation(const struct points_command *comm
     return POINTS_NOT_FOUND;
 }
 
+/* Of what the sale earned for the member, what no refund and no deletion has taken yet. */
+static int64_t model_left_of_sale(const struct points_command *command)
+{
+    int64_t left = 0;
+    for (int i = 0; i < model.count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->command.tenant_id != command->tenant_id ||
+            each->command.member_id != command->member_id)
+            continue;
+        bool is_earning =
+            each->command.action == POINTS_EARN && each->command.order_id == command->sale_order_id;
+        bool is_taking = each->command.action == POINTS_UNEARN &&
+                         each->command.sale_order_id == command->sale_order_id;
+        if (is_earning || is_taking)
+            left += each->moved;
+    }
+    return left;
+}
+
 static enum points_result model_count(const struct points_command *command, bool is_active,
                                       int64_t spendable, int64_t *moved)
 {
@@ -256,6 +275,8 @@ static enum points_result model_count(const struct points_command *command, bool
         return POINTS_INACTIVE;
     if (command->points < 0)
         return POINTS_BAD_AMOUNT;
+    if (!is_earn && model_left_of_sale(command) < spendable)
+        spendable = model_left_of_sale(command);
     *moved = is_earn                       ? command->points
              : command->points < spendable ? -command->points
                                            : -spendable;
@@ -337,6 +358,20 @@ static void fetch_for_reserve(struct points_view *view, const struct points_comm
     }
 }
 
+static void fetch_sale(struct points_view *view, const struct points_command *command)
+{
+    for (int i = 0; i < world.entry_count; i++) {
+        const struct points_entry *each = &world.entries[i];
+        bool is_of_sale =
+            each->cause == POINTS_CAUSE_EARN
+                ? each->order_id == command->sale_order_id
+                : each->sale_order_id == command->sale_order_id && each->sale_order_id != 0;
+        if (is_of_sale && each->tenant_id == command->tenant_id &&
+            each->member_id == command->member_id)
+            view->sale_points += each->points;
+    }
+}
+
 static void fetch(struct points_view *view, const struct points_command *command)
 {
     *view = (struct points_view){.next_entry_id = world.entry_count + 1,
@@ -348,6 +383,8 @@ static void fetch(struct points_view *view, const struct points_command *command
     fetch_account(view, command->tenant_id, command->member_id);
     if (command->action == POINTS_RESERVE)
         fetch_for_reserve(view, command);
+    if (command->action == POINTS_UNEARN)
+        fetch_sale(view, command);
     enum points_cause cause =
         command->action == POINTS_EARN ? POINTS_CAUSE_EARN : POINTS_CAUSE_UNEARN;
     for (int i = 0; i < world.entry_count; i++)
@@ -396,6 +433,24 @@ static void check_entries(const struct points_account *account)
     assert_int_equal(account->last_entry_id, last_id);
 }
 
+/* What is taken back of a sale never comes to more than it earned, whoever takes how often. */
+static void check_sales(const struct points_account *account)
+{
+    int64_t left[ORDERS + 1] = {0};
+    for (int i = 0; i < world.entry_count; i++) {
+        const struct points_entry *each = &world.entries[i];
+        if (each->member_id != account->member_id)
+            continue;
+        assert_int_equal(each->sale_order_id != 0, each->cause == POINTS_CAUSE_UNEARN);
+        if (each->cause == POINTS_CAUSE_EARN)
+            left[each->order_id] += each->points;
+        else if (each->cause == POINTS_CAUSE_UNEARN)
+            left[each->sale_order_id] += each->points;
+    }
+    for (int i = 0; i <= ORDERS; i++)
+        assert_true(left[i] >= 0);
+}
+
 static void check_reservations(const struct points_account *account)
 {
     int64_t held = 0;
@@ -419,6 +474,7 @@ static void check_member(int64_t member_id)
 {
     const struct points_account *account = &world.members[member_id - 1].account;
     check_entries(account);
+    check_sales(account);
     check_reservations(account);
     assert_int_equal(account->points, model_points(member_id));
     assert_int_equal(account->points_held, model_held(member_id));
@@ -441,6 +497,8 @@ static struct points_command random_of_member(enum points_action action)
     command.tenant_id = command.member_id == MEMBERS ? 2 : 1;
     if (random_chance(1))
         command.member_id = MEMBERS + 1;
+    if (action == POINTS_UNEARN) /* a refund of another order, or the deleted sale itself */
+        command.sale_order_id = random_chance(40) ? command.order_id : 1 + random_below(ORDERS);
     if (action == POINTS_GRANT && random_chance(25))
         command.points = -command.points;
     if (action == POINTS_EXPIRE)

@@ -349,10 +349,38 @@ static void order_earns_and_is_taken_back_once_whoever_asks(void **state)
     loyalty_run_to(rows, loyalty_earn(rows, fixture->member_id, 12, 25), POINTS_OK);
     loyalty_run_to(rows, loyalty_earn(rows, fixture->member_id, 12, 25), POINTS_ALREADY_DONE);
     loyalty_run_to(rows, loyalty_earn(rows, other_id, 12, 25), POINTS_ALREADY_DONE);
-    loyalty_run_to(rows, loyalty_unearn(rows, fixture->member_id, 12, 5), POINTS_OK);
-    loyalty_run_to(rows, loyalty_unearn(rows, fixture->member_id, 12, 5), POINTS_ALREADY_DONE);
-    loyalty_run_to(rows, loyalty_unearn(rows, fixture->member_id, 13, 5), POINTS_OK);
+    loyalty_run_to(rows, loyalty_unearn(rows, fixture->member_id, 12, 12, 5), POINTS_OK);
+    loyalty_run_to(rows, loyalty_unearn(rows, fixture->member_id, 12, 12, 5), POINTS_ALREADY_DONE);
+    loyalty_run_to(rows, loyalty_unearn(rows, fixture->member_id, 13, 12, 5), POINTS_OK);
     assert_account(fixture, 15, 0);
+    assert_int_equal(list_entries(rows, fixture->member_id, 1), 1);
+    assert_int_equal(list.entries[0].order_id, 13);
+    assert_int_equal(list.entries[0].sale_order_id, 12);
+}
+
+static void a_sale_gives_up_what_it_earned_and_no_more(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct rows other = other_tenant(fixture);
+    int64_t id = fixture->member_id;
+    int64_t other_id = loyalty_member(rows, "M-2");
+    int64_t stranger_id = loyalty_member(&other, "M-1");
+    loyalty_run_to(rows, loyalty_earn(rows, id, 12, 90), POINTS_OK);
+    loyalty_run_to(rows, loyalty_earn(rows, id, 13, 90), POINTS_OK);
+    loyalty_run_to(rows, loyalty_grant(rows, other_id, 500), POINTS_OK);
+    loyalty_run_to(&other, loyalty_earn(&other, stranger_id, 12, 500), POINTS_OK);
+    loyalty_run_to(rows, loyalty_unearn(rows, id, 20, 12, 45), POINTS_OK);
+    loyalty_run_to(rows, loyalty_unearn(rows, id, 21, 12, 40), POINTS_OK);
+    loyalty_run_to(rows, loyalty_unearn(rows, id, 22, 12, 45), POINTS_OK); /* 5 are left */
+    assert_account(fixture, 90, 0);
+    loyalty_run_to(rows, loyalty_unearn(rows, id, 12, 12, 90), POINTS_NOTHING);
+    loyalty_run_to(rows, loyalty_unearn(rows, id, 23, 14, 5), POINTS_NOTHING); /* earned nothing */
+    loyalty_run_to(rows, loyalty_unearn(rows, other_id, 24, 13, 5), POINTS_NOTHING);
+    loyalty_run_to(&other, loyalty_unearn(&other, stranger_id, 24, 13, 5), POINTS_NOTHING);
+    assert_account(fixture, 90, 0);
+    loyalty_run_to(rows, loyalty_unearn(rows, id, 13, 13, 90), POINTS_OK);
+    assert_account(fixture, 0, 0);
 }
 
 static void what_is_not_the_tenants_is_not_found(void **state)
@@ -435,7 +463,8 @@ static void command_without_its_ids_is_a_bug_of_its_own(void **state)
         loyalty_grant(rows, 0, 5),
         loyalty_earn(rows, 0, 12, 5),
         loyalty_earn(rows, fixture->member_id, 0, 5),
-        loyalty_unearn(rows, fixture->member_id, -1, 5),
+        loyalty_unearn(rows, fixture->member_id, -1, 12, 5),
+        loyalty_unearn(rows, fixture->member_id, 12, 0, 5),
         loyalty_reserve(rows, fixture->member_id, fixture->reward_id, "", 11, 20),
         loyalty_reserve(rows, fixture->member_id, fixture->reward_id, "t", 0, 20),
         loyalty_reserve(rows, fixture->member_id, 0, "t", 11, 20),
@@ -634,6 +663,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(life_of_a_redemption_is_kept),
     TEST_CASE(refused_command_leaves_no_trace),
     TEST_CASE(order_earns_and_is_taken_back_once_whoever_asks),
+    TEST_CASE(a_sale_gives_up_what_it_earned_and_no_more),
     TEST_CASE(what_is_not_the_tenants_is_not_found),
     TEST_CASE(same_redemption_is_answered_by_its_reservation),
     TEST_CASE(token_is_free_when_its_points_were_returned),

@@ -57,10 +57,11 @@ struct points_command loyalty_earn(struct rows *rows, int64_t member_id, int64_t
 }
 
 struct points_command loyalty_unearn(struct rows *rows, int64_t member_id, int64_t order_id,
-                                     int64_t points)
+                                     int64_t sale_order_id, int64_t points)
 {
     struct points_command command = loyalty_earn(rows, member_id, order_id, points);
     command.action = POINTS_UNEARN;
+    command.sale_order_id = sale_order_id;
     return command;
 }
 

@@ -18,7 +18,7 @@ struct points_command loyalty_grant(struct rows *rows, int64_t member_id, int64_
 struct points_command loyalty_earn(struct rows *rows, int64_t member_id, int64_t order_id,
                                    int64_t points);
 struct points_command loyalty_unearn(struct rows *rows, int64_t member_id, int64_t order_id,
-                                     int64_t points);
+                                     int64_t sale_order_id, int64_t points);
 struct points_command loyalty_reserve(struct rows *rows, int64_t member_id, int64_t reward_id,
                                       const char *token_id, int64_t order_id, int64_t points);
 /* MARK_UNSURE, APPLY, BURN, RETURN. */

@@ -45,20 +45,20 @@ static void fill(struct rows *rows)
                                     .tenant_id = rows->tenant.id,
                                     .member_id = b,
                                     .inactive_since_us = INT64_MAX};
-    loyalty_add_reward(rows);                                        /* 1 */
-    loyalty_run_to(rows, loyalty_grant(rows, a, 100), POINTS_OK);    /* e1 */
-    loyalty_run_to(rows, loyalty_grant(rows, b, 50), POINTS_OK);     /* e2 */
-    loyalty_run_to(rows, loyalty_earn(rows, a, 11, 25), POINTS_OK);  /* e3 */
-    loyalty_run_to(rows, loyalty_unearn(rows, a, 12, 5), POINTS_OK); /* e4 */
-    move(rows, POINTS_BURN, reserve(rows, a, "t-1", 21));            /* r1, e5 */
-    move(rows, POINTS_BURN, reserve(rows, a, "t-2", 22));            /* r2, e6 */
-    move(rows, POINTS_RETURN, 2);                                    /* e7 */
-    reserve(rows, a, "t-3", 23);                                     /* r3 */
-    move(rows, POINTS_APPLY, reserve(rows, a, "t-4", 24));           /* r4 */
-    move(rows, POINTS_RETURN, reserve(rows, a, "t-5", 25));          /* r5 */
-    loyalty_run_to(rows, expire, POINTS_OK);                         /* e8 */
-    loyalty_run_to(rows, loyalty_grant(rows, b, 30), POINTS_OK);     /* e9 */
-    reserve(rows, b, "t-6", 26);                                     /* r6 */
+    loyalty_add_reward(rows);                                            /* 1 */
+    loyalty_run_to(rows, loyalty_grant(rows, a, 100), POINTS_OK);        /* e1 */
+    loyalty_run_to(rows, loyalty_grant(rows, b, 50), POINTS_OK);         /* e2 */
+    loyalty_run_to(rows, loyalty_earn(rows, a, 11, 25), POINTS_OK);      /* e3 */
+    loyalty_run_to(rows, loyalty_unearn(rows, a, 12, 11, 5), POINTS_OK); /* e4 */
+    move(rows, POINTS_BURN, reserve(rows, a, "t-1", 21));                /* r1, e5 */
+    move(rows, POINTS_BURN, reserve(rows, a, "t-2", 22));                /* r2, e6 */
+    move(rows, POINTS_RETURN, 2);                                        /* e7 */
+    reserve(rows, a, "t-3", 23);                                         /* r3 */
+    move(rows, POINTS_APPLY, reserve(rows, a, "t-4", 24));               /* r4 */
+    move(rows, POINTS_RETURN, reserve(rows, a, "t-5", 25));              /* r5 */
+    loyalty_run_to(rows, expire, POINTS_OK);                             /* e8 */
+    loyalty_run_to(rows, loyalty_grant(rows, b, 30), POINTS_OK);         /* e9 */
+    reserve(rows, b, "t-6", 26);                                         /* r6 */
     fill_second_tenant(rows);
 }
 
@@ -117,6 +117,15 @@ static const struct corruption corruptions[] = {
     {"points_cause_differs", "UPDATE points_entry SET points = 5 WHERE id = 4"},
     {"points_cause_differs", "UPDATE points_entry SET points = 50 WHERE id = 8"},
     {"points_cause_differs", "UPDATE points_entry SET cause = 6 WHERE id = 9"},
+    {"points_cause_differs", "UPDATE points_entry SET sale_order_id = 0 WHERE id = 4"},
+    {"points_cause_differs", "UPDATE points_entry SET sale_order_id = -1 WHERE id = 4"},
+    {"points_cause_differs", "UPDATE points_entry SET sale_order_id = 11 WHERE id = 3"},
+    {"points_cause_differs", "UPDATE points_entry SET sale_order_id = 11 WHERE id = 5"},
+    {"sale_overtaken", "UPDATE points_entry SET points = -26 WHERE id = 4"},
+    {"sale_overtaken", "UPDATE points_entry SET points = -9000000000000000000 WHERE id = 4"},
+    {"sale_overtaken", "UPDATE points_entry SET sale_order_id = 77 WHERE id = 4"},
+    {"sale_overtaken", "UPDATE points_entry SET member_id = 2 WHERE id = 3"},
+    {"sale_overtaken", "DELETE FROM points_entry WHERE id = 3"},
     {"points_entry_without_member", "DELETE FROM member WHERE id = 2"},
     {"points_entry_without_member", "DELETE FROM member WHERE id = 3"},
     {"reservation_without_member", "DELETE FROM member WHERE id = 2"},
