@@ -24,7 +24,21 @@ static void write_flag(struct jwrite *writer, const char *key, bool flag)
 }
 
 /* No secrets: whether they are there is all that is told. */
-static void reply_app(struct exchange *exchange, const struct app *app)
+struct app_view {
+    char client_id[APP_CLIENT_MAX + 1];
+    bool has_secret, has_token, has_previous;
+};
+
+static struct app_view view_of(const struct app *app)
+{
+    struct app_view view = {.has_secret = app->client_secret[0] != '\0',
+                            .has_token = app->signature_token[0] != '\0',
+                            .has_previous = app->signature_token_previous[0] != '\0'};
+    memcpy(view.client_id, app->client_id, sizeof(view.client_id));
+    return view;
+}
+
+static void reply_app(struct exchange *exchange, const struct app_view *app)
 {
     char uri[OAUTH_REDIRECT_MAX];
     struct text_buffer buffer, redirect;
@@ -36,10 +50,9 @@ static void reply_app(struct exchange *exchange, const struct app *app)
     jwrite_object_begin(&writer);
     write_text_member(&writer, "surface", "oseries");
     write_text_member(&writer, "client_id", app->client_id);
-    write_flag(&writer, "client_secret_is_set", app->client_secret[0] != '\0');
-    write_flag(&writer, "signature_token_is_set", app->signature_token[0] != '\0');
-    write_flag(&writer, "signature_token_previous_is_set",
-               app->signature_token_previous[0] != '\0');
+    write_flag(&writer, "client_secret_is_set", app->has_secret);
+    write_flag(&writer, "signature_token_is_set", app->has_token);
+    write_flag(&writer, "signature_token_previous_is_set", app->has_previous);
     write_text_member(&writer, "redirect_uri", uri);
     write_text_member(&writer, "next",
                       "register redirect_uri at Lightspeed, letter by letter; then: counterpart "
@@ -83,6 +96,9 @@ static int task_set_app(struct job *job, struct store *store)
     if (task->app.client_id[0] == '\0' || task->app.client_secret[0] == '\0')
         return ERR_MISSING;
     err = store_put_app(store, &task->app);
+    /* From here: who waits for the answer may have been told that it takes too long. */
+    if (err == 0 || err == ERR_COMMIT_UNKNOWN)
+        oauth_reload_app(task->handlers->oauth);
     return err != 0 ? err : admin_reload_directory(task->handlers, store);
 }
 
@@ -106,12 +122,9 @@ static void on_app_set(struct exchange *exchange, const struct job *job)
         admin_refuse_error(exchange, job->error);
         return;
     }
-    struct app *app = exchange_allocate(exchange, sizeof(*app));
-    *app = ((const struct app_task *)(job + 1))->app;
-    seal_wipe(app->client_secret + 1, sizeof(app->client_secret) - 1); /* only whether it is set */
-    seal_wipe(app->signature_token + 1, sizeof(app->signature_token) - 1);
-    seal_wipe(app->signature_token_previous + 1, sizeof(app->signature_token_previous) - 1);
-    exchange->data = app;
+    struct app_view *view = exchange_allocate(exchange, sizeof(*view));
+    *view = view_of(&((const struct app_task *)(job + 1))->app);
+    exchange->data = view;
     log_event(LOG_INFO, "app_set", LOG_TEXT("surface", "oseries"));
     struct job *reload = exchange_job(exchange, sizeof(struct oauth_task));
     ((struct oauth_task *)(reload + 1))->oauth = exchange->handlers->oauth;
@@ -195,14 +208,16 @@ static int task_show_app(struct job *job, struct store *store)
 
 static void on_app_read(struct exchange *exchange, const struct job *job)
 {
-    if (job->error == ERR_NOT_FOUND)
+    if (job->error == ERR_NOT_FOUND) {
         admin_refuse(exchange, 404, error_name(ERR_NO_APP),
                      "No application is set: counterpart app set --surface oseries --client-id C "
                      "--client-secret -");
-    else if (job->error != 0)
+    } else if (job->error != 0) {
         admin_refuse_error(exchange, job->error);
-    else
-        reply_app(exchange, (const struct app *)(job + 1));
+    } else {
+        const struct app_view view = view_of((const struct app *)(job + 1));
+        reply_app(exchange, &view);
+    }
 }
 
 void admin_app_show(struct exchange *exchange)

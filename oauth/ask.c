@@ -80,9 +80,10 @@ void append_authorization(const struct oauth *oauth, const char *access_token,
     CHECK(!buffer->is_cut);
 }
 
-void ask_company(struct oauth *oauth, const char *access_token, outbound_done_fn on_done,
-                 void *context)
+void ask_company(struct oauth *oauth, const char *access_token, int64_t deadline_us,
+                 outbound_done_fn on_done, void *context)
 {
+    int64_t own_deadline_us = clock_monotonic_us() + OAUTH_HTTP_TIMEOUT_US;
     char url[OAUTH_URL_MAX + sizeof(COMPANY_PATH)];
     char header[HEADER_MAX];
     struct text_buffer buffer;
@@ -94,7 +95,7 @@ void ask_company(struct oauth *oauth, const char *access_token, outbound_done_fn
         .method = "GET",
         .url = url,
         .headers = {header, "accept: application/json"},
-        .deadline_us = clock_monotonic_us() + OAUTH_HTTP_TIMEOUT_US,
+        .deadline_us = deadline_us < own_deadline_us ? deadline_us : own_deadline_us,
     };
     outbound_send(oauth->config.outbound, &request, on_done, context);
     seal_wipe(header, sizeof(header));

@@ -13,6 +13,11 @@
 
 /* Of a write that was overtaken, or whose outcome is unknown. */
 #define WRITES_MAX 4
+/* Of /companies/me: a code is good once, so the only copy of a consent depends on it. */
+#define ASKS_MAX 3
+#define ASK_PAUSE_US (INT64_C(500) * 1000)
+/* Of the time that the job has, left to the store. */
+#define WRITE_US (INT64_C(3) * CLOCK_US_PER_S)
 
 /* One person's change under way. Lives from its job's begin to its end. */
 struct connection {
@@ -21,7 +26,8 @@ struct connection {
     struct job *job;
     struct grant_entry *entry;
     struct grant grant; /* what is to be written */
-    int writes;
+    int writes, asks;
+    struct outbound_timer timer; /* the next ask */
 };
 
 static void write_connection(struct connection *connection);
@@ -217,11 +223,42 @@ static void connection_give_up(struct connection *connection, int err, const cha
     connection_end(connection, err);
 }
 
+static void on_company(void *context, const struct outbound_reply *reply);
+
+static int64_t ask_deadline_us(const struct connection *connection)
+{
+    return connection->job->deadline_us - WRITE_US;
+}
+
+static void ask_which_company(void *context)
+{
+    struct connection *connection = context;
+    bool is_basic = connection->grant.kind == GRANT_BASIC;
+    connection->asks++;
+    ask_company(connection->oauth, is_basic ? NULL : connection->grant.access_token,
+                ask_deadline_us(connection), on_company, connection);
+}
+
+/* true: there was no answer that decides anything, and there is time for another. */
+static bool ask_again(struct connection *connection, const struct outbound_reply *reply)
+{
+    int64_t at_us = clock_monotonic_us() + ASK_PAUSE_US;
+    bool is_open = reply->error != 0 || reply->status >= 500 || reply->status == 429;
+    if (!is_open || reply->error == ERR_SHUTTING_DOWN || connection->asks >= ASKS_MAX ||
+        at_us >= ask_deadline_us(connection))
+        return false;
+    outbound_set_timer(connection->oauth->config.outbound, &connection->timer, at_us,
+                       ask_which_company, connection);
+    return true;
+}
+
 static void on_company(void *context, const struct outbound_reply *reply)
 {
     struct connection *connection = context;
     struct oauth_task *task = task_of(connection);
     struct company_reply company;
+    if (ask_again(connection, reply))
+        return;
     if (reply->error != 0) {
         connection_give_up(connection, reply->error, explain_no_reply(reply->error));
         return;
@@ -254,7 +291,7 @@ static void take_tokens(struct connection *connection, const struct token_reply 
     memcpy(grant->refresh_token, reply->refresh_token, sizeof(grant->refresh_token));
     /* refreshed_at_us is when we asked */
     grant->expires_at_us = grant->refreshed_at_us + reply->life_s * CLOCK_US_PER_S;
-    ask_company(connection->oauth, grant->access_token, on_company, connection);
+    ask_which_company(connection);
 }
 
 static void refuse_code(struct connection *connection, const struct token_reply *reply)
@@ -319,7 +356,7 @@ void oauth_begin_basic(struct job *job)
     if (connection == NULL)
         return;
     connection->grant.kind = GRANT_BASIC;
-    ask_company(task->oauth, NULL, on_company, connection);
+    ask_which_company(connection);
 }
 
 /* --- ending it */

@@ -136,9 +136,10 @@ int grant_task_read(struct job *job, struct store *store);
 /* POST to the token endpoint. refresh: the token; else code. */
 void ask_token(struct oauth *oauth, const char *refresh_token, const char *code,
                outbound_done_fn on_done, void *context);
-/* GET /companies/me.json with this token; NULL: with client id and secret. */
-void ask_company(struct oauth *oauth, const char *access_token, outbound_done_fn on_done,
-                 void *context);
+/* GET /companies/me.json with this token; NULL: with client id and secret. Before deadline_us at
+ * latest. */
+void ask_company(struct oauth *oauth, const char *access_token, int64_t deadline_us,
+                 outbound_done_fn on_done, void *context);
 #define AUTHORIZATION_MAX 600 /* "Bearer " and a token; "Basic " and 257 bytes in base64 */
 void append_authorization(const struct oauth *oauth, const char *access_token,
                           struct text_buffer *buffer);

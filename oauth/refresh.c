@@ -208,10 +208,10 @@ static void judge_after_refusal(struct grant_entry *entry, const struct grant *f
 }
 
 /* Ours came from the pair that is there still, and has used it up: who has leased it since, or has
- * failed with it, has nothing that is worth more. A revocation is a person's will. */
+ * failed with it, has nothing that is worth more. (A revocation leaves no pair.) */
 static bool is_ours_to_replace(const struct grant_entry *entry, const struct grant *found)
 {
-    return entry->pending_is_new && found->status != GRANT_REVOKED && has_same_pair(entry, found);
+    return entry->pending_is_new && has_same_pair(entry, found);
 }
 
 static void write_over(struct grant_entry *entry, const struct grant *found)

@@ -1067,6 +1067,46 @@ static void a_code_becomes_a_grant_of_its_company(void **state)
     assert_int_equal(f.reloads, 0); /* the directory has that company */
 }
 
+/* The code is used up: another answer than "who are you" may be had, another code may not. */
+static void a_company_is_asked_for_again_when_no_answer_came(void **state)
+{
+    (void)state;
+    put_app();
+    script_pair(1, 3600, 0);
+    tiny_script(f.tiny, (struct tiny_answer){.way = TINY_SAY_AND_CUT, .text = "HTTP/1.1 200"});
+    script_text("503 Service Unavailable", "{}", 0);
+    script_text("200 OK", "{\"id\":5678}", 0);
+    start();
+    assert_int_equal(ask(oauth_begin_exchange, "c"), 0);
+    assert_int_equal(person.task.company_id, COMPANY);
+    assert_token(acquire(), 1);
+    assert_int_equal(tiny_count(f.tiny), 4);
+}
+
+static void a_company_is_not_asked_for_for_ever(void **state)
+{
+    (void)state;
+    put_app();
+    script_pair(1, 3600, 0);
+    for (int i = 0; i < 8; i++)
+        script_text("500 Internal Server Error", "{}", 0);
+    start();
+    assert_int_equal(ask(oauth_begin_exchange, "c"), ERR_BAD_REPLY);
+    assert_int_equal(tiny_count(f.tiny), 4);
+    assert_int_equal(acquire()->err, ERR_NOT_CONNECTED);
+}
+
+static void a_refusal_to_name_the_company_is_an_answer(void **state)
+{
+    (void)state;
+    put_app();
+    script_pair(1, 3600, 0);
+    script_text("403 Forbidden", "{}", 0);
+    start();
+    assert_int_equal(ask(oauth_begin_exchange, "c"), ERR_REFUSED);
+    assert_int_equal(tiny_count(f.tiny), 2);
+}
+
 static void a_connection_written_unseen_is_found(void **state)
 {
     (void)state;
@@ -1281,6 +1321,62 @@ static void drain_and_let_go(void)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* Its code is used up, and the store still takes it. */
+static void a_consent_whose_company_arrives_at_the_end_is_written(void **state)
+{
+    (void)state;
+    put_app();
+    script_pair(1, 3600, 0);
+    script_text("200 OK", "{\"id\":5678}", 300);
+    start();
+    submit(oauth_begin_exchange, "c");
+    tiny_await(f.tiny, 1);
+    outbound_drain(f.outbound);
+    assert_true(person_was_answered());
+    assert_int_equal(person.job.error, 0);
+    assert_string_equal(stored().refresh_token, "refresh-1");
+}
+
+/* The same behind a refresh that takes part of the time, or that nothing comes of. */
+static void a_consent_at_the_end_waits_for_a_refresh(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    script_pair(1, 3600, 600);
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    script_pair(2, 3600, 0);
+    script_text("200 OK", "{\"id\":5678}", 200);
+    submit(oauth_begin_exchange, "c");
+    tiny_await(f.tiny, 2);
+    outbound_drain(f.outbound);
+    assert_true(person_was_answered());
+    assert_int_equal(person.job.error, 0);
+    assert_string_equal(stored().refresh_token, "refresh-2");
+}
+
+static void a_consent_at_the_end_is_refused_when_the_refresh_is_cut(void **state)
+{
+    (void)state;
+    put_app();
+    put_grant(-S);
+    tiny_script(f.tiny, (struct tiny_answer){.way = TINY_HANG});
+    start();
+    call(0, false, 0);
+    tiny_await(f.tiny, 0);
+    script_pair(2, 3600, 0);
+    script_text("200 OK", "{\"id\":5678}", 200);
+    submit(oauth_begin_exchange, "c");
+    tiny_await(f.tiny, 2);
+    outbound_drain(f.outbound);
+    assert_int_equal(await(0)->err, ERR_SHUTTING_DOWN);
+    assert_true(person_was_answered());
+    assert_int_equal(person.job.error, ERR_SHUTTING_DOWN);
+    assert_string_equal(stored().refresh_token, "refresh-0");
+}
+
 static void a_job_that_comes_when_the_end_has_begun_is_told_so(void **state)
 {
     (void)state;
@@ -1426,6 +1522,9 @@ int main(void)
         TEST(what_another_process_has_revoked_is_found_by_the_next_refresh),
         TEST(a_pair_written_in_the_future_is_refreshed_at_once),
         TEST(a_code_becomes_a_grant_of_its_company),
+        TEST(a_company_is_asked_for_again_when_no_answer_came),
+        TEST(a_company_is_not_asked_for_for_ever),
+        TEST(a_refusal_to_name_the_company_is_an_answer),
         TEST(a_connection_written_unseen_is_found),
         TEST(a_connection_that_cannot_be_stored_is_told_so),
         TEST(a_revocation_that_cannot_be_stored_is_told_so),
@@ -1436,6 +1535,9 @@ int main(void)
         TEST(a_revoked_grant_gives_nothing),
         TEST(who_waits_at_the_end_is_told),
         TEST(a_pair_that_arrives_at_the_end_is_written),
+        TEST(a_consent_whose_company_arrives_at_the_end_is_written),
+        TEST(a_consent_at_the_end_waits_for_a_refresh),
+        TEST(a_consent_at_the_end_is_refused_when_the_refresh_is_cut),
         TEST(a_job_that_comes_when_the_end_has_begun_is_told_so),
         TEST(a_revocation_is_not_held_up_by_a_lease),
         TEST(a_refresh_asked_for_during_a_change_is_made_after_it),
