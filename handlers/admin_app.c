@@ -11,12 +11,6 @@
 
 #define APP_JSON_MAX 4096
 
-static void write_text_member(struct jwrite *writer, const char *key, const char *value)
-{
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_of(value));
-}
-
 static void write_flag(struct jwrite *writer, const char *key, bool flag)
 {
     jwrite_key(writer, text_of(key));
@@ -48,15 +42,15 @@ static void reply_app(struct exchange *exchange, const struct app_view *app)
     text_buffer_init(&buffer, exchange_allocate(exchange, APP_JSON_MAX), APP_JSON_MAX);
     jwrite_init(&writer, &buffer);
     jwrite_object_begin(&writer);
-    write_text_member(&writer, "surface", "oseries");
-    write_text_member(&writer, "client_id", app->client_id);
+    admin_write_text(&writer, "surface", "oseries");
+    admin_write_text(&writer, "client_id", app->client_id);
     write_flag(&writer, "client_secret_is_set", app->has_secret);
     write_flag(&writer, "signature_token_is_set", app->has_token);
     write_flag(&writer, "signature_token_previous_is_set", app->has_previous);
-    write_text_member(&writer, "redirect_uri", uri);
-    write_text_member(&writer, "next",
-                      "register redirect_uri at Lightspeed, letter by letter; then: counterpart "
-                      "oauth start --tenant ID");
+    admin_write_text(&writer, "redirect_uri", uri);
+    admin_write_text(&writer, "next",
+                     "register redirect_uri at Lightspeed, letter by letter; then: counterpart "
+                     "oauth start --tenant ID");
     jwrite_object_end(&writer);
     CHECK(!buffer.is_cut);
     exchange_reply_json(exchange, 200, text_buffer_text(&buffer));
@@ -258,9 +252,9 @@ static void on_rotated(struct exchange *exchange, const struct job *job)
     jwrite_init(&writer, &buffer);
     jwrite_object_begin(&writer);
     admin_write_int64(&writer, "generation", generation);
-    write_text_member(&writer, "note",
-                      "tokens of the generation before stay good until they expire; rotate once "
-                      "more to end them now");
+    admin_write_text(&writer, "note",
+                     "tokens of the generation before stay good until they expire; rotate once "
+                     "more to end them now");
     jwrite_object_end(&writer);
     CHECK(!buffer.is_cut);
     exchange_reply_json(exchange, 200, text_buffer_text(&buffer));

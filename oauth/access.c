@@ -16,11 +16,6 @@
  * in a row the callers are told. */
 #define ROUNDS_MAX 5
 
-static int64_t sooner(int64_t a_us, int64_t b_us)
-{
-    return a_us < b_us ? a_us : b_us;
-}
-
 /* --- those who wait */
 
 static void give_token(const struct grant_entry *entry, oauth_access_fn fn, void *context)
@@ -125,9 +120,9 @@ void entry_begin_schedule(struct grant_entry *entry)
     note_alarm(entry, now_us);
     if (entry->phase != LIFE_READY || entry->grant.kind == GRANT_BASIC)
         return; /* nothing that time would change */
-    int64_t at_us = sooner(next_attempt_us(entry, refresh_max_us), now_us + LOOK_US);
+    int64_t at_us = clock_sooner_us(next_attempt_us(entry, refresh_max_us), now_us + LOOK_US);
     if (!entry->has_alarmed)
-        at_us = sooner(at_us, life_alarm_us(&entry->grant, refresh_max_us));
+        at_us = clock_sooner_us(at_us, life_alarm_us(&entry->grant, refresh_max_us));
     int64_t wait_us = at_us > now_us ? at_us - now_us : 0;
     outbound_set_timer(outbound, &entry->timer, clock_monotonic_us() + wait_us, on_timer, entry);
 }

@@ -1,6 +1,8 @@
 /* The table of a grant's life, and when to refresh, to try again and to alarm. */
 #include "oauth/life.h"
 
+#include "base/clock.h"
+
 #include "base/banned.h"
 
 static const bool is_allowed[LIFE_PHASES][LIFE_PHASES] = {
@@ -47,11 +49,6 @@ enum life_phase life_rest_of(const struct grant *grant)
     return LIFE_ABSENT;
 }
 
-static int64_t sooner(int64_t a_us, int64_t b_us)
-{
-    return a_us < b_us ? a_us : b_us;
-}
-
 /* An access token without end: of Basic authentication there is none at all. */
 static bool has_end(const struct grant *grant)
 {
@@ -77,7 +74,7 @@ static int64_t due_us_of(const struct grant *grant, int64_t refresh_max_us)
     if (!has_end(grant))
         return LIFE_NEVER_US;
     int64_t life_us = grant->expires_at_us - grant->refreshed_at_us;
-    return grant->refreshed_at_us + sooner(life_us / 4 * 3, refresh_max_us);
+    return grant->refreshed_at_us + clock_sooner_us(life_us / 4 * 3, refresh_max_us);
 }
 
 static int64_t backoff_us(int32_t failures)
@@ -85,7 +82,7 @@ static int64_t backoff_us(int32_t failures)
     int64_t wait_us = LIFE_BACKOFF_MIN_US;
     for (int32_t i = 1; i < failures && wait_us < LIFE_BACKOFF_MAX_US; i++)
         wait_us *= 2;
-    return sooner(wait_us, LIFE_BACKOFF_MAX_US);
+    return clock_sooner_us(wait_us, LIFE_BACKOFF_MAX_US);
 }
 
 int64_t life_next_attempt_us(const struct grant *grant, int64_t refresh_max_us)
@@ -116,5 +113,5 @@ bool life_is_usable(const struct grant *grant, int64_t now_us)
         return grant->status == GRANT_CONNECTED;
     int64_t life_us = grant->expires_at_us - grant->refreshed_at_us;
     return grant->access_token[0] != '\0' &&
-           now_us < grant->expires_at_us - sooner(life_us / 8, LIFE_MARGIN_MAX_US);
+           now_us < grant->expires_at_us - clock_sooner_us(life_us / 8, LIFE_MARGIN_MAX_US);
 }

@@ -43,8 +43,8 @@ static bool type_is_bearer(const struct jread *member)
     return jread_text(member, &type) == 0 && text_equal_nocase(type, TEXT("Bearer"));
 }
 
-/* Only what could not be sent is refused. "refresh_token": "" is as good as none; one that cannot be
- * kept is no reply that we could use. */
+/* Only what could not be sent is refused. "refresh_token": "" is as good as none; one that cannot
+ * be kept is no reply that we could use. */
 static bool read_tokens(const struct jread *body, struct token_reply *reply)
 {
     const struct jread *refresh = jread_member(body, "refresh_token");

@@ -326,8 +326,8 @@ static int start_lightspeed(struct service *service)
     return err == 0 ? 0 : complain("redemption", err);
 }
 
-/* Webhooks that somebody has deleted, or that a crash left unregistered, and topics that have changed:
- * set right soon after the start, and daily. */
+/* Webhooks that somebody has deleted, or that a crash left unregistered, and topics that have
+ * changed: set right soon after the start, and daily. */
 #define WEBHOOKS_PERIOD_US (CLOCK_S_PER_DAY * CLOCK_US_PER_S)
 
 static void on_status(void *context, const struct oauth_status *status)
