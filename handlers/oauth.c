@@ -53,25 +53,28 @@ static bool is_head(struct exchange *exchange)
         return false;
     page_reply(exchange, &(struct page){.status = 200,
                                         .is_good = true,
-                                        .heading = "Counterpart",
-                                        .sentences = {"Open this link in a browser"}});
+                                        .heading = "A link for browsers",
+                                        .sentences = {"Open this link in a browser."}});
     return true;
 }
 
 /* --- /oauth/start */
 
-static void refuse_start(struct exchange *exchange, int err)
+static void refuse_start(struct exchange *exchange, const struct directory_tenant *tenant, int err)
 {
     if (err == ERR_NO_APP) {
+        log_event(LOG_WARNING, "oauth_not_started", LOG_INT("request_id", exchange->request_id),
+                  LOG_INT("tenant_id", tenant->tenant.id), LOG_TEXT("error", error_name(err)),
+                  LOG_TEXT("reason", "no application is set: counterpart app set --surface oseries "
+                                     "--client-id C --client-secret -"));
         page_reply(exchange,
                    &(struct page){.status = 503,
                                   .code = error_name(err),
-                                  .heading = "Not set up yet",
-                                  .sentences = {"This service does not know its own application at "
-                                                "Lightspeed yet",
-                                                "Whoever runs it has to do this first: counterpart "
-                                                "app set --surface oseries --client-id ... "
-                                                "--client-secret -"}});
+                                  .merchant = tenant->tenant.name,
+                                  .heading = "Not ready yet",
+                                  .sentences = {"This service is not set up for Lightspeed yet.",
+                                                "Your link is right. Tell whoever sent it to you, "
+                                                "and open it again when they are ready."}});
         return;
     }
     exchange_fail_bug(exchange, error_name(err));
@@ -84,15 +87,18 @@ static void redirect(struct exchange *exchange, const struct directory_tenant *t
     int err = oauth_append_authorize_url(exchange->handlers->oauth, tenant->tenant.id,
                                          exchange->received_steady_us, &url);
     if (err != 0) {
-        refuse_start(exchange, err);
+        refuse_start(exchange, tenant, err);
         return;
     }
     log_event(LOG_INFO, "oauth_started", LOG_INT("tenant_id", tenant->tenant.id));
     exchange_add_header(exchange, "location", text_buffer_text(&url));
     page_reply(exchange, &(struct page){.status = 302,
                                         .is_good = true,
+                                        .merchant = tenant->tenant.name,
                                         .heading = "On to Lightspeed",
-                                        .sentences = {"Your browser goes on to Lightspeed"}});
+                                        .sentences = {"Your browser goes on to Lightspeed."},
+                                        .link = url.base,
+                                        .link_text = "Go on to Lightspeed"});
 }
 
 void oauth_start(struct exchange *exchange)
@@ -109,10 +115,12 @@ void oauth_start(struct exchange *exchange)
         page_reply(exchange,
                    &(struct page){.status = 404,
                                   .code = "not_found",
-                                  .heading = "This link is not right",
-                                  .sentences = {"No merchant here has this link",
-                                                "Ask for the whole link once more: it ends with "
-                                                "?key= and 32 letters and digits"}});
+                                  .heading = "This link is not complete",
+                                  .sentences = {"A part of this link is missing, or was changed "
+                                                "on its way to you.",
+                                                "Copy the whole link once more: it ends with ?key= "
+                                                "and 32 letters and digits. If it does, ask "
+                                                "whoever sent it for a new one."}});
 }
 
 /* --- /oauth/callback */
@@ -123,6 +131,58 @@ struct callback {
     struct text error;
 };
 
+/* What a page about a tenant needs to know. */
+struct standing {
+    const struct directory_tenant *tenant; /* NULL: it is gone */
+    int64_t company_id;                    /* connected with it; 0: with none */
+};
+
+static void on_status(void *context, const struct oauth_status *status)
+{
+    struct standing *standing = context;
+    if (status->tenant_id == standing->tenant->tenant.id && status->surface == APP_OSERIES &&
+        status->status == GRANT_CONNECTED)
+        standing->company_id = status->company_id;
+}
+
+static struct standing find_standing(struct exchange *exchange)
+{
+    const struct callback *callback = exchange->data;
+    struct standing standing = {
+        .tenant = directory_find_id(exchange->snapshot, callback->claims.tenant_id)};
+    if (standing.tenant != NULL)
+        oauth_each_status(exchange->handlers->oauth, on_status, &standing);
+    return standing;
+}
+
+/* About the tenant whose state came back. Who brought it may try again at once, with a new one. */
+static void reply_about(struct exchange *exchange, struct page page, bool may_retry)
+{
+    const struct standing standing = find_standing(exchange);
+    struct text_buffer url;
+    int err = 0;
+    if (standing.tenant != NULL)
+        page.merchant = standing.tenant->tenant.name;
+    if (may_retry && standing.tenant != NULL) {
+        text_buffer_init(&url, exchange_allocate(exchange, OAUTH_AUTHORIZE_MAX),
+                         OAUTH_AUTHORIZE_MAX);
+        err = oauth_append_authorize_url(exchange->handlers->oauth, standing.tenant->tenant.id,
+                                         exchange->received_steady_us, &url);
+        page.link = err == 0 ? url.base : NULL;
+        page.link_text = "Connect again";
+    }
+    page_reply(exchange, &page);
+}
+
+/* The merchant's page has a sentence for merchants; why it is shown stands here. */
+static void log_refused(struct exchange *exchange, int err, struct text reason)
+{
+    const struct callback *callback = exchange->data;
+    log_event(LOG_WARNING, "oauth_not_connected", LOG_INT("request_id", exchange->request_id),
+              LOG_INT("tenant_id", callback->claims.tenant_id), LOG_TEXT("error", error_name(err)),
+              LOG_TEXT_N("reason", reason));
+}
+
 static void refuse_state(struct exchange *exchange, int err)
 {
     const bool is_expired = err == ERR_EXPIRED;
@@ -130,37 +190,74 @@ static void refuse_state(struct exchange *exchange, int err)
                &(struct page){
                    .status = 400,
                    .code = error_name(err),
-                   .heading = is_expired ? "That took too long" : "This was not started here",
-                   .sentences = {is_expired ? "The link to connect is good for ten minutes"
-                                            : "Lightspeed sent you here with a state that is not "
-                                              "one of ours",
-                                 "Nothing was changed. Open the start link again, and follow it to "
-                                 "the end"}});
+                   .heading = is_expired ? "That took too long" : "Please start once more",
+                   .sentences = {is_expired ? "From the start link to Grant Access there are ten "
+                                              "minutes, and they are over."
+                                            : "This page was opened without the start link that "
+                                              "leads to it.",
+                                 "Nothing was changed. Open the start link that you were sent, and "
+                                 "follow it to the end."}});
 }
 
-static void refuse_used(struct exchange *exchange)
+static void reply_connected(struct exchange *exchange, const char *company_name, int64_t company_id)
 {
-    page_reply(exchange, &(struct page){.status = 409,
-                                        .code = "already_used",
-                                        .heading = "This link was used already",
-                                        .sentences = {"Each way through Lightspeed counts once",
-                                                      "If you saw that you are connected, all is "
-                                                      "well. Else open the start link again"}});
+    char first[SENTENCE_MAX];
+    if (company_name[0] != '\0')
+        snprintf(first, sizeof(first), "%s (company %lld) is connected with Counterpart.",
+                 company_name, (long long)company_id);
+    else
+        snprintf(first, sizeof(first), "Company %lld is connected with Counterpart.",
+                 (long long)company_id);
+    reply_about(exchange,
+                (struct page){
+                    .status = 200,
+                    .is_good = true,
+                    .heading = "You are connected",
+                    .sentences = {first, "This stays so until you take the access away "
+                                         "in the Back Office."},
+                    .steps = {"Choose Sync on every register. Gift cards and loyalty appear there.",
+                              "Close this page: that is all."}},
+                false);
+}
+
+/* The page was loaded again, or somebody was faster. */
+static void reply_used(struct exchange *exchange)
+{
+    const struct standing standing = find_standing(exchange);
+    if (standing.company_id != 0) {
+        reply_connected(exchange, "", standing.company_id);
+        return;
+    }
+    reply_about(exchange,
+                (struct page){.status = 409,
+                              .code = "already_used",
+                              .heading = "Not connected yet",
+                              .sentences = {"This page was opened before, and it works only once.",
+                                            "If you pressed Grant Access a moment ago, wait a "
+                                            "little and reload this page. Otherwise open the start "
+                                            "link that you were sent."}},
+                false);
 }
 
 /* As Lightspeed put it: the word of RFC 6749 section 4.1.2.1, if it is one. */
 static void refuse_consent(struct exchange *exchange, struct text error)
 {
+    enum { WORD_MAX = 40 };
     bool is_denied = text_equal(error, TEXT("access_denied"));
-    page_reply(exchange,
-               &(struct page){
-                   .status = is_denied ? 403 : 400,
-                   .code = is_denied ? "access_denied" : error_name(ERR_REFUSED),
-                   .heading = is_denied ? "Access was not granted" : "Lightspeed said no",
-                   .sentences = {is_denied ? "You chose not to grant access, so nothing was changed"
-                                           : "Lightspeed ended this without granting access",
-                                 "If that was not meant, open the start link again and press Grant "
-                                 "Access"}});
+    log_refused(exchange, ERR_REFUSED,
+                text_slice(error, 0, error.length < WORD_MAX ? error.length : WORD_MAX));
+    reply_about(
+        exchange,
+        (struct page){.status = is_denied ? 403 : 400,
+                      .code = is_denied ? "access_denied" : error_name(ERR_REFUSED),
+                      .heading = is_denied ? "Access was not granted" : "Lightspeed said no",
+                      .sentences = {is_denied
+                                        ? "You chose not to grant access, so nothing was changed."
+                                        : "Lightspeed ended this without granting access. Nothing "
+                                          "was changed.",
+                                    "If you did not mean that, connect again and press Grant "
+                                    "Access."}},
+        true);
 }
 
 static int status_of(int err)
@@ -183,44 +280,87 @@ static int status_of(int err)
     }
 }
 
-static void refuse_exchange(struct exchange *exchange, int err, const char *sentence)
+static void explain_refused(struct page *page)
 {
-    char bytes[SENTENCE_MAX];
-    bool has_sentence = sentence != NULL && sentence[0] != '\0';
-    snprintf(bytes, sizeof(bytes), "It did not work: %s",
-             has_sentence             ? sentence
-             : err == ERR_NO_APP      ? "this service does not know its own application yet"
-             : err == ERR_UNCONFIRMED ? "Lightspeed takes very long. It may still be under way"
-                                      : "this service cannot do it at the moment");
-    page_reply(exchange, &(struct page){.status = status_of(err),
-                                        .code = error_name(err),
-                                        .heading = "Not connected",
-                                        .sentences = {bytes, "Open the start link again"}});
+    page->heading = "Lightspeed did not confirm it";
+    page->sentences[0] = "Lightspeed did not accept what your browser brought back from it.";
+    page->sentences[1] = "Nothing was changed. Connect again; if you see this page twice, tell "
+                         "whoever sent you the link.";
+}
+
+static void explain_slow(struct page *page)
+{
+    page->heading = "Lightspeed takes very long";
+    page->sentences[0] = "Lightspeed has not answered yet. You may still become connected.";
+    page->sentences[1] = "Wait a minute and reload this page: it says whether you are connected.";
+}
+
+static void explain_silence(struct page *page)
+{
+    page->heading = "Lightspeed did not answer";
+    page->sentences[0] = "Lightspeed could not be reached, or its answer made no sense.";
+    page->sentences[1] = "Nothing was changed. Wait a minute, then connect again.";
+}
+
+static void explain_ourselves(struct page *page)
+{
+    page->heading = "Not at the moment";
+    page->sentences[0] = "This service cannot finish connecting you at the moment.";
+    page->sentences[1] = "Wait a minute, then connect again. If that does not help, tell whoever "
+                         "sent you the link.";
+}
+
+static void refuse_exchange(struct exchange *exchange, int err)
+{
+    struct page page = {.status = status_of(err), .code = error_name(err)};
+    if (err == ERR_REFUSED)
+        explain_refused(&page);
+    else if (err == ERR_UNCONFIRMED)
+        explain_slow(&page);
+    else if (page.status == 502 || page.status == 504)
+        explain_silence(&page);
+    else
+        explain_ourselves(&page);
+    reply_about(exchange, page, err != ERR_UNCONFIRMED);
+}
+
+/* The company that was chosen is another tenant's, or not this tenant's. */
+static void refuse_company(struct exchange *exchange, const struct oauth_task *task)
+{
+    char first[SENTENCE_MAX], second[SENTENCE_MAX];
+    const struct standing standing = find_standing(exchange);
+    int64_t own = standing.tenant == NULL ? 0 : standing.tenant->tenant.oseries_company;
+    bool has_name = task->company_name[0] != '\0';
+    snprintf(first, sizeof(first), "You granted access to %s%s%lld%s%s.",
+             has_name ? task->company_name : "", has_name ? " (company " : "company ",
+             (long long)task->company_id, has_name ? ")" : "",
+             own == 0 ? ", which another merchant of this service has connected" : "");
+    if (own != 0)
+        snprintf(second, sizeof(second),
+                 "This link is for company %lld. Nothing was changed. Connect again and choose "
+                 "company %lld.",
+                 (long long)own, (long long)own);
+    else
+        snprintf(second, sizeof(second),
+                 "Nothing was changed. Connect again and choose your own company. If that is the "
+                 "one, tell whoever sent you the link.");
+    reply_about(exchange,
+                (struct page){.status = status_of(ERR_ALREADY_EXISTS),
+                              .code = error_name(ERR_ALREADY_EXISTS),
+                              .heading = "That is another company",
+                              .sentences = {first, second}},
+                true);
 }
 
 static void on_connected(struct exchange *exchange, const struct job *job)
 {
     const struct oauth_task *task = (const struct oauth_task *)(job + 1);
-    char first[SENTENCE_MAX];
-    if (job->error == ERR_CANCELLED || job->error == ERR_UNCONFIRMED) {
-        refuse_exchange(exchange, job->error, NULL); /* there is no task to look at */
-        return;
-    }
-    if (job->error != 0) {
-        refuse_exchange(exchange, job->error, task->sentence);
-        return;
-    }
-    bool has_name = task->company_name[0] != '\0';
-    snprintf(first, sizeof(first), "%s%s(company %lld) is connected with this service",
-             task->company_name, has_name ? " " : "", (long long)task->company_id);
-    page_reply(exchange,
-               &(struct page){.status = 200,
-                              .is_good = true,
-                              .heading = "Connected",
-                              .sentences = {first,
-                                            "Next: on every register choose Sync, so that payments "
-                                            "and loyalty appear there",
-                                            "You can close this page"}});
+    if (job->error == 0)
+        reply_connected(exchange, task->company_name, task->company_id);
+    else if (job->error == ERR_ALREADY_EXISTS)
+        refuse_company(exchange, task);
+    else
+        refuse_exchange(exchange, job->error); /* after some there is no task to look at */
 }
 
 static void submit_exchange(struct exchange *exchange)
@@ -241,19 +381,25 @@ static bool code_is_sound(struct text code)
     return code.length > 0 && code.length <= OAUTH_CODE_MAX && text_is_printable(code);
 }
 
+static void refuse_code(struct exchange *exchange)
+{
+    log_refused(exchange, ERR_REFUSED, TEXT("Lightspeed sent no usable code"));
+    refuse_exchange(exchange, ERR_REFUSED);
+}
+
 static void on_state_used(struct exchange *exchange, const struct job *job)
 {
     const struct callback *callback = exchange->data;
     if (job->error == ERR_ALREADY_EXISTS)
-        refuse_used(exchange);
+        reply_used(exchange);
     else if (job->error != 0)
-        refuse_exchange(exchange, job->error, NULL);
+        refuse_exchange(exchange, job->error);
     else if (callback->error.length > 0)
         refuse_consent(exchange, callback->error);
     else if (code_is_sound(callback->code))
         submit_exchange(exchange);
     else
-        refuse_exchange(exchange, ERR_REFUSED, "Lightspeed sent no code");
+        refuse_code(exchange);
 }
 
 struct use_task {

@@ -7,7 +7,49 @@
 
 #include "base/banned.h"
 
-#define PAGE_MAX 4096
+/* 4 KiB of our own; a link of 4 KiB whose '&' grow fivefold, but are few; and texts of some 256
+ * bytes, escaped sixfold at worst. */
+#define PAGE_MAX (24 * 1024)
+
+/* Readable at 4.5:1 and more, light and dark. */
+static const char STYLE[] =
+    ":root{color-scheme:light dark;--ink:#16202b;--soft:#55616e;--paper:#fff;--ground:#eef1f4;"
+    "--line:#d5dbe2;--brand:#0a5c47;--on-brand:#fff;--tone:#0f7a4f;--tint:#e2f4ea}\n"
+    ".not{--tone:#9a5b00;--tint:#fdf0d9}\n"
+    "@media(prefers-color-scheme:dark){:root{--ink:#eef1f4;--soft:#a9b3be;--paper:#1b222b;"
+    "--ground:#11161c;--line:#3a444f;--brand:#5fd0ae;--on-brand:#08251c;--tone:#6fdca6;"
+    "--tint:#173a2b}.not{--tone:#f3bd62;--tint:#40301a}}\n"
+    "*{box-sizing:border-box}\n"
+    "body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column;"
+    "align-items:center;justify-content:center;padding:1.5rem 1rem;background:var(--ground);"
+    "color:var(--ink);font:1rem/1.55 system-ui,-apple-system,\"Segoe UI\",sans-serif}\n"
+    "main{width:100%;max-width:30rem;background:var(--paper);border:1px solid var(--line);"
+    "border-radius:1rem;padding:2rem;overflow-wrap:anywhere;"
+    "box-shadow:0 1px 2px #0000000d,0 12px 32px #0000000f}\n"
+    "header{display:flex;align-items:center;gap:1rem;margin-bottom:1.25rem}\n"
+    "svg{flex:none;width:3.25rem;height:3.25rem;padding:.85rem;border-radius:50%;fill:none;"
+    "background:var(--tint);stroke:var(--tone);stroke-width:2.5;stroke-linecap:round;"
+    "stroke-linejoin:round}\n"
+    "header p{margin:0;color:var(--soft);font-size:.9375rem;line-height:1.35}\n"
+    "h1{font-size:1.5rem;line-height:1.25;margin:.1rem 0 0;letter-spacing:-.01em}\n"
+    "main>p{margin:0 0 .75rem}\nmain>p~p{color:var(--soft)}\n"
+    "h2{font-size:1rem;margin:1.5rem 0 .75rem;padding-top:1.25rem;border-top:1px solid "
+    "var(--line)}\n"
+    "ol{list-style:none;counter-reset:step;margin:0;padding:0}\n"
+    "li{position:relative;padding-left:2.5rem;min-height:1.75rem;margin-bottom:.75rem;"
+    "counter-increment:step}\n"
+    "li:last-child{margin-bottom:0}\n"
+    "li::before{content:counter(step);position:absolute;left:0;top:0;width:1.65rem;"
+    "height:1.65rem;border-radius:50%;background:var(--tint);color:var(--tone);font-size:.875rem;"
+    "font-weight:600;line-height:1.65rem;text-align:center}\n"
+    "a{display:block;margin-top:1.5rem;padding:.75rem 1rem;border-radius:.6rem;text-align:center;"
+    "background:var(--brand);color:var(--on-brand);font-weight:600;text-decoration:none}\n"
+    "a:hover{filter:brightness(1.1)}\n"
+    "a:focus-visible{outline:3px solid var(--brand);outline-offset:3px}\n"
+    ".brand{width:100%;max-width:30rem;margin-bottom:1rem;padding-left:.25rem;font-weight:700;"
+    "letter-spacing:-.01em;color:var(--brand)}\n"
+    ".brand span{color:var(--soft);font-weight:400}\n"
+    "@media(max-width:26rem){main{padding:1.5rem 1.25rem}}\n";
 
 /* Escaped for text and for attributes in double quotes. */
 static void append_escaped(struct text_buffer *buffer, const char *c_string)
@@ -30,33 +72,71 @@ static void append_escaped(struct text_buffer *buffer, const char *c_string)
 
 static void append_head(struct text_buffer *buffer, const struct page *page, const char *nonce)
 {
-    text_append(buffer, TEXT("<!doctype html>\n<html lang=\"en\">\n<head>\n"
-                             "<meta charset=\"utf-8\">\n"
-                             "<meta name=\"viewport\" content=\"width=device-width\">\n<title>"));
-    append_escaped(buffer, page->heading);
-    text_append(buffer, TEXT("</title>\n<style nonce=\""));
-    text_append(buffer, text_of(nonce));
-    text_append(buffer, TEXT("\">\nbody{margin:15vh auto 0;max-width:34rem;padding:0 1.5rem;"
-                             "font:1.05rem/1.5 system-ui,sans-serif;color:#222;background:#fff}\n"
-                             "h1{font-size:1.5rem;border-left:.4rem solid "));
-    text_append(buffer, page->is_good ? TEXT("#1a7f4b") : TEXT("#b3412e"));
     text_append(buffer,
-                TEXT(";padding-left:.8rem}\n"
-                     "@media(prefers-color-scheme:dark){body{color:#eee;background:#1c1c1e}}"
-                     "\n</style>\n</head>\n"));
+                TEXT("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                     "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+                     "<title>"));
+    append_escaped(buffer, page->heading);
+    text_append(buffer, TEXT(" - Counterpart</title>\n<style nonce=\""));
+    text_append(buffer, text_of(nonce));
+    text_append(buffer, TEXT("\">\n"));
+    text_append(buffer, text_of(STYLE));
+    text_append(buffer, TEXT("</style>\n</head>\n"));
+}
+
+static void append_element(struct text_buffer *buffer, const char *name, const char *content)
+{
+    text_append_format(buffer, "<%s>", name);
+    append_escaped(buffer, content);
+    text_append_format(buffer, "</%s>\n", name);
+}
+
+static void append_header(struct text_buffer *buffer, const struct page *page)
+{
+    text_append(buffer, TEXT("<header>\n<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\">"
+                             "<path d=\""));
+    text_append(buffer, page->is_good ? TEXT("M4 12.5l5.5 5.5L20 7") : TEXT("M12 4v10M12 19.5v.1"));
+    text_append(buffer, TEXT("\"/></svg>\n<div>\n"));
+    append_element(buffer, "p",
+                   page->merchant != NULL ? page->merchant : "Connect with Lightspeed");
+    append_element(buffer, "h1", page->heading);
+    text_append(buffer, TEXT("</div>\n</header>\n"));
+}
+
+static void append_steps(struct text_buffer *buffer, const struct page *page)
+{
+    if (page->steps[0] == NULL)
+        return;
+    text_append(buffer, TEXT("<h2>What to do next</h2>\n<ol>\n"));
+    for (int i = 0; i < PAGE_STEPS_MAX && page->steps[i] != NULL; i++)
+        append_element(buffer, "li", page->steps[i]);
+    text_append(buffer, TEXT("</ol>\n"));
+}
+
+static void append_link(struct text_buffer *buffer, const struct page *page)
+{
+    if (page->link == NULL)
+        return;
+    text_append(buffer, TEXT("<a href=\""));
+    append_escaped(buffer, page->link);
+    text_append(buffer, TEXT("\">"));
+    append_escaped(buffer, page->link_text);
+    text_append(buffer, TEXT("</a>\n"));
 }
 
 static void append_page(struct text_buffer *buffer, const struct page *page, const char *nonce)
 {
     append_head(buffer, page, nonce);
-    text_append(buffer, TEXT("<body>\n<main>\n<h1>"));
-    append_escaped(buffer, page->heading);
-    text_append(buffer, TEXT("</h1>\n"));
-    for (int i = 0; i < PAGE_SENTENCES_MAX && page->sentences[i] != NULL; i++) {
-        text_append(buffer, TEXT("<p>"));
-        append_escaped(buffer, page->sentences[i]);
-        text_append(buffer, TEXT("</p>\n"));
-    }
+    text_append(buffer, page->is_good ? TEXT("<body>\n") : TEXT("<body class=\"not\">\n"));
+    text_append(
+        buffer,
+        TEXT("<div class=\"brand\">Counterpart <span>for gift cards and loyalty</span></div>\n"
+             "<main>\n"));
+    append_header(buffer, page);
+    for (int i = 0; i < PAGE_SENTENCES_MAX && page->sentences[i] != NULL; i++)
+        append_element(buffer, "p", page->sentences[i]);
+    append_steps(buffer, page);
+    append_link(buffer, page);
     text_append(buffer, TEXT("</main>\n</body>\n</html>\n"));
 }
 

@@ -95,10 +95,19 @@ static void explain_refusal(struct connection *connection, int err)
                  (long long)task->company_id);
 }
 
+static void log_not_connected(const struct connection *connection, int err)
+{
+    log_event(
+        LOG_WARNING, "oauth_not_connected", LOG_INT("tenant_id", connection->entry->tenant_id),
+        LOG_INT("company_id", connection->grant.company_id), LOG_TEXT("error", error_name(err)),
+        LOG_TEXT("reason", task_of(connection)->sentence));
+}
+
 static void connection_failed(struct connection *connection, int err)
 {
     struct grant_entry *entry = connection->entry;
     explain_refusal(connection, err);
+    log_not_connected(connection, err);
     entry_rest(entry, 0);
     connection_end(connection, err);
 }
@@ -187,7 +196,10 @@ static void begin_binding(struct change *change)
 
 static void refuse_change(struct change *change, int err)
 {
-    connection_end((struct connection *)change, err);
+    struct connection *connection = (struct connection *)change;
+    tell(task_of(connection), "the service is stopping");
+    log_not_connected(connection, err);
+    connection_end(connection, err);
 }
 
 /* --- the beginning of all three */

@@ -16,7 +16,7 @@
 
 #include "base/banned.h"
 
-static char answer[16 * 1024];
+static char answer[32 * 1024];
 static size_t answer_length;
 static const struct page *page;
 
@@ -86,7 +86,11 @@ static const struct page hostile = {
     .status = 409,
     .code = "already_exists",
     .heading = "<script>alert('1')</script>",
+    .merchant = "<b>Ann's</b>",
     .sentences = {"\"><img src=x onerror=alert(2)>&amp;", "second 'sentence'"},
+    .steps = {"<i>sync</i>"},
+    .link = "https://a.example/?b=1&c=\"><script>",
+    .link_text = "Try <again>",
 };
 static const struct page good = {
     .status = 200, .is_good = true, .heading = "Connected", .sentences = {"Caf\xc3\xa9 \"One\""}};
@@ -101,6 +105,11 @@ static void every_text_is_escaped(void **state)
     assert_non_null(strstr(body(), "<h1>&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;</h1>"));
     assert_non_null(strstr(body(), "<p>&quot;&gt;&lt;img src=x onerror=alert(2)&gt;&amp;amp;</p>"));
     assert_non_null(strstr(body(), "<p>second &#39;sentence&#39;</p>"));
+    assert_non_null(strstr(body(), "<p>&lt;b&gt;Ann&#39;s&lt;/b&gt;</p>"));
+    assert_non_null(strstr(body(), "<li>&lt;i&gt;sync&lt;/i&gt;</li>"));
+    assert_non_null(strstr(body(), "<a href=\"https://a.example/?b=1&amp;c=&quot;&gt;&lt;script&gt;"
+                                   "\">Try &lt;again&gt;</a>"));
+    assert_non_null(strstr(body(), "<body class=\"not\">"));
 }
 
 static void a_page_may_show_itself_and_nothing_else(void **state)
@@ -124,6 +133,32 @@ static void a_page_may_show_itself_and_nothing_else(void **state)
         memcpy(first, nonce, sizeof(first));
     }
     assert_non_null(strstr(body(), "<p>Caf\xc3\xa9 &quot;One&quot;</p>"));
+    assert_non_null(strstr(body(), "<body>"));
+    assert_null(strstr(body(), "<a ")); /* what is not there leaves nothing behind */
+    assert_null(strstr(body(), "<ol"));
+}
+
+static void the_largest_page_fits(void **state)
+{
+    (void)state;
+    char link[4096], sentence[257];
+    memset(link, 'a', sizeof(link) - 1);
+    memset(sentence, '"', sizeof(sentence) - 1);
+    link[sizeof(link) - 1] = sentence[sizeof(sentence) - 1] = '\0';
+    struct page large = {.status = 400,
+                         .code = "refused",
+                         .heading = sentence,
+                         .merchant = sentence,
+                         .link = link,
+                         .link_text = sentence};
+    for (int i = 0; i < PAGE_SENTENCES_MAX; i++)
+        large.sentences[i] = sentence;
+    for (int i = 0; i < PAGE_STEPS_MAX; i++)
+        large.steps[i] = sentence;
+    ask(&large, "text/html");
+    assert_non_null(strstr(body(), "</html>"));
+    ask(&large, "application/json");
+    assert_non_null(strstr(answer, "HTTP/1.1 400 "));
 }
 
 static void who_asks_for_json_gets_json(void **state)
@@ -163,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_text_is_escaped),
         TEST(a_page_may_show_itself_and_nothing_else),
+        TEST(the_largest_page_fits),
         TEST(who_asks_for_json_gets_json),
         TEST(a_browser_that_also_takes_json_gets_the_page),
     };

@@ -210,7 +210,7 @@ test('a link to start with that belongs to nobody is explained, and HEAD does no
   for (const query of ['', '?key=', `?key=${'0'.repeat(32)}`, '?key=%zz', `?key=${tenant.key}&key=${tenant.key}`, `?k=${tenant.key}`, `?key=${'a'.repeat(9000)}`]) {
     const reply = await both.service.get(`/oauth/start${query}`, { headers: BROWSER });
     assert.equal(reply.status, 404, query.slice(0, 60));
-    assert.match(reply.text, /No merchant here has this link/);
+    assert.match(reply.text, /This link is not complete/);
   }
   const state = new URL((await both.service.get(`/oauth/start?key=${tenant.key}`)).headers.location).searchParams.get('state');
   const head = await both.service.get(`/oauth/callback?state=${state}&code=x`, { method: 'HEAD' });
@@ -232,12 +232,18 @@ test('who refuses consent is told kindly, and nothing has changed', async (t) =>
   const page = await follow(both.service, back);
   assert.equal(page.status, 403);
   assert.match(page.text, /You chose not to grant access/);
+  assert.match(page.text, new RegExp(`<p>Tenant ${tenant.consents}</p>`), 'it names the merchant');
+  await reasonIs(both.service, new RegExp(`"tenant_id":${tenant.id},"error":"refused","reason":"access_denied"`));
+  const way = page.text.match(/<a href="([^"]+)">Connect again</)[1].replaceAll('&amp;', '&');
+  const again = await both.cloud.consent(way, { company: tenant.consents, decision: 'deny' });
+  assert.equal((await follow(both.service, again)).status, 403, 'its button leads all the way once more');
   const other = await callback(both.service, { state: forgeState(both.service, { tenant: tenant.id }), error: '<script>alert(1)</script>' });
   assert.equal(other.status, 400);
   assert.ok(!other.text.includes('alert'));
   const none = await callback(both.service, { state: forgeState(both.service, { tenant: tenant.id }) });
   assert.equal(none.status, 400);
-  assert.match(none.text, /no code/);
+  assert.match(none.text, /did not accept what your browser brought back/);
+  await reasonIs(both.service, /Lightspeed sent no usable code/);
   assert.equal((await statusOf(both.service, tenant)).status, 'not_connected');
   assert.equal((await tokenRequests(both.cloud)).length, 0);
 });
@@ -264,11 +270,12 @@ test('a state that is wrong, forged, expired or used is refused before anything 
   for (const [name, state] of Object.entries(wrong)) {
     const page = await callback(service, { code: 'x', ...(state === undefined ? {} : { state }) });
     assert.equal(page.status, 400, name);
-    assert.match(page.text, /not one of ours/, name);
+    assert.match(page.text, /Please start once more/, name);
+    assert.doesNotMatch(page.text, /<a /, name);
   }
   const expired = await callback(service, { code: 'x', state: forgeState(service, { tenant: tenant.id, exp: now - 1 }) });
   assert.equal(expired.status, 400);
-  assert.match(expired.text, /good for ten minutes/);
+  assert.match(expired.text, /there are ten minutes/);
   const twice = await service.get(`/oauth/callback?code=x&state=${good}&state=${good}`);
   assert.equal(twice.status, 400);
   assert.equal((await tokenRequests(cloud)).length, 0, 'Lightspeed was not asked');
@@ -277,8 +284,14 @@ test('a state that is wrong, forged, expired or used is refused before anything 
   const back = await cloud.consent(start.headers.location, { company: tenant.consents });
   assert.equal((await follow(service, back)).status, 200);
   const again = await follow(service, back);
-  assert.equal(again.status, 409);
-  assert.match(again.text, /was used already/);
+  assert.equal(again.status, 200, 'reloading the page that said so says so again');
+  assert.match(again.text, new RegExp(`Company ${tenant.consents} is connected`));
+  await noteSecrets(both);
+  await service.must(['oauth', 'revoke', '--tenant', String(tenant.id)]);
+  const ended = await follow(service, back);
+  assert.equal(ended.status, 409);
+  assert.match(ended.text, /works only once/);
+  assert.doesNotMatch(ended.text, /<a /, 'a used page gives nobody a new way in');
   const raced = forgeState(service, { tenant: tenant.id });
   const races = await Promise.all(Array.from({ length: 10 }, () => callback(service, { state: raced, error: 'access_denied' })));
   assert.deepEqual(races.map((each) => each.status).sort(), [403, ...Array(9).fill(409)]);
@@ -294,10 +307,13 @@ test("a company that is another tenant's, or not this tenant's, is not connected
 
   const wrong = await connect(both, second, { company: first.consents });
   assert.equal(wrong.status, 409);
-  assert.match(wrong.text, new RegExp(`granted for company ${first.consents}, but this tenant is company ${second.consents}`));
+  assert.match(wrong.text, new RegExp(`You granted access to Shop ${first.consents} \\(company ${first.consents}\\)`));
+  assert.match(wrong.text, new RegExp(`choose company ${second.consents}\\.`));
+  await reasonIs(service, new RegExp(`"tenant_id":${second.id},"company_id":${first.consents},"error":"already_exists"`));
   const taken = await connect(both, unbound, { company: first.consents });
   assert.equal(taken.status, 409);
-  assert.match(taken.text, new RegExp(`company ${first.consents} is already served under another tenant`));
+  assert.match(taken.text, /another merchant of this service has connected/);
+  for (const page of [wrong, taken]) assert.doesNotMatch(page.text, /tenant is|another tenant/);
   await noteSecrets(both);
   for (const tenant of [second, unbound]) assert.equal((await statusOf(service, tenant)).status, 'not_connected');
   assert.equal((await service.must(['tenant', 'list'])).tenants.find((each) => each.id === unbound.id).oseries_company, 0);
@@ -306,6 +322,10 @@ test("a company that is another tenant's, or not this tenant's, is not connected
   assert.equal((await connect(both, unbound)).status, 200, 'its own company is fine');
   assert.equal((await connect(both, first)).status, 200, 'connecting again is fine');
 });
+
+/** Why the latest attempt to connect did not work, as the log says it. */
+const reasonIs = (service, sentence) =>
+  until(`the log says ${sentence}`, () => sentence.test(service.log.split('\n').findLast((line) => line.includes('"oauth_not_connected"')) ?? ''));
 
 test('what the token endpoint says while connecting is explained, and nothing of it is kept', async (t) => {
   const both = await startBoth(t);
@@ -333,7 +353,9 @@ test('what the token endpoint says while connecting is explained, and nothing of
     await cloud.faults({ match: TOKEN_PATH, ...fault });
     const page = await connect(both, tenant);
     assert.equal(page.status, status, `${JSON.stringify(fault)}: ${page.text}`);
-    assert.match(page.text, sentence);
+    assert.match(page.text, /Lightspeed did not (answer|confirm it)/);
+    await reasonIs(service, sentence);
+    assert.doesNotMatch(page.text, /HTTP|token|URL|secret|endpoint/, 'the merchant gets a sentence for merchants');
     assert.ok(!page.text.includes(marker));
   }
   await cloud.control('DELETE', '/faults');
@@ -345,7 +367,8 @@ test('what the token endpoint says while connecting is explained, and nothing of
     await cloud.faults({ match: { path: '/v1/companies/me.json' }, ...fault });
     const page = await connect(both, tenant);
     assert.ok([400, 502].includes(page.status), page.text);
-    assert.match(page.text, sentence);
+    assert.match(page.text, /Lightspeed did not (answer|confirm it)/);
+    await reasonIs(service, sentence);
     await noteSecrets(both);
     await cloud.control('DELETE', '/faults');
   }
@@ -359,7 +382,8 @@ test('without an application everybody is told what to do first', async (t) => {
   const tenant = await addTenant(both);
   const page = await service.get(`/oauth/start?key=${tenant.key}`, { headers: BROWSER });
   assert.equal(page.status, 503);
-  assert.match(page.text, /counterpart app set/);
+  assert.match(page.text, /not set up for Lightspeed yet/);
+  await until('the log says how', () => /"oauth_not_started".*counterpart app set/.test(service.log));
   for (const verb of ['start', 'basic', 'exchange']) {
     const end = await service.cli(['oauth', verb, '--tenant', String(tenant.id), ...(verb === 'exchange' ? ['--code', 'x'] : [])]);
     assert.equal(end.code, 1);
