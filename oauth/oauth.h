@@ -90,7 +90,7 @@ struct oauth_task {
 /* job_begin_fn for jobs whose extra bytes are a struct oauth_task (exchange_submit_outbound).
  * job->error: 0; ERR_NO_APP; ERR_REFUSED (bad code, wrong client, grant not renewable);
  * ERR_ALREADY_EXISTS (the company is another tenant's); ERR_NOT_CONNECTED; ERR_TIMED_OUT,
- * ERR_UNREACHABLE, ERR_BAD_REPLY; the store's own. */
+ * ERR_UNREACHABLE, ERR_BAD_REPLY, ERR_SHUTTING_DOWN; the store's own. */
 void oauth_begin_exchange(struct job *job);
 void oauth_begin_refresh(struct job *job);
 void oauth_begin_revoke(struct job *job);
