@@ -1416,6 +1416,19 @@ static struct person reviser; /* whose change is under way when the other asks *
 static void on_reviser_back(struct job *job)
 {
     (void)job;
+    pthread_mutex_lock(&mutex);
+    reviser.is_done = true;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+}
+
+static int await_reviser(void)
+{
+    pthread_mutex_lock(&mutex);
+    while (!reviser.is_done)
+        pthread_cond_wait(&changed, &mutex);
+    pthread_mutex_unlock(&mutex);
+    return reviser.job.error;
 }
 
 static void on_revise_and_refresh(void *context)
@@ -1443,7 +1456,7 @@ static void a_refresh_asked_for_during_a_change_is_made_after_it(void **state)
     struct outbound_message message = {.fn = on_revise_and_refresh};
     outbound_post(f.outbound, &message);
     assert_int_equal(await_person(), 0);
-    assert_int_equal(reviser.job.error, ERR_STORE_FULL);
+    assert_int_equal(await_reviser(), ERR_STORE_FULL);
     assert_int_equal(read_status()->refreshes, 1);
     assert_int_equal(tiny_count(f.tiny), 1);
     assert_token(acquire(), 1);
@@ -1461,7 +1474,7 @@ static void a_refresh_asked_for_during_a_revocation_finds_nothing(void **state)
     struct outbound_message message = {.fn = on_revise_and_refresh};
     outbound_post(f.outbound, &message);
     assert_int_equal(await_person(), ERR_NOT_CONNECTED);
-    assert_int_equal(reviser.job.error, 0);
+    assert_int_equal(await_reviser(), 0);
     assert_int_equal(tiny_count(f.tiny), 0);
 }
 
