@@ -761,6 +761,7 @@ test('the lines that the demo seed prints work when pasted', async () => {
   const loyalty = await paste(/customer-search|reward-lookup/);
   assert.equal(loyalty.code, 0, loyalty.stdout + loyalty.stderr);
   assert.match(loyalty.stdout, /✔ 1 MEMBER\b[^]*✔ 3 REWARDS/);
+  assert.match((await seedDemo(fresh)).stdout, /6036280000010010 {2}74\.50/, 'it tells what is left');
   const curl = await paste(/^post/);
   assert.equal(curl.code, 0, curl.stderr);
   const replies = curl.stdout.trim().split('\n');
@@ -788,6 +789,7 @@ test('beside a cloud the demo tenant is connected by OAuth, again when the cloud
   assert.match(demo.stderr, /connected to/, 'a cloud that knows nothing of the grant');
   const status = await fresh.must(['oauth', 'status']);
   assert.deepEqual([status.alarm, status.tenants[0].status], [false, 'connected']);
+  assert.ok(!fresh.log.includes('"oauth_alarm"'), 'nothing of that is an alarm');
   assert.ok(Number(demo.DEMO_ORDER) > Number(kept.DEMO_ORDER_3), 'sales that nobody has seen');
 
   const lines = demo.stdout
