@@ -28,7 +28,7 @@ struct import_row {
     int64_t points;
     uint32_t given; /* fields that are not empty: bits, by index of the table */
     enum row_fate fate;
-    const char *column, *rule; /* of what is wrong */
+    const char *column, *rule; /* of what is wrong; NULL: nothing */
     struct member member;
 };
 
@@ -77,10 +77,20 @@ static int import_update(struct store *store, struct import_row *row, struct mem
     return store_update_member(store, found);
 }
 
+static bool is_named_otherwise(const struct import_row *row, const struct member *found)
+{
+    const struct member *member = &row->member;
+    bool has_last = member->last_name[0] != '\0' && found->last_name[0] != '\0';
+    return !text_equal_nocase(text_of(member->first_name), text_of(found->first_name)) ||
+           (has_last && !text_equal_nocase(text_of(member->last_name), text_of(found->last_name)));
+}
+
 static int import_known(struct store *store, struct import_task *task, struct import_row *row,
                         struct member *found)
 {
     row->fate = ROW_EXISTING;
+    if (!task->is_updating && is_named_otherwise(row, found))
+        row->rule = "a member of another name has this code already: nothing was changed";
     return task->is_updating ? import_update(store, row, found) : 0;
 }
 
@@ -119,6 +129,7 @@ static int task_import(struct job *job, struct store *store)
 
 /* --- the answer */
 
+/* Or what is remarkable about one that is there already. */
 static void write_bad(struct jwrite *writer, const struct import_row *row)
 {
     char bytes[BAD_JSON_MAX];
@@ -129,6 +140,10 @@ static void write_bad(struct jwrite *writer, const struct import_row *row)
     text_append(&sentence, text_of(row->rule));
     jwrite_object_begin(writer);
     admin_write_int64(writer, "line", row->line);
+    if (row->fate != ROW_BAD) {
+        jwrite_key(writer, TEXT("is_remark"));
+        jwrite_bool(writer, true);
+    }
     jwrite_key(writer, TEXT("error"));
     jwrite_text(writer, text_buffer_text(&sentence));
     jwrite_object_end(writer);
@@ -162,7 +177,7 @@ static void on_imported(struct exchange *exchange, const struct job *job)
     jwrite_key(&writer, TEXT("bad"));
     jwrite_array_begin(&writer);
     for (int32_t i = 0; i < task->count; i++)
-        if (task->rows[i].fate == ROW_BAD)
+        if (task->rows[i].rule != NULL)
             write_bad(&writer, &task->rows[i]);
     jwrite_array_end(&writer);
     jwrite_object_end(&writer);

@@ -103,7 +103,7 @@ static void append_start_url(struct exchange *exchange, const struct tenant *ten
 
 static void reply_start(struct exchange *exchange, const struct tenant *tenant, const char *url)
 {
-    char bytes[OAUTH_REDIRECT_MAX + 64];
+    char bytes[OAUTH_REDIRECT_MAX + 64], next[256];
     struct text_buffer buffer, uri;
     struct jwrite writer;
     begin_reply(exchange, START_JSON_MAX, &buffer, &writer);
@@ -116,10 +116,13 @@ static void reply_start(struct exchange *exchange, const struct tenant *tenant, 
     append_start_url(exchange, tenant, &uri);
     admin_write_text(&writer, "start_url", bytes);
     admin_write_int64(&writer, "expires_in_s", OAUTH_STATE_LIFE_US / CLOCK_US_PER_S);
-    admin_write_text(&writer, "next",
-                     "open authorize_url in a browser, choose the company, press Grant Access; "
-                     "where that page cannot come back here: counterpart oauth exchange --tenant "
-                     "ID --code with the address it ended at");
+    text_buffer_init(&uri, next, sizeof(next));
+    text_append_format(&uri,
+                       "open authorize_url in a browser, choose the company, press Grant Access; "
+                       "where that page cannot come back here: counterpart oauth exchange "
+                       "--tenant %lld --code - with the address it ended at",
+                       (long long)tenant->id);
+    admin_write_text(&writer, "next", next);
     end_reply(exchange, &buffer, &writer);
 }
 

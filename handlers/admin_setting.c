@@ -81,8 +81,8 @@ static const struct admin_setting settings[] = {
      "seconds after which a register is answered, whatever the answer", 1, 4},
     {"payment_booked_by", SETTING_SWITCH, AT(payment_is_ours), ROOM(payment_is_ours),
      "register|counterpart", "who adds the payment to the order after a checkout", 0, 0},
-    {"payment_refusals", SETTING_LIST, AT(payment_refusals), ROOM(payment_refusals), NULL,
-     "statuses of the API that are final when a payment is added", 0, 0},
+    {"payment_refusals", SETTING_STATUSES, AT(payment_refusals), ROOM(payment_refusals), NULL,
+     "statuses of the API that are final when a payment is added", 400, 499},
     {"top_up_release", SETTING_SWITCH, AT(policy.top_up_is_held), ROOM(policy.top_up_is_held),
      "immediate|on_order_complete", "when a top-up can be spent", 0, 0},
     {"webhook_topics", SETTING_LIST, AT(webhook_topics), ROOM(webhook_topics), NULL,
@@ -204,6 +204,25 @@ static bool is_list(struct text value)
     return value.length == 0 || before != ',';
 }
 
+/* "400,401", each of three digits. */
+static bool is_status_list(const struct admin_setting *setting, struct text value)
+{
+    enum { DIGITS = 3 };
+    int64_t status;
+    for (size_t from = 0;; from += DIGITS + 1) {
+        if (from + DIGITS > value.length)
+            return false;
+        struct text item = text_slice(value, from, from + DIGITS);
+        if (!text_is_digits(item) || text_parse_int64(item, &status) != 0 ||
+            status < setting->min || status > setting->max)
+            return false;
+        if (from + DIGITS == value.length)
+            return true;
+        if (value.base[from + DIGITS] != ',')
+            return false;
+    }
+}
+
 static bool apply_text(const struct admin_setting *setting, struct text value, char *field)
 {
     if (value.length >= setting->size || memchr(value.base, '\0', value.length) != NULL)
@@ -216,6 +235,8 @@ static bool apply_text(const struct admin_setting *setting, struct text value, c
     if (setting->kind == SETTING_WORD && !is_word(value))
         return false;
     if (setting->kind == SETTING_LIST && !is_list(value))
+        return false;
+    if (setting->kind == SETTING_STATUSES && !is_status_list(setting, value))
         return false;
     memset(field, 0, setting->size);
     if (value.length > 0)
@@ -259,6 +280,7 @@ bool admin_setting_apply(const struct admin_setting *setting, struct text value,
     case SETTING_DIGITS:
     case SETTING_WORD:
     case SETTING_LIST:
+    case SETTING_STATUSES:
         return apply_text(setting, value, field);
     case SETTING_SWITCH:
         index = word_index(setting->words, value);
@@ -335,6 +357,10 @@ void admin_setting_expectation(const struct admin_setting *setting, struct text_
                            "at most %zu characters: a-z, 0-9, _ and /, a comma between items",
                            setting->size - 1);
         break;
+    case SETTING_STATUSES:
+        text_append_format(buffer, "statuses from %lld to %lld such as 400,404, at most %zu",
+                           (long long)bounds.min, (long long)bounds.max, setting->size / 4);
+        break;
     }
 }
 
@@ -348,6 +374,7 @@ void admin_setting_write(const struct admin_setting *setting, const struct tenan
     case SETTING_DIGITS:
     case SETTING_WORD:
     case SETTING_LIST:
+    case SETTING_STATUSES:
         jwrite_text(writer, text_of(field));
         break;
     case SETTING_SECRET:

@@ -9,17 +9,18 @@
 #include "store/tenant.h"
 
 enum admin_setting_kind {
-    SETTING_TEXT,    /* char[] */
-    SETTING_SECRET,  /* char[]; listed as "set" or "not set" only */
-    SETTING_DIGITS,  /* char[] */
-    SETTING_WORD,    /* char[]: a-z, 0-9, '-', '_' */
-    SETTING_SWITCH,  /* bool: index of the word */
-    SETTING_CHOICE,  /* an enum from 0 on: index of the word */
-    SETTING_AMOUNT,  /* int64_t minor units of the tenant's currency */
-    SETTING_COUNT,   /* int32_t */
-    SETTING_SECONDS, /* int64_t microseconds */
-    SETTING_MILLI,   /* int64_t thousandths, written as a decimal number */
-    SETTING_LIST,    /* char[]: items of a-z, 0-9, '_' and '/', ',' between them */
+    SETTING_TEXT,     /* char[] */
+    SETTING_SECRET,   /* char[]; listed as "set" or "not set" only */
+    SETTING_DIGITS,   /* char[] */
+    SETTING_WORD,     /* char[]: a-z, 0-9, '-', '_' */
+    SETTING_SWITCH,   /* bool: index of the word */
+    SETTING_CHOICE,   /* an enum from 0 on: index of the word */
+    SETTING_AMOUNT,   /* int64_t minor units of the tenant's currency */
+    SETTING_COUNT,    /* int32_t */
+    SETTING_SECONDS,  /* int64_t microseconds */
+    SETTING_MILLI,    /* int64_t thousandths, written as a decimal number */
+    SETTING_LIST,     /* char[]: items of a-z, 0-9, '_' and '/', ',' between them */
+    SETTING_STATUSES, /* char[]: HTTP statuses from min to max, ',' between them; at least one */
 };
 
 struct admin_setting {
@@ -29,7 +30,7 @@ struct admin_setting {
     size_t size;       /* of that member, in bytes */
     const char *words; /* SETTING_SWITCH, SETTING_CHOICE: by index, '|' between them */
     const char *help;
-    int64_t min, max; /* SETTING_COUNT, _SECONDS, _MILLI; both 0: what the kind allows */
+    int64_t min, max; /* SETTING_COUNT, _SECONDS, _MILLI, _STATUSES; both 0: what the kind allows */
 };
 
 /* A set of changed settings is kept as the bits of a uint64_t. */

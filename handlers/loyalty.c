@@ -118,7 +118,12 @@ static bool read_request(struct exchange *exchange, struct call *call)
     log_event(LOG_INFO, "request_refused", LOG_INT("request_id", exchange->request_id),
               LOG_INT("tenant_id", exchange->tenant->tenant.id),
               LOG_TEXT("error", error_name(err)));
-    exchange_refuse(exchange, err == ERR_NO_MEMORY ? 503 : 400, error_name(err), text);
+    if (err == ERR_NO_MEMORY)
+        exchange_refuse(exchange, 503, error_name(err), text);
+    else if (call->kind == CALL_REDEEM)
+        exchange_refuse(exchange, 400, error_name(err), text);
+    else /* the search screen knows one kind of refusal only */
+        tell_problem(exchange, error_name(err), text);
     return false;
 }
 

@@ -116,7 +116,7 @@ static int tell(struct text_buffer *fault, int err, const char *name)
 {
     const char *sentence = "The request cannot be read.";
     if (err == ERR_FORM_SYNTAX)
-        sentence = "The request has a broken percent sign in it.";
+        sentence = "The request has a broken percent sign, or a NUL, in it.";
     else if (err == ERR_JSON_SYNTAX)
         sentence = "The request is not valid JSON.";
     else if (err == ERR_JSON_DUPLICATE)

@@ -17,7 +17,8 @@ static const int64_t bounds_us[] = {250,   500,    1000,   2500,   5000,    1000
 #define BUCKETS (COUNT_OF(bounds_us) + 1) /* the last: everything above */
 
 /* Statuses that we send; anything else counts as the last one. */
-static const int statuses[] = {200, 400, 401, 403, 404, 405, 409, 413, 417, 500, 503, 0};
+static const int statuses[] = {200, 302, 400, 401, 403, 404, 405, 409,
+                               413, 417, 500, 502, 503, 504, 0};
 #define STATUSES COUNT_OF(statuses)
 
 /* Written by one thread, read by any: relaxed loads and stores, no locked instructions. */

@@ -189,7 +189,8 @@ static void append_commit_times(struct text_buffer *buffer,
     static const char name[] = "counterpart_commit_duration_seconds";
     uint64_t count = 0;
     metrics_append_head(buffer, name, "histogram",
-                        "Duration of COMMIT, which waits for the disk (fsync).");
+                        "Duration of COMMIT, which waits for the disk (fsync); of a loyalty task "
+                        "that came alone, all of it.");
     for (int i = 0; i < COMMITTER_HISTOGRAM - 1; i++) {
         count += counters->commit_time[i];
         text_append_format(buffer, "%s_bucket{le=\"", name);
@@ -209,8 +210,12 @@ static void append_committer(struct text_buffer *buffer, struct committer *commi
     committer_read_counters(committer, &counters);
     append_batch_sizes(buffer, &counters);
     append_commit_times(buffer, &counters);
-    append_counter(buffer, "counterpart_commits_total", "Committed batches.", counters.batches);
-    append_counter(buffer, "counterpart_commands_total", "Commands decided.", counters.commands);
+    append_counter(buffer, "counterpart_commits_total", "Committed batches of payments.",
+                   counters.batches);
+    append_counter(buffer, "counterpart_task_commits_total",
+                   "Transactions of tasks: loyalty, webhooks, grants, administration.",
+                   counters.task_commits);
+    append_counter(buffer, "counterpart_commands_total", "Payments decided.", counters.commands);
     append_counter(buffer, "counterpart_rollbacks_total", "Batches rolled back.",
                    counters.rollbacks);
     append_counter(buffer, "counterpart_unknown_commits_total",
@@ -220,8 +225,8 @@ static void append_committer(struct text_buffer *buffer, struct committer *commi
                    counters.cancelled);
     append_gauge(buffer, "counterpart_store_healthy", "1 while the last transaction worked.",
                  counters.is_healthy);
-    append_gauge(buffer, "counterpart_commit_queue_depth", "Commands waiting for the committer.",
-                 (uint64_t)counters.queue_depth);
+    append_gauge(buffer, "counterpart_commit_queue_depth",
+                 "Commands and tasks waiting for the committer.", (uint64_t)counters.queue_depth);
 }
 
 static void append_hot(struct text_buffer *buffer, const struct hot *hot)

@@ -21,6 +21,7 @@
 static const struct sentence {
     const char *general;
     const char *action[PROFILE_ACTIONS];
+    const char *none; /* when {limit} is zero; NULL: the same */
 } sentences[RESULTS_MAX] = {
     [RESULT_OK] = {.action = {[PROFILE_CHECKOUT] =
                                   "Gift card ...{last4} charged {amount}, {balance} left",
@@ -49,17 +50,23 @@ static const struct sentence {
     [RESULT_OVER_USES] = {.general =
                               "This card was used too often within an hour. Try again later"},
     [RESULT_NO_FUNDS] = {.general = "Insufficient balance: {balance} available"},
-    [RESULT_OVER_BALANCE_MAX] = {.general = "Too much for one card: at most {limit} can be added"},
+    [RESULT_OVER_BALANCE_MAX] = {.general = "Too much for one card: at most {limit} can be added",
+                                 .none = "This card is full: nothing can be added"},
     [RESULT_OVER_LOAD_DAY] = {.general =
-                                  "Too much for one day: at most {limit} can be loaded today"},
+                                  "Too much for one day: at most {limit} can be loaded today",
+                              .none = "This card can take no more today. Try again tomorrow"},
     [RESULT_NOT_CHARGED] =
         {.general = "This card paid nothing on this sale, so there is nothing to refund"},
     [RESULT_OVER_CHARGED] = {.general =
-                                 "At most {limit} can be refunded to this card for this sale"},
+                                 "At most {limit} can be refunded to this card for this sale",
+                             .none = "All of this sale was refunded to this card already"},
     [RESULT_OVER_REFUND_LIMIT] =
-        {.general = "Sale not known: at most {limit} can be refunded to this card"},
-    [RESULT_OVER_REGISTER_DAY] =
-        {.general = "Sale not known: this register can refund {limit} more today"},
+        {.general = "Sale not known: at most {limit} can be refunded to this card",
+         .none = "Sale not known, so nothing can be refunded to this card"},
+    [RESULT_OVER_REGISTER_DAY] = {.general =
+                                      "Sale not known: this register can refund {limit} more today",
+                                  .none =
+                                      "Sale not known, and this register can refund no more today"},
     [RESULT_NOTHING_HELD] = {.general = "Nothing waits for this sale"},
 };
 
@@ -91,6 +98,8 @@ static const char *sentence_find(enum profile_action action, const struct outcom
         return SENTENCE_PARTIAL;
     if (is_ok && action == PROFILE_CHECK_BALANCE && outcome->expires_on != 0)
         return SENTENCE_BALANCE_UNTIL;
+    if (sentence->none != NULL && outcome->limit_minor == 0)
+        return sentence->none;
     return sentence->action[action] != NULL ? sentence->action[action] : sentence->general;
 }
 

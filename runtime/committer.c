@@ -185,13 +185,18 @@ static void committer_flush(struct committer *committer)
         committer_end_batch(committer, err);
 }
 
-/* What tasks show of the store: all of them write. */
-static void note_tasks(struct committer *committer, int err)
+/* What tasks show of the store: all of them write. commit_us 0: how long it took says nothing about
+ * the disk. */
+static void note_tasks(struct committer *committer, int err, int64_t commit_us)
 {
     bool is_stores = err == ERR_STORE_BUSY || err == ERR_STORE_FULL || err == ERR_STORE_CORRUPT ||
                      err == ERR_STORE_DOWN || err == ERR_COMMIT_UNKNOWN;
     pthread_mutex_lock(&committer->mutex);
     committer->counters.task_commits++;
+    if (commit_us > 0) {
+        committer->counters.commit_time_us_sum += (uint64_t)commit_us;
+        histogram_add(committer->counters.commit_time, commit_us, 64);
+    }
     if (err == 0)
         committer->counters.is_healthy = true;
     else if (is_stores)
@@ -201,13 +206,15 @@ static void note_tasks(struct committer *committer, int err)
 
 static void committer_run_task(struct committer *committer, struct job *job)
 {
+    int64_t began_us = clock_monotonic_us();
     int err = committer->is_unsettled ? ERR_STORE_DOWN : job->task(job, committer->config.store);
-    note_tasks(committer, err);
+    /* What joins others is short: most of its time is its COMMIT. */
+    note_tasks(committer, err, job->joins && err == 0 ? clock_monotonic_us() - began_us : 0);
     job_end(job, err);
 }
 
 /* One flush pays for all of them, as it does for commands. */
-static int committer_transact_joined(struct committer *committer)
+static int committer_transact_joined(struct committer *committer, int64_t *commit_us)
 {
     struct store *store = committer->config.store;
     if (committer->is_unsettled)
@@ -217,7 +224,10 @@ static int committer_transact_joined(struct committer *committer)
         return err;
     for (struct job *job = committer->joined; job != NULL; job = job->next)
         job->error = job->task(job, store);
-    return store_commit_group(store);
+    int64_t began_us = clock_monotonic_us();
+    err = store_commit_group(store);
+    *commit_us = err == 0 ? clock_monotonic_us() - began_us : 0;
+    return err;
 }
 
 static void committer_flush_joined(struct committer *committer)
@@ -228,8 +238,9 @@ static void committer_flush_joined(struct committer *committer)
     if (job->next == NULL) {
         committer_run_task(committer, job);
     } else {
-        int err = committer_transact_joined(committer);
-        note_tasks(committer, err);
+        int64_t commit_us = 0;
+        int err = committer_transact_joined(committer, &commit_us);
+        note_tasks(committer, err, commit_us);
         while (job != NULL) {
             struct job *next = job->next; /* before the job may be gone */
             job_end(job, err != 0 ? err : job->error);

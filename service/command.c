@@ -224,7 +224,7 @@ static const struct subcommand subcommands[] = {
      .help = "add a loyalty member",
      .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
                {"first-name", FLAG_TEXT, true, "NAME", "at most 80 characters"},
-               {"last-name", FLAG_TEXT, true, "NAME", "at most 80 characters"},
+               {"last-name", FLAG_TEXT, false, "NAME", "at most 80 characters"},
                {"email", FLAG_TEXT, true, "ADDRESS", "such as ann@example.com"},
                {"phone", FLAG_TEXT, false, "NUMBER", "3 to 32 digits and signs"},
                {"points", FLAG_TEXT, false, "N", "opening balance [0]"},

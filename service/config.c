@@ -270,7 +270,12 @@ static int check_urls(struct config *config)
         err = check_secret_url("OSERIES_API_URL", config->oseries_api_url);
     if (err != 0 || config->public_url[0] == '\0')
         return err;
-    return check_url("PUBLIC_URL", config->public_url);
+    err = check_url("PUBLIC_URL", config->public_url);
+    /* The register finds order_id= in what we build on it, and replaces the first. */
+    if (err == 0 && (strpbrk(config->public_url, "?#") != NULL ||
+                     strstr(config->public_url, "order_id=") != NULL))
+        return complain("PUBLIC_URL", "must be a plain base: no '?', no '#' and no 'order_id='");
+    return err;
 }
 
 static int read_proxies(struct config *config)

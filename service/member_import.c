@@ -33,6 +33,13 @@
 #define ATTEMPTS_MAX 6
 #define RETRY_PAUSE_MS 200
 
+/* What is told of a line: the service's and our own, in the order of the file. */
+struct told_line {
+    int64_t line;
+    bool is_remark; /* the row is fine */
+    char sentence[256];
+};
+
 struct import {
     const struct invocation *invocation;
     struct admin_session *session;
@@ -47,6 +54,9 @@ struct import {
     size_t head_length; /* of the body, before the rows */
     struct jwrite head_writer;
     int64_t rows, added, updated, existing, skipped;
+    /* Of this batch: BATCH_ROWS that were sent, and as many that never were. */
+    struct told_line told[2 * BATCH_ROWS];
+    int32_t told_count, refused_count;
     bool is_stopped;
     char code[64]; /* why, when it is stopped */
     char sentence[512];
@@ -107,15 +117,40 @@ static void tell_bad(int64_t line, struct text sentence)
 
 /* --- requests --- */
 
-static void take_bad(struct import *import, int64_t line, struct text sentence)
+/* By line, whoever found it. */
+static void note_line(struct import *import, int64_t line, bool is_remark, struct text sentence)
 {
-    if (is_switched_on(import, "skip-bad")) {
-        import->skipped++;
-        tell_bad(line, sentence);
-    } else {
-        stop(import, "bad_row", "line %lld: %.*s", (long long)line, (int)sentence.length,
-             sentence.base);
+    int32_t at = import->told_count++;
+    CHECK(at < (int32_t)COUNT_OF(import->told));
+    for (; at > 0 && import->told[at - 1].line > line; at--)
+        import->told[at] = import->told[at - 1];
+    struct told_line *told = &import->told[at];
+    *told = (struct told_line){.line = line, .is_remark = is_remark};
+    snprintf(told->sentence, sizeof(told->sentence), "%.*s", (int)sentence.length, sentence.base);
+}
+
+/* rows: those that were taken, and this one. */
+static void stop_at(struct import *import, const struct told_line *told)
+{
+    if (import->is_stopped)
+        return;
+    import->rows = import->added + import->updated + import->existing + 1;
+    stop(import, "bad_row", "line %lld: %s", (long long)told->line, told->sentence);
+}
+
+static void tell_lines(struct import *import)
+{
+    for (int32_t i = 0; i < import->told_count; i++) {
+        const struct told_line *told = &import->told[i];
+        bool is_bad = !told->is_remark;
+        if (is_bad && !is_switched_on(import, "skip-bad")) {
+            stop_at(import, told);
+            break;
+        }
+        import->skipped += is_bad;
+        tell_bad(told->line, text_of(told->sentence));
     }
+    import->told_count = import->refused_count = 0;
 }
 
 static int64_t count_in(const struct jread *reply, const char *name)
@@ -131,10 +166,14 @@ static void take_result(struct import *import, const struct jread *reply)
     import->updated += count_in(reply, "updated");
     import->existing += count_in(reply, "existing");
     for (size_t i = 0; i < jread_count(bad); i++) {
+        const struct jread *each = jread_element(bad, i);
         struct text sentence = TEXT("");
-        int err = jread_text(jread_member(jread_element(bad, i), "error"), &sentence);
+        bool is_remark = false;
+        int err = jread_bool(jread_member(each, "is_remark"), &is_remark);
+        if (err == 0 || err == ERR_MISSING)
+            err = jread_text(jread_member(each, "error"), &sentence);
         if (err == 0)
-            take_bad(import, count_in(jread_element(bad, i), "line"), sentence);
+            note_line(import, count_in(each, "line"), is_remark, sentence);
     }
 }
 
@@ -176,13 +215,10 @@ static void reset_body(struct import *import)
     import->batch_rows = 0;
 }
 
-/* Sends what has gathered. */
-static void flush(struct import *import)
+static void send_rows(struct import *import)
 {
     struct admin_reply reply;
     struct jread *document = NULL;
-    if (import->batch_rows == 0 || import->is_stopped)
-        return;
     jwrite_array_end(&import->writer);
     jwrite_object_end(&import->writer);
     CHECK(!import->body.is_cut);
@@ -198,6 +234,16 @@ static void flush(struct import *import)
     jread_destroy(document);
     free(reply.bytes);
     reset_body(import);
+}
+
+/* Sends what has gathered, and tells what came of it. */
+static void flush(struct import *import)
+{
+    if (import->is_stopped)
+        return;
+    if (import->batch_rows > 0)
+        send_rows(import);
+    tell_lines(import);
     tell_progress(import, false);
 }
 
@@ -314,13 +360,12 @@ static void add_row(struct import *import)
         flush(import);
 }
 
-/* What was read before it is sent first: its lines come before. */
+/* What was read before it is sent first where it ends the import: its lines come before. */
 static void refuse_row(struct import *import, const char *sentence)
 {
-    if (!is_switched_on(import, "skip-bad"))
+    note_line(import, import->csv.record_line, false, text_of(sentence));
+    if (!is_switched_on(import, "skip-bad") || ++import->refused_count == BATCH_ROWS)
         flush(import);
-    if (!import->is_stopped)
-        take_bad(import, import->csv.record_line, text_of(sentence));
 }
 
 static void take_row(struct import *import)
@@ -459,7 +504,7 @@ static int open_file(struct import *import, int *file)
 
 int member_import_run(const struct invocation *invocation, const char *socket_path)
 {
-    static struct import import; /* some 140 KiB */
+    static struct import import; /* some 400 KiB */
     int file;
     import.invocation = invocation;
     errno = 0;

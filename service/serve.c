@@ -195,7 +195,7 @@ static void raise_descriptors(struct service *service)
         possible = 1;
     if (limit.rlim_cur == RLIM_INFINITY || service->config.connections_max <= possible)
         return;
-    log_event(service->config.connections_max_was_set ? LOG_WARNING : LOG_INFO,
+    log_event(service->config.connections_max_was_set ? LOG_WARNING : LOG_DEBUG,
               "connections_max_lowered", LOG_INT("wanted", service->config.connections_max),
               LOG_INT("possible", possible));
     service->config.connections_max = possible;

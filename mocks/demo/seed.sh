@@ -134,13 +134,17 @@ connect() {
 }
 
 # The application, here and there; its redirect URI is entered in the Back Office otherwise. A cloud
-# that was started anew does not know the grant any more; using it is how to find out.
+# that was started anew has no grants.
 seed_connection() {
     redirect_uri=$(counterpart app set --surface oseries --client-id $client_id --client-secret $client_secret \
         --signature-token $token --json | field redirect_uri)
     curl -sS --max-time 20 -o /dev/null --fail -X PUT "$cloud/_cloud/applications/$client_id" \
         -H 'Content-Type: application/json' -d '{"redirect_uris":["'"$redirect_uri"'"]}'
-    counterpart oauth refresh --tenant "$tenant" --json >/dev/null 2>&1 && return
+    if curl -sS --max-time 20 "$cloud/_cloud/grants" | grep -q access_token; then
+        counterpart oauth refresh --tenant "$tenant" --json >/dev/null 2>&1 && return
+    else # ours is of another cloud, and would only raise an alarm here
+        counterpart oauth revoke --tenant "$tenant" --json >/dev/null 2>&1 || true
+    fi
     connect
     echo "seed: connected to $cloud by OAuth" >&2
 }
@@ -202,12 +206,19 @@ EOF
     mv "$env_file.new" "$env_file"
 }
 
+# What is on a card now; in the second run it has been spent from.
+balance_of() {
+    amount=$(counterpart card show --tenant "$tenant" --number "$1" --json | field balance)
+    case $amount in *[1-9]*) printf %s "$amount" ;; *) printf empty ;; esac
+}
+
 print_examples() {
     cat <<EOF
 Demo Coffee is open: company $company, site $site, signature token $token
-  cards   $card  100.00        $card_2  25.00         $card_empty  empty
-          $card_expired  expired       $card_disabled  disabled      $card_stock  unsold stock
-          $card_pin  60.00, PIN $pin (type $card_pin*$pin)
+  cards   $(printf '%s  %-12s  %s  %-12s  %s  %s' "$card" "$(balance_of "$card")" "$card_2" "$(balance_of "$card_2")" \
+        "$card_empty" "$(balance_of "$card_empty")")
+          $card_expired  expired       $card_disabled  disabled      $card_stock  printed stock
+          $card_pin  $(balance_of "$card_pin"), PIN $pin (type $card_pin*$pin)
   members M-1 David Kent, M-2 Davina Kentwell, M-3 Zoë O'Brien-Smith, M-4 Sam Okafor
   rewards 1 \$10 off for 100, 2 20 % off for 150, 3 Free latte for 60
 EOF

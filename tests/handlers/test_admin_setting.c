@@ -60,6 +60,7 @@ static void what_is_set_is_listed(void **state)
     assert_round_trip("deadline", "1", "1");
     assert_round_trip("payment_booked_by", "counterpart", "\"counterpart\"");
     assert_round_trip("payment_refusals", "400,422", "\"400,422\"");
+    assert_round_trip("payment_refusals", "499", "\"499\"");
     assert_round_trip("top_up_release", "on_order_complete", "\"on_order_complete\"");
     assert_round_trip("webhook_topics", "", "\"\"");
     assert_round_trip("loyalty_signature_mode", "enforce", "\"enforce\"");
@@ -116,6 +117,16 @@ static void bad_values_change_nothing(void **state)
         {"payment_refusals", ",400"},
         {"payment_refusals", "400,,401"},
         {"payment_refusals", "400, 401"},
+        {"payment_refusals", ""},
+        {"payment_refusals", "abc"},
+        {"payment_refusals", "9"},
+        {"payment_refusals", "999999"},
+        {"payment_refusals", "399"},
+        {"payment_refusals", "500"},
+        {"payment_refusals", "400,503"},
+        {"payment_refusals", "4000"},
+        {"payment_refusals", "400;401"},
+        {"payment_refusals", "+40"},
         {"webhook_topics", "Orders"},
         {"points_per_unit", "-1"},
         {"points_per_unit", "0.0001"},

@@ -619,6 +619,11 @@ test('the addresses of Lightspeed are URLs, with those of the O-Series as defaul
       assert.equal(end.code, 1, `${name}=${value}: ${end.code ?? end.signal}`);
       assert.match(end.stderr, new RegExp(`${name} must be a URL`));
     }
+  for (const value of ['http://h/?order_id=5', 'http://h?', 'http://h/order_id=5', 'http://h/#x']) {
+    const end = await startWith({ COUNTERPART_PUBLIC_URL: value });
+    assert.equal(end.code, 1, value);
+    assert.match(end.stderr, /PUBLIC_URL must be a plain base/, value);
+  }
   const help = (await service.cli(['help', 'serve'])).stdout;
   for (const url of ['https://my.kounta.com/authorize', 'https://api.kounta.com/v1/token', 'https://api.kounta.com/v1'])
     assert.ok(help.includes(`[${url}]`), url);
@@ -678,7 +683,7 @@ test('the connection limit is for registers: it neither locks the administrator 
 });
 
 test('a lowered connection limit is a warning for who asked for more only', async () => {
-  for (const [env, level] of [[{}, 'info'], [{ COUNTERPART_CONNECTIONS_MAX: '' }, 'info'], [{ COUNTERPART_CONNECTIONS_MAX: '9000' }, 'warning']]) {
+  for (const [env, level] of [[{ COUNTERPART_LOG_LEVEL: 'debug' }, 'debug'], [{ COUNTERPART_LOG_LEVEL: 'debug', COUNTERPART_CONNECTIONS_MAX: '' }, 'debug'], [{ COUNTERPART_CONNECTIONS_MAX: '9000' }, 'warning']]) {
     const few = await Service.start({ env, wrap: ['prlimit', '--nofile=1024:1024'] });
     await few.stop();
     const lowered = few.events.filter(({ event }) => event === 'connections_max_lowered');
@@ -756,6 +761,7 @@ test('the lines that the demo seed prints work when pasted', async () => {
   const loyalty = await paste(/customer-search|reward-lookup/);
   assert.equal(loyalty.code, 0, loyalty.stdout + loyalty.stderr);
   assert.match(loyalty.stdout, /✔ 1 MEMBER\b[^]*✔ 3 REWARDS/);
+  assert.match((await seedDemo(fresh)).stdout, /6036280000010010 {2}74\.50/, 'it tells what is left');
   const curl = await paste(/^post/);
   assert.equal(curl.code, 0, curl.stderr);
   const replies = curl.stdout.trim().split('\n');
@@ -783,6 +789,7 @@ test('beside a cloud the demo tenant is connected by OAuth, again when the cloud
   assert.match(demo.stderr, /connected to/, 'a cloud that knows nothing of the grant');
   const status = await fresh.must(['oauth', 'status']);
   assert.deepEqual([status.alarm, status.tenants[0].status], [false, 'connected']);
+  assert.ok(!fresh.log.includes('"oauth_alarm"'), 'nothing of that is an alarm');
   assert.ok(Number(demo.DEMO_ORDER) > Number(kept.DEMO_ORDER_3), 'sales that nobody has seen');
 
   const lines = demo.stdout

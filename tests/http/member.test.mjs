@@ -183,6 +183,7 @@ test('import stops at the first bad row, says its line, and keeps what was befor
   assert.equal(end.code, 1);
   assert.deepEqual([end.json.success, end.json.code, end.json.added], [false, 'bad_row', 1]);
   assert.match(end.json.error, /^line 3: 'email' must be an e-mail address/);
+  assert.equal(end.json.rows, 2, 'what comes after it was not looked at');
   const { members } = await service.must(['member', 'list', ...tenantFlag(tenant)]);
   assert.deepEqual(members.map(({ code }) => code), ['S-1']);
 });
@@ -198,6 +199,25 @@ test('import with --skip-bad names every bad row and goes on', async () => {
     /^line 6: 2 fields, but the header has 5/m, /^line 7: a quote inside a field/m, /^line 8: 'code' must be/m])
     assert.match(end.stderr, sentence);
   assert.deepEqual(await found('gus', tenant), ['K-7']);
+  const lines = [...end.stderr.matchAll(/^line (\d+):/gm)].map(([, line]) => Number(line));
+  assert.deepEqual(lines, [3, 4, 5, 6, 7, 8], 'in the order of the file, whoever found them');
+});
+
+test('a code that two people of a file share is told, and the first keeps it', async () => {
+  const tenant = await newTenant(service);
+  const end = await importText('first_name,last_name,code\nAda,Lee,T-1\nADA,,T-1\nBea,Lee,T-1\n', [], tenant);
+  assert.equal(end.code, 0, end.stderr);
+  assert.deepEqual([end.json.rows, end.json.added, end.json.existing, end.json.skipped], [3, 1, 2, 0]);
+  assert.match(end.stderr, /^line 4: a member of another name has this code already/m);
+  assert.doesNotMatch(end.stderr, /^line [23]:/m, 'the same person is no news');
+  const shown = await service.must(['member', 'show', ...tenantFlag(tenant), '--member', 'T-1']);
+  assert.equal(shown.first_name, 'Ada');
+});
+
+test('a member needs no last name, on the command line either', async () => {
+  const tenant = await newTenant(service);
+  const end = await service.must(['member', 'add', ...tenantFlag(tenant), '--first-name', 'Cher', '--email', 'cher@example.com']);
+  assert.equal(end.first_name, 'Cher');
 });
 
 test('a file that is no text, or not in UTF-8, is refused by its line', async () => {

@@ -397,7 +397,7 @@ test('refunds in parts answer several charges and end where the charges end', as
   isApproved(await till.refund({ card, amount: 30, order }), { amount: '30.00', balance: '95.00' });
   isRefused(await till.refund({ card, amount: 10, order }), /[Aa]t most \$5\.00/);
   isApproved(await till.refund({ card, amount: 5, order }), { balance: '100.00' });
-  isRefused(await till.refund({ card, amount: 0.01, order }), /[Aa]t most \$0\.00/);
+  isRefused(await till.refund({ card, amount: 0.01, order }), /refunded to this card already/);
 });
 
 test('more than was charged is refused at once', async () => {
@@ -426,7 +426,7 @@ test("an unknown order is bounded by the limit, the card's own charges and the r
     const till2 = tenant.till({ register: 2 });
     const { number: card } = await tenant.issue({ amount: '100.00' });
     const { number: unused } = await tenant.issue({ amount: '100.00' });
-    isRefused(await till1.refund({ card: unused, amount: 1, order: newOrder() }), /\$0\.00/);
+    isRefused(await till1.refund({ card: unused, amount: 1, order: newOrder() }), /nothing can be refunded/);
     await till1.checkout({ card, amount: 60, order: newOrder() });
     isRefused(await till1.refund({ card, amount: 31, order: newOrder() }), /[Aa]t most \$30\.00/);
     isApproved(await till1.refund({ card, amount: 30, order: newOrder() }), { balance: '70.00' });
@@ -442,7 +442,7 @@ test('a tenant that gives no refunds for unknown sales gives none', async () => 
   const { number: card } = await tenant.issue({ amount: '100.00' });
   const order = newOrder();
   await tenant.till().checkout({ card, amount: 10, order });
-  isRefused(await tenant.till().refund({ card, amount: 1, order: newOrder() }), /\$0\.00/);
+  isRefused(await tenant.till().refund({ card, amount: 1, order: newOrder() }), /nothing can be refunded/);
   isApproved(await tenant.till().refund({ card, amount: 10, order }));
 });
 
