@@ -213,13 +213,13 @@ test('money off, percent off and a free product visibly change the order', async
   isRedeemed(await shop.redeem(david, ten, money.id));
   const cheaper = await orderNow(money);
   assert.equal(cheaper.total, money.total - 10);
-  assert.match(cheaper.notes, /^\$10 off \(CP-R\d+\)$/);
+  assert.match(cheaper.notes, /^\$10 off \(CP-R\d+-[0-9a-f]{8}\)$/);
 
   const percent = await newOrder({ notes: 'Window seat' });
   isRedeemed(await shop.redeem(david, fifth, percent.id));
   const reduced = await orderNow(percent);
   assert.equal(reduced.total, percent.total * 0.8);
-  assert.match(reduced.notes, /^Window seat; 20 percent off \(CP-R\d+\)$/);
+  assert.match(reduced.notes, /^Window seat; 20 percent off \(CP-R\d+-[0-9a-f]{8}\)$/);
 
   const product = await newOrder();
   isRedeemed(await shop.redeem(david, coffee, product.id));
@@ -227,7 +227,7 @@ test('money off, percent off and a free product visibly change the order', async
   assert.equal(richer.total, product.total);
   assert.equal(richer.lines.length, product.lines.length + 1);
   assert.equal(richer.lines.at(-1).product.id, 7302);
-  assert.match(richer.lines.at(-1).notes, /^Free latte \(CP-R\d+\)$/);
+  assert.match(richer.lines.at(-1).notes, /^Free latte \(CP-R\d+-[0-9a-f]{8}\)$/);
   assert.deepEqual(await pointsOf(david), { points: before.points - 450, held: 0 });
 });
 
@@ -259,7 +259,7 @@ test('several rewards go onto one order, one after the other', async () => {
   isRedeemed(await shop.redeem(david, ten, order.id));
   const { price_fixed_variation: off, notes } = await orderNow(order);
   assert.equal(off, -20);
-  assert.match(notes, /^\$10 off \(CP-R\d+\); \$10 off \(CP-R\d+\)$/);
+  assert.match(notes, /^\$10 off \(CP-R\d+-[0-9a-f]{8}\); \$10 off \(CP-R\d+-[0-9a-f]{8}\)$/);
 });
 
 test('POST redeems like GET, HEAD does not', async () => {
@@ -357,7 +357,7 @@ test('an API that knows no variation of an order gets one of a line', async () =
   const changed = await orderNow(order);
   assert.equal(changed.price_fixed_variation, 0);
   assert.equal(changed.lines[0].price_fixed_variation, -10);
-  assert.match(changed.lines[0].notes, /CP-R\d+/);
+  assert.match(changed.lines[0].notes, /CP-R\d+-[0-9a-f]{8}/);
   await cloud.control('DELETE', '/faults');
 });
 
