@@ -73,7 +73,8 @@ struct reward_plan {
 };
 /*
  * Money off: price_fixed_variation of the order, added to what is there; where the order has a
- * percentage already, or discount_is_on_line, of the dearest line that can bear it. Percent off:
+ * percentage already, or discount_is_on_line, of the dearest line that can bear it, scaled so
+ * that the order comes to that much less. Percent off:
  * price_variation, or the amount it comes to (rounded down) where the order has a fixed variation.
  * Product: a new line with its price taken off. Never below zero: what is more than is left to pay
  * is refused whole, so that nobody gives points for less than they were worth.

@@ -97,8 +97,8 @@ static void refuse(struct reward_plan *plan, const char *problem)
     *plan = (struct reward_plan){.step = STEP_NONE, .problem = problem};
 }
 
-/* "Gold member; $10 off (CP-R42-0f3a9c1b)". A title that looks like a mark is left out, lest it is taken for
- * one. */
+/* "Gold member; $10 off (CP-R42-0f3a9c1b)". A title that looks like a mark is left out, lest it is
+ * taken for one. */
 static bool write_notes(const struct reward *reward, const struct reservation *reservation,
                         const char *before, size_t length_max, struct reward_plan *plan)
 {
@@ -158,18 +158,45 @@ static const struct order_line *find_dearest(const struct oseries_order *order,
     return dearest;
 }
 
+static int64_t due_minor_of(const struct oseries_order *order)
+{
+    int64_t due_minor;
+    return money_add(order->total_minor, -order->paid_minor, &due_minor) ? due_minor : 0;
+}
+
+/* What a line must give so that the order, whose factor shrinks it, gives amount_minor: rounded for
+ * the customer, but not below what is left to pay. 0: there is no such amount. */
+static int64_t line_amount_minor(const struct oseries_order *order, int64_t amount_minor)
+{
+    int64_t ppm = order->price_variation_ppm;
+    if (ppm <= 0 || ppm > VARIATION_MAX_PPM)
+        return 0;
+    /* 10^15 minor units times 10^9 need 80 bits. */
+    unsigned __int128 scaled = (unsigned __int128)(uint64_t)amount_minor * ORDER_ONE_PPM;
+    unsigned __int128 line_minor = (scaled + (uint64_t)ppm - 1) / (uint64_t)ppm;
+    unsigned __int128 due_scaled = (unsigned __int128)(uint64_t)due_minor_of(order) * ORDER_ONE_PPM;
+    if (line_minor > MONEY_MAX_MINOR)
+        return 0;
+    if (line_minor * (uint64_t)ppm > due_scaled)
+        line_minor--;
+    return (int64_t)line_minor;
+}
+
 static void put_line(const struct reward *reward, const struct reservation *reservation,
                      const struct oseries_order *order, int64_t amount_minor,
                      struct reward_plan *plan)
 {
-    const struct order_line *line = find_dearest(order, amount_minor);
+    int64_t line_minor = line_amount_minor(order, amount_minor);
+    const struct order_line *line = find_dearest(order, line_minor);
     if (order->is_cut) {
         refuse(plan, "The order has too many lines for this reward");
+    } else if (line_minor <= 0) {
+        refuse(plan, "The order has a discount that cannot be added to");
     } else if (line == NULL) {
         refuse(plan, "No single item of the order can take this discount");
     } else if (line_notes_may_be_cut(line)) {
         refuse(plan, "An item's notes are too long to add the reward. Shorten them");
-    } else if (!money_add(line->price_fixed_variation_minor, -amount_minor,
+    } else if (!money_add(line->price_fixed_variation_minor, -line_minor,
                           &plan->price_fixed_variation_minor)) {
         refuse(plan, "The item has a discount that cannot be added to");
     } else {
@@ -182,12 +209,6 @@ static void put_line(const struct reward *reward, const struct reservation *rese
 }
 
 /* --- the three effects --- */
-
-static int64_t due_minor_of(const struct oseries_order *order)
-{
-    int64_t due_minor;
-    return money_add(order->total_minor, -order->paid_minor, &due_minor) ? due_minor : 0;
-}
 
 static void plan_amount(const struct reward *reward, const struct reservation *reservation,
                         const struct oseries_order *order, int64_t amount_minor, bool is_on_line,

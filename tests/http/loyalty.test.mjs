@@ -231,6 +231,13 @@ test('money off, percent off and a free product visibly change the order', async
   assert.deepEqual(await pointsOf(david), { points: before.points - 450, held: 0 });
 });
 
+test('money off is worth its money on an order that has a percentage off already', async () => {
+  const order = await newOrder();
+  const halved = await cloud.control('PUT', `/orders/${order.id}`, { price_variation: 0.5 });
+  isRedeemed(await shop.redeem(david, ten, order.id));
+  assert.equal((await orderNow(order)).total, halved.total - 10);
+});
+
 test('the same tap again says the same and changes nothing; on another order it is refused', async () => {
   const order = await newOrder(), other = await newOrder();
   const link = await shop.redeemUrl(david, ten);
