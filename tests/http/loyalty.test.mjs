@@ -151,7 +151,7 @@ test('a look-up tells the member with integer points and every active reward, al
 });
 
 test('order_id=<placeholder> stands in a redeem_url once, last, and nowhere else', async () => {
-  for (const order of ['1', '111', '007', '2802065908', '99999999999999999999']) {
+  for (const order of ['1', '111', '007', '2802065908', '9'.repeat(21), 'PLACEHOLDER', 'sale_id', '-5', 'x'.repeat(64)]) {
     const { json } = await shop.lookup(david, { order });
     for (const { redeem_url: url } of json.rewards) {
       assert.ok(url.startsWith(`${service.origin}${tenant.base}/redeem?t=`), url);
@@ -159,15 +159,21 @@ test('order_id=<placeholder> stands in a redeem_url once, last, and nowhere else
       assert.equal(url.split('order_id').length, 2, url);
       assert.equal(url.split('=').length, 3, url);
     }
+    if (!/^\d+$/.test(order)) // else it may be a sale
+      await nothingMoves(async () => isNotRedeemed(await request(json.rewards[0].redeem_url, { method: 'GET' }), /No sale/));
   }
 });
 
 test('a placeholder that is none becomes 0, which redeems nothing', async () => {
-  for (const order of ['', 'abc', '{order_id}', '1&t=x', '-5', '1.0', ' 7x', '9'.repeat(21)]) {
+  const warned = () => service.events.filter(({ event }) => event === 'placeholder_refused').length;
+  const before = warned();
+  const others = ['', '{order_id}', '1&t=x', '1.0', 'a b', 'x'.repeat(65)];
+  for (const order of others) {
     const { json } = await shop.lookup(david, { order });
     for (const { redeem_url: url } of json.rewards) assert.match(url, /&order_id=0$/, `placeholder '${order}'`);
     await nothingMoves(async () => isNotRedeemed(await request(json.rewards[0].redeem_url, { method: 'GET' }), /No sale/));
   }
+  await until('each to be told of', () => warned() >= before + others.length);
 });
 
 test('a member is found by code, by number, by the customer it is linked to, by an address nobody shares', async () => {
