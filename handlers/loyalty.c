@@ -22,8 +22,8 @@
 #define AFTER_REDEEM_US (INT64_C(100) * 1000)
 /* A clock that is set back a little must not make a token one of the future. */
 #define TOKEN_SLACK_US (INT64_C(300) * CLOCK_US_PER_S)
-/* "/oseries/", "/redeem?t=", "&", "=" and an id, besides public URL, key, token and names. */
-#define URL_EXTRA_MAX 64
+/* "/oseries/", "/redeem?t=", "&" and "=", besides public URL, key, token, names and placeholder. */
+#define URL_EXTRA_MAX 32
 
 #define SENTENCE_COMPANY "This URL belongs to another company. Check the URLs in Back Office"
 #define SENTENCE_SITE "This site is not set up for rewards. Ask the manager"
@@ -384,9 +384,8 @@ static int write_url(struct exchange *exchange, const struct member *member,
     text_append_char(url, '&');
     text_append(url, profile_name(&call->style.profile->request[LOYALTY_ORDER], 0));
     text_append_char(url, '=');
-    bool is_placeholder =
-        text_is_digits(call->request.order) && call->request.order.length <= LOYALTY_ORDER_MAX;
-    text_append(url, is_placeholder ? call->request.order : TEXT("0"));
+    text_append(url, loyalty_order_is_placeholder(call->request.order) ? call->request.order
+                                                                       : TEXT("0"));
     CHECK(!url->is_cut);
     return err;
 }
@@ -395,7 +394,7 @@ static int make_offers(struct exchange *exchange, const struct look *look,
                        struct loyalty_offer *offers)
 {
     size_t capacity = strlen(exchange->handlers->public_url) + ID_KEY_CHARS + JWT_TEXT_MAX +
-                      PROFILE_NAME_MAX + URL_EXTRA_MAX;
+                      PROFILE_NAME_MAX + LOYALTY_ORDER_MAX + URL_EXTRA_MAX;
     for (int32_t i = 0; i < look->reward_count; i++) {
         struct text_buffer url;
         text_buffer_init(&url, exchange_allocate(exchange, capacity), capacity);
@@ -407,12 +406,22 @@ static int make_offers(struct exchange *exchange, const struct look *look,
     return 0;
 }
 
+/* Without it no reward of this look-up can be redeemed: the register learns of no real order. */
+static void log_placeholder(const struct exchange *exchange, struct text order)
+{
+    if (!loyalty_order_is_placeholder(order))
+        log_event(LOG_WARNING, "placeholder_refused", LOG_INT("request_id", exchange->request_id),
+                  LOG_INT("tenant_id", exchange->tenant->tenant.id),
+                  LOG_INT("length", order.length));
+}
+
 /* All that the member could have one day: the register shows what each costs beside the points. */
 static void tell_rewards(struct exchange *exchange, const struct look *look)
 {
     const struct call *call = exchange->data;
     struct loyalty_offer offers[REWARDS_MAX];
     struct text_buffer reply;
+    log_placeholder(exchange, call->request.order);
     reply_init(exchange, &reply);
     int err = make_offers(exchange, look, offers);
     if (err != 0) {

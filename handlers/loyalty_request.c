@@ -143,11 +143,24 @@ static int read_id(const struct profile_loyalty *profile, const struct text *val
     return err == 0 ? 0 : tell(fault, err, profile->request[field].names[0]);
 }
 
+static bool is_plain(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_';
+}
+
+bool loyalty_order_is_placeholder(struct text order)
+{
+    for (size_t i = 0; i < order.length; i++)
+        if (!is_plain(order.base[i]))
+            return false;
+    return order.length > 0 && order.length <= LOYALTY_ORDER_MAX;
+}
+
 static void read_order(struct text order, struct loyalty_request *request)
 {
     request->order = order;
-    if (order.length > LOYALTY_ORDER_MAX || !text_is_digits(order) ||
-        text_parse_int64(order, &request->order_id) != 0)
+    if (!text_is_digits(order) || text_parse_int64(order, &request->order_id) != 0)
         request->order_id = 0;
 }
 

@@ -12,7 +12,7 @@
 #include "store/tenant.h"
 
 #define LOYALTY_FAULT_MAX 160  /* a sentence about a field of up to PROFILE_NAME_MAX characters */
-#define LOYALTY_ORDER_MAX 20   /* digits of a placeholder: more than any int64_t has */
+#define LOYALTY_ORDER_MAX 64   /* of a placeholder: a UUID has 36 */
 #define LOYALTY_TOKEN_NAME "t" /* ours: we make the URL that carries it */
 
 struct loyalty_input {
@@ -43,5 +43,9 @@ size_t loyalty_request_memory(const struct loyalty_input *input);
 MUST_CHECK int loyalty_request_read(const struct profile_loyalty *profile,
                                     const struct loyalty_input *input, char *memory,
                                     struct loyalty_request *request, struct text_buffer *fault);
+
+/* Can it stand in a URL as the placeholder that the platform replaces? Letters, digits, '-' and '_',
+ * and not too many: nothing that a URL would have to escape, for the text is replaced as it is. */
+bool loyalty_order_is_placeholder(struct text order);
 
 #endif

@@ -41,7 +41,7 @@ enum reservation_state {
 const char *reservation_state_name(enum reservation_state state); /* "reserved" */
 
 struct reservation {
-    int64_t id; /* also the mark in the order's notes: "CP-R<id>" */
+    int64_t id; /* part of the mark in the order's notes (lightspeed/redeem.h) */
     int64_t tenant_id;
     int64_t member_id;
     int64_t reward_id;

@@ -33,6 +33,8 @@ static void chore_free(struct chore *chore)
     *link = chore->next;
     inbox->chore_count--;
     directory_release(chore->snapshot);
+    free(chore->read);
+    chore->read = NULL;
     if (inbox->is_reading) {
         chore->next = inbox->over;
         inbox->over = chore;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,9 +35,11 @@ struct points_task {
     int64_t tenant_id, order_id, points;
     int64_t site_id;
     struct order_facts order;
+    const struct oseries_order *read; /* the chore's, which outlives its task */
     bool has_earned, has_taken_back;
     bool is_redemption_open;
-    enum points_result refused; /* the last that was neither done nor done before */
+    int64_t unpaid_id, unpaid_points; /* a reward on the completed order, its points returned */
+    enum points_result refused;       /* the last that was neither done nor done before */
     struct reservation reservations[RESERVATIONS_MAX];
     int32_t reservation_count;
 };
@@ -89,33 +92,80 @@ static int task_take_back(struct store *store, struct points_task *task, int64_t
     return command.points == 0 ? 0 : run(store, task, &command, &task->has_taken_back);
 }
 
-static int task_move(struct store *store, struct points_task *task,
+static int task_burn(struct store *store, struct points_task *task,
                      const struct reservation *reservation)
 {
     bool is_done = false;
-    struct points_command command = {.member_id = reservation->member_id,
+    struct points_command command = {.action = POINTS_BURN,
+                                     .member_id = reservation->member_id,
                                      .reservation_id = reservation->id};
-    bool is_deleted = task->order.is_deleted;
-    /* A reserved one is redemption's to end. What it burns or applies may be of an order that has
-     * ended since it was read: so we come back. */
-    task->is_redemption_open |= reservation->state == RESERVATION_RESERVED;
-    if (!is_deleted && reservation->state == RESERVATION_APPLIED) {
-        command.action = POINTS_BURN;
-        return run(store, task, &command, &is_done);
-    }
-    if (!is_deleted ||
-        (reservation->state != RESERVATION_APPLIED && reservation->state != RESERVATION_BURNED))
-        return 0;
-    static const char reason[] = "the order was deleted";
-    command.action = POINTS_RETURN;
-    command.is_order_deleted = true;
-    memcpy(command.reason, reason, sizeof(reason));
     return run(store, task, &command, &is_done);
 }
 
+static int task_return(struct store *store, struct points_task *task,
+                       const struct reservation *reservation, const char *reason)
+{
+    bool is_done = false;
+    struct text_buffer buffer;
+    struct points_command command = {.action = POINTS_RETURN,
+                                     .member_id = reservation->member_id,
+                                     .reservation_id = reservation->id,
+                                     .is_order_deleted = task->order.is_deleted};
+    text_buffer_init(&buffer, command.reason, sizeof(command.reason));
+    text_append(&buffer, text_of(reason));
+    return run(store, task, &command, &is_done);
+}
+
+/* An order that was deleted, so that its points came back, and then was opened again and completed:
+ * whether they are asked for once more is for people to say. */
+static int task_look_for_unpaid(struct store *store, struct points_task *task,
+                                const struct reservation *reservation)
+{
+    struct points_entry back;
+    int err = 0;
+    if (!reward_is_applied(reservation, task->read))
+        return 0;
+    if (reservation->state == RESERVATION_BURNED)
+        err = store_read_points_answer(store, reservation->id, POINTS_CAUSE_RETURN, &back);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    task->unpaid_id = reservation->id;
+    task->unpaid_points = reservation->points;
+    return 0;
+}
+
+static int task_complete(struct store *store, struct points_task *task,
+                         const struct reservation *reservation)
+{
+    if (reservation->state != RESERVATION_APPLIED)
+        return task_look_for_unpaid(store, task, reservation);
+    if (reward_is_gone(reservation, task->read))
+        return task_return(store, task, reservation, "the reward was taken off the order");
+    return task_burn(store, task, reservation);
+}
+
+static int task_move(struct store *store, struct points_task *task,
+                     const struct reservation *reservation)
+{
+    if (reservation->state == RESERVATION_RESERVED) {
+        /* Redemption ends it. What it burns or applies may be of an order that has ended since it
+         * was read: so we come back. */
+        task->is_redemption_open = true;
+        return 0;
+    }
+    if (!task->order.is_deleted)
+        return task_complete(store, task, reservation);
+    if (reservation->state == RESERVATION_RETURNED)
+        return 0;
+    return task_return(store, task, reservation, "the order was deleted");
+}
+
+/* Of what was returned only that counts whose mark is there: tries that failed may be many. */
 static void on_reservation(void *context, const struct reservation *reservation)
 {
     struct points_task *task = context;
+    if (reservation->state == RESERVATION_RETURNED && !reward_is_applied(reservation, task->read))
+        return;
     if (task->reservation_count < RESERVATIONS_MAX)
         task->reservations[task->reservation_count++] = *reservation;
 }
@@ -144,12 +194,27 @@ static int task_points(struct job *job, struct store *store)
     return err != 0 ? err : task_reservations(store, task);
 }
 
+static void order_list_unpaid(struct chore *chore, const struct points_task *task)
+{
+    char reason[WORK_REASON_MAX + 1];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, reason, sizeof(reason));
+    text_append_format(&buffer,
+                       "reservation %" PRId64
+                       ": its reward is on the completed order, and its %" PRId64
+                       " points were returned",
+                       task->unpaid_id, task->unpaid_points);
+    chore_give_up(chore, reason);
+}
+
 static void order_end(struct chore *chore, const struct points_task *task)
 {
     if (task->is_redemption_open)
         chore_retry(chore, "a redemption on the order is not settled yet");
     else if (chore->is_release_refused)
         chore_give_up(chore, "a paid top-up cannot be released: the card holds too much");
+    else if (task->unpaid_id != 0)
+        order_list_unpaid(chore, task);
     else if (chore->held.count == HELD_MAX)
         chore_wait(chore, 0, "more cards wait for their release");
     else
@@ -184,6 +249,7 @@ static void order_do_points(struct chore *chore)
     task->tenant_id = chore->work.tenant_id;
     task->order_id = chore->work.subject_id;
     task->order = chore->order;
+    task->read = chore->read;
     task->points =
         points_for_amount(chore->order.total_minor, tenant->currency.exponent, tenant->earn_milli);
     errand->job.joins = true;
@@ -381,8 +447,12 @@ static void order_decide(struct chore *chore)
         order_read_held(chore, on_held_of_unfinished);
 }
 
-static void order_take(struct chore *chore, const struct oseries_order *order)
+static int order_take(struct chore *chore, const struct oseries_order *order)
 {
+    chore->read = malloc(sizeof(*chore->read));
+    if (chore->read == NULL)
+        return ERR_NO_MEMORY;
+    *chore->read = *order;
     chore->order = (struct order_facts){
         .status = order->status,
         .is_deleted = order->is_deleted,
@@ -395,6 +465,7 @@ static void order_take(struct chore *chore, const struct oseries_order *order)
         .register_id = order->register_id,
         .total_minor = absolute(order->total_minor),
     };
+    return 0;
 }
 
 /* Another merchant's order looks like one that is not there: its grant does not reach it. */
@@ -415,8 +486,11 @@ static void on_order(void *context, const struct api_result *result,
     } else if (result->error != 0) {
         chore_retry_api(chore, result);
     } else {
-        order_take(chore, order);
-        order_decide(chore);
+        int err = order_take(chore, order);
+        if (err == 0)
+            order_decide(chore);
+        else
+            chore_retry_store(chore, err);
     }
 }
 

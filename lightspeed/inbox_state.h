@@ -37,6 +37,7 @@ struct chore {
     const struct directory_snapshot *snapshot;
     const struct directory_tenant *tenant;
     struct order_facts order;
+    struct oseries_order *read; /* as it was read; 70 KB, so only while it is worked on. Or NULL */
     struct held_cards held;
     int32_t held_at; /* the next of them to release */
     bool is_release_refused;

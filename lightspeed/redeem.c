@@ -397,7 +397,8 @@ static bool may_send_again(const struct attempt *attempt, const struct oseries_o
 static void attempt_decide(struct attempt *attempt, const struct oseries_order *order)
 {
     const char *problem = find_site_problem(attempt, order);
-    if (reward_is_applied(&attempt->reservation, order) && !order->is_deleted) {
+    if (attempt->was_there && reward_is_applied(&attempt->reservation, order) &&
+        !order->is_deleted) {
         if (order->status == ORDER_COMPLETE)
             attempt->burn_is_on_complete = false; /* that was told before */
         attempt_burn(attempt);

@@ -2,8 +2,9 @@
  * Redemption: points are reserved, the order is changed through the API, the points are burned, and
  * only then is the register answered; all inside its deadline. On the outbound thread.
  *
- * Whether a change was made is never guessed: it carries a mark ("CP-R42") in the notes of the
- * order or line, and an order without reply is read back. Mark there: burn. Change refused, or
+ * Whether a change was made is never guessed: it carries a mark ("CP-R42-0f3a9c1b") in the notes
+ * of the order or line, and an order without reply is read back. Nobody can guess it, and one that
+ * was there before the change proves nothing. Mark there: burn. Change refused, or
  * never sent: return. No reply and no mark: the change may still arrive, so the points stay
  * reserved, the register is told success:false, and redeem_settle looks again until two reads
  * REDEEM_SETTLE_US apart agree.
@@ -72,7 +73,8 @@ struct reward_plan {
 };
 /*
  * Money off: price_fixed_variation of the order, added to what is there; where the order has a
- * percentage already, or discount_is_on_line, of the dearest line that can bear it. Percent off:
+ * percentage already, or discount_is_on_line, of the dearest line that can bear it, scaled so
+ * that the order comes to that much less. Percent off:
  * price_variation, or the amount it comes to (rounded down) where the order has a fixed variation.
  * Product: a new line with its price taken off. Never below zero: what is more than is left to pay
  * is refused whole, so that nobody gives points for less than they were worth.
@@ -82,10 +84,13 @@ struct reward_plan {
 void reward_plan_make(const struct reward *reward, const struct reservation *reservation,
                       const struct oseries_order *order, bool discount_is_on_line,
                       struct reward_plan *plan);
-/* Has the reservation's change been made to this order? The mark stands as a word of its own: CP-R4
- * is not in CP-R42. */
+/* Has the reservation's change been made to this order? The mark, its number and the beginning of
+ * its token's id, stands as a word of its own: CP-R4-0f3a9c1b is not in CP-R4-0f3a9c1bd. */
 bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order);
 /* More of the order than was read could hold a mark: one that is not seen proves nothing. */
 bool reward_may_be_hidden(const struct oseries_order *order);
+/* Has somebody taken it off again: neither its mark nor any discount is left on the order, all of
+ * which was read? */
+bool reward_is_gone(const struct reservation *reservation, const struct oseries_order *order);
 
 #endif

@@ -6,7 +6,8 @@
 #include "base/banned.h"
 
 #define MARK "CP-R"
-#define MARK_MAX (sizeof(MARK) + 20) /* an int64_t behind it, and a NUL */
+#define MARK_TOKEN_CHARS 8 /* 32 random bits: numbers alone follow one another */
+#define MARK_MAX (sizeof(MARK) + 20 + 1 + MARK_TOKEN_CHARS) /* an int64_t, '-' and a NUL */
 #define ALL_BP 10000
 /* Variations beyond 1000 times the price are nobody's discount or surcharge; below this no product
  * of one with ALL_BP overflows. */
@@ -17,12 +18,15 @@
 
 /* --- the mark --- */
 
-static struct text mark_write(int64_t reservation_id, char out[MARK_MAX])
+static struct text mark_write(const struct reservation *reservation, char out[MARK_MAX])
 {
     struct text_buffer buffer;
     text_buffer_init(&buffer, out, MARK_MAX);
     text_append(&buffer, TEXT(MARK));
-    text_append_int64(&buffer, reservation_id);
+    text_append_int64(&buffer, reservation->id);
+    text_append_char(&buffer, '-');
+    text_append(&buffer, (struct text){reservation->token_id,
+                                       strnlen(reservation->token_id, MARK_TOKEN_CHARS)});
     CHECK(!buffer.is_cut);
     return text_buffer_text(&buffer);
 }
@@ -33,7 +37,7 @@ static bool is_word_character(char c)
            c == '-';
 }
 
-/* As a whole word: CP-R4 is not in CP-R42. */
+/* As a whole word: CP-R4-0f3a9c1b is not in CP-R4-0f3a9c1bd. */
 static bool notes_have_mark(const char *notes, struct text mark)
 {
     for (const char *at = notes; (at = strstr(at, mark.base)) != NULL; at++)
@@ -45,7 +49,7 @@ static bool notes_have_mark(const char *notes, struct text mark)
 bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order)
 {
     char bytes[MARK_MAX];
-    struct text mark = mark_write(reservation->id, bytes);
+    struct text mark = mark_write(reservation, bytes);
     if (notes_have_mark(order->notes, mark))
         return true;
     for (int32_t i = 0; i < order->line_count; i++)
@@ -69,6 +73,23 @@ bool reward_may_be_hidden(const struct oseries_order *order)
     return false;
 }
 
+static bool is_discount(int64_t variation_ppm, int64_t fixed_minor)
+{
+    return variation_ppm < ORDER_ONE_PPM || fixed_minor < 0;
+}
+
+bool reward_is_gone(const struct reservation *reservation, const struct oseries_order *order)
+{
+    if (reward_is_applied(reservation, order) || reward_may_be_hidden(order) ||
+        is_discount(order->price_variation_ppm, order->price_fixed_variation_minor))
+        return false;
+    for (int32_t i = 0; i < order->line_count; i++)
+        if (is_discount(order->lines[i].price_variation_ppm,
+                        order->lines[i].price_fixed_variation_minor))
+            return false;
+    return true;
+}
+
 /* --- one step --- */
 
 static void refuse(struct reward_plan *plan, const char *problem)
@@ -76,8 +97,8 @@ static void refuse(struct reward_plan *plan, const char *problem)
     *plan = (struct reward_plan){.step = STEP_NONE, .problem = problem};
 }
 
-/* "Gold member; $10 off (CP-R42)". A title that looks like a mark is left out, lest it is taken for
- * one. */
+/* "Gold member; $10 off (CP-R42-0f3a9c1b)". A title that looks like a mark is left out, lest it is
+ * taken for one. */
 static bool write_notes(const struct reward *reward, const struct reservation *reservation,
                         const char *before, size_t length_max, struct reward_plan *plan)
 {
@@ -91,7 +112,7 @@ static bool write_notes(const struct reward *reward, const struct reservation *r
     bool is_plain = reward->title[0] != '\0' && strstr(reward->title, MARK) == NULL;
     text_append(&notes, is_plain ? text_of(reward->title) : TEXT("Reward"));
     text_append(&notes, TEXT(" ("));
-    text_append(&notes, mark_write(reservation->id, bytes));
+    text_append(&notes, mark_write(reservation, bytes));
     text_append_char(&notes, ')');
     return !notes.is_cut;
 }
@@ -137,18 +158,45 @@ static const struct order_line *find_dearest(const struct oseries_order *order,
     return dearest;
 }
 
+static int64_t due_minor_of(const struct oseries_order *order)
+{
+    int64_t due_minor;
+    return money_add(order->total_minor, -order->paid_minor, &due_minor) ? due_minor : 0;
+}
+
+/* What a line must give so that the order, whose factor shrinks it, gives amount_minor: rounded for
+ * the customer, but not below what is left to pay. 0: there is no such amount. */
+static int64_t line_amount_minor(const struct oseries_order *order, int64_t amount_minor)
+{
+    int64_t ppm = order->price_variation_ppm;
+    if (ppm <= 0 || ppm > VARIATION_MAX_PPM)
+        return 0;
+    /* 10^15 minor units times 10^9 need 80 bits. */
+    unsigned __int128 scaled = (unsigned __int128)(uint64_t)amount_minor * ORDER_ONE_PPM;
+    unsigned __int128 line_minor = (scaled + (uint64_t)ppm - 1) / (uint64_t)ppm;
+    unsigned __int128 due_scaled = (unsigned __int128)(uint64_t)due_minor_of(order) * ORDER_ONE_PPM;
+    if (line_minor > MONEY_MAX_MINOR)
+        return 0;
+    if (line_minor * (uint64_t)ppm > due_scaled)
+        line_minor--;
+    return (int64_t)line_minor;
+}
+
 static void put_line(const struct reward *reward, const struct reservation *reservation,
                      const struct oseries_order *order, int64_t amount_minor,
                      struct reward_plan *plan)
 {
-    const struct order_line *line = find_dearest(order, amount_minor);
+    int64_t line_minor = line_amount_minor(order, amount_minor);
+    const struct order_line *line = find_dearest(order, line_minor);
     if (order->is_cut) {
         refuse(plan, "The order has too many lines for this reward");
+    } else if (line_minor <= 0) {
+        refuse(plan, "The order has a discount that cannot be added to");
     } else if (line == NULL) {
         refuse(plan, "No single item of the order can take this discount");
     } else if (line_notes_may_be_cut(line)) {
         refuse(plan, "An item's notes are too long to add the reward. Shorten them");
-    } else if (!money_add(line->price_fixed_variation_minor, -amount_minor,
+    } else if (!money_add(line->price_fixed_variation_minor, -line_minor,
                           &plan->price_fixed_variation_minor)) {
         refuse(plan, "The item has a discount that cannot be added to");
     } else {
@@ -161,12 +209,6 @@ static void put_line(const struct reward *reward, const struct reservation *rese
 }
 
 /* --- the three effects --- */
-
-static int64_t due_minor_of(const struct oseries_order *order)
-{
-    int64_t due_minor;
-    return money_add(order->total_minor, -order->paid_minor, &due_minor) ? due_minor : 0;
-}
 
 static void plan_amount(const struct reward *reward, const struct reservation *reservation,
                         const struct oseries_order *order, int64_t amount_minor, bool is_on_line,
@@ -252,7 +294,7 @@ void reward_plan_make(const struct reward *reward, const struct reservation *res
     *plan = (struct reward_plan){.step = STEP_NONE};
     const char *problem = find_problem(reward, order);
     if (problem == NULL && reward_is_applied(reservation, order))
-        problem = "This reward is on the order already";
+        problem = "The sale has this reward's mark already. Look the member up again";
     if (problem != NULL) {
         refuse(plan, problem);
         return;

@@ -58,6 +58,8 @@ struct store_backend_points {
                                   store_reservation_fn each, void *context);
     int (*each_entry)(struct store *store, int64_t tenant_id, int64_t member_id, int32_t limit,
                       store_points_entry_fn each, void *context);
+    int (*read_answer)(struct store *store, int64_t reservation_id, enum points_cause cause,
+                       struct points_entry *entry);
     int (*each_idle_member)(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context);
 };

@@ -137,6 +137,10 @@ MUST_CHECK int store_each_member_reservation(struct store *store, int64_t tenant
 MUST_CHECK int store_each_order_reservation(struct store *store, int64_t tenant_id,
                                             int64_t order_id, store_reservation_fn each,
                                             void *context);
+/* The entry of this cause, BURN or RETURN, that answers a reservation: there is one at most.
+ * errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_read_points_answer(struct store *store, int64_t reservation_id,
+                                        enum points_cause cause, struct points_entry *entry);
 typedef void (*store_points_entry_fn)(void *context, const struct points_entry *entry);
 /* Newest first. errors: ERR_NOT_FOUND: no such member of the tenant. */
 MUST_CHECK int store_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id,

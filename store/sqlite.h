@@ -280,6 +280,8 @@ int sqlite_each_order_reservation(struct store *store, int64_t tenant_id, int64_
                                   store_reservation_fn each, void *context);
 int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id,
                              int32_t limit, store_points_entry_fn each, void *context);
+int sqlite_read_points_answer(struct store *store, int64_t reservation_id, enum points_cause cause,
+                              struct points_entry *entry);
 int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context);
 

@@ -361,5 +361,6 @@ const struct store_backend_points sqlite_points = {
     .each_member_reservation = sqlite_each_member_reservation,
     .each_order_reservation = sqlite_each_order_reservation,
     .each_entry = sqlite_each_points_entry,
+    .read_answer = sqlite_read_points_answer,
     .each_idle_member = sqlite_each_idle_member,
 };

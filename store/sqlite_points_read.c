@@ -16,6 +16,7 @@ enum read_statement {
     READ_ORDER,
     READ_LAST_ENTRY,
     READ_ENTRY,
+    READ_ANSWER,
     READ_IDLE,
 };
 
@@ -31,6 +32,8 @@ static const char *const read_text[] = {
                    "WHERE tenant_id = ? AND order_id = ? ORDER BY id",
     [READ_LAST_ENTRY] = "SELECT last_entry_id FROM member WHERE id = ? AND tenant_id = ?",
     [READ_ENTRY] = "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry WHERE id = ?",
+    [READ_ANSWER] = "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry "
+                    "WHERE reservation_id = ? AND cause = ? AND reservation_id <> 0",
     [READ_IDLE] = "SELECT " MEMBER_COLUMNS " FROM member "
                   "WHERE points > points_held AND tenant_id = ? AND active_at_us < ? "
                   "ORDER BY active_at_us LIMIT ?",
@@ -214,6 +217,24 @@ int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t mem
 }
 
 /* --- idle members --- */
+
+int sqlite_read_points_answer(struct store *store, int64_t reservation_id, enum points_cause cause,
+                              struct points_entry *entry)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    int err = prepare(sqlite, READ_ANSWER, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, reservation_id);
+    bind_int(&binder, cause);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_points_entry(binder.statement, entry);
+    sqlite3_reset(binder.statement);
+    return err;
+}
 
 int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context)

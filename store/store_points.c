@@ -99,6 +99,13 @@ int store_each_points_entry(struct store *store, int64_t tenant_id, int64_t memb
     return store->backend->points->each_entry(store, tenant_id, member_id, limit, each, context);
 }
 
+int store_read_points_answer(struct store *store, int64_t reservation_id, enum points_cause cause,
+                             struct points_entry *entry)
+{
+    CHECK(cause == POINTS_CAUSE_BURN || cause == POINTS_CAUSE_RETURN);
+    return store->backend->points->read_answer(store, reservation_id, cause, entry);
+}
+
 int store_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                            int32_t limit, store_member_fn each, void *context)
 {

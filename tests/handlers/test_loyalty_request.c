@@ -208,6 +208,28 @@ static void an_order_id_is_plain_digits_or_nothing(void **state)
     is_text(request.order, "007");
 }
 
+static void a_placeholder_is_what_a_url_carries_as_it_is(void **state)
+{
+    static const char *const good[] = {"0",
+                                       "111",
+                                       "18446744073709551616",
+                                       "PLACEHOLDER",
+                                       "order_id",
+                                       "8c5a7a3e-61c4-4a55-9b1c-0d3f8f1c5a10",
+                                       "-"};
+    static const char *const others[] = {"",    "{order_id}", "a b",  "a.b",
+                                      "a&b", "a=b",        "a%41", "caf\xc3\xa9"};
+    char most[LOYALTY_ORDER_MAX + 2];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        assert_true(loyalty_order_is_placeholder(text_of(good[i])));
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_false(loyalty_order_is_placeholder(text_of(others[i])));
+    memset(most, 'x', sizeof(most));
+    assert_true(loyalty_order_is_placeholder((struct text){most, LOYALTY_ORDER_MAX}));
+    assert_false(loyalty_order_is_placeholder((struct text){most, LOYALTY_ORDER_MAX + 1}));
+}
+
 static void ten_kilobytes_of_keyword_are_read(void **state)
 {
     (void)state;
@@ -228,6 +250,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_is_said),
         cmocka_unit_test(json_of_another_kind_says_nothing),
         cmocka_unit_test(an_order_id_is_plain_digits_or_nothing),
+        cmocka_unit_test(a_placeholder_is_what_a_url_carries_as_it_is),
         cmocka_unit_test(ten_kilobytes_of_keyword_are_read),
     };
     return cmocka_run_group_tests(tests, group_begin, group_end);

@@ -151,7 +151,7 @@ test('a look-up tells the member with integer points and every active reward, al
 });
 
 test('order_id=<placeholder> stands in a redeem_url once, last, and nowhere else', async () => {
-  for (const order of ['1', '111', '007', '2802065908', '99999999999999999999']) {
+  for (const order of ['1', '111', '007', '2802065908', '9'.repeat(21), 'PLACEHOLDER', 'sale_id', '-5', 'x'.repeat(64)]) {
     const { json } = await shop.lookup(david, { order });
     for (const { redeem_url: url } of json.rewards) {
       assert.ok(url.startsWith(`${service.origin}${tenant.base}/redeem?t=`), url);
@@ -159,15 +159,21 @@ test('order_id=<placeholder> stands in a redeem_url once, last, and nowhere else
       assert.equal(url.split('order_id').length, 2, url);
       assert.equal(url.split('=').length, 3, url);
     }
+    if (!/^\d+$/.test(order)) // else it may be a sale
+      await nothingMoves(async () => isNotRedeemed(await request(json.rewards[0].redeem_url, { method: 'GET' }), /No sale/));
   }
 });
 
 test('a placeholder that is none becomes 0, which redeems nothing', async () => {
-  for (const order of ['', 'abc', '{order_id}', '1&t=x', '-5', '1.0', ' 7x', '9'.repeat(21)]) {
+  const warned = () => service.events.filter(({ event }) => event === 'placeholder_refused').length;
+  const before = warned();
+  const others = ['', '{order_id}', '1&t=x', '1.0', 'a b', 'x'.repeat(65)];
+  for (const order of others) {
     const { json } = await shop.lookup(david, { order });
     for (const { redeem_url: url } of json.rewards) assert.match(url, /&order_id=0$/, `placeholder '${order}'`);
     await nothingMoves(async () => isNotRedeemed(await request(json.rewards[0].redeem_url, { method: 'GET' }), /No sale/));
   }
+  await until('each to be told of', () => warned() >= before + others.length);
 });
 
 test('a member is found by code, by number, by the customer it is linked to, by an address nobody shares', async () => {
@@ -213,13 +219,13 @@ test('money off, percent off and a free product visibly change the order', async
   isRedeemed(await shop.redeem(david, ten, money.id));
   const cheaper = await orderNow(money);
   assert.equal(cheaper.total, money.total - 10);
-  assert.match(cheaper.notes, /^\$10 off \(CP-R\d+\)$/);
+  assert.match(cheaper.notes, /^\$10 off \(CP-R\d+-[0-9a-f]{8}\)$/);
 
   const percent = await newOrder({ notes: 'Window seat' });
   isRedeemed(await shop.redeem(david, fifth, percent.id));
   const reduced = await orderNow(percent);
   assert.equal(reduced.total, percent.total * 0.8);
-  assert.match(reduced.notes, /^Window seat; 20 percent off \(CP-R\d+\)$/);
+  assert.match(reduced.notes, /^Window seat; 20 percent off \(CP-R\d+-[0-9a-f]{8}\)$/);
 
   const product = await newOrder();
   isRedeemed(await shop.redeem(david, coffee, product.id));
@@ -227,8 +233,15 @@ test('money off, percent off and a free product visibly change the order', async
   assert.equal(richer.total, product.total);
   assert.equal(richer.lines.length, product.lines.length + 1);
   assert.equal(richer.lines.at(-1).product.id, 7302);
-  assert.match(richer.lines.at(-1).notes, /^Free latte \(CP-R\d+\)$/);
+  assert.match(richer.lines.at(-1).notes, /^Free latte \(CP-R\d+-[0-9a-f]{8}\)$/);
   assert.deepEqual(await pointsOf(david), { points: before.points - 450, held: 0 });
+});
+
+test('money off is worth its money on an order that has a percentage off already', async () => {
+  const order = await newOrder();
+  const halved = await cloud.control('PUT', `/orders/${order.id}`, { price_variation: 0.5 });
+  isRedeemed(await shop.redeem(david, ten, order.id));
+  assert.equal((await orderNow(order)).total, halved.total - 10);
 });
 
 test('the same tap again says the same and changes nothing; on another order it is refused', async () => {
@@ -259,7 +272,7 @@ test('several rewards go onto one order, one after the other', async () => {
   isRedeemed(await shop.redeem(david, ten, order.id));
   const { price_fixed_variation: off, notes } = await orderNow(order);
   assert.equal(off, -20);
-  assert.match(notes, /^\$10 off \(CP-R\d+\); \$10 off \(CP-R\d+\)$/);
+  assert.match(notes, /^\$10 off \(CP-R\d+-[0-9a-f]{8}\); \$10 off \(CP-R\d+-[0-9a-f]{8}\)$/);
 });
 
 test('POST redeems like GET, HEAD does not', async () => {
@@ -357,7 +370,7 @@ test('an API that knows no variation of an order gets one of a line', async () =
   const changed = await orderNow(order);
   assert.equal(changed.price_fixed_variation, 0);
   assert.equal(changed.lines[0].price_fixed_variation, -10);
-  assert.match(changed.lines[0].notes, /CP-R\d+/);
+  assert.match(changed.lines[0].notes, /CP-R\d+-[0-9a-f]{8}/);
   await cloud.control('DELETE', '/faults');
 });
 

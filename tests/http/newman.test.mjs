@@ -97,7 +97,7 @@ test('the single loyalty requests pass as they are, and the reward is on the sal
   const redeemed = summary.run.executions.find(({ item }) => item.name === 'Redeem');
   assert.deepEqual(redeemed.response.json(), { success: true });
   const sale = await cloud.control('GET', `/orders/${redeemed.request.url.query.get('order_id')}`);
-  assert.match(JSON.stringify(sale), /CP-R\d+/);
+  assert.match(JSON.stringify(sale), /CP-R\d+-[0-9a-f]{8}/);
 });
 
 test('the loyalty walk-through passes from the keyword to the refusals, twice', async () => {

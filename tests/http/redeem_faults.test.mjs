@@ -73,7 +73,7 @@ const EFFECTS = [
 
 const marksOf = (order) =>
   [order.notes, ...order.lines.map((line) => line.notes)].flatMap((notes) =>
-    [...notes.matchAll(/\bCP-R(\d+)\b/g)].map(([, id]) => Number(id)),
+    [...notes.matchAll(/\bCP-R(\d+)-[0-9a-f]{8}\b/g)].map(([, id]) => Number(id)),
   );
 
 /** One cashier: tap, and when it did not work perhaps tap again, perhaps twice at once. */

@@ -69,7 +69,7 @@ function goodPartner(res, address) {
   if (address.pathname.endsWith('/customer-search')) reply(res, membersOf(DAVID, JANE));
   else if (address.pathname.endsWith('/reward-lookup')) reply(res, rewardsOf(address.searchParams.get('order_id')));
   else {
-    if (order) order = { ...order, total: 35.65, price_fixed_variation: -10, notes: 'CP-R1' };
+    if (order) order = { ...order, total: 35.65, price_fixed_variation: -10, notes: 'CP-R1-0f3a9c1b' };
     reply(res, { success: true });
   }
 }
@@ -388,7 +388,7 @@ test('the sale is shown before and after, from the fake cloud or through the API
   assert.match(walked.stdout, /Total +45\.65 → 35\.65/);
   assert.match(walked.stdout, /Money off +0 → -10/);
   assert.match(walked.stdout, /2 × Latte +9\.00/);
-  assert.match(walked.stdout, /Notes +→ CP-R1/);
+  assert.match(walked.stdout, /Notes +→ CP-R1-0f3a9c1b/);
 
   order = original;
   seen = [];

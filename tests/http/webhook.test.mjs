@@ -371,6 +371,37 @@ test('an order completed while its redemption is under way burns the points', as
   assert.deepEqual([after.points, after.held], [before.points - 10, before.held]);
 });
 
+const shownOfDavid = () => service.must(['points', 'show', '--tenant', String(tenant.id), '--member', 'M-1']);
+
+test('a reward that staff took off again before the order completed gives its points back', async () => {
+  await tenant.set('--points-burn', 'on_order_complete');
+  const before = await shownOfDavid();
+  const order = await sale({ customer_id: undefined });
+  await redeemOn(order);
+  await cloud.control('PUT', `/orders/${order.id}`, { price_fixed_variation: 0, notes: '' });
+  assert.equal((await complete(order)).total, order.total);
+  await untilDone(order.id);
+  const after = await shownOfDavid();
+  assert.deepEqual([after.points, after.held], [before.points, before.held]);
+});
+
+test('an order deleted, opened again and completed with its discount is listed', async () => {
+  for (const burn of ['on_order_complete', 'at_redeem']) {
+    await tenant.set('--points-burn', burn);
+    const before = await shownOfDavid();
+    const order = await sale({ customer_id: undefined });
+    await redeemOn(order);
+    await cloud.control('POST', `/orders/${order.id}/delete`, {});
+    await untilDone(order.id);
+    await cloud.control('POST', `/orders/${order.id}/reopen`, {});
+    assert.equal((await complete(order)).total, order.total - 10);
+    await untilDone(order.id, 2);
+    assert.equal((await shownOfDavid()).points, before.points);
+    const listed = (await works()).find(({ order_id, state }) => order_id === order.id && state === 'given_up');
+    assert.match(listed.reason, /^reservation \d+: its reward is on the completed order, and its 10 points were returned$/);
+  }
+});
+
 // --- top-ups that wait ---------------------------------------------------------------------------
 
 async function holding(run) {

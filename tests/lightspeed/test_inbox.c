@@ -23,6 +23,9 @@
 #define REFUND_ORDER INT64_C(2802065950)
 #define CUSTOMER 389427
 #define CARDS 3
+#define MARK "CP-R1-01234567" /* of the one reservation */
+#define UNPAID                                                                                     \
+    "reservation 1: its reward is on the completed order, and its 100 points were returned"
 #define UNDER_WAY "a redemption on the order is not settled yet"
 #define PATIENCE_US (INT64_C(8) * CLOCK_US_PER_S)
 #define MINUTE_US (INT64_C(60) * CLOCK_US_PER_S)
@@ -493,7 +496,7 @@ static void a_complete_order_releases_burns_and_earns_once(void **state)
     run(fixture, command_of(fixture, ACTION_TOP_UP, 0, 2000), NULL);
     run(fixture, command_of(fixture, ACTION_TOP_UP, 1, 300), NULL);
     int64_t reservation = reserve(fixture, POINTS_APPLY);
-    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565)->price_fixed_variation_minor = -1000;
     struct work first = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
     struct work again = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
     start(fixture);
@@ -689,6 +692,76 @@ static void a_completion_waits_for_the_redemption_under_way_and_burns_what_it_ap
     assert_done(fixture, &work);
     assert_int_equal(state_of(fixture, reservation), RESERVATION_BURNED);
     assert_int_equal(points_of(fixture), 500 + 45 - 100);
+}
+
+static void
+a_reward_that_was_taken_off_before_the_order_completed_gives_its_points_back(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t reservation = reserve(fixture, POINTS_APPLY);
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &work);
+    assert_int_equal(state_of(fixture, reservation), RESERVATION_RETURNED);
+    assert_int_equal(points_of(fixture), 500 + 45);
+}
+
+static void a_mark_without_its_discount_burns_all_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t reservation = reserve(fixture, POINTS_APPLY);
+    struct oseries_order *order = play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    snprintf(order->notes, sizeof(order->notes), "$10 off (" MARK ")");
+    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &work);
+    assert_int_equal(state_of(fixture, reservation), RESERVATION_BURNED);
+}
+
+static void return_points(struct fixture *fixture, int64_t reservation_id)
+{
+    struct points_outcome outcome;
+    run_points(fixture,
+               (struct points_command){.action = POINTS_RETURN,
+                                       .reservation_id = reservation_id,
+                                       .is_order_deleted = true},
+               &outcome);
+}
+
+/* Deleted, reopened and completed: the discount is there, the points came back. */
+static void complete_with_a_mark(struct fixture *fixture, const char *notes, const char *reason)
+{
+    struct oseries_order *order = play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    snprintf(order->notes, sizeof(order->notes), "%s", notes);
+    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    if (reason == NULL)
+        assert_done(fixture, &work);
+    else
+        assert_given_up(fixture, &work, reason);
+    assert_int_equal(points_of(fixture), 500 + 45); /* it earns all the same */
+}
+
+static void a_reward_on_a_completed_order_whose_burned_points_came_back_is_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    return_points(fixture, reserve(fixture, POINTS_BURN));
+    complete_with_a_mark(fixture, "$10 off (" MARK ")", UNPAID);
+}
+
+static void a_reward_on_a_completed_order_whose_reserved_points_came_back_is_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    return_points(fixture, reserve(fixture, POINTS_APPLY));
+    complete_with_a_mark(fixture, "$10 off (" MARK ")", UNPAID);
+}
+
+static void a_returned_reward_that_is_not_on_the_order_is_not_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    return_points(fixture, reserve(fixture, POINTS_APPLY));
+    complete_with_a_mark(fixture, "CP-R1", NULL);
 }
 
 static void an_order_of_another_merchant_is_ignored_after_three_looks(void **state)
@@ -1059,6 +1132,11 @@ int main(void)
         INBOX_TEST(burned_points_come_back_when_the_order_is_deleted),
         INBOX_TEST(a_deletion_waits_for_the_redemption_under_way_and_returns_what_it_burned),
         INBOX_TEST(a_completion_waits_for_the_redemption_under_way_and_burns_what_it_applied),
+        INBOX_TEST(a_reward_that_was_taken_off_before_the_order_completed_gives_its_points_back),
+        INBOX_TEST(a_mark_without_its_discount_burns_all_the_same),
+        INBOX_TEST(a_reward_on_a_completed_order_whose_burned_points_came_back_is_listed),
+        INBOX_TEST(a_reward_on_a_completed_order_whose_reserved_points_came_back_is_listed),
+        INBOX_TEST(a_returned_reward_that_is_not_on_the_order_is_not_listed),
         INBOX_TEST(an_order_of_another_merchant_is_ignored_after_three_looks),
         INBOX_TEST(a_forbidden_order_is_not_ignored),
         INBOX_TEST(an_open_order_is_looked_at_again_only_where_something_waits),

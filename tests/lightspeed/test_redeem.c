@@ -608,7 +608,7 @@ static void state_is(int64_t id, enum reservation_state state)
 
 static bool mark_is_on(int64_t order_id, int64_t reservation_id)
 {
-    const struct reservation reservation = {.id = reservation_id};
+    const struct reservation reservation = reservation_of(reservation_id);
     return reward_is_applied(&reservation, orders[order_id]);
 }
 
@@ -621,7 +621,7 @@ static void points_are_burned_and_the_order_carries_the_mark(void **state)
     is_told(&asked, NULL);
     points_are(400, 0);
     state_is(1, RESERVATION_BURNED);
-    assert_string_equal(orders[7]->notes, "$10 off (CP-R1)");
+    assert_string_equal(orders[7]->notes, "$10 off (CP-R1-token-1)");
     assert_int_equal(orders[7]->price_fixed_variation_minor, -1000);
     assert_int_equal(api.calls, 2);
 }
@@ -689,6 +689,21 @@ static void two_rewards_go_onto_one_order_one_after_the_other(void **state)
 }
 
 /* --- refusals --- */
+
+static void a_mark_that_was_there_before_the_change_proves_nothing(void **state)
+{
+    (void)state;
+    snprintf(orders[7]->notes, sizeof(orders[7]->notes), "CP-R1 CP-R1-token-1 CP-R2-token-2");
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "has this reward's mark");
+    set_faults(2, API_WORKS, API_FAILS_FIRST);
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, "has this reward's mark");
+    assert_int_equal(api.changes, 0);
+    state_is(1, RESERVATION_RETURNED);
+    state_is(2, RESERVATION_RETURNED);
+    points_are(500, 0);
+}
 
 static void who_has_too_few_points_gets_nothing(void **state)
 {
@@ -782,7 +797,7 @@ static void an_api_without_variations_of_orders_gets_one_of_a_line(void **state)
     struct asked asked = redeem_once(&ten_off, "token-1", 7);
     is_told(&asked, NULL);
     assert_string_equal(orders[7]->notes, "");
-    assert_string_equal(orders[7]->lines[0].notes, "$10 off (CP-R1)");
+    assert_string_equal(orders[7]->lines[0].notes, "$10 off (CP-R1-token-1)");
     points_are(400, 0);
     order_make(8, 4560);
     set_faults(3, API_WORKS, API_REFUSES_400, API_REFUSES_400); /* once, not for ever */
@@ -1078,7 +1093,7 @@ static void what_a_kill_left_is_settled_by_the_order(void **state)
 {
     (void)state;
     reserve_as_before_a_kill("made", &ten_off, 7);
-    snprintf(orders[7]->notes, sizeof(orders[7]->notes), "x; $10 off (CP-R1)");
+    snprintf(orders[7]->notes, sizeof(orders[7]->notes), "x; $10 off (CP-R1-made)");
     order_make(8, 4560);
     reserve_as_before_a_kill("not-made", &ten_off, 8);
     reserve_as_before_a_kill("gone", &ten_off, 9);
@@ -1231,6 +1246,7 @@ int main(void)
         TEST(another_order_is_refused),
         TEST(requests_at_once_share_one_redemption),
         TEST(two_rewards_go_onto_one_order_one_after_the_other),
+        TEST(a_mark_that_was_there_before_the_change_proves_nothing),
         TEST(who_has_too_few_points_gets_nothing),
         TEST(orders_that_cannot_be_changed_return_the_points),
         TEST(orders_of_unmapped_sites_are_left_alone),

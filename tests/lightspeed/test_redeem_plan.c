@@ -6,10 +6,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define MARK_NOTE " (CP-R42)"
+#define MARK_NOTE " (CP-R42-0f3a9c1b)"
 #define ONE ORDER_ONE_PPM
 
-static const struct reservation reservation = {.id = 42, .order_id = 7};
+static const struct reservation reservation = {
+    .id = 42, .order_id = 7, .token_id = "0f3a9c1b22334455667788990011aabb"};
 static const struct reward ten_off = {
     .id = 1, .title = "$10 off", .effect = REWARD_MONEY_OFF, .amount_minor = 1000};
 static const struct reward fifth_off = {
@@ -74,7 +75,26 @@ static const struct {
      -1250,
      0},
     {"added to a surcharge", &ten_off, {4565, 0, ONE, 300, ON_ORDER}, STEP_PUT_ORDER, -700, 0},
-    {"percentage there", &ten_off, {4560, 0, 900000, 0, ON_ORDER}, STEP_PUT_LINE, -1000, 1},
+    /* the order's factor shrinks what a line bears: the customer gets the $10 all the same */
+    {"percentage there", &ten_off, {4560, 0, 900000, 0, ON_ORDER}, STEP_PUT_LINE, -1112, 1},
+    {"half price", &ten_off, {4500, 0, 500000, 0, ON_ORDER}, STEP_PUT_LINE, -2000, 1},
+    {"surcharge there", &ten_off, {4560, 0, 1150000, 0, ON_ORDER}, STEP_PUT_LINE, -870, 1},
+    {"no cent too much", &ten_off, {4560, 3560, 900000, 0, ON_ORDER}, STEP_PUT_LINE, -1111, 1},
+    {"one cent to spare", &ten_off, {4560, 3559, 900000, 0, ON_ORDER}, STEP_PUT_LINE, -1112, 1},
+    {"no line bears twice as much",
+     &ten_off,
+     {2000, 0, 500000, 0, ON_SECOND_LINE},
+     STEP_NONE,
+     0,
+     0},
+    {"nearly nothing is left", &ten_off, {4560, 0, 1, 0, ON_ORDER}, STEP_NONE, 0, 0},
+    {"a large amount of nearly nothing",
+     &third_off,
+     {MONEY_MAX_MINOR, 0, 1, -1, ON_ORDER},
+     STEP_NONE,
+     0,
+     0},
+    {"nothing is left", &ten_off, {4560, 0, 0, 0, ON_ORDER}, STEP_NONE, 0, 0},
     {"setting says line", &ten_off, {4560, 0, ONE, 0, ON_LINE}, STEP_PUT_LINE, -1000, 1},
     {"dearest has options", &ten_off, {4560, 0, ONE, 0, ON_SECOND_LINE}, STEP_PUT_LINE, -1000, 2},
     {"no line dear enough", &ten_off, {1500, 0, ONE, 0, ON_LINE}, STEP_NONE, 0, 0},
@@ -98,7 +118,7 @@ static const struct {
      &fifth_off,
      {4560, 0, 900000, -100, ON_ORDER},
      STEP_PUT_LINE,
-     -912,
+     -1014,
      1},
     {"setting says line", &fifth_off, {4560, 0, ONE, 0, ON_LINE}, STEP_PUT_LINE, -912, 1},
     {"dearest has options", &fifth_off, {4560, 0, ONE, 0, ON_SECOND_LINE}, STEP_PUT_LINE, -912, 2},
@@ -113,8 +133,8 @@ static const struct {
      STEP_PUT_ORDER,
      -333300000000001,
      0},
-    {"a variation nobody gives", &fifth_off, {4560, 0, -1, 0, ON_ORDER}, STEP_PUT_LINE, -912, 1},
-    {"an absurd variation", &fifth_off, {4560, 0, INT64_MAX, 0, ON_ORDER}, STEP_PUT_LINE, -912, 1},
+    {"a variation nobody gives", &fifth_off, {4560, 0, -1, 0, ON_ORDER}, STEP_NONE, 0, 0},
+    {"an absurd variation", &fifth_off, {4560, 0, INT64_MAX, 0, ON_ORDER}, STEP_NONE, 0, 0},
     /* a product */
     {"plain", &coffee, {4565, 0, ONE, 0, ON_ORDER}, STEP_POST_LINE, 0, 7302},
     {"percentage there", &coffee, {4565, 0, 900000, 0, ON_ORDER}, STEP_POST_LINE, 0, 7302},
@@ -271,11 +291,11 @@ static void notes_are_kept_and_the_mark_is_appended(void **state)
     memcpy(order.notes, "Gold member", sizeof("Gold member"));
     memcpy(order.lines[0].notes, "Extra hot", sizeof("Extra hot"));
     reward_plan_make(&ten_off, &reservation, &order, false, &plan);
-    assert_string_equal(plan.notes, "Gold member; $10 off (CP-R42)");
+    assert_string_equal(plan.notes, "Gold member; $10 off (CP-R42-0f3a9c1b)");
     reward_plan_make(&ten_off, &reservation, &order, true, &plan);
-    assert_string_equal(plan.notes, "Extra hot; $10 off (CP-R42)");
+    assert_string_equal(plan.notes, "Extra hot; $10 off (CP-R42-0f3a9c1b)");
     reward_plan_make(&coffee, &reservation, &order, false, &plan);
-    assert_string_equal(plan.notes, "Free coffee (CP-R42)");
+    assert_string_equal(plan.notes, "Free coffee (CP-R42-0f3a9c1b)");
 }
 
 static void a_title_that_looks_like_a_mark_is_left_out(void **state)
@@ -286,23 +306,23 @@ static void a_title_that_looks_like_a_mark_is_left_out(void **state)
     memcpy(odd.title, "CP-R7 off", sizeof("CP-R7 off"));
     make_order(&usual);
     reward_plan_make(&odd, &reservation, &order, false, &plan);
-    assert_string_equal(plan.notes, "Reward (CP-R42)");
+    assert_string_equal(plan.notes, "Reward (CP-R42-0f3a9c1b)");
     odd.title[0] = '\0';
     reward_plan_make(&odd, &reservation, &order, false, &plan);
-    assert_string_equal(plan.notes, "Reward (CP-R42)");
+    assert_string_equal(plan.notes, "Reward (CP-R42-0f3a9c1b)");
 }
 
-/* "; $10 off (CP-R42)" has 18 characters. */
+/* "; $10 off (CP-R42-0f3a9c1b)" has 27 characters. */
 static void notes_that_would_not_fit_are_refused(void **state)
 {
     (void)state;
     struct reward_plan plan;
     make_order(&usual);
-    memset(order.notes, 'n', ORDER_NOTES_MAX - 18);
+    memset(order.notes, 'n', ORDER_NOTES_MAX - 27);
     reward_plan_make(&ten_off, &reservation, &order, false, &plan);
     assert_int_equal(plan.step, STEP_PUT_ORDER);
     assert_int_equal(strlen(plan.notes), ORDER_NOTES_MAX);
-    order.notes[ORDER_NOTES_MAX - 18] = 'n';
+    order.notes[ORDER_NOTES_MAX - 27] = 'n';
     refuses(&ten_off, false);
     make_order(&usual);
     order.notes_are_cut = true;
@@ -315,11 +335,11 @@ static void line_notes_that_would_not_fit_are_refused(void **state)
     struct reward_plan plan;
     const size_t max = sizeof(order.lines[0].notes) - 1 - 4; /* the last four may hide a cut */
     make_order(&usual);
-    memset(order.lines[0].notes, 'n', max - 18);
+    memset(order.lines[0].notes, 'n', max - 27);
     reward_plan_make(&ten_off, &reservation, &order, true, &plan);
     assert_int_equal(plan.step, STEP_PUT_LINE);
     assert_int_equal(strlen(plan.notes), max);
-    order.lines[0].notes[max - 18] = 'n';
+    order.lines[0].notes[max - 27] = 'n';
     refuses(&ten_off, true);
     memset(order.lines[0].notes, 'n', max + 1);
     refuses(&ten_off, true);
@@ -344,21 +364,25 @@ static const struct {
     bool is_there;
 } marks[] = {
     {"", false},
-    {"CP-R42", true},
-    {"$10 off (CP-R42)", true},
-    {"Gold; $10 off (CP-R42); window seat", true},
-    {"CP-R421 CP-R42", true},
-    {"CP-R42.", true},
-    {"CP-R4", false},
-    {"CP-R421", false},
-    {"CP-R042", false},
-    {"XCP-R42", false},
-    {"-CP-R42", false},
-    {"CP-R42-1", false},
-    {"CP-R42a", false},
-    {"CP-R42_", false},
-    {"cp-r42", false},
-    {"CP-R 42", false},
+    {"CP-R42-0f3a9c1b", true},
+    {"$10 off (CP-R42-0f3a9c1b)", true},
+    {"Gold; $10 off (CP-R42-0f3a9c1b); window seat", true},
+    {"CP-R42-0f3a9c1b2 CP-R42-0f3a9c1b", true},
+    {"CP-R42-0f3a9c1b.", true},
+    {"CP-R42", false}, /* numbers follow one another: anybody could write the next */
+    {"CP-R42-", false},
+    {"CP-R42-0f3a9c1", false},
+    {"CP-R42-0f3a9c1c", false},
+    {"CP-R4-0f3a9c1b", false},
+    {"CP-R421-0f3a9c1b", false},
+    {"CP-R042-0f3a9c1b", false},
+    {"XCP-R42-0f3a9c1b", false},
+    {"-CP-R42-0f3a9c1b", false},
+    {"CP-R42-0f3a9c1b-1", false},
+    {"CP-R42-0f3a9c1ba", false},
+    {"CP-R42-0f3a9c1b_", false},
+    {"cp-r42-0f3a9c1b", false},
+    {"CP-R 42-0f3a9c1b", false},
 };
 
 static void the_mark_is_a_word_of_its_own(void **state)
@@ -409,6 +433,36 @@ static void marks_may_hide_in_what_was_cut(void **state)
     assert_true(reward_may_be_hidden(&order));
 }
 
+/* --- was it taken off again? --- */
+
+static void a_reward_is_gone_when_neither_mark_nor_discount_is_left(void **state)
+{
+    (void)state;
+    make_order(&usual);
+    assert_true(reward_is_gone(&reservation, &order));
+    order.price_variation_ppm = ONE + 1; /* a surcharge */
+    order.price_fixed_variation_minor = 1;
+    order.lines[1].price_fixed_variation_minor = 1;
+    assert_true(reward_is_gone(&reservation, &order));
+    order.is_cut = true;
+    assert_false(reward_is_gone(&reservation, &order));
+    make_order(&usual);
+    memcpy(order.lines[0].notes, "CP-R42-0f3a9c1b", sizeof("CP-R42-0f3a9c1b"));
+    assert_false(reward_is_gone(&reservation, &order));
+    make_order(&usual);
+    order.price_variation_ppm = ONE - 1;
+    assert_false(reward_is_gone(&reservation, &order));
+    make_order(&usual);
+    order.price_fixed_variation_minor = -1;
+    assert_false(reward_is_gone(&reservation, &order));
+    make_order(&usual);
+    order.lines[1].price_variation_ppm = 0;
+    assert_false(reward_is_gone(&reservation, &order));
+    make_order(&usual);
+    order.lines[1].price_fixed_variation_minor = -1;
+    assert_false(reward_is_gone(&reservation, &order));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +480,7 @@ int main(void)
         cmocka_unit_test(the_mark_is_a_word_of_its_own),
         cmocka_unit_test(what_was_done_is_recognised_and_not_done_twice),
         cmocka_unit_test(marks_may_hide_in_what_was_cut),
+        cmocka_unit_test(a_reward_is_gone_when_neither_mark_nor_discount_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

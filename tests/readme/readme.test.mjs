@@ -27,6 +27,7 @@ export function comparable(output) {
   return output
     .replace(/\x1b\[[0-9;]*m/g, '').replace(/\r/g, '\n')
     .replace(/[0-9a-f]{32,64}/g, 'HEX')
+    .replace(/(CP-R\d+)-[0-9a-f]{8}/g, '$1-MARK')
     .replace(/127\.0\.0\.1:\d+/g, 'ADDRESS')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/\b\d+(\.\d+)? (ms|us|s)\b/g, 'DURATION')

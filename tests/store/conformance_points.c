@@ -358,6 +358,27 @@ static void order_earns_and_is_taken_back_once_whoever_asks(void **state)
     assert_int_equal(list.entries[0].sale_order_id, 12);
 }
 
+static void what_answers_a_reservation_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct points_entry entry;
+    int64_t id = reserve_20_of_100(fixture);
+    assert_int_equal(store_read_points_answer(rows->store, id, POINTS_CAUSE_BURN, &entry),
+                     ERR_NOT_FOUND);
+    loyalty_run_to(rows, loyalty_move(rows, POINTS_BURN, id), POINTS_OK);
+    assert_int_equal(store_read_points_answer(rows->store, id, POINTS_CAUSE_BURN, &entry), 0);
+    assert_int_equal(entry.points, -20);
+    assert_int_equal(entry.reservation_id, id);
+    assert_int_equal(store_read_points_answer(rows->store, id, POINTS_CAUSE_RETURN, &entry),
+                     ERR_NOT_FOUND);
+    struct points_command back = loyalty_move(rows, POINTS_RETURN, id);
+    back.is_order_deleted = true;
+    loyalty_run_to(rows, back, POINTS_OK);
+    assert_int_equal(store_read_points_answer(rows->store, id, POINTS_CAUSE_RETURN, &entry), 0);
+    assert_int_equal(entry.points, 20);
+}
+
 static void a_sale_gives_up_what_it_earned_and_no_more(void **state)
 {
     struct fixture *fixture = *state;
@@ -664,6 +685,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(refused_command_leaves_no_trace),
     TEST_CASE(order_earns_and_is_taken_back_once_whoever_asks),
     TEST_CASE(a_sale_gives_up_what_it_earned_and_no_more),
+    TEST_CASE(what_answers_a_reservation_is_found),
     TEST_CASE(what_is_not_the_tenants_is_not_found),
     TEST_CASE(same_redemption_is_answered_by_its_reservation),
     TEST_CASE(token_is_free_when_its_points_were_returned),
