@@ -45,8 +45,9 @@ MUST_CHECK int store_read_member(struct store *store, int64_t tenant_id, int64_t
                                  struct member *member);
 MUST_CHECK int store_read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
                                          struct member *member);
-/* An active member who is like in all but spelling: names, and the e-mail address, or when like has
- * none, the phone. So an import without codes knows whom it has brought before.
+/* A member who is like in all but spelling: names, and the e-mail address, or when like has none,
+ * the phone; one who is active before one who is not. So an import without codes knows whom it has
+ * brought before, and does not bring back who was switched off since.
  * errors  ERR_NOT_FOUND; also for like without address and phone. */
 MUST_CHECK int store_find_same_member(struct store *store, const struct member *like,
                                       struct member *member);

@@ -222,12 +222,32 @@ static void add_emails(struct member_words *words, const struct member *member)
     }
 }
 
+void word_retire(struct word *word)
+{
+    word->bytes[0] = (char)(word->bytes[0] - 'A' + 'a');
+}
+
+static void fill_retired(struct member_words *words, const struct member *member)
+{
+    struct word word;
+    make_name(&word, member);
+    member_words_add(words, &word);
+    make_email(&word, text_of(member->email));
+    member_words_add(words, &word);
+    make_phone(&word, text_of(member->phone));
+    member_words_add(words, &word);
+    for (int32_t i = 0; i < words->count; i++)
+        word_retire(&words->words[i]);
+}
+
 void member_words_fill(struct member_words *words, const struct member *member)
 {
     struct word word;
     words->count = 0;
-    if (!member->account.is_active)
+    if (!member->account.is_active) {
+        fill_retired(words, member);
         return;
+    }
     add_names(words, member);
     add_emails(words, member);
     make_number(&word, text_of(member->code));
@@ -245,6 +265,19 @@ bool member_words_identify(const struct member *member, struct word *name, struc
     if (contact->length <= 1)
         make_phone(contact, text_of(member->phone));
     return name->length > 1 && contact->length > 1;
+}
+
+bool members_are_same(const struct member *like, const struct member *member)
+{
+    struct word name, contact, its_name, its_contact;
+    if (!member_words_identify(like, &name, &contact))
+        return false;
+    make_name(&its_name, member);
+    if (contact.bytes[0] == WORD_CLASS_EMAIL)
+        make_email(&its_contact, text_of(member->email));
+    else
+        make_phone(&its_contact, text_of(member->phone));
+    return words_are_equal(&name, &its_name) && words_are_equal(&contact, &its_contact);
 }
 
 /* --- a keyword's --- */

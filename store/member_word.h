@@ -9,6 +9,8 @@
  *      "Edavid.kent@example.com", "Ekent@example.com".
  *   I  code and membership card, letters and digits only: "Im1001"; and the phone without trunk
  *      zero or country code, so that "+61 400 000 000" and "0400 000 000" are the same one.
+ * Of who is not active the same classes in small letters: whole name, address and phone. Nothing
+ * that is typed begins so; an import still knows the person.
  */
 #ifndef COUNTERPART_STORE_MEMBER_WORD_H
 #define COUNTERPART_STORE_MEMBER_WORD_H
@@ -36,13 +38,19 @@ struct member_words {
     struct word words[MEMBER_WORDS_MAX];
     int32_t count; /* none are equal */
 };
-/* None for a member that is not active. */
+/* Of a member that is not active those that tell who it is, retired. */
 void member_words_fill(struct member_words *words, const struct member *member);
 
 /* What tells people apart that have no code: the whole name, and the address or else the phone.
- * false: neither is known. */
+ * false: neither is known. Others have these words, too (a name turned round, the end of an
+ * address, a code): members_are_same says who is meant. */
 MUST_CHECK bool member_words_identify(const struct member *member, struct word *name,
                                       struct word *contact);
+/* Is member in all but spelling like, who has these two? Not the same the other way round: when
+ * like has no address, the phone decides. */
+MUST_CHECK bool members_are_same(const struct member *like, const struct member *member);
+/* What stands in its place in the index when the member is not active. */
+void word_retire(struct word *word);
 
 /* One thing to be found: any of these prefixes is it. */
 #define LOOK_PREFIXES_MAX 5

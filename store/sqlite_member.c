@@ -34,10 +34,11 @@ static const char *const member_text[] = {
         "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND code = ?",
     [MEMBER_READ_PAGE] = "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND id > ? "
                          "ORDER BY id LIMIT ?",
+    /* In the order of the inner one, which goes first by id. */
     [MEMBER_FIND_SAME] =
         "SELECT member_id FROM (SELECT member_id FROM member_word WHERE tenant_id = ?1 AND "
         "word = ?2 ORDER BY member_id LIMIT ?4) AS reached WHERE EXISTS (SELECT 1 FROM "
-        "member_word WHERE tenant_id = ?1 AND word = ?3 AND member_id = reached.member_id) LIMIT 1",
+        "member_word WHERE tenant_id = ?1 AND word = ?3 AND member_id = reached.member_id)",
     [MEMBER_READ_LAST_ID] = "SELECT coalesce(max(id), 0) FROM member",
     [MEMBER_INSERT] = "INSERT INTO member (" MEMBER_COLUMNS ") "
                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -168,27 +169,51 @@ static int each_member(struct store *store, int64_t tenant_id, int64_t after_id,
     return err;
 }
 
-static int find_same(struct store *store, const struct member *like, struct member *member)
+/* The first by id of those who stand under both words and are the same indeed. Others stand there
+ * too, if few: theirs is the name turned round, or the end of the address. */
+static int find_same_by(struct store *store, const struct member *like, const struct word *name,
+                        const struct word *contact, struct member *member)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
-    struct word name, contact;
     sqlite3_stmt *statement;
-    if (!member_words_identify(like, &name, &contact))
-        return ERR_NOT_FOUND;
+    bool has_row;
     int err = prepare(sqlite, MEMBER_FIND_SAME, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, like->tenant_id);
-    bind_text(&binder, contact.bytes);
-    bind_text(&binder, name.bytes);
+    bind_text(&binder, contact->bytes);
+    bind_text(&binder, name->bytes);
     bind_int(&binder, SAME_CONTACT_MAX);
-    err = sqlite_step_to_row(sqlite, statement);
-    if (err != 0)
-        return err;
-    int64_t id = column_int(&(struct columns){.statement = statement});
+    err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        int64_t id = column_int(&(struct columns){.statement = statement});
+        err = sqlite_read_member(store, like->tenant_id, id, member);
+        if (err != 0 || members_are_same(like, member))
+            break;
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
     sqlite3_reset(statement);
-    return sqlite_read_member(store, like->tenant_id, id, member);
+    if (err == ERR_NOT_FOUND)
+        return ERR_STORE_CORRUPT; /* a word of nobody */
+    return err != 0 || has_row ? err : ERR_NOT_FOUND;
+}
+
+static int find_same(struct store *store, const struct member *like, struct member *member)
+{
+    struct word name, contact;
+    struct member found;
+    if (!member_words_identify(like, &name, &contact))
+        return ERR_NOT_FOUND;
+    int err = find_same_by(store, like, &name, &contact, &found);
+    if (err == ERR_NOT_FOUND) {
+        word_retire(&name);
+        word_retire(&contact);
+        err = find_same_by(store, like, &name, &contact, &found);
+    }
+    if (err == 0)
+        *member = found;
+    return err;
 }
 
 /* --- words --- */

@@ -22,9 +22,8 @@ static const char sql_read_lost_sites[] =
     "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE tenant.id = site.tenant_id)";
 /*
  * What each register gave back without a known sale: by the transfers (their operation has no
- * order, or the charge that they answer is of another one
- * that the API has not named), and as its days have counted it. Rows
- * carry no local date, so the days of a register are compared as one sum.
+ * order, or the charge that they answer is of another one that the API has not named), and as its
+ * days have counted it. Rows carry no local date, so the days of a register are compared as one sum.
  */
 static const char sql_read_days[] =
     "SELECT refund.tenant_id, refund.site_id, refund.register_id, transfer.amount_minor, 0"
@@ -242,6 +241,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
     if (err == 0)
         err = verify_points_count_rows(&verify);
     if (err == 0)
+        err = verify_words_count_rows(&verify);
+    if (err == 0)
         err = verify_pages(&verify);
     if (err == 0)
         err = verify_schema(&verify);
@@ -255,6 +256,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
         err = verify_days(&verify);
     if (err == 0)
         err = verify_points(&verify);
+    if (err == 0)
+        err = verify_words(&verify);
     sqlite_rollback(verify.sqlite);
     if (err == 0 && progress != NULL)
         progress(context, verify.rows_total, verify.rows_total);

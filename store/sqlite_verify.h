@@ -41,7 +41,9 @@ MUST_CHECK int verify_cards(struct verify *verify);
 MUST_CHECK int verify_operations(struct verify *verify);
 MUST_CHECK int verify_days(struct verify *verify);
 MUST_CHECK int verify_points(struct verify *verify);
-/* Adds to rows_total what verify_points will read. */
+MUST_CHECK int verify_words(struct verify *verify);
+/* Add to rows_total what these passes will read. */
 MUST_CHECK int verify_points_count_rows(struct verify *verify);
+MUST_CHECK int verify_words_count_rows(struct verify *verify);
 
 #endif

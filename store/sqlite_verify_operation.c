@@ -15,10 +15,15 @@
 static const char sql_read_operations[] =
     "SELECT " OPERATION_COLUMNS ","
     " coalesce((SELECT tenant_id FROM card WHERE card.id = operation.card_id), 0),"
-    " EXISTS (SELECT 1 FROM tenant WHERE tenant.id = operation.tenant_id)"
+    " EXISTS (SELECT 1 FROM tenant WHERE tenant.id = operation.tenant_id),"
+    " iif(action <> 6, 0, coalesce((SELECT max(later.id) FROM operation AS later"
+    " WHERE later.tenant_id = operation.tenant_id AND later.order_id = operation.order_id"
+    " AND (later.result <> 0) = 0 AND later.card_id = operation.card_id"
+    " AND later.id > operation.id AND later.action = 7), 0))"
     " FROM operation ORDER BY id";
 #define OPERATION_COLUMN_CARD_TENANT 17 /* after OPERATION_COLUMNS */
 #define OPERATION_COLUMN_HAS_TENANT 18
+#define OPERATION_COLUMN_LATER_RELEASE 19 /* of a held top-up: the last of its order and card */
 static const char sql_read_transfers[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
                                          " ORDER BY operation_id, id";
 /* Refunds and what releases move, with the sale that their operation is about: of a refund the one
@@ -277,6 +282,25 @@ static void check_given_back(struct verify *verify, const struct operation *char
                       charge->id, charge->amount_minor, sum_minor);
 }
 
+/* All of it, and by the next release of its order and card. */
+static void check_held(const struct operation_pass *pass, int64_t released_minor)
+{
+    const struct operation *held = &pass->operation;
+    if (held->action != ACTION_HOLD_LOAD || held->result != RESULT_OK)
+        return;
+    int64_t release_id =
+        sqlite3_column_int64(pass->operations.statement, OPERATION_COLUMN_LATER_RELEASE);
+    if (released_minor == 0 && release_id != 0)
+        verify_report(pass->verify, "held_load_passed_over",
+                      "operation %" PRId64 " was to load %" PRId64 "; operation %" PRId64
+                      " has released its order since, and moved none of it",
+                      held->id, held->asked_minor, release_id);
+    else if (released_minor != 0 && released_minor != held->asked_minor)
+        verify_report(pass->verify, "released_not_as_held",
+                      "operation %" PRId64 " was to load %" PRId64 "; releases moved %" PRId64,
+                      held->id, held->asked_minor, released_minor);
+}
+
 static int check_answers(struct operation_pass *pass)
 {
     const struct operation *operation = &pass->operation;
@@ -295,11 +319,7 @@ static int check_answers(struct operation_pass *pass)
     if (err != 0)
         return err;
     check_given_back(pass->verify, operation, given_minor);
-    if (operation->action == ACTION_HOLD_LOAD && released_minor != 0 &&
-        released_minor != operation->asked_minor)
-        verify_report(pass->verify, "released_not_as_held",
-                      "operation %" PRId64 " was to load %" PRId64 "; releases moved %" PRId64,
-                      operation->id, operation->asked_minor, released_minor);
+    check_held(pass, released_minor);
     return 0;
 }
 

@@ -265,6 +265,29 @@ test('import of the same file again adds nobody and grants no points twice', asy
   assert.deepEqual(members.map(({ points }) => points), [100, 50, 10, 10]);
 });
 
+test('import of the same file again does not bring back who was disabled since', async () => {
+  const tenant = await newTenant(service);
+  const text = 'first_name,last_name,email,points\nAnn,Lee,ann.lee@example.com,900\n';
+  assert.equal((await imports(text, [], tenant)).added, 1);
+  const [{ code }] = (await service.must(['member', 'list', ...tenantFlag(tenant)])).members;
+  await service.must(['member', 'disable', ...tenantFlag(tenant), '--member', code]);
+  for (const flags of [[], ['--update']]) {
+    const { added, existing, updated } = await imports(text, flags, tenant);
+    assert.deepEqual([added, existing, updated], flags.length === 0 ? [0, 1, 0] : [0, 0, 1]);
+  }
+  const { members } = await service.must(['member', 'list', ...tenantFlag(tenant)]);
+  assert.deepEqual(members.map(({ status, points }) => [status, points]), [['disabled', 900]]);
+  assert.deepEqual(await found('ann lee', tenant), []);
+});
+
+test('import tells people apart whose words are the same', async () => {
+  const tenant = await newTenant(service);
+  const text = ['first_name,last_name,email,phone', 'Ann,Lee,ann.lee@example.com,', 'Ann,Lee,lee@example.com,', 'Lee,Ann,ann.lee@example.com,', '']
+    .join('\n');
+  assert.deepEqual(await imports(text, ['--update'], tenant).then(({ added, updated }) => [added, updated]), [3, 0]);
+  assert.deepEqual(await imports(text, ['--update'], tenant).then(({ added, updated }) => [added, updated]), [0, 3]);
+});
+
 test('import with --update changes who is there by what is not empty, and never the points', async () => {
   const tenant = await newTenant(service);
   await imports('first_name,last_name,phone,code,points\nAda,Lee,0400 000 001,U-1,100\n', [], tenant);

@@ -303,6 +303,98 @@ static void same_person_is_known_without_a_code(void **state)
     assert_int_equal(store_find_same_member(rows->store, &like, &found), ERR_NOT_FOUND);
 }
 
+static void assert_same_is(struct rows *rows, const char *first_name, const char *last_name,
+                           const char *email, const char *phone, int64_t id)
+{
+    struct member like = make(rows, first_name, last_name), found;
+    snprintf(like.email, sizeof(like.email), "%s", email);
+    snprintf(like.phone, sizeof(like.phone), "%s", phone);
+    int err = store_find_same_member(rows->store, &like, &found);
+    if (err != (id == 0 ? ERR_NOT_FOUND : 0) || (id != 0 && found.id != id))
+        fail_msg("%s %s, '%s', '%s': error %d, member %d", first_name, last_name, email, phone, err,
+                 err == 0 ? (int)found.id : 0);
+}
+
+static struct member add_with(struct rows *rows, const char *first_name, const char *last_name,
+                              const char *email, const char *phone)
+{
+    struct member member = make(rows, first_name, last_name);
+    snprintf(member.email, sizeof(member.email), "%s", email);
+    snprintf(member.phone, sizeof(member.phone), "%s", phone);
+    assert_int_equal(store_add_member(rows->store, &member), 0);
+    return member;
+}
+
+static void who_is_switched_off_is_the_same_person_still(void **state)
+{
+    struct rows *rows = rows_of(state);
+    struct member david = add_david(rows);
+    david.account.is_active = false;
+    assert_int_equal(store_update_member(rows->store, &david), 0);
+    assert_same_is(rows, "David", "Kent", david.email, "", 1);
+    assert_same_is(rows, "david", "kent", "", "0400000123", 1);
+    assert_same_is(rows, "Dora", "Kent", david.email, "", 0);
+    assert_same_is(rows, "David", "Kent", "other@example.com", "0400000123", 0);
+    static const char *const keywords[] = {"david",         "kent d", "david.kent@example.com",
+                                           "david.kent@ex", "0400",   "400000123",
+                                           "dvaid",         "n",      "ndavid",
+                                           "i400000123",    "VIP-7",  "edavid"};
+    for (size_t i = 0; i < COUNT_OF(keywords); i++)
+        assert_string_equal(ids(rows, keywords[i]), "");
+    snprintf(david.email, sizeof(david.email), "new@example.com"); /* changed while off */
+    assert_int_equal(store_update_member(rows->store, &david), 0);
+    assert_same_is(rows, "David", "Kent", "david.kent@example.com", "", 0);
+    assert_same_is(rows, "David", "Kent", "new@example.com", "", 1);
+    david.account.is_active = true;
+    assert_int_equal(store_update_member(rows->store, &david), 0);
+    assert_same_is(rows, "David", "Kent", "new@example.com", "", 1);
+    assert_string_equal(ids(rows, "david"), "1");
+}
+
+static void who_is_active_is_meant_before_who_is_switched_off(void **state)
+{
+    struct rows *rows = rows_of(state);
+    struct member off = make(rows, "Ann", "Lee");
+    memcpy(off.email, "ann@x.test", sizeof("ann@x.test"));
+    off.account.is_active = false;
+    assert_int_equal(store_add_member(rows->store, &off), 0);
+    assert_same_is(rows, "Ann", "Lee", "ann@x.test", "", off.id);
+    struct member on = add_with(rows, "Ann", "Lee", "ann@x.test", "");
+    assert_same_is(rows, "Ann", "Lee", "ann@x.test", "", on.id);
+}
+
+static void somebody_else_is_not_taken_for_the_same_person(void **state)
+{
+    struct rows *rows = rows_of(state);
+    (void)add_with(rows, "Ann", "Lee", "ann.lee@x.test", "0400 000 111"); /* 1 */
+    struct member coded = make(rows, "Ben", "Lee");                       /* 2 */
+    memcpy(coded.code, "555-1234", sizeof("555-1234"));
+    memcpy(coded.card_number, "6036 2800", sizeof("6036 2800"));
+    assert_int_equal(store_add_member(rows->store, &coded), 0);
+    assert_same_is(rows, "Ann", "Lee", "lee@x.test", "", 0);     /* from a word of the address on */
+    assert_same_is(rows, "Lee", "Ann", "ann.lee@x.test", "", 0); /* the name turned round */
+    assert_same_is(rows, "Ann", "", "ann.lee@x.test", "", 0);
+    assert_same_is(rows, "Ann", "Lee", "ann.lee@x.tes", "", 0);
+    assert_same_is(rows, "Ben", "Lee", "", "555-1234", 0); /* a code, a card */
+    assert_same_is(rows, "Ben", "Lee", "", "60362800", 0);
+    assert_same_is(rows, "Ann Lee", "", "ANN.LEE@x.test", "", 1); /* the same words of a name */
+    coded.account.is_active = false;
+    assert_int_equal(store_update_member(rows->store, &coded), 0);
+    assert_same_is(rows, "Ben", "Lee", "", "555-1234", 0);
+}
+
+static void somebody_else_does_not_hide_the_same_person(void **state)
+{
+    struct rows *rows = rows_of(state);
+    (void)add_with(rows, "Lee", "Ann", "ann.lee@x.test", "");   /* 1: the name turned round */
+    (void)add_with(rows, "Ann", "Lee", "m.ann.lee@x.test", ""); /* 2: a word of the address */
+    (void)add_with(rows, "Ann", "Lee", "ann.lee@x.test", "");   /* 3 */
+    (void)add_with(rows, "Ann", "Lee", "ann.lee@x.test", "");   /* 4 */
+    assert_same_is(rows, "Ann", "Lee", "ann.lee@x.test", "", 3);
+    assert_same_is(rows, "Lee", "Ann", "ann.lee@x.test", "", 1);
+    assert_same_is(rows, "Ann", "Lee", "m.ann.lee@x.test", "", 2);
+}
+
 /* --- import --- */
 
 static void import_is_there_as_a_whole_or_not_at_all(void **state)
@@ -600,6 +692,10 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(update_changes_what_a_member_is_found_by),
     TEST_CASE(members_are_listed_in_pages),
     TEST_CASE(same_person_is_known_without_a_code),
+    TEST_CASE(who_is_switched_off_is_the_same_person_still),
+    TEST_CASE(who_is_active_is_meant_before_who_is_switched_off),
+    TEST_CASE(somebody_else_is_not_taken_for_the_same_person),
+    TEST_CASE(somebody_else_does_not_hide_the_same_person),
     TEST_CASE(import_is_there_as_a_whole_or_not_at_all),
     TEST_CASE(refused_row_takes_nothing_out_of_an_import),
     TEST_CASE(member_is_found_by_everything_that_is_known),

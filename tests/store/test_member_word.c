@@ -111,12 +111,39 @@ static void numbers_are_without_what_stands_between(void **state)
     assert_string_equal(words_of(&member), "Im1001,I603628ab,I400000123");
 }
 
-static void who_is_switched_off_has_no_words(void **state)
+static void who_is_switched_off_is_not_found_but_known(void **state)
 {
-    struct member member = member_of("David", "Kent", "d@x.test");
+    struct member member = member_of("David", "Kent", "d.kent@x.test");
     (void)state;
+    snprintf(member.phone, sizeof(member.phone), "+61 400 000 123");
     member.account.is_active = false;
-    assert_string_equal(words_of(&member), "");
+    assert_string_equal(words_of(&member), "ndavid kent,ed.kent@x.test,i400000123");
+    assert_false(finds("david", &member));
+    assert_false(finds("d.kent@x.test", &member));
+    assert_false(finds("400000123", &member));
+    member = member_of("David", "", "");
+    member.account.is_active = false;
+    assert_string_equal(words_of(&member), "ndavid");
+}
+
+static void same_person_is_told_by_name_and_contact(void **state)
+{
+    struct member a = member_of("Ann", "Lee", "ann.lee@x.test");
+    struct member b = member_of("ANN", "L\u00E9e", "Ann.Lee@X.test");
+    (void)state;
+    assert_true(members_are_same(&a, &b));
+    snprintf(b.email, sizeof(b.email), "lee@x.test");
+    assert_false(members_are_same(&b, &a));
+    snprintf(a.phone, sizeof(a.phone), "+61 400 000 123");
+    snprintf(b.phone, sizeof(b.phone), "0400000123");
+    assert_false(members_are_same(&b, &a)); /* an address tells more */
+    b.email[0] = '\0';
+    assert_true(members_are_same(&b, &a));
+    assert_false(members_are_same(&a, &b)); /* whose address is not known */
+    b = member_of("Lee", "Ann", "ann.lee@x.test");
+    assert_false(members_are_same(&b, &a));
+    a = b = member_of("Ann", "Lee", "");
+    assert_false(members_are_same(&a, &b));
 }
 
 static void long_names_are_cut_and_never_overflow(void **state)
@@ -263,7 +290,8 @@ int main(void)
         cmocka_unit_test(repeated_words_stand_once),
         cmocka_unit_test(address_is_found_whole_and_from_each_of_its_words),
         cmocka_unit_test(numbers_are_without_what_stands_between),
-        cmocka_unit_test(who_is_switched_off_has_no_words),
+        cmocka_unit_test(who_is_switched_off_is_not_found_but_known),
+        cmocka_unit_test(same_person_is_told_by_name_and_contact),
         cmocka_unit_test(long_names_are_cut_and_never_overflow),
         cmocka_unit_test(phone_is_found_however_it_is_written),
         cmocka_unit_test(front_of_a_phone_is_enough),

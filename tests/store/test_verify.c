@@ -181,6 +181,10 @@ static const struct corruption corruptions[] = {
     {"release_of_other_sale", "UPDATE operation SET order_id = 22 WHERE id = 17"},
     {"released_not_as_held", "UPDATE transfer SET amount_minor = 49 WHERE id = 15"},
     {"released_not_as_held", "UPDATE transfer SET answers_operation_id = 16 WHERE id = 15"},
+    {"held_load_passed_over", "DELETE FROM transfer WHERE id = 15"},
+    {"held_load_passed_over", "UPDATE transfer SET answers_operation_id = 16 WHERE id = 15"},
+    {"held_load_passed_over", "UPDATE operation SET action = 7, asked_minor = 0, order_id = 22"
+                              " WHERE id = 20"},
     {"transfer_answer_differs", "UPDATE transfer SET answers_operation_id = 19 WHERE id = 15"},
     {"register_day_differs", "UPDATE operation SET refunded_order_id = 0 WHERE id = 21"},
     {"register_day_differs", "UPDATE register_day SET refunded_minor = 1"},
