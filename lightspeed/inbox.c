@@ -260,6 +260,23 @@ static bool has_work(const struct chore *chore, int64_t work_id)
     return chore != NULL;
 }
 
+/* One thing is worked on by one chore: what a second reads meanwhile, the first may be about to
+ * change, and what the first has read, the second may know better. A refund is at its sale, too. */
+static bool is_at(const struct chore *chore, const struct work *work)
+{
+    if (chore->work.tenant_id != work->tenant_id || chore->work.kind != work->kind)
+        return false;
+    return chore->work.subject_id == work->subject_id ||
+           (work->kind == WORK_ORDER_CHANGED && chore->order.refunded_order_id == work->subject_id);
+}
+
+static bool has_subject(const struct chore *chore, const struct work *work)
+{
+    while (chore != NULL && !is_at(chore, work))
+        chore = chore->next;
+    return chore != NULL;
+}
+
 static bool has_room(const struct inbox *inbox, int64_t tenant_id)
 {
     int32_t count = 0;
@@ -308,8 +325,8 @@ static int64_t inbox_take(struct inbox *inbox, const struct look_task *task)
             continue;
         if (in_us > 0)
             next_us = in_us < next_us ? in_us : next_us;
-        else if (has_room(inbox, work->tenant_id)) /* else the end of another makes room */
-            inbox_start(inbox, work);
+        else if (has_room(inbox, work->tenant_id) && !has_subject(inbox->chores, work))
+            inbox_start(inbox, work); /* else when another ends */
     }
     return next_us;
 }

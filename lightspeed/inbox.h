@@ -12,11 +12,17 @@
  *                         earn: points_for_amount of the order's total for the member that the
  *                         order's customer is linked to, once
  *     COMPLETE, a refund  take back the share of the refunded order's points that its total has in
- *                         that order's total, rounded down; release. All that is taken
- *                         back of one sale never comes to more than it earned
+ *                         that order's total, rounded down; release. A refunded order that has not
+ *                         been counted yet earns first, so it may be told later than its refund;
+ *                         one that cannot be read, or is not complete, is waited for. All that is
+ *                         taken back of one sale never comes to more than it earned
  *     deleted             return its reservations, burned ones too; take back what it earned; held
  *                         top-ups stay as they are, and nothing will release them
  *     anything else       nothing yet: looked at again
+ *     not readable        another merchant's: ignored after three looks. Where a top-up or a
+ *                         reservation waits for it, it is ours: looked for, given up in the end
+ *
+ * One order is worked on once at a time, and so is a refund's sale.
  */
 #ifndef COUNTERPART_LIGHTSPEED_INBOX_H
 #define COUNTERPART_LIGHTSPEED_INBOX_H

@@ -29,6 +29,11 @@ int64_t points_share(int64_t points, int64_t part_minor, int64_t whole_minor)
     return (int64_t)((unsigned __int128)points * (uint64_t)part_minor / (uint64_t)whole_minor);
 }
 
+static int64_t absolute(int64_t amount_minor)
+{
+    return amount_minor < 0 ? -amount_minor : amount_minor;
+}
+
 /* --- points: one task on the committer's thread, each step of which may be repeated --- */
 
 struct points_task {
@@ -68,7 +73,7 @@ static int task_earn(struct store *store, struct points_task *task)
         return err == ERR_NOT_FOUND ? 0 : err;
     struct points_command command = {.action = POINTS_EARN,
                                      .member_id = member.id,
-                                     .order_id = task->order_id,
+                                     .order_id = task->order.earning_order_id,
                                      .points = task->points};
     return run(store, task, &command, &task->has_earned);
 }
@@ -186,11 +191,11 @@ static int task_points(struct job *job, struct store *store)
     int err = 0;
     if (order->is_deleted)
         err = task_take_back(store, task, task->order_id, 1, 1);
-    else if (order->refunded_order_id != 0)
-        err = task_take_back(store, task, order->refunded_order_id, order->total_minor,
-                             order->refunded_total_minor);
-    else if (!order->is_refund)
+    else if (order->earning_order_id != 0)
         err = task_earn(store, task);
+    if (err == 0 && !order->is_deleted && order->refunded_order_id != 0)
+        err = task_take_back(store, task, order->refunded_order_id, absolute(order->total_minor),
+                             absolute(order->refunded_total_minor));
     return err != 0 ? err : task_reservations(store, task);
 }
 
@@ -250,8 +255,8 @@ static void order_do_points(struct chore *chore)
     task->order_id = chore->work.subject_id;
     task->order = chore->order;
     task->read = chore->read;
-    task->points =
-        points_for_amount(chore->order.total_minor, tenant->currency.exponent, tenant->earn_milli);
+    task->points = points_for_amount(chore->order.earning_minor, tenant->currency.exponent,
+                                     tenant->earn_milli);
     errand->job.joins = true;
     errand_write(errand, chore->inbox->config.committer, task_points, on_points, chore);
 }
@@ -276,39 +281,76 @@ static void on_customer(void *context, const struct api_result *result,
     order_do_points(chore);
 }
 
-static int64_t absolute(int64_t amount_minor)
+static void order_earn(struct chore *chore, int64_t order_id, int64_t total_minor,
+                       int64_t customer_id)
 {
-    return amount_minor < 0 ? -amount_minor : amount_minor;
+    struct api_call call = chore_call(chore);
+    if (customer_id == 0 || total_minor <= 0 || chore->tenant->tenant.earn_milli == 0) {
+        order_do_points(chore);
+        return;
+    }
+    chore->order.earning_order_id = order_id;
+    chore->order.earning_minor = total_minor;
+    oseries_api_get_customer(chore->inbox->config.api, &call, customer_id, on_customer, chore);
 }
 
-/* The sale that a refund gives back: how much of it is that? */
+/* "2019-05-08T...": longer ago than ended work is kept. What such a sale earned was settled then,
+ * and if it was nothing, then because nobody earned. */
+static bool is_long_ago(const char *updated_at)
+{
+    int32_t date;
+    if (clock_parse_date(text_slice(text_of(updated_at), 0, 10), &date) != 0)
+        return false;
+    return date < (clock_steady_us() - WORK_KEEP_US) / (INT64_C(86400) * CLOCK_US_PER_S);
+}
+
+/* The sale that a refund gives back: how much of it is that? It may be told later than its refund,
+ * and then earns first: what came in which order makes no difference in the end. */
 static void on_refunded_order(void *context, const struct api_result *result,
                               const struct oseries_order *order)
 {
     struct chore *chore = context;
-    if (result->error == ERR_NOT_FOUND)
-        chore->order.refunded_order_id = 0; /* nothing can have been earned on it */
-    else if (result->error == 0)
-        chore->order.refunded_total_minor = absolute(order->total_minor);
-    if (result->error == 0 || result->error == ERR_NOT_FOUND)
-        order_do_points(chore);
-    else
+    if (result->error == ERR_NOT_FOUND) {
+        chore_retry(chore, "the sale that it gives back cannot be read");
+        return;
+    }
+    if (result->error != 0) {
         chore_retry_api(chore, result);
+        return;
+    }
+    chore->order.refunded_total_minor = order->total_minor;
+    if (chore->held.is_sale_counted || order->is_deleted || order->is_refund ||
+        is_long_ago(order->updated_at))
+        order_do_points(chore);
+    else if (order->status == ORDER_COMPLETE)
+        order_earn(chore, order->id, order->total_minor, order->customer_id);
+    else
+        chore_retry(chore, "the sale that it gives back is not complete yet");
+}
+
+static bool is_sale_under_way(const struct chore *refund)
+{
+    const struct chore *each = refund->inbox->chores;
+    while (each != NULL && (each->work.kind != WORK_ORDER_CHANGED ||
+                            each->work.tenant_id != refund->work.tenant_id ||
+                            each->work.subject_id != refund->order.refunded_order_id))
+        each = each->next;
+    return each != NULL;
 }
 
 static void order_count_points(struct chore *chore)
 {
-    struct order_facts *order = &chore->order;
-    struct oseries_api *api = chore->inbox->config.api;
+    const struct order_facts *order = &chore->order;
     struct api_call call = chore_call(chore);
-    bool earns =
-        !order->is_refund && order->customer_id != 0 && chore->tenant->tenant.earn_milli > 0;
-    if (order->refunded_order_id != 0)
-        oseries_api_get_order(api, &call, order->refunded_order_id, on_refunded_order, chore);
-    else if (earns)
-        oseries_api_get_customer(api, &call, order->customer_id, on_customer, chore);
-    else
+    if (!order->is_refund)
+        order_earn(chore, chore->work.subject_id, order->total_minor, order->customer_id);
+    else if (order->refunded_order_id == 0)
         order_do_points(chore);
+    else if (is_sale_under_way(chore))
+        chore_wait(chore, CLOCK_US_PER_S, "the sale that it gives back is under way");
+    else
+        oseries_api_get_order(chore->inbox->config.api, &call, order->refunded_order_id,
+                              on_refunded_order, chore);
 }
 
 /* --- releasing: money first, whatever becomes of the points --- */
@@ -365,7 +407,7 @@ static void order_release_next(struct chore *chore)
 /* --- what waits for the order --- */
 
 struct held_task {
-    int64_t tenant_id, order_id;
+    int64_t tenant_id, order_id, refunded_order_id;
     struct held_cards held;
 };
 
@@ -391,6 +433,9 @@ static int task_held(struct job *job, struct store *store)
     if (err == 0)
         err = store_each_order_reservation(store, task->tenant_id, task->order_id, on_maybe_open,
                                            &task->held);
+    if (err == 0 && task->refunded_order_id != 0)
+        err = store_is_order_counted(store, task->tenant_id, task->refunded_order_id,
+                                     &task->held.is_sale_counted);
     return err;
 }
 
@@ -414,6 +459,7 @@ static void order_read_held(struct chore *chore, errand_done_fn on_done)
     struct held_task *task = errand_data(errand);
     task->tenant_id = chore->work.tenant_id;
     task->order_id = chore->work.subject_id;
+    task->refunded_order_id = chore->order.refunded_order_id;
     errand_read(errand, chore->inbox->config.reader, task_held, on_done, chore);
 }
 
@@ -423,16 +469,33 @@ static void on_held_of_complete(struct errand *errand)
         order_release_next(errand->context);
 }
 
+static bool is_awaited(const struct chore *chore)
+{
+    return chore->held.count > 0 || chore->held.has_open_reservation;
+}
+
 static void on_held_of_unfinished(struct errand *errand)
 {
     struct chore *chore = errand->context;
     if (!order_take_held(errand))
         return;
-    if (chore->held.count > 0 || chore->held.has_open_reservation ||
-        chore->work.attempts + 1 < UNFINISHED_ATTEMPTS)
+    if (is_awaited(chore) || chore->work.attempts + 1 < UNFINISHED_ATTEMPTS)
         chore_retry(chore, "the order is not complete yet");
     else
         chore_done(chore, "the order is not complete, and nothing waits for it");
+}
+
+/* Another merchant's order looks like one that is not there: its grant does not reach it. So does
+ * that of a till that is offline, but for that something waits. */
+static void on_held_of_missing(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    if (!order_take_held(errand))
+        return;
+    if (is_awaited(chore) || chore->work.attempts + 1 < MISSING_ATTEMPTS)
+        chore_retry(chore, "not an order that this merchant's grant can read");
+    else
+        chore_done(chore, "ignored: not an order that this merchant's grant can read");
 }
 
 /* --- reading --- */
@@ -463,18 +526,9 @@ static int order_take(struct chore *chore, const struct oseries_order *order)
                                  : 0,
         .site_id = order->site_id,
         .register_id = order->register_id,
-        .total_minor = absolute(order->total_minor),
+        .total_minor = order->total_minor,
     };
     return 0;
-}
-
-/* Another merchant's order looks like one that is not there: its grant does not reach it. */
-static void order_is_missing(struct chore *chore)
-{
-    if (chore->work.attempts + 1 < MISSING_ATTEMPTS)
-        chore_retry(chore, "not an order that this merchant's grant can read");
-    else
-        chore_done(chore, "ignored: not an order that this merchant's grant can read");
 }
 
 static void on_order(void *context, const struct api_result *result,
@@ -482,7 +536,7 @@ static void on_order(void *context, const struct api_result *result,
 {
     struct chore *chore = context;
     if (result->error == ERR_NOT_FOUND) {
-        order_is_missing(chore);
+        order_read_held(chore, on_held_of_missing);
     } else if (result->error != 0) {
         chore_retry_api(chore, result);
     } else {

@@ -19,7 +19,8 @@ struct order_facts {
     enum order_status status;
     bool is_deleted, is_refund;
     int64_t customer_id, refunded_order_id, site_id, register_id;
-    int64_t total_minor, refunded_total_minor; /* never negative */
+    int64_t total_minor, refunded_total_minor; /* a refund's is negative as a rule */
+    int64_t earning_order_id, earning_minor;   /* itself, or the sale of a refund; 0: none */
     char member_code[MEMBER_CODE_MAX + 1];     /* who earns; empty: nobody */
 };
 
@@ -27,6 +28,7 @@ struct held_cards {
     uint8_t indexes[HELD_MAX][CARD_INDEX_BYTES];
     int32_t count;
     bool has_open_reservation;
+    bool is_sale_counted; /* of a refund: its sale has earned, or was found to earn nothing */
 };
 
 /* One piece of work under way. */

@@ -80,6 +80,8 @@ struct store_backend_work {
                           store_held_fn each, void *context);
     int (*read_order_entry)(struct store *store, int64_t tenant_id, int64_t order_id,
                             enum points_cause cause, struct points_entry *entry);
+    int (*is_order_counted)(struct store *store, int64_t tenant_id, int64_t order_id,
+                            bool *is_counted);
 };
 
 struct store_backend {

@@ -392,6 +392,9 @@ static const char schema_2[] =
     " UNIQUE (tenant_id, kind, identity)"
     ") STRICT;"
     "CREATE INDEX work_open ON work (tenant_id, due_at_us) WHERE state = 1;"
+    "CREATE INDEX work_shown ON work (tenant_id, id) WHERE state <> 2;"
+    "CREATE INDEX work_counted ON work (tenant_id, subject_id)"
+    " WHERE kind = 1 AND state = 2 AND reason = '';"
     "CREATE INDEX work_ended ON work (ended_at_us) WHERE state <> 1;";
 
 /* In order; entry n brings a database of version n to n + 1. Entries are never changed. */

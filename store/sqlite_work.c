@@ -23,6 +23,7 @@ enum work_statement {
     WORK_FORGET,
     WORK_READ_HELD,
     WORK_READ_ORDER_ENTRY,
+    WORK_READ_COUNTED,
     WORK_STATEMENTS,
 };
 
@@ -59,6 +60,12 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_READ_ORDER_ENTRY] =
         "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry "
         "WHERE tenant_id = ? AND order_id = ? AND cause = ? AND cause IN (2, 3)",
+    /* Done with a reason is what was ignored. */
+    [WORK_READ_COUNTED] =
+        "SELECT EXISTS (SELECT 1 FROM points_entry "
+        "WHERE tenant_id = ?1 AND order_id = ?2 AND cause = 2 AND cause IN (2, 3)) "
+        "OR EXISTS (SELECT 1 FROM work "
+        "WHERE tenant_id = ?1 AND subject_id = ?2 AND kind = 1 AND state = 2 AND reason = '')",
 };
 
 static int work_prepare(struct store_sqlite *sqlite, enum work_statement which,
@@ -348,6 +355,24 @@ static int sqlite_read_order_entry(struct store *store, int64_t tenant_id, int64
     return err;
 }
 
+static int sqlite_is_order_counted(struct store *store, int64_t tenant_id, int64_t order_id,
+                                   bool *is_counted)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite_of(store), WORK_READ_COUNTED, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, order_id);
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* EXISTS always has a row */
+    if (err != 0)
+        return err;
+    *is_counted = column_bool(&(struct columns){.statement = binder.statement});
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
 const struct store_backend_work sqlite_work = {
     .add = sqlite_add_work,
     .each_open = sqlite_each_open_work,
@@ -359,4 +384,5 @@ const struct store_backend_work sqlite_work = {
     .forget = sqlite_forget_work,
     .each_held_card = sqlite_each_held_card,
     .read_order_entry = sqlite_read_order_entry,
+    .is_order_counted = sqlite_is_order_counted,
 };

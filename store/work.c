@@ -126,3 +126,10 @@ int store_read_order_entry(struct store *store, int64_t tenant_id, int64_t order
     CHECK(cause == POINTS_CAUSE_EARN || cause == POINTS_CAUSE_UNEARN);
     return store->backend->work->read_order_entry(store, tenant_id, order_id, cause, entry);
 }
+
+int store_is_order_counted(struct store *store, int64_t tenant_id, int64_t order_id,
+                           bool *is_counted)
+{
+    CHECK(order_id != 0);
+    return store->backend->work->is_order_counted(store, tenant_id, order_id, is_counted);
+}

@@ -93,5 +93,9 @@ MUST_CHECK int store_each_held_card(struct store *store, int64_t tenant_id, int6
  * ERR_NOT_FOUND. */
 MUST_CHECK int store_read_order_entry(struct store *store, int64_t tenant_id, int64_t order_id,
                                       enum points_cause cause, struct points_entry *entry);
+/* The order has earned, or is among the work that was done and earned nothing. Forgotten with its
+ * work, WORK_KEEP_US after its end, but for what has earned. */
+MUST_CHECK int store_is_order_counted(struct store *store, int64_t tenant_id, int64_t order_id,
+                                      bool *is_counted);
 
 #endif

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "lightspeed/inbox.h"
@@ -27,6 +28,7 @@
 #define UNPAID                                                                                     \
     "reservation 1: its reward is on the completed order, and its 100 points were returned"
 #define UNDER_WAY "a redemption on the order is not settled yet"
+#define NOT_READABLE "not an order that this merchant's grant can read"
 #define PATIENCE_US (INT64_C(8) * CLOCK_US_PER_S)
 #define MINUTE_US (INT64_C(60) * CLOCK_US_PER_S)
 
@@ -45,6 +47,8 @@ struct oseries_api {
     struct played_order orders[PLAYED_ORDERS];
     int order_count;
     struct api_result customer_result;
+    int64_t customer_delay_us;
+    bool is_deleted_before_customer; /* the first order is deleted while a customer is read */
     char reference_id[65];
     struct api_result payment_result, webhooks_result;
     bool payment_is_booked; /* also when its result is a failure */
@@ -57,6 +61,7 @@ struct oseries_api {
 /* Replies come later, never from inside the call. */
 struct reply {
     struct outbound_message message;
+    struct outbound_timer timer;
     struct api_result result;
     struct oseries_order order;
     struct oseries_customer customer;
@@ -124,7 +129,11 @@ void oseries_api_get_customer(struct oseries_api *api, const struct api_call *ca
     reply->customer.id = customer_id;
     memcpy(reply->customer.reference_id, api->reference_id, sizeof(api->reference_id));
     reply->on_customer = on_done;
-    outbound_post(api->outbound, &reply->message);
+    pthread_mutex_lock(&api->mutex);
+    api->orders[0].order.is_deleted |= api->is_deleted_before_customer;
+    pthread_mutex_unlock(&api->mutex);
+    outbound_set_timer(api->outbound, &reply->timer, clock_monotonic_us() + api->customer_delay_us,
+                       reply_arrive, reply);
 }
 
 static void book_payment(struct oseries_api *api, int64_t order_id, int64_t amount_minor,
@@ -487,6 +496,46 @@ static struct inbox_counters counters_of(const struct fixture *fixture)
     return counters;
 }
 
+static int task_add(struct job *job, struct store *store)
+{
+    return store_add_work(store, *(struct work **)errand_data_of(job));
+}
+
+static void on_added(struct errand *errand)
+{
+    atomic_store((_Atomic bool *)errand->context, errand->job.error == 0);
+}
+
+struct posted {
+    struct outbound_message message;
+    struct fixture *fixture;
+    struct work *work;
+    _Atomic bool is_added;
+};
+
+static void on_posted_work(void *context)
+{
+    struct posted *posted = context;
+    struct errand *errand = errand_create(posted->fixture->outbound, sizeof(posted->work));
+    assert_non_null(errand);
+    memcpy(errand_data(errand), &posted->work, sizeof(posted->work));
+    errand_write(errand, posted->fixture->committer, task_add, on_added, &posted->is_added);
+}
+
+/* As a webhook would, while the threads run. */
+static void post_work(struct fixture *fixture, struct work *work)
+{
+    struct posted posted = {.fixture = fixture, .work = work};
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    posted.message.fn = on_posted_work;
+    posted.message.context = &posted;
+    outbound_post(fixture->outbound, &posted.message);
+    while (!atomic_load(&posted.is_added) && clock_monotonic_us() < until_us)
+        usleep(1000);
+    assert_true(atomic_load(&posted.is_added));
+    inbox_wake(fixture->inbox);
+}
+
 /* --- orders --- */
 
 static void a_complete_order_releases_burns_and_earns_once(void **state)
@@ -599,14 +648,185 @@ static void all_refunds_and_the_deletion_of_one_sale_take_back_what_it_earned(vo
     assert_int_equal(points_of(fixture), 500);
 }
 
+static struct oseries_order *play_refund(struct fixture *fixture, int64_t total_minor)
+{
+    struct oseries_order *refund = play_order(fixture, REFUND_ORDER, ORDER_COMPLETE, total_minor);
+    refund->is_refund = true;
+    refund->refunded_order_id = ORDER;
+    return refund;
+}
+
+static void assert_refund_and_sale_told(struct fixture *fixture, int64_t points)
+{
+    struct work refund = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &refund);
+    assert_int_equal(points_of(fixture), points);
+    stop(fixture);
+    struct work sale = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &sale);
+    assert_int_equal(points_of(fixture), points);
+}
+
+static void a_refund_told_before_its_sale_comes_to_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    play_refund(fixture, -4565)->customer_id = 0; /* it is the sale's that earns */
+    assert_refund_and_sale_told(fixture, 0);
+}
+
+static void a_partial_refund_told_before_its_sale_comes_to_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    play_refund(fixture, -2000);
+    assert_refund_and_sale_told(fixture, 45 - 19);
+}
+
+static void a_refund_waits_for_the_customer_of_a_sale_that_is_not_counted(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    play_refund(fixture, -4565);
+    fixture->api.customer_result = (struct api_result){.error = ERR_BAD_REPLY, .status = 502};
+    struct work refund = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    assert_postponed(fixture, &refund, "Lightspeed: bad_reply 502", 1, 0, CLOCK_US_PER_S);
+}
+
+static void a_sale_that_was_done_without_points_does_not_earn_by_its_refund(void **state)
+{
+    struct fixture *fixture = *state;
+    memcpy(fixture->api.reference_id, "M-9", 4);
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    play_refund(fixture, -2000);
+    struct work sale = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &sale);
+    stop(fixture);
+    memcpy(fixture->api.reference_id, "M-1", 4);
+    struct work refund = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &refund);
+    assert_int_equal(points_of(fixture), 0);
+}
+
+static void a_sale_of_long_ago_does_not_earn_by_its_refund(void **state)
+{
+    struct fixture *fixture = *state;
+    struct oseries_order *sale = play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    snprintf(sale->updated_at, sizeof(sale->updated_at), "2019-05-08T10:11:12+00:00");
+    play_refund(fixture, -2000);
+    struct work refund = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &refund);
+    assert_int_equal(points_of(fixture), 0);
+}
+
+static void a_deleted_sale_does_not_earn_by_its_refund(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565)->is_deleted = true;
+    play_refund(fixture, -2000);
+    struct work refund = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &refund);
+    assert_int_equal(points_of(fixture), 0);
+}
+
+static void a_refund_waits_for_a_sale_that_is_not_complete_or_cannot_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_PENDING, 4565);
+    play_refund(fixture, -2000);
+    struct work open = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    assert_postponed(fixture, &open, "the sale that it gives back is not complete yet", 1, 0,
+                     CLOCK_US_PER_S);
+    stop(fixture);
+    fixture->api.orders[0].result = (struct api_result){.error = ERR_NOT_FOUND, .status = 404};
+    struct work missing = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    struct work last = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 19);
+    start(fixture);
+    assert_postponed(fixture, &missing, "the sale that it gives back cannot be read", 1, 0,
+                     CLOCK_US_PER_S);
+    assert_given_up(fixture, &last, "the sale that it gives back cannot be read");
+}
+
+/* Told while the refund reads the sale's customer, the sale's deletion comes after it. */
+static void a_sale_is_not_looked_at_while_its_refund_is(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    play_refund(fixture, -2000);
+    fixture->api.is_deleted_before_customer = true;
+    fixture->api.customer_delay_us = 200 * 1000;
+    struct work refund = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    usleep(100 * 1000);
+    struct work sale = work_make(fixture->tenant.id, WORK_ORDER_CHANGED, ORDER, 7, 0);
+    post_work(fixture, &sale);
+    assert_done(fixture, &refund);
+    assert_done(fixture, &sale);
+    assert_int_equal(points_of(fixture), 0);
+    assert_int_equal(counters_of(fixture).earned, 1);
+}
+
+/* Told at the same moment: the refund comes after its sale. */
+static void a_refund_is_not_looked_at_while_its_sale_is(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    play_refund(fixture, -2000);
+    fixture->api.customer_delay_us = 200 * 1000;
+    struct work sale = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    struct work refund = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
+    start(fixture);
+    assert_postponed(fixture, &refund, "the sale that it gives back is under way", 0, 0,
+                     CLOCK_US_PER_S);
+    assert_done(fixture, &sale);
+    assert_done(fixture, &refund);
+    assert_int_equal(points_of(fixture), 45 - 19);
+}
+
+/* The first reads COMPLETE and waits for the customer; the second would read deleted, find nothing
+ * that was earned, and be done before the first earns. */
+static void an_order_is_worked_on_once_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    fixture->api.is_deleted_before_customer = true;
+    fixture->api.customer_delay_us = 200 * 1000;
+    struct work completed = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    struct work deleted = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &completed);
+    assert_done(fixture, &deleted);
+    assert_int_equal(points_of(fixture), 0);
+    assert_int_equal(counters_of(fixture).earned, 1);
+    assert_int_equal(counters_of(fixture).taken_back, 1);
+}
+
+static void an_order_of_less_than_nothing_earns_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_COMPLETE, -4565); /* goods given back, and no refund */
+    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
+    start(fixture);
+    assert_done(fixture, &work);
+    assert_int_equal(points_of(fixture), 0);
+    assert_int_equal(counters_of(fixture).earned, 0);
+}
+
 static void a_refund_of_what_earned_nothing_takes_nothing(void **state)
 {
     struct fixture *fixture = *state;
     struct points_outcome outcome;
     run_points(fixture, (struct points_command){.action = POINTS_GRANT, .points = 500}, &outcome);
-    struct oseries_order *refund = play_order(fixture, REFUND_ORDER, ORDER_COMPLETE, -2000);
-    refund->is_refund = true;
-    refund->refunded_order_id = ORDER; /* not there */
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565)->customer_id = 0;
+    play_refund(fixture, -2000);
     struct oseries_order *loose = play_order(fixture, REFUND_ORDER + 1, ORDER_COMPLETE, -2000);
     loose->is_refund = true; /* of no order that it names */
     struct work named = add_work(fixture, WORK_ORDER_CHANGED, REFUND_ORDER, 0);
@@ -767,15 +987,46 @@ static void a_returned_reward_that_is_not_on_the_order_is_not_listed(void **stat
 static void an_order_of_another_merchant_is_ignored_after_three_looks(void **state)
 {
     struct fixture *fixture = *state;
-    run(fixture, command_of(fixture, ACTION_TOP_UP, 0, 5000), NULL);
-    struct work first = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
-    struct work last = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 2);
+    run(fixture, command_of(fixture, ACTION_TOP_UP, 0, 5000), NULL); /* waits for another order */
+    struct work first = add_work(fixture, WORK_ORDER_CHANGED, ORDER + 1, 0);
+    struct work last = add_work(fixture, WORK_ORDER_CHANGED, ORDER + 1, 2);
     start(fixture);
-    assert_postponed(fixture, &first, "not an order that this merchant's grant can read", 1, 0,
-                     CLOCK_US_PER_S);
+    assert_postponed(fixture, &first, NOT_READABLE, 1, 0, CLOCK_US_PER_S);
     assert_done(fixture, &last);
     assert_int_equal(balance_of(fixture, 0), 1000);
     assert_int_equal(points_of(fixture), 0);
+}
+
+/* Its till may be offline for hours, and no webhook need come after that. */
+static void a_missing_order_that_something_waits_for_is_looked_for_and_then_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    run(fixture, command_of(fixture, ACTION_TOP_UP, 0, 5000), NULL);
+    struct work third = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 2);
+    start(fixture);
+    assert_postponed(fixture, &third, NOT_READABLE, 3, 4 * CLOCK_US_PER_S, 4 * CLOCK_US_PER_S);
+    stop(fixture);
+    struct work last = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 19);
+    start(fixture);
+    assert_given_up(fixture, &last, NOT_READABLE);
+    stop(fixture);
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    struct seen seen = see(fixture, third.id);
+    seen.work.due_at_us = 0; /* the till is back */
+    assert_int_equal(store_update_work(fixture->writer, &seen.work), 0);
+    start(fixture);
+    assert_done(fixture, &third);
+    assert_int_equal(balance_of(fixture, 0), 6000);
+}
+
+static void a_missing_order_with_a_reservation_is_not_ignored(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t reservation = reserve(fixture, POINTS_APPLY);
+    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 2);
+    start(fixture);
+    assert_postponed(fixture, &work, NOT_READABLE, 3, 4 * CLOCK_US_PER_S, 4 * CLOCK_US_PER_S);
+    assert_int_equal(state_of(fixture, reservation), RESERVATION_APPLIED);
 }
 
 /* It may be ours, and the person who connected us have lost a right. */
@@ -1128,6 +1379,17 @@ int main(void)
         INBOX_TEST(a_refund_takes_back_its_share_once),
         INBOX_TEST(all_refunds_and_the_deletion_of_one_sale_take_back_what_it_earned),
         INBOX_TEST(a_refund_of_what_earned_nothing_takes_nothing),
+        INBOX_TEST(a_refund_told_before_its_sale_comes_to_the_same),
+        INBOX_TEST(a_partial_refund_told_before_its_sale_comes_to_the_same),
+        INBOX_TEST(a_refund_waits_for_the_customer_of_a_sale_that_is_not_counted),
+        INBOX_TEST(a_sale_that_was_done_without_points_does_not_earn_by_its_refund),
+        INBOX_TEST(a_sale_of_long_ago_does_not_earn_by_its_refund),
+        INBOX_TEST(a_deleted_sale_does_not_earn_by_its_refund),
+        INBOX_TEST(a_refund_waits_for_a_sale_that_is_not_complete_or_cannot_be_read),
+        INBOX_TEST(a_sale_is_not_looked_at_while_its_refund_is),
+        INBOX_TEST(a_refund_is_not_looked_at_while_its_sale_is),
+        INBOX_TEST(an_order_is_worked_on_once_at_a_time),
+        INBOX_TEST(an_order_of_less_than_nothing_earns_nothing),
         INBOX_TEST(a_deleted_order_gives_points_back_and_releases_nothing),
         INBOX_TEST(burned_points_come_back_when_the_order_is_deleted),
         INBOX_TEST(a_deletion_waits_for_the_redemption_under_way_and_returns_what_it_burned),
@@ -1138,6 +1400,8 @@ int main(void)
         INBOX_TEST(a_reward_on_a_completed_order_whose_reserved_points_came_back_is_listed),
         INBOX_TEST(a_returned_reward_that_is_not_on_the_order_is_not_listed),
         INBOX_TEST(an_order_of_another_merchant_is_ignored_after_three_looks),
+        INBOX_TEST(a_missing_order_that_something_waits_for_is_looked_for_and_then_shown),
+        INBOX_TEST(a_missing_order_with_a_reservation_is_not_ignored),
         INBOX_TEST(a_forbidden_order_is_not_ignored),
         INBOX_TEST(an_open_order_is_looked_at_again_only_where_something_waits),
         INBOX_TEST(an_open_order_that_completes_is_done_at_the_next_look),

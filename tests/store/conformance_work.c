@@ -458,6 +458,44 @@ static void the_points_that_answer_an_order_are_found(void **state)
         ERR_NOT_FOUND);
 }
 
+static bool is_counted(const struct rows *rows, int64_t tenant_id, int64_t order_id)
+{
+    bool is_counted;
+    assert_int_equal(store_is_order_counted(rows->store, tenant_id, order_id, &is_counted), 0);
+    return is_counted;
+}
+
+static void an_order_is_counted_when_it_has_earned_or_was_done_without(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t tenant_id = rows->tenant.id;
+    struct work work = add(rows, 0, NOW_US);
+    struct work ignored = add(rows, 1, NOW_US);
+    struct points_outcome outcome;
+    assert_false(is_counted(rows, tenant_id, ORDER)); /* open */
+    work.state = WORK_DONE;
+    work.ended_at_us = NOW_US;
+    assert_int_equal(store_update_work(rows->store, &work), 0);
+    assert_true(is_counted(rows, tenant_id, ORDER));
+    assert_false(is_counted(rows, tenant_id + 1, ORDER));
+    ignored.state = WORK_DONE;
+    ignored.ended_at_us = NOW_US;
+    snprintf(ignored.reason, sizeof(ignored.reason), "ignored");
+    assert_int_equal(store_update_work(rows->store, &ignored), 0);
+    assert_false(is_counted(rows, tenant_id, ORDER + 1));
+    struct member member = {.tenant_id = tenant_id, .first_name = "David", .code = "M-1"};
+    member.account.is_active = true;
+    assert_int_equal(store_add_member(rows->store, &member), 0);
+    struct points_command earn = {.action = POINTS_EARN,
+                                  .tenant_id = tenant_id,
+                                  .member_id = member.id,
+                                  .order_id = ORDER + 2,
+                                  .points = 45};
+    assert_false(is_counted(rows, tenant_id, ORDER + 2));
+    assert_int_equal(store_run_points(rows->store, &earn, NOW_US, &outcome), 0);
+    assert_true(is_counted(rows, tenant_id, ORDER + 2));
+}
+
 static void one_operation_is_read_by_its_id(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -488,6 +526,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook),
     CONFORMANCE_TEST(cards_that_wait_for_an_order_are_found_until_their_release),
     CONFORMANCE_TEST(the_points_that_answer_an_order_are_found),
+    CONFORMANCE_TEST(an_order_is_counted_when_it_has_earned_or_was_done_without),
     CONFORMANCE_TEST(one_operation_is_read_by_its_id),
 };
 
