@@ -183,6 +183,13 @@ test('a browser that follows every redirect ends at a page that says which compa
   assert.equal(status.company, tenant.consents);
   assert.ok(status.expires_in_s > 3500 && status.expires_in_s <= 3600, String(status.expires_in_s));
   assert.equal(status.alarm, false);
+  const { text } = await service.get('/metrics');
+  assert.match(text, /counterpart_requests_total\{surface="oauth",route="oauth.start",status="302"\} 1\n/);
+  const tasks = Number(text.match(/^counterpart_task_commits_total (\d+)$/m)[1]);
+  const timed = Number(text.match(/^counterpart_commit_duration_seconds_count (\d+)$/m)[1]);
+  assert.ok(tasks > 0 && timed > 0, 'a slow disk shows where nobody pays');
+  const again = await service.must(['oauth', 'start', '--tenant', String(tenant.id)]);
+  assert.ok(again.next.includes(`--tenant ${tenant.id} --code -`), again.next);
   // Bound: registers of that company are served from now on, without a restart.
   const listed = (await service.must(['tenant', 'list'])).tenants.find((each) => each.id === tenant.id);
   assert.equal(listed.oseries_company, tenant.consents);
