@@ -493,7 +493,10 @@ static void on_redeemed(struct exchange *exchange, const struct job *job)
         return;
     }
     if (!redemption->is_redeemed) {
-        tell_problem(exchange, points_result_name(redemption->result), redemption->sentence);
+        bool is_of_points = redemption->result != POINTS_OK;
+        tell_problem(exchange,
+                     is_of_points ? points_result_name(redemption->result) : "not_redeemed",
+                     redemption->sentence);
         return;
     }
     reply_init(exchange, &reply);
@@ -533,6 +536,7 @@ static void submit_redemption(struct exchange *exchange, const struct token_clai
     memcpy(redemption->token_id, claims->id, sizeof(redemption->token_id));
     redemption->order_id = call->request.order_id;
     redemption->site_id = call->request.site_id;
+    redemption->request_id = exchange->request_id;
     redemption->deadline_us = exchange_deadline_us(exchange) - AFTER_REDEEM_US;
     job->begin = redeem_begin;
     exchange_submit_outbound(exchange, job, on_redeemed);

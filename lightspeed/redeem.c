@@ -28,6 +28,14 @@
 #define SENTENCE_UNKNOWN_SITE "This site is not set up for rewards. Ask the manager"
 #define SENTENCE_NO_REWARD "This reward is not offered any more. Look the member up again"
 #define SENTENCE_DELETED "The order was deleted. Nothing was redeemed"
+#define SENTENCE_MAY_NOT_READ                                                                      \
+    "Lightspeed does not let us read this sale. Nothing was redeemed. Ask the manager"
+#define SENTENCE_MAY_NOT_CHANGE                                                                    \
+    "Lightspeed does not let us change this sale. Nothing was redeemed. Ask the manager"
+#define SENTENCE_NO_PRODUCT                                                                        \
+    "The product of this reward cannot be added. Nothing was redeemed. Ask the manager"
+#define SENTENCE_REFUSED                                                                           \
+    "This sale cannot be changed now. Check that it is open. Nothing was redeemed"
 #define SENTENCE_SLOW "Not done in time. Nothing was redeemed. Try again"
 
 struct attempt {
@@ -50,27 +58,51 @@ struct attempt {
     bool is_redeemed;                  /* what is told when the move has worked */
     enum points_result result;
     char sentence[SENTENCE_MAX + 1];
+    bool is_left_open;
 };
 
 /* --- answering --- */
 
-static void attempt_say(struct attempt *attempt, const char *sentence, const char *more)
+static void attempt_say(struct attempt *attempt, const char *sentence)
 {
     struct text_buffer buffer;
     text_buffer_init(&buffer, attempt->sentence, sizeof(attempt->sentence));
     text_append(&buffer, text_of(sentence));
-    text_append(&buffer, text_of(more));
 }
 
-static void job_answer(const struct attempt *attempt, struct job *job, int error)
+/* One line for each request that is answered. */
+static void attempt_log(const struct attempt *attempt, const struct redemption *told, int error)
 {
-    struct redemption *told = (struct redemption *)(job + 1);
+    const char *outcome = error != 0              ? "failed"
+                          : told->is_redeemed     ? "redeemed"
+                          : attempt->is_left_open ? "not_confirmed"
+                                                  : "refused";
+    log_event(LOG_INFO, "redemption", LOG_INT("request_id", told->request_id),
+              LOG_INT("tenant_id", attempt->asked.tenant_id),
+              LOG_INT("member_id", attempt->asked.member_id),
+              LOG_INT("reward_id", attempt->asked.reward_id),
+              LOG_INT("order_id", attempt->asked.order_id),
+              LOG_INT("reservation_id", attempt->reservation.id), LOG_TEXT("outcome", outcome),
+              LOG_TEXT("reserving", error != 0 ? "" : points_result_name(attempt->result)),
+              LOG_TEXT("error", error == 0 ? "" : error_name(error)),
+              LOG_TEXT("sentence", told->sentence),
+              LOG_INT("duration_us", clock_monotonic_us() - attempt->begun_us));
+}
+
+static void tell(const struct attempt *attempt, struct redemption *told, int error)
+{
     struct text_buffer buffer;
     told->is_redeemed = error == 0 && attempt->is_redeemed;
     told->result = attempt->result;
     text_buffer_init(&buffer, told->sentence, sizeof(told->sentence));
     if (!told->is_redeemed)
         text_append(&buffer, text_of(attempt->sentence));
+    attempt_log(attempt, told, error);
+}
+
+static void job_answer(const struct attempt *attempt, struct job *job, int error)
+{
+    tell(attempt, (struct redemption *)(job + 1), error);
     job_end(job, error);
 }
 
@@ -87,26 +119,14 @@ static void attempt_free(struct attempt *attempt)
     free(attempt);
 }
 
-static void attempt_log(const struct attempt *attempt, int error)
-{
-    log_event(LOG_INFO, "redemption", LOG_INT("tenant_id", attempt->asked.tenant_id),
-              LOG_INT("member_id", attempt->asked.member_id),
-              LOG_INT("reward_id", attempt->asked.reward_id),
-              LOG_INT("order_id", attempt->asked.order_id),
-              LOG_INT("reservation_id", attempt->reservation.id),
-              LOG_BOOL("is_redeemed", attempt->is_redeemed),
-              LOG_TEXT("result", points_result_name(attempt->result)),
-              LOG_TEXT("error", error_name(error)), LOG_TEXT("sentence", attempt->sentence),
-              LOG_INT("duration_us", clock_monotonic_us() - attempt->begun_us));
-}
-
 /* The end: everybody who waits is told the same. */
 static void attempt_end(struct attempt *attempt, int error)
 {
     struct redeem *redeem = attempt->redeem;
     atomic_fetch_add_explicit(attempt->is_redeemed ? &redeem->redeemed : &redeem->refused, 1,
                               memory_order_relaxed);
-    attempt_log(attempt, error);
+    if (attempt->waiting == NULL) /* who asked was told before that it is not confirmed */
+        tell(attempt, &attempt->asked, error);
     while (attempt->waiting != NULL) {
         struct job *job = attempt->waiting;
         attempt->waiting = job->next;
@@ -118,7 +138,7 @@ static void attempt_end(struct attempt *attempt, int error)
 static void attempt_refuse(struct attempt *attempt, const char *sentence)
 {
     attempt->is_redeemed = false;
-    attempt_say(attempt, sentence, "");
+    attempt_say(attempt, sentence);
     attempt_end(attempt, 0);
 }
 
@@ -127,6 +147,7 @@ static void attempt_leave_open(struct attempt *attempt)
 {
     if (attempt->is_unsure && !attempt->reservation.is_unsure)
         settle_note_unsure(attempt->redeem, &attempt->reservation);
+    attempt->is_left_open = true;
     atomic_fetch_add_explicit(&attempt->redeem->left_open, 1, memory_order_relaxed);
     attempt_refuse(attempt, SENTENCE_UNSURE);
 }
@@ -138,7 +159,10 @@ static void on_answer_due(void *context)
 {
     struct attempt *attempt = context;
     int64_t now_us = clock_monotonic_us();
-    struct attempt unsure = {.is_redeemed = false, .sentence = SENTENCE_UNSURE};
+    struct attempt unsure = *attempt;
+    unsure.is_redeemed = false;
+    unsure.is_left_open = true;
+    attempt_say(&unsure, SENTENCE_UNSURE);
     for (struct job **link = &attempt->waiting; *link != NULL;) {
         struct job *job = *link;
         if (((struct redemption *)(job + 1))->deadline_us > now_us) {
@@ -218,11 +242,11 @@ static void attempt_burn(struct attempt *attempt)
     attempt_move(attempt);
 }
 
-static void attempt_return(struct attempt *attempt, const char *sentence, const char *more)
+static void attempt_return(struct attempt *attempt, const char *sentence)
 {
     attempt->is_redeemed = false;
     attempt->move = POINTS_RETURN;
-    attempt_say(attempt, sentence, more);
+    attempt_say(attempt, sentence);
     attempt_move(attempt);
 }
 
@@ -231,7 +255,7 @@ static void attempt_mark_unsure(struct attempt *attempt)
     attempt->is_redeemed = false;
     attempt->is_unsure = true;
     attempt->move = POINTS_MARK_UNSURE;
-    attempt_say(attempt, SENTENCE_UNSURE, "");
+    attempt_say(attempt, SENTENCE_UNSURE);
     attempt_move(attempt);
 }
 
@@ -248,27 +272,57 @@ static struct api_call call_make(const struct attempt *attempt, int parts, int p
                                  now_us + (left_us > 0 ? left_us / parts_all * parts : 0)};
 }
 
-static void say_api_error(struct attempt *attempt, const struct api_result *result)
+/* What the API says is not for cashiers; it is in the log. */
+static const char *sentence_of_refusal(const struct attempt *attempt,
+                                       const struct api_result *result)
 {
-    bool is_connection = result->error == ERR_NOT_CONNECTED || result->error == ERR_NO_APP;
-    if (is_connection)
-        attempt_say(attempt, SENTENCE_NOT_CONNECTED, "");
-    else if (result->error == ERR_NOT_FOUND)
-        attempt_say(attempt, SENTENCE_NO_ORDER, "");
-    else if (result->error == ERR_REFUSED && result->sentence[0] != '\0')
-        attempt_say(attempt, "Lightspeed refused: ", result->sentence);
-    else if (result->error == ERR_REFUSED)
-        attempt_say(attempt, "Lightspeed refused to change this sale. Nothing was redeemed", "");
-    else
-        attempt_say(attempt, SENTENCE_UNREACHABLE, "");
+    bool is_of_product = attempt->plan.step == STEP_POST_LINE &&
+                         (result->status == 400 || result->status == 404 || result->status == 422);
+    bool is_of_right = result->status == 401 || result->status == 403;
+    if (attempt->plan.step == STEP_NONE)
+        return result->error == ERR_NOT_FOUND ? SENTENCE_NO_ORDER : SENTENCE_MAY_NOT_READ;
+    if (is_of_product)
+        return SENTENCE_NO_PRODUCT;
+    if (result->error == ERR_NOT_FOUND)
+        return SENTENCE_NO_ORDER;
+    return is_of_right ? SENTENCE_MAY_NOT_CHANGE : SENTENCE_REFUSED;
+}
+
+static const char *sentence_of(const struct attempt *attempt, const struct api_result *result)
+{
+    if (result->error == ERR_NOT_CONNECTED || result->error == ERR_NO_APP)
+        return SENTENCE_NOT_CONNECTED;
+    if (result->error == ERR_NOT_FOUND || result->error == ERR_REFUSED)
+        return sentence_of_refusal(attempt, result);
+    return SENTENCE_UNREACHABLE;
+}
+
+static const char *step_name(enum reward_step step)
+{
+    switch (step) {
+    case STEP_NONE:
+        return "read_order";
+    case STEP_PUT_ORDER:
+        return "put_order";
+    case STEP_PUT_LINE:
+        return "put_line";
+    case STEP_POST_LINE:
+        return "post_line";
+    }
+    return "unknown";
 }
 
 static void attempt_return_for(struct attempt *attempt, const struct api_result *result)
 {
-    char sentence[SENTENCE_MAX + 1];
-    say_api_error(attempt, result);
-    memcpy(sentence, attempt->sentence, sizeof(sentence));
-    attempt_return(attempt, sentence, "");
+    log_event(LOG_WARNING, "redemption_api_failed",
+              LOG_INT("request_id", attempt->asked.request_id),
+              LOG_INT("tenant_id", attempt->asked.tenant_id),
+              LOG_INT("order_id", attempt->asked.order_id),
+              LOG_INT("reservation_id", attempt->reservation.id),
+              LOG_TEXT("step", step_name(attempt->plan.step)),
+              LOG_TEXT("error", error_name(result->error)), LOG_INT("status", result->status),
+              LOG_TEXT("api_sentence", result->sentence));
+    attempt_return(attempt, sentence_of(attempt, result));
 }
 
 /* --- was it done? The order is read back --- */
@@ -286,7 +340,7 @@ static void on_read_back(void *context, const struct api_result *result,
     if (is_applied)
         attempt_burn(attempt);
     else if (is_absent && !attempt->may_arrive_later)
-        attempt_return(attempt, is_deleted ? SENTENCE_DELETED : SENTENCE_UNREACHABLE, "");
+        attempt_return(attempt, is_deleted ? SENTENCE_DELETED : SENTENCE_UNREACHABLE);
     else
         attempt_mark_unsure(attempt);
 }
@@ -414,7 +468,7 @@ static void attempt_decide(struct attempt *attempt, const struct oseries_order *
     if (attempt->was_there && (problem != NULL || !may_send_again(attempt, order)))
         attempt_leave_open(attempt);
     else if (problem != NULL)
-        attempt_return(attempt, problem, "");
+        attempt_return(attempt, problem);
     else
         attempt_change(attempt);
 }
@@ -495,19 +549,19 @@ static void say_result(struct attempt *attempt, const struct points_outcome *out
 {
     switch (outcome->result) {
     case POINTS_NOT_FOUND:
-        attempt_say(attempt, "This member is not known here", "");
+        attempt_say(attempt, "This member is not known here");
         break;
     case POINTS_INACTIVE:
-        attempt_say(attempt, "This membership is switched off. Ask the manager", "");
+        attempt_say(attempt, "This membership is switched off. Ask the manager");
         break;
     case POINTS_OTHER_ORDER:
-        attempt_say(attempt, "Already redeemed on another sale. Look the member up again", "");
+        attempt_say(attempt, "Already redeemed on another sale. Look the member up again");
         break;
     case POINTS_ORDER_BUSY:
-        attempt_say(attempt, "Another reward is being put on this sale. Try again in a minute", "");
+        attempt_say(attempt, "Another reward is being put on this sale. Try again in a minute");
         break;
     case POINTS_NOT_ENOUGH:
-        attempt_say(attempt, "Not enough points for this reward", "");
+        attempt_say(attempt, "Not enough points for this reward");
         break;
     case POINTS_OK:
     case POINTS_ALREADY_DONE:
@@ -515,7 +569,7 @@ static void say_result(struct attempt *attempt, const struct points_outcome *out
     case POINTS_BAD_AMOUNT:
     case POINTS_WRONG_STATE:
     case POINTS_NOTHING:
-        attempt_say(attempt, "This reward cannot be redeemed. Ask the manager", "");
+        attempt_say(attempt, "This reward cannot be redeemed. Ask the manager");
         break;
     }
 }
@@ -533,7 +587,7 @@ static void attempt_go_on(struct attempt *attempt)
     }
     settle_forget(redeem, id);
     if (attempt->waiting == NULL && !attempt->was_there)
-        attempt_return(attempt, SENTENCE_SLOW, ""); /* nobody waits any more */
+        attempt_return(attempt, SENTENCE_SLOW); /* nobody waits any more */
     else
         attempt_read(attempt);
 }
@@ -567,7 +621,8 @@ static void on_reserved(struct errand *errand)
         return;
     }
     attempt->is_redeemed = attempt->result == POINTS_ALREADY_DONE;
-    say_result(attempt, &reserve->outcome);
+    if (!attempt->is_redeemed)
+        say_result(attempt, &reserve->outcome);
     attempt_end(attempt, 0);
 }
 

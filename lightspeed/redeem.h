@@ -37,10 +37,11 @@ struct redemption {
     int64_t tenant_id, member_id, reward_id; /* of the verified token */
     char token_id[POINTS_TOKEN_CHARS + 1];
     int64_t order_id, site_id;
+    uint64_t request_id; /* for the log */
     int64_t deadline_us; /* monotonic: job_end by then */
     /* out */
     bool is_redeemed;
-    enum points_result result;              /* when the points said no */
+    enum points_result result; /* what reserving said: not OK when the points said no */
     char sentence[REDEEM_SENTENCE_MAX + 1]; /* for the cashier; empty on success */
 };
 /* job_begin_fn (exchange_submit_outbound). job->error 0: is_redeemed and sentence say what came of

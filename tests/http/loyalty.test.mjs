@@ -293,6 +293,34 @@ test('POST redeems like GET, HEAD does not', async () => {
   isRedeemed(await request(`${bare}?t=x&order_id=5`, { body: JSON.stringify({ t: token, order_id: order.id }) }));
 });
 
+test('what Lightspeed says goes into the log, under the request, and not to the cashier', async () => {
+  const logged = (event, reply) =>
+    until(`${event} in the log`, () =>
+      service.events.find((line) => line.event === event && line.request_id === Number(reply.headers['x-request-id'])),
+    );
+  const order = await newOrder();
+  const link = await shop.redeemUrl(david, ten);
+  const body = { error: 'invalid_grant', error_description: 'The access grant said something.' };
+  for (const [status, sentence] of [[409, /^This sale cannot be changed now/], [403, /does not let us change this sale/]]) {
+    await cloud.faults({ match: { method: 'PUT', path: '/orders/' }, action: 'status', status, body, count: 1 });
+    const refused = await shop.tap(link, order.id);
+    isNotRedeemed(refused, sentence);
+    const failed = await logged('redemption_api_failed', refused);
+    assert.deepEqual([failed.step, failed.status, failed.api_sentence], ['put_order', status, body.error_description]);
+    const line = await logged('redemption', refused);
+    assert.deepEqual([line.outcome, line.error, line.sentence], ['refused', '', refused.json.error]);
+  }
+  for (const again of [false, true]) {
+    const done = await shop.tap(link, order.id);
+    isRedeemed(done);
+    const line = await logged('redemption', done);
+    assert.deepEqual([line.outcome, line.reserving, line.sentence], ['redeemed', again ? 'already_done' : 'ok', '']);
+  }
+  const gone = await shop.addReward({ title: 'Gone product', effect: 'product:999999' });
+  isNotRedeemed(await shop.redeem(david, gone, (await newOrder()).id), /product of this reward cannot be added/);
+  await service.must(['reward', 'disable', '--tenant', String(tenant.id), '--reward', String(gone.id)]);
+});
+
 test('too few points, closed, deleted and unknown orders, other sites: success false, points untouched', async () => {
   const open = await newOrder();
   isNotRedeemed(await shop.redeem(jane, ten, open.id), /Not enough points/);
