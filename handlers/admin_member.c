@@ -166,7 +166,8 @@ static bool read_member(struct exchange *exchange, const struct jread *body, str
 static void member_add(struct exchange *exchange, const struct jread *body)
 {
     const struct directory_tenant *tenant;
-    struct member member = {.created_at_us = exchange->received_wall_us, .account.is_active = true};
+    struct member member = {.created_at_us = exchange->received_steady_us,
+                            .account.is_active = true};
     int64_t points = 0;
     if (!admin_read_tenant(exchange, body, &tenant) || !read_member(exchange, body, &member))
         return;
