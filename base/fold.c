@@ -2,6 +2,7 @@
 #include "base/fold.h"
 
 #include <glib.h>
+#include <string.h>
 
 #include "base/banned.h"
 
@@ -51,7 +52,7 @@ static void append_ascii(struct folder *folder, char c)
         c = (char)(c - 'A' + 'a');
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
         append_letter(folder, &c, 1);
-    else if (c != '\'')
+    else if (c != '\'' && c != '`')
         folder->is_after_space = true;
 }
 
@@ -66,14 +67,26 @@ static bool append_plain(struct folder *folder, gunichar letter)
     return false;
 }
 
-/* Accents, and signs that only say how to set or read the text around them, vanish. So do the
- * apostrophes, of which there are several. */
+/* Accents, and signs that only say how to set or read the text around them, vanish. So does what
+ * people take for an apostrophe, the okina of Hawaii and the prime of transcriptions among it:
+ * whoever looks for the name types one of them, or none. (' and ` are ASCII's.) */
 static bool is_silent(gunichar letter)
 {
     GUnicodeType type = g_unichar_type(letter);
     return type == G_UNICODE_NON_SPACING_MARK || type == G_UNICODE_ENCLOSING_MARK ||
-           type == G_UNICODE_FORMAT || letter == 0x2018 || letter == 0x2019 || letter == 0x02BC ||
-           letter == 0x02B9 || letter == 0x00B4;
+           type == G_UNICODE_FORMAT || letter == 0x2018 || letter == 0x2019 || letter == 0x201B ||
+           letter == 0x2032 || (letter >= 0x02B9 && letter <= 0x02BD && letter != 0x02BA);
+}
+
+/* The bytes of an acute accent that stands alone at the front of text, for an apostrophe; 0: none.
+ * Decomposed it would be a space, and an accent on that. */
+static size_t lone_acute(struct text text)
+{
+    static const char *const acutes[] = {"\u00B4", "\u1FFD"};
+    for (size_t i = 0; i < COUNT_OF(acutes); i++)
+        if (text_starts_with(text, text_of(acutes[i])))
+            return strlen(acutes[i]);
+    return 0;
 }
 
 /* A character after decomposition and case folding. */
@@ -113,13 +126,15 @@ static void append_unicode(struct folder *folder, struct text run)
     g_free(text);
 }
 
-/* The characters beyond ASCII at the front of text, which must be well-formed; 0: none. */
+/* The characters beyond ASCII at the front of text, which must be well-formed, up to an acute that
+ * stands alone; 0: none. */
 static size_t unicode_run(struct text text)
 {
     size_t size = 0;
     while (size < text.length && (unsigned char)text.base[size] >= 0x80) {
-        size_t step = text_utf8_length(text_slice(text, size, text.length));
-        if (step == 0)
+        struct text rest = text_slice(text, size, text.length);
+        size_t step = text_utf8_length(rest);
+        if (step == 0 || lone_acute(rest) > 0)
             break;
         size += step;
     }
@@ -130,8 +145,11 @@ void fold_append(struct text_buffer *buffer, struct text text)
 {
     struct folder folder = {.buffer = buffer};
     for (size_t i = 0; i < text.length && !buffer->is_cut;) {
-        size_t run = unicode_run(text_slice(text, i, text.length));
-        if (run > 0) {
+        struct text rest = text_slice(text, i, text.length);
+        size_t acute = lone_acute(rest), run = unicode_run(rest);
+        if (acute > 0) {
+            i += acute;
+        } else if (run > 0) {
             append_unicode(&folder, (struct text){text.base + i, run});
             i += run;
         } else if ((unsigned char)text.base[i] < 0x80) {

@@ -149,6 +149,12 @@ size_t text_utf8_length(struct text text)
     return size;
 }
 
+size_t text_utf8_step(struct text text, size_t at)
+{
+    size_t step = text_utf8_length(text_slice(text, at, text.length));
+    return step == 0 ? 1 : step;
+}
+
 bool text_copy_utf8(char *out, size_t capacity, struct text text)
 {
     size_t length = 0, step;

@@ -42,6 +42,9 @@ bool text_is_printable(struct text text);
 bool text_is_utf8(struct text text); /* well-formed: no surrogates, no overlong forms */
 /* Bytes of the one well-formed UTF-8 character at the front; 0 when there is none. */
 size_t text_utf8_length(struct text text);
+/* How far the next character is from the one at at, for walks that must end: of what is no UTF-8
+ * each byte counts as one. */
+size_t text_utf8_step(struct text text, size_t at);
 /* As many whole, well-formed characters of the front as fit into capacity with a NUL. false: there
  * was more, or what is no UTF-8. capacity >= 1. */
 bool text_copy_utf8(char *out, size_t capacity, struct text text);

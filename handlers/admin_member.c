@@ -15,16 +15,6 @@
 #define LIST_JSON_MAX (256 * 1024) /* 200 members of some 500 bytes, with room */
 #define ENTRIES_MAX 50
 
-static void write_time(struct jwrite *writer, const char *key, int64_t time_us)
-{
-    char bytes[40];
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, bytes, sizeof(bytes));
-    clock_append_time(&buffer, time_us);
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_buffer_text(&buffer));
-}
-
 static void write_members_of(struct jwrite *writer, const struct member *member)
 {
     admin_write_int64(writer, "id", member->id);
@@ -41,7 +31,7 @@ static void write_members_of(struct jwrite *writer, const struct member *member)
     admin_write_int64(writer, "points_held", member->account.points_held);
     jwrite_key(writer, TEXT("status"));
     jwrite_text(writer, member->account.is_active ? TEXT("active") : TEXT("disabled"));
-    write_time(writer, "created_at", member->created_at_us);
+    admin_write_time(writer, "created_at", member->created_at_us);
 }
 
 static void reply_member(struct exchange *exchange, const struct member *member)
@@ -166,7 +156,8 @@ static bool read_member(struct exchange *exchange, const struct jread *body, str
 static void member_add(struct exchange *exchange, const struct jread *body)
 {
     const struct directory_tenant *tenant;
-    struct member member = {.created_at_us = exchange->received_wall_us, .account.is_active = true};
+    struct member member = {.created_at_us = exchange->received_steady_us,
+                            .account.is_active = true};
     int64_t points = 0;
     if (!admin_read_tenant(exchange, body, &tenant) || !read_member(exchange, body, &member))
         return;
@@ -371,19 +362,7 @@ static int task_search(struct job *job, struct store *store)
 
 static void on_entry(void *context, const struct points_entry *entry)
 {
-    struct read_task *task = context;
-    struct jwrite *writer = &task->writer;
-    jwrite_object_begin(writer);
-    admin_write_int64(writer, "entry", entry->id);
-    jwrite_key(writer, TEXT("cause"));
-    jwrite_text(writer, text_of(points_cause_name(entry->cause)));
-    admin_write_int64(writer, "points", entry->points);
-    admin_write_int64(writer, "points_after", entry->points_after);
-    admin_write_int64(writer, "order", entry->order_id);
-    jwrite_key(writer, TEXT("reason"));
-    jwrite_text(writer, text_of(entry->reason));
-    write_time(writer, "created_at", entry->created_at_us);
-    jwrite_object_end(writer);
+    admin_write_points_entry(&((struct read_task *)context)->writer, entry);
 }
 
 static int show_write(struct read_task *task, struct store *store)

@@ -260,7 +260,7 @@ static void read_row(struct exchange *exchange, const struct import *import,
                      const struct jread *values, struct import_row *row)
 {
     row->member.tenant_id = import->tenant->tenant.id;
-    row->member.created_at_us = exchange->received_wall_us;
+    row->member.created_at_us = exchange->received_steady_us; /* as expiry does */
     row->member.account.is_active = true;
     if (jread_int64(jread_element(values, 0), &row->line) != 0 ||
         jread_count(values) != import->column_count + 1) {

@@ -15,16 +15,6 @@
 #define SHOW_MAX (256 * 1024)
 #define GRANT_JSON_MAX 512
 
-static void write_time(struct jwrite *writer, const char *key, int64_t at_us)
-{
-    char bytes[64];
-    struct text_buffer text;
-    text_buffer_init(&text, bytes, sizeof(bytes));
-    clock_append_time(&text, at_us);
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_buffer_text(&text));
-}
-
 static void write_account(struct jwrite *writer, const struct points_account *account)
 {
     admin_write_int64(writer, "points", account->points);
@@ -164,17 +154,7 @@ struct show_task {
 static void on_entry(void *context, const struct points_entry *entry)
 {
     struct jwrite *writer = &((struct show_task *)context)->writer;
-    jwrite_object_begin(writer);
-    admin_write_int64(writer, "entry_id", entry->id);
-    admin_write_text(writer, "cause", points_cause_name(entry->cause));
-    admin_write_int64(writer, "points", entry->points);
-    admin_write_int64(writer, "points_after", entry->points_after);
-    admin_write_int64(writer, "version", entry->version);
-    admin_write_int64(writer, "order_id", entry->order_id);
-    admin_write_int64(writer, "reservation_id", entry->reservation_id);
-    admin_write_text(writer, "reason", entry->reason);
-    write_time(writer, "at", entry->created_at_us);
-    jwrite_object_end(writer);
+    admin_write_points_entry(writer, entry);
 }
 
 static void on_reservation(void *context, const struct reservation *reservation)
@@ -193,8 +173,8 @@ static void on_reservation(void *context, const struct reservation *reservation)
     jwrite_key(writer, TEXT("is_unsure"));
     jwrite_bool(writer, reservation->is_unsure);
     admin_write_text(writer, "reason", reservation->reason);
-    write_time(writer, "since", reservation->created_at_us);
-    write_time(writer, "changed_at", reservation->changed_at_us);
+    admin_write_time(writer, "since", reservation->created_at_us);
+    admin_write_time(writer, "changed_at", reservation->changed_at_us);
     jwrite_object_end(writer);
 }
 
@@ -207,7 +187,7 @@ static void write_member(struct jwrite *writer, const struct member *member)
     admin_write_text(writer, "status", member->account.is_active ? "active" : "disabled");
     write_account(writer, &member->account);
     admin_write_int64(writer, "version", member->account.version);
-    write_time(writer, "active_at", member->account.active_at_us);
+    admin_write_time(writer, "active_at", member->account.active_at_us);
 }
 
 static int show_write(struct show_task *task, struct store *store)

@@ -201,6 +201,31 @@ void admin_write_int64(struct jwrite *writer, const char *key, int64_t value)
     jwrite_int64(writer, value);
 }
 
+void admin_write_time(struct jwrite *writer, const char *key, int64_t time_us)
+{
+    char bytes[64]; /* the last year that fits has six digits */
+    struct text_buffer text;
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    clock_append_time(&text, time_us);
+    jwrite_key(writer, text_of(key));
+    jwrite_text(writer, text_buffer_text(&text));
+}
+
+void admin_write_points_entry(struct jwrite *writer, const struct points_entry *entry)
+{
+    jwrite_object_begin(writer);
+    admin_write_int64(writer, "entry_id", entry->id);
+    admin_write_text(writer, "cause", points_cause_name(entry->cause));
+    admin_write_int64(writer, "points", entry->points);
+    admin_write_int64(writer, "points_after", entry->points_after);
+    admin_write_int64(writer, "version", entry->version);
+    admin_write_int64(writer, "order_id", entry->order_id);
+    admin_write_int64(writer, "reservation_id", entry->reservation_id);
+    admin_write_text(writer, "reason", entry->reason);
+    admin_write_time(writer, "at", entry->created_at_us);
+    jwrite_object_end(writer);
+}
+
 void admin_write_money(struct jwrite *writer, int64_t amount_minor, int exponent)
 {
     char bytes[MONEY_TEXT_MAX];

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "handlers/exchange.h"
+#include "ledger/points.h"
 
 /* Every function that returns false has answered the exchange with a refusal that says why. */
 
@@ -47,6 +48,9 @@ MUST_CHECK int admin_reload_directory(struct handlers *handlers, struct store *s
 
 void admin_write_text(struct jwrite *writer, const char *key, const char *value);
 void admin_write_int64(struct jwrite *writer, const char *key, int64_t value);
+void admin_write_time(struct jwrite *writer, const char *key, int64_t time_us);
+/* One object, the same wherever points are shown. */
+void admin_write_points_entry(struct jwrite *writer, const struct points_entry *entry);
 /* The amount as a decimal string; with its key. */
 void admin_write_money(struct jwrite *writer, int64_t amount_minor, int exponent);
 void admin_write_amount(struct jwrite *writer, struct text key, int64_t amount_minor, int exponent);

@@ -19,16 +19,6 @@ struct list_task {
     char bytes[LIST_MAX];
 };
 
-static void write_time(struct jwrite *writer, const char *key, int64_t at_us)
-{
-    char bytes[64];
-    struct text_buffer text;
-    text_buffer_init(&text, bytes, sizeof(bytes));
-    clock_append_time(&text, at_us);
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_buffer_text(&text));
-}
-
 /* What the number is: people look the order up, or the operation in a card's history. */
 static const char *subject_name(enum work_kind kind)
 {
@@ -53,11 +43,11 @@ static void on_each(void *context, const struct work *work)
     admin_write_text(writer, "state", work_state_name(work->state));
     admin_write_text(writer, "reason", work->reason);
     admin_write_int64(writer, "attempts", work->attempts);
-    write_time(writer, "created_at", work->created_at_us);
+    admin_write_time(writer, "created_at", work->created_at_us);
     if (work->state == WORK_OPEN)
-        write_time(writer, "due_at", work->due_at_us);
+        admin_write_time(writer, "due_at", work->due_at_us);
     else
-        write_time(writer, "ended_at", work->ended_at_us);
+        admin_write_time(writer, "ended_at", work->ended_at_us);
     jwrite_object_end(writer);
 }
 

@@ -14,8 +14,8 @@
 /* Commands in one commit (COUNTERPART_BATCH_MAX may lower it). */
 #define BATCH_MAX 512
 /* Successful operations of one card on one order that a decision looks at (a top-up looks at
- * top-ups and releases only), newest first. A sale that pays more
- * often than this with one card does not exist; beyond it a refund sees only the newest. */
+ * top-ups and releases only), newest first. A sale that pays more often than this with one card
+ * does not exist; beyond it a refund sees only the newest. */
 #define ORDER_OPERATIONS_MAX 64
 /* Refusals of one card on one order that a decision looks at, newest first: for repetitions that
  * wait while the first is decided. Counted apart, so that no number of them hides a success. */

@@ -286,10 +286,8 @@ bool members_are_same(const struct member *like, const struct member *member)
 static struct text cut_keyword(struct text typed)
 {
     size_t length = 0;
-    for (int i = 0; i < SEARCH_KEYWORD_MAX && length < typed.length; i++) {
-        size_t step = text_utf8_length(text_slice(typed, length, typed.length));
-        length += step == 0 ? 1 : step;
-    }
+    for (int i = 0; i < SEARCH_KEYWORD_MAX && length < typed.length; i++)
+        length += text_utf8_step(typed, length);
     return text_slice(typed, 0, length);
 }
 
@@ -352,12 +350,6 @@ bool word_starts_with(const struct word *word, const struct word *prefix)
            memcmp(word->bytes, prefix->bytes, prefix->length) == 0;
 }
 
-static size_t step_at(struct text text, size_t at)
-{
-    size_t step = text_utf8_length(text_slice(text, at, text.length));
-    return step == 0 ? 1 : step;
-}
-
 static bool rest_starts_with(struct text text, size_t from, struct text prefix, size_t prefix_from)
 {
     return text_starts_with(text_slice(text, from, text.length),
@@ -367,7 +359,7 @@ static bool rest_starts_with(struct text text, size_t from, struct text prefix, 
 /* Are the next two characters the same, the other way round, and the rest equal? */
 static bool is_swapped(struct text text, struct text prefix, size_t at)
 {
-    size_t first = step_at(prefix, at), second = step_at(prefix, at + first);
+    size_t first = text_utf8_step(prefix, at), second = text_utf8_step(prefix, at + first);
     return at + first < prefix.length &&
            text_equal(text_slice(text, at, second), text_slice(prefix, at + first, second)) &&
            text_equal(text_slice(text, at + second, first), text_slice(prefix, at, first)) &&
@@ -386,7 +378,7 @@ bool word_nearly_starts_with(const struct word *word, const struct word *prefix)
         return true;
     while (at > 0 && ((unsigned char)typed.base[at] & 0xC0) == 0x80)
         at--; /* to the beginning of its character */
-    size_t typed_step = step_at(typed, at), step = step_at(text, at);
+    size_t typed_step = text_utf8_step(typed, at), step = text_utf8_step(text, at);
     return rest_starts_with(text, at, typed, at + typed_step) ||
            rest_starts_with(text, at + step, typed, at) ||
            rest_starts_with(text, at + step, typed, at + typed_step) || is_swapped(text, typed, at);

@@ -250,7 +250,7 @@ static int find_rarest(struct search *search, const struct look **rarest, int32_
 {
     const struct keyword *keyword = search->keyword;
     *rows = INT32_MAX;
-    for (int32_t i = 0; i<keyword->word_count && * rows> 0; i++) {
+    for (int32_t i = 0; i < keyword->word_count; i++) {
         const struct look *look = &keyword->words[i];
         int32_t count = 0;
         for (int32_t j = 0; j < look->count; j++) {
@@ -262,6 +262,8 @@ static int find_rarest(struct search *search, const struct look **rarest, int32_
             *rows = count;
             *rarest = look;
         }
+        if (count == 0)
+            break;
     }
     return 0;
 }

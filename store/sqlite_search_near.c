@@ -28,8 +28,7 @@ struct walk {
 
 static size_t step_at(const struct word *word, size_t at)
 {
-    size_t step = text_utf8_length((struct text){word->bytes + at, word->length - at});
-    return step == 0 ? 1 : step;
+    return text_utf8_step((struct text){word->bytes, word->length}, at);
 }
 
 static size_t token_end(const struct word *word, size_t at)

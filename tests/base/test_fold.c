@@ -70,6 +70,12 @@ static void apostrophes_and_invisible_signs_vanish(void **state)
 {
     (void)state;
     assert_fold("O'Neil O\u2019Neil O\u02BCNeil", "oneil oneil oneil");
+    assert_fold("D\u00B4Arcy D`Arcy D\u2018Arcy D\u201BArcy", "darcy darcy darcy darcy");
+    assert_fold("D\u2032Arcy D\uFF07Arcy D\uFF40Arcy", "darcy darcy darcy"); /* prime; wide */
+    assert_fold("D\u1FFDArcy D\u1FEFArcy", "darcy darcy"); /* they are U+00B4 and '`' */
+    assert_fold("Hawai\u02BBi Oke\u02BDe Is\u02B9a", "hawaii okee isa");
+    assert_fold("\u00E9\u00B4\u00E9 \u00B4 x\u00B4", "ee x");
+    assert_fold("O\u00B4\u0301Neil", "oneil"); /* an accent behind it */
     assert_fold("\u200Fab\u200Dc\u00ADd", "abcd");
     assert_fold("' '", "");
 }

@@ -169,6 +169,11 @@ static void utf8_length_is_of_the_first_character(void **state)
     assert_int_equal(text_utf8_length(TEXT("💳a")), 4);
     assert_int_equal(text_utf8_length(BYTES("\xE2\x82")), 0);
     assert_int_equal(text_utf8_length(TEXT("")), 0);
+    assert_int_equal(text_utf8_step(TEXT("aéb"), 0), 1);
+    assert_int_equal(text_utf8_step(TEXT("aéb"), 1), 2);
+    assert_int_equal(text_utf8_step(TEXT("aéb"), 2), 1); /* in the middle of one */
+    assert_int_equal(text_utf8_step(BYTES("\xE2\x82"), 0), 1);
+    assert_int_equal(text_utf8_step(TEXT("a"), 1), 1); /* behind the end */
 }
 
 static void utf8_is_copied_as_whole_characters(void **state)

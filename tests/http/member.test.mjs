@@ -64,6 +64,8 @@ test('member add prints id and code, member show the rest', async () => {
     intro_text: 'Likes "flat white"', points: 420, points_held: 0, status: 'active' });
   assert.ok(Math.abs(Date.parse(createdAt) - Date.now()) < 60_000, createdAt);
   assert.deepEqual(entries.map(({ cause, points, points_after: after_ }) => [cause, points, after_]), [['grant', 420, 420]]);
+  const { entries: same } = await service.must(['points', 'show', ...tenantFlag(), '--member', 'VIP-1']);
+  assert.deepEqual(entries, same); // one shape wherever points are shown
 });
 
 test('a member without code gets one, without points has none and no entry', async () => {
