@@ -11,14 +11,8 @@
 #include "base/banned.h"
 
 #define IDENTITY_KEY TEXT("webhook identity")
-/* A name of a route, an int64, a time, a digest in hex, separators. */
-#define IDENTITY_TEXT_MAX 256
-#define UPDATED_AT_MAX 64
-
-struct notice {
-    int64_t order_id;
-    struct text updated_at; /* as it stands in the body; empty: not told */
-};
+/* A name of a route, a digest in hex, a separator. */
+#define IDENTITY_TEXT_MAX 128
 
 /* Stands behind its job. */
 struct webhook_task {
@@ -31,28 +25,16 @@ struct webhook_task {
 /* Ids outgrow binary fractions, so they come twice: as a number, and as text (o-series 7.1). */
 static int read_order_id(const struct jread *body, int64_t *order_id)
 {
+    if (jread_kind_of(body) != JREAD_OBJECT)
+        return ERR_JSON_TYPE;
     int err = jread_int64(jread_member(body, "id"), order_id);
     if (err != 0)
         err = jread_int64(jread_member(body, "id_str"), order_id);
     return err == 0 && *order_id <= 0 ? ERR_NOT_A_NUMBER : err;
 }
 
-static int read_notice(const struct jread *body, struct notice *notice)
-{
-    if (jread_kind_of(body) != JREAD_OBJECT)
-        return ERR_JSON_TYPE;
-    int err = read_order_id(body, &notice->order_id);
-    if (err != 0)
-        return err;
-    err = jread_text(jread_member(body, "updated_at"), &notice->updated_at);
-    if (err == ERR_MISSING)
-        notice->updated_at = (struct text){NULL, 0};
-    return err == ERR_MISSING ? 0 : err;
-}
-
-/* The same notice sent again has the same identity; any other has another. */
-static void make_identity(const struct exchange *exchange, const struct notice *notice,
-                          uint8_t identity[WORK_IDENTITY_BYTES])
+/* The same body sent again to the same address has the same identity; any other has another. */
+static void make_identity(const struct exchange *exchange, uint8_t identity[WORK_IDENTITY_BYTES])
 {
     uint8_t key[SEAL_KEY_BYTES], digest[SEAL_MAC_BYTES];
     char bytes[IDENTITY_TEXT_MAX], hex[2 * SEAL_MAC_BYTES + 1];
@@ -63,10 +45,7 @@ static void make_identity(const struct exchange *exchange, const struct notice *
     seal_hmac_sign(hmac, exchange->body, digest);
     text_hex_encode(hex, digest, sizeof(digest));
     text_buffer_init(&text, bytes, sizeof(bytes));
-    text_append_format(&text, "%s %s ", exchange->route->name, hex);
-    text_append_int64(&text, notice->order_id);
-    text_append_char(&text, ' ');
-    text_append(&text, text_slice(notice->updated_at, 0, UPDATED_AT_MAX));
+    text_append_format(&text, "%s %s", exchange->route->name, hex);
     CHECK(!text.is_cut);
     seal_hmac_sign(hmac, text_buffer_text(&text), identity);
     seal_hmac_destroy(hmac);
@@ -102,13 +81,13 @@ static void on_added(struct exchange *exchange, const struct job *job)
     exchange_reply_json(exchange, 200, TEXT("{}"));
 }
 
-static void submit_notice(struct exchange *exchange, const struct notice *notice)
+static void submit_notice(struct exchange *exchange, int64_t order_id)
 {
     struct job *job = exchange_job(exchange, sizeof(struct webhook_task));
     struct webhook_task *task = (struct webhook_task *)(job + 1);
-    task->work = work_make(exchange->tenant->tenant.id, WORK_ORDER_CHANGED, notice->order_id, 0,
+    task->work = work_make(exchange->tenant->tenant.id, WORK_ORDER_CHANGED, order_id, 0,
                            exchange->received_steady_us);
-    make_identity(exchange, notice, task->work.identity);
+    make_identity(exchange, task->work.identity);
     job->task = add_task;
     job->joins = true;
     exchange_submit_write(exchange, job, on_added);
@@ -127,18 +106,18 @@ static void refuse_body(struct exchange *exchange, int err)
 
 static void webhook_order(struct exchange *exchange)
 {
-    struct notice notice;
+    int64_t order_id;
     struct jread *body;
     int err = jread_parse(exchange->body, &body);
     if (err != 0) {
         refuse_body(exchange, err);
         return;
     }
-    err = read_notice(body, &notice);
+    err = read_order_id(body, &order_id);
     if (err != 0)
         refuse_body(exchange, err);
     else
-        submit_notice(exchange, &notice);
+        submit_notice(exchange, order_id);
     jread_destroy(body);
 }
 
