@@ -23,7 +23,7 @@ static const char sql_read_lost_sites[] =
 /*
  * What each register gave back without a known sale: by the transfers (their operation has no
  * order, or the charge that they answer is of another one that the API has not named), and as its
- * days have counted it. Rows carry no local date, so the days of a register are compared as one sum.
+ * days have counted it. Rows carry no local date, so a register's days are compared as one sum.
  */
 static const char sql_read_days[] =
     "SELECT refund.tenant_id, refund.site_id, refund.register_id, transfer.amount_minor, 0"
