@@ -52,8 +52,9 @@ struct work work_make(int64_t tenant_id, enum work_kind kind, int64_t subject_id
 bool work_follows(const struct command *command, const struct outcome *outcome, int64_t now_us,
                   struct work *work)
 {
-    if (outcome->result != RESULT_OK || outcome->is_replay || command->order_id == 0)
+    if (outcome->result != RESULT_OK || outcome->is_replay)
         return false;
+    /* Also without an order: then it is given up and shown, for nobody would book it. */
     if (outcome->action == ACTION_CHARGE && command->payment_is_ours) {
         *work = work_make(command->tenant_id, WORK_POST_PAYMENT, outcome->operation_id,
                           outcome->operation_id, now_us);

@@ -1339,6 +1339,67 @@ static void a_payment_is_added_where_only_lines_are_too_many_to_be_seen(void **s
     assert_int_equal(fixture->api.payments_posted, 1);
 }
 
+/* A minute later, and perhaps after a crash: a payment was sent, and nothing is known of it. */
+static void may_be_on_its_way(struct fixture *fixture, int64_t work_id)
+{
+    struct seen seen = see(fixture, work_id);
+    assert_true(seen.is_found);
+    seen.work.due_at_us--;
+    assert_int_equal(store_update_work(fixture->writer, &seen.work), 0);
+}
+
+static void a_charge_given_back_whose_payment_has_arrived_is_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    char ref[40];
+    play_order(fixture, ORDER, ORDER_COMPLETE, 700);
+    struct work work = charge_that_is_ours(fixture, &outcome);
+    snprintf(ref, sizeof(ref), "CP1-%d", (int)outcome.operation_id);
+    book_payment(&fixture->api, ORDER, 700, ref);
+    run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
+    may_be_on_its_way(fixture, work.id);
+    start(fixture);
+    assert_given_up(fixture, &work, "given back, and yet the payment is on the order");
+    assert_int_equal(fixture->api.payments_posted, 0);
+}
+
+static void a_charge_given_back_whose_payment_did_not_arrive_is_done(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_PENDING, 700)->is_deleted = true;
+    struct work work = charge_that_is_ours(fixture, NULL);
+    run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
+    may_be_on_its_way(fixture, work.id);
+    start(fixture);
+    assert_done(fixture, &work);
+    assert_int_equal(order_reads(fixture), 1);
+    assert_int_equal(fixture->api.payments_posted, 0);
+}
+
+static void a_charge_given_back_is_looked_for_until_its_order_can_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct work work = charge_that_is_ours(fixture, NULL);
+    run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
+    may_be_on_its_way(fixture, work.id);
+    start(fixture);
+    assert_postponed(fixture, &work, "Lightspeed: not_found 404", 1, 0, CLOCK_US_PER_S);
+}
+
+static void a_charge_without_an_order_is_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct command command = command_of(fixture, ACTION_CHARGE, 0, 700);
+    struct work work = {.id = 1};
+    command.payment_is_ours = true;
+    command.order_id = 0;
+    run(fixture, command, NULL);
+    start(fixture);
+    assert_given_up(fixture, &work, "charged without an order: there is none to add a payment to");
+    assert_int_equal(order_reads(fixture), 0);
+}
+
 static void a_charge_given_back_meanwhile_is_not_booked(void **state)
 {
     struct fixture *fixture = *state;
@@ -1347,6 +1408,7 @@ static void a_charge_given_back_meanwhile_is_not_booked(void **state)
     run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
     start(fixture);
     assert_done(fixture, &work);
+    assert_int_equal(order_reads(fixture), 0); /* none was ever sent */
     assert_int_equal(fixture->api.payments_posted, 0);
 }
 
@@ -1421,6 +1483,10 @@ int main(void)
         INBOX_TEST(no_payment_is_added_to_a_deleted_order),
         INBOX_TEST(no_payment_is_added_where_not_all_of_them_can_be_seen),
         INBOX_TEST(a_payment_is_added_where_only_lines_are_too_many_to_be_seen),
+        INBOX_TEST(a_charge_given_back_whose_payment_has_arrived_is_shown),
+        INBOX_TEST(a_charge_given_back_whose_payment_did_not_arrive_is_done),
+        INBOX_TEST(a_charge_given_back_is_looked_for_until_its_order_can_be_read),
+        INBOX_TEST(a_charge_without_an_order_is_shown),
         INBOX_TEST(a_charge_given_back_meanwhile_is_not_booked),
         cmocka_unit_test(a_share_is_rounded_down_and_never_more_than_all),
     };
