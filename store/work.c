@@ -99,9 +99,9 @@ int store_update_work(struct store *store, const struct work *work)
     return store->backend->work->update(store, work);
 }
 
-int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us)
+int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened)
 {
-    return store->backend->work->hasten(store, tenant_id, now_us);
+    return store->backend->work->hasten(store, tenant_id, now_us, hastened);
 }
 
 int store_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us)

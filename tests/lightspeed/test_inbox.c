@@ -1168,6 +1168,39 @@ static void what_waits_for_a_connection_goes_on_when_it_is_there(void **state)
         "https://partner.example/oseries/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/webhooks");
 }
 
+static void on_late_work(void *context, const struct work *work)
+{
+    *(int *)context += work->due_at_us > clock_steady_us() + 5 * MINUTE_US;
+}
+
+static int count_late(const struct fixture *fixture)
+{
+    int late = 0;
+    assert_int_equal(store_each_open_work(fixture->look, 2000, 2000, on_late_work, &late), 0);
+    return late;
+}
+
+static void all_that_waits_for_a_connection_goes_on_however_much_it_is(void **state)
+{
+    struct fixture *fixture = *state;
+    struct connected connected = {.fixture = fixture};
+    connected.message.fn = on_connected;
+    connected.message.context = &connected;
+    for (int i = 0; i < WORK_HASTEN_MAX + 5; i++) {
+        struct work work =
+            work_make(fixture->tenant.id, WORK_ORDER_CHANGED, ORDER + i, i, clock_steady_us());
+        work.due_at_us += 10 * MINUTE_US;
+        assert_int_equal(store_add_work(fixture->writer, &work), 0);
+    }
+    assert_int_equal(count_late(fixture), WORK_HASTEN_MAX + 5);
+    start(fixture);
+    outbound_post(fixture->outbound, &connected.message);
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (count_late(fixture) > 0 && clock_monotonic_us() < until_us)
+        usleep(2000);
+    assert_int_equal(count_late(fixture), 0);
+}
+
 static void webhooks_that_could_not_be_registered_are_tried_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -1471,6 +1504,7 @@ int main(void)
         INBOX_TEST(many_cards_that_wait_are_all_released),
         INBOX_TEST(what_cannot_be_read_is_tried_again_later_and_later),
         INBOX_TEST(what_waits_for_a_connection_goes_on_when_it_is_there),
+        INBOX_TEST(all_that_waits_for_a_connection_goes_on_however_much_it_is),
         INBOX_TEST(webhooks_that_could_not_be_registered_are_tried_again),
         INBOX_TEST(what_was_open_at_the_end_is_done_after_the_next_start),
         INBOX_TEST(a_payment_is_added_once_with_our_reference),

@@ -203,6 +203,20 @@ static void what_was_given_up_can_be_tried_again(void **state)
     assert_int_equal(found.works[1].ended_at_us, 0);
 }
 
+static void only_so_much_is_hastened_at_a_time(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int32_t hastened;
+    for (int i = 0; i < WORK_HASTEN_MAX + 5; i++)
+        add(rows, i, NOW_US + 30);
+    assert_int_equal(store_hasten_work(rows->store, rows->tenant.id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, WORK_HASTEN_MAX);
+    assert_int_equal(store_hasten_work(rows->store, rows->tenant.id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, 5);
+    assert_int_equal(store_hasten_work(rows->store, rows->tenant.id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, 0);
+}
+
 static void what_waited_is_due_when_its_tenant_is_connected(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -218,7 +232,9 @@ static void what_waited_is_due_when_its_tenant_is_connected(void **state)
     int64_t tenant_id = rows->tenant.id;
     rows->tenant = other;
     add(rows, 4, NOW_US + 30);
-    assert_int_equal(store_hasten_work(rows->store, tenant_id, NOW_US), 0);
+    int32_t hastened;
+    assert_int_equal(store_hasten_work(rows->store, tenant_id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, 1);
     struct found found = open_work(rows->store);
     assert_int_equal(found.works[0].due_at_us, NOW_US - 5);
     assert_int_equal(found.works[1].due_at_us, NOW_US);
@@ -527,6 +543,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(the_backlog_of_one_tenant_does_not_hide_another_s),
     CONFORMANCE_TEST(what_was_given_up_can_be_tried_again),
     CONFORMANCE_TEST(what_waited_is_due_when_its_tenant_is_connected),
+    CONFORMANCE_TEST(only_so_much_is_hastened_at_a_time),
     CONFORMANCE_TEST(people_are_shown_what_is_open_or_was_given_up),
     CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),
     CONFORMANCE_TEST(old_work_is_forgotten_and_what_is_open_never),
