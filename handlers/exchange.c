@@ -426,16 +426,22 @@ void exchange_submit_read(struct exchange *exchange, struct job *job, exchange_d
     exchange_refuse_busy(exchange, err);
 }
 
-void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+int exchange_offer_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
 {
     CHECK(job->begin != NULL && job->task == NULL);
     struct trip *trip = trip_of(job);
     trip_depart(trip, exchange, on_done);
     int err = outbound_submit(exchange->handlers->outbound, job);
-    if (err == 0)
-        return;
-    trip_turn_back(trip);
-    exchange_refuse_busy(exchange, err);
+    if (err != 0)
+        trip_turn_back(trip);
+    return err;
+}
+
+void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+{
+    int err = exchange_offer_outbound(exchange, job, on_done);
+    if (err != 0)
+        exchange_refuse_busy(exchange, err);
 }
 
 /* --- answering */

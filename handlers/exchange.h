@@ -155,10 +155,12 @@ void exchange_submit_read(struct exchange *exchange, struct job *job,
                           exchange_done_fn on_done); /* a task, on a reader's thread */
 /* job->begin, on the outbound thread; it ends when something there calls job_end. */
 void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done);
-/* As exchange_submit_command, but the answer to a full queue is the caller's: on error the job has
- * been freed. */
+/* As exchange_submit_*, but the answer to a full queue is the caller's: on error the job has been
+ * freed. */
 MUST_CHECK int exchange_offer_command(struct exchange *exchange, struct job *job,
                                       exchange_done_fn on_done);
+MUST_CHECK int exchange_offer_outbound(struct exchange *exchange, struct job *job,
+                                       exchange_done_fn on_done);
 
 /*
  * Wait for something that other requests hold for a moment, such as the tokens of a guess: on_turn

@@ -337,8 +337,8 @@ static void submit_refund(struct exchange *exchange)
     look->deadline_us = clock_monotonic_us() + look_us;
     job->begin = refund_look_begin;
     payment->is_asked = true;
-    exchange_submit_outbound(exchange, job, on_sale_looked_up);
-    payment->is_asked = !exchange->is_answered; /* answered already: the queue was full */
+    if (exchange_offer_outbound(exchange, job, on_sale_looked_up) != 0)
+        submit_command(exchange); /* too much waits for the API */
 }
 
 static void submit_money(struct exchange *exchange)

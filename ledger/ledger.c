@@ -15,14 +15,15 @@ void ledger_keys(const struct command *command, struct keys *keys)
     bool is_refund = command->action == ACTION_REFUND;
     bool names_sale = is_refund && command->refunded_order_id != 0;
     CHECK(!names_sale || command->order_id != 0);
-    *keys = (struct keys){
-        .wants_order_operations = command->action != ACTION_ISSUE,
-        .wants_refunded_operations = names_sale,
-        .wants_order_is_known = is_refund && !names_sale && command->order_id != 0,
-        .wants_recent_charges = is_refund && !names_sale,
-        .recent_since_us = is_refund && !names_sale ? command->received_at_us - REFUND_REACH_US : 0,
-        .wants_register_day = is_refund && !names_sale,
-    };
+    *keys = (struct keys){.wants_order_operations = command->action != ACTION_ISSUE};
+    if (!is_refund)
+        return;
+    keys->sale_order_id = names_sale ? command->refunded_order_id : command->order_id;
+    keys->wants_order_is_known = keys->sale_order_id != 0;
+    keys->wants_refunded_operations = names_sale;
+    keys->wants_recent_charges = true;
+    keys->recent_since_us = command->received_at_us - REFUND_REACH_US;
+    keys->wants_register_day = true;
 }
 
 static enum result guess(const struct command *command, const struct card *card)

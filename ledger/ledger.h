@@ -36,10 +36,12 @@ struct keys {
     /* Of this card, tenant and order (for order_id 0 also of this site and register): the newest
      * ORDER_OPERATIONS_MAX that succeeded and the newest ORDER_REFUSALS_MAX that were refused. */
     bool wants_order_operations;
-    /* Of this card on command.refunded_order_id: the newest ORDER_OPERATIONS_MAX that succeeded. */
-    bool wants_refunded_operations;
-    bool wants_order_is_known; /* is there any successful charge of the tenant on that order,
+    int64_t sale_order_id;     /* what a refund gives back; 0: not told, or no refund */
+    bool wants_order_is_known; /* is there any successful charge of the tenant on sale_order_id,
                                   whatever the card? */
+    /* Only if the order is known: of this card on sale_order_id, which is not the order's own, the
+     * newest ORDER_OPERATIONS_MAX that succeeded. */
+    bool wants_refunded_operations;
     /* Only if the order is not known: this card's successful charges with given_back < amount, not
      * older than recent_since_us, the newest RECENT_CHARGES_MAX. */
     bool wants_recent_charges;
@@ -86,7 +88,7 @@ struct scope {
     int32_t card; /* index into view.cards, VIEW_NONE: no such card */
     int32_t day;  /* index into view.days, VIEW_NONE: not wanted. A missing row is loaded as zero,
                      is_new */
-    bool order_is_known;
+    bool order_is_known; /* of a refund: the sale that it gives back */
 };
 
 /* Capacities: cards and days BATCH_MAX, operations VIEW_OPERATIONS_MAX, transfers

@@ -9,6 +9,7 @@
 #include "base/banned.h"
 
 #define REF_MAX ORDER_REF_MAX
+#define GIVEN_BACK "given back before it was added to the order"
 
 /* As the register was told: CP<generation>-<operation>. */
 static void payment_ref(const struct chore *chore, char ref[REF_MAX + 1])
@@ -106,6 +107,25 @@ static bool has_payment(const struct oseries_order *order, const char *ref)
     return false;
 }
 
+static bool is_given_back(const struct chore *chore)
+{
+    return chore->operation.given_back_minor == chore->operation.amount_minor;
+}
+
+/* Neither is anything under way then, nor has a process died that had sent one. */
+static bool was_never_sent(const struct work *work)
+{
+    return work->attempts == 0 && work->due_at_us == work->created_at_us;
+}
+
+static void payment_found(struct chore *chore)
+{
+    if (is_given_back(chore))
+        chore_give_up(chore, "given back, and yet the payment is on the order");
+    else
+        chore_done(chore, "the payment is on the order");
+}
+
 static void on_order(void *context, const struct api_result *result,
                      const struct oseries_order *order)
 {
@@ -117,11 +137,13 @@ static void on_order(void *context, const struct api_result *result,
     }
     payment_ref(chore, ref);
     if (has_payment(order, ref))
-        chore_done(chore, "the payment is on the order");
-    else if (order->is_deleted)
-        chore_give_up(chore, "the order was deleted before the payment was added");
+        payment_found(chore);
     else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
         chore_give_up(chore, "the order has more payments than can be looked through");
+    else if (is_given_back(chore))
+        chore_done(chore, GIVEN_BACK);
+    else if (order->is_deleted)
+        chore_give_up(chore, "the order was deleted before the payment was added");
     else
         payment_arm(chore);
 }
@@ -141,8 +163,12 @@ static void on_read(struct errand *errand)
         return;
     }
     chore->operation = *operation;
-    if (operation->given_back_minor == operation->amount_minor) {
-        chore_done(chore, "given back before it was added to the order");
+    if (is_given_back(chore) && was_never_sent(&chore->work)) {
+        chore_done(chore, GIVEN_BACK);
+        return;
+    }
+    if (operation->order_id == 0) {
+        chore_give_up(chore, "charged without an order: there is none to add a payment to");
         return;
     }
     struct api_call call = chore_call(chore);

@@ -14,7 +14,8 @@
 #define SCAN_MIN_US (INT64_C(100) * 1000)
 #define SCAN_MAX_US (INT64_C(5) * CLOCK_US_PER_S)
 #define READ_AGAIN_MAX_US (INT64_C(60) * CLOCK_US_PER_S)
-/* Rows that one scan walks: a day of APPLIED ones may stand before the RESERVED that it is for. */
+/* Rows of each state that one scan walks. RESERVED ones come first; APPLIED ones only where they
+ * are older than the tenant with the least patience lets them be. */
 #define SCAN_ROWS_MAX 65536
 
 #define REASON_ABSENT "not on the order"
@@ -268,10 +269,23 @@ static void read_due(struct redeem *redeem, int64_t now_us)
 struct scan {
     struct directory *directory;
     int64_t now_us, settle_us;
-    int32_t open; /* rows seen, also those that are not due */
+    int32_t open; /* rows seen */
     int32_t count;
     struct reservation found[WATCHES_MAX];
 };
+
+/* What no tenant's APPLIED reservation outlives may be ours. */
+static int64_t shortest_reservation_us(struct directory *directory)
+{
+    const struct directory_snapshot *snapshot = directory_acquire(directory);
+    int64_t shortest_us = INT64_MAX;
+    for (size_t i = 0; i < directory_tenant_count(snapshot); i++) {
+        int64_t max_us = directory_tenant_at(snapshot, i)->tenant.reservation_max_us;
+        shortest_us = max_us < shortest_us ? max_us : shortest_us;
+    }
+    directory_release(snapshot);
+    return shortest_us;
+}
 
 /* APPLIED ones end by their order; only those that are too old are ours. */
 static void on_open_reservation(void *context, const struct reservation *reservation)
@@ -290,8 +304,15 @@ static void on_open_reservation(void *context, const struct reservation *reserva
 static int task_scan(struct job *job, struct store *store)
 {
     struct scan *scan = errand_data_of(job);
-    return store_each_open_reservation(store, scan->now_us - scan->settle_us, SCAN_ROWS_MAX,
-                                       on_open_reservation, scan);
+    int64_t applied_us = shortest_reservation_us(scan->directory);
+    applied_us = applied_us < scan->settle_us ? scan->settle_us : applied_us;
+    int err =
+        store_each_open_reservation(store, RESERVATION_RESERVED, scan->now_us - scan->settle_us,
+                                    SCAN_ROWS_MAX, on_open_reservation, scan);
+    if (err != 0 || applied_us > scan->now_us) /* no tenant, so no reservation */
+        return err;
+    return store_each_open_reservation(store, RESERVATION_APPLIED, scan->now_us - applied_us,
+                                       SCAN_ROWS_MAX, on_open_reservation, scan);
 }
 
 /* What is not found any more has ended. What was noted a moment ago could not be found yet. */

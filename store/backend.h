@@ -50,7 +50,8 @@ struct store_backend_points {
                struct points_outcome *outcome);
     int (*read_reservation)(struct store *store, int64_t reservation_id,
                             struct reservation *reservation);
-    int (*each_open_reservation)(struct store *store, int64_t changed_before_us, int32_t limit,
+    int (*each_open_reservation)(struct store *store, enum reservation_state state,
+                                 int64_t changed_before_us, int32_t limit,
                                  store_reservation_fn each, void *context);
     int (*each_member_reservation)(struct store *store, int64_t tenant_id, int64_t member_id,
                                    store_reservation_fn each, void *context);
@@ -74,7 +75,7 @@ struct store_backend_work {
     int (*count_open)(struct store *store, int64_t *open);
     int (*update)(struct store *store, const struct work *work);
     int (*reopen)(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us);
-    int (*hasten)(struct store *store, int64_t tenant_id, int64_t now_us);
+    int (*hasten)(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened);
     int (*forget)(struct store *store, int64_t before_us, int32_t *forgotten);
     int (*each_held_card)(struct store *store, int64_t tenant_id, int64_t order_id, int32_t limit,
                           store_held_fn each, void *context);

@@ -127,9 +127,10 @@ MUST_CHECK int store_run_points(struct store *store, const struct points_command
 MUST_CHECK int store_read_reservation(struct store *store, int64_t reservation_id,
                                       struct reservation *reservation);
 typedef void (*store_reservation_fn)(void *context, const struct reservation *reservation);
-/* RESERVED and APPLIED ones not changed since changed_before_us, oldest first. */
-MUST_CHECK int store_each_open_reservation(struct store *store, int64_t changed_before_us,
-                                           int32_t limit, store_reservation_fn each, void *context);
+/* Those in this state, RESERVED or APPLIED, not changed since changed_before_us, oldest first. */
+MUST_CHECK int store_each_open_reservation(struct store *store, enum reservation_state state,
+                                           int64_t changed_before_us, int32_t limit,
+                                           store_reservation_fn each, void *context);
 /* RESERVED and APPLIED ones of a member, oldest first. */
 MUST_CHECK int store_each_member_reservation(struct store *store, int64_t tenant_id,
                                              int64_t member_id, store_reservation_fn each,

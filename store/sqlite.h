@@ -272,7 +272,8 @@ MUST_CHECK int row_read_reservation(sqlite3_stmt *statement, struct reservation 
 MUST_CHECK int row_read_points_entry(sqlite3_stmt *statement, struct points_entry *entry);
 int sqlite_read_reservation(struct store *store, int64_t reservation_id,
                             struct reservation *reservation);
-int sqlite_each_open_reservation(struct store *store, int64_t changed_before_us, int32_t limit,
+int sqlite_each_open_reservation(struct store *store, enum reservation_state state,
+                                 int64_t changed_before_us, int32_t limit,
                                  store_reservation_fn each, void *context);
 int sqlite_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,
                                    store_reservation_fn each, void *context);
@@ -284,9 +285,14 @@ int sqlite_read_points_answer(struct store *store, int64_t reservation_id, enum 
                               struct points_entry *entry);
 int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
                             int32_t limit, store_member_fn each, void *context);
+/* As sqlite_member_text. */
+const char *sqlite_points_text(int index);
+const char *sqlite_points_read_text(int index);
 
 /* sqlite_work.c */
 extern const struct store_backend_work sqlite_work;
+/* As sqlite_member_text. */
+const char *sqlite_work_text(int index);
 /* In the commit's transaction: what the decided commands of a batch leave to be done. */
 MUST_CHECK int sqlite_write_work(struct store_sqlite *sqlite, const struct batch *batch);
 

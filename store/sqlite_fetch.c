@@ -155,7 +155,7 @@ static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view
     return err != 0 ? err : fetch_order_part(sqlite, view, command, command->order_id, card, true);
 }
 
-static int fetch_order_is_known(struct store_sqlite *sqlite, const struct command *command,
+static int fetch_order_is_known(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
                                 bool *is_known)
 {
     sqlite3_stmt *statement;
@@ -163,8 +163,8 @@ static int fetch_order_is_known(struct store_sqlite *sqlite, const struct comman
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
-    bind_int(&binder, command->tenant_id);
-    bind_int(&binder, command->order_id);
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, order_id);
     bind_int(&binder, ACTION_CHARGE);
     err = sqlite_step(sqlite, statement, is_known);
     sqlite3_reset(statement);
@@ -259,9 +259,8 @@ static int fetch_history(struct store_sqlite *sqlite, struct view *view,
     int err = 0;
     if (keys->wants_order_operations)
         err = fetch_order_operations(sqlite, view, command, scope->card);
-    if (err == 0 && keys->wants_refunded_operations)
-        err =
-            fetch_order_part(sqlite, view, command, command->refunded_order_id, scope->card, false);
+    if (err == 0 && keys->wants_refunded_operations && scope->order_is_known)
+        err = fetch_order_part(sqlite, view, command, keys->sale_order_id, scope->card, false);
     if (scope->card == VIEW_NONE || !ledger_knows(command, &view->cards[scope->card].card))
         return err;
     if (err == 0 && keys->wants_recent_charges && !scope->order_is_known &&
@@ -280,7 +279,8 @@ static int fetch_command(struct store_sqlite *sqlite, struct batch *batch, int32
     *scope = (struct scope){.card = VIEW_NONE, .day = VIEW_NONE};
     int err = fetch_card(sqlite, &batch->view, command, &scope->card);
     if (err == 0 && keys->wants_order_is_known)
-        err = fetch_order_is_known(sqlite, command, &scope->order_is_known);
+        err = fetch_order_is_known(sqlite, command->tenant_id, keys->sale_order_id,
+                                   &scope->order_is_known);
     if (err == 0)
         err = fetch_history(sqlite, &batch->view, command, keys, scope);
     if (err == 0 && keys->wants_register_day)

@@ -22,10 +22,11 @@ enum points_statement {
     POINTS_INSERT_RESERVATION,
     POINTS_UPDATE_RESERVATION,
     POINTS_INSERT_ENTRY,
+    POINTS_STATEMENTS,
 };
 
 /* A partial index is used only where the query says its condition, too. */
-static const char *const points_text[] = {
+static const char *const points_text[POINTS_STATEMENTS] = {
     [POINTS_READ_ACCOUNT] = "SELECT points, points_held, version, last_entry_id, active_at_us, "
                             "is_active FROM member WHERE id = ? AND tenant_id = ?",
     [POINTS_UPDATE_ACCOUNT] =
@@ -352,6 +353,11 @@ err_after_begin:
     CHECK(err != 0);
     sqlite_rollback_change(sqlite);
     return err;
+}
+
+const char *sqlite_points_text(int index)
+{
+    return index >= 0 && index < POINTS_STATEMENTS ? points_text[index] : NULL;
 }
 
 const struct store_backend_points sqlite_points = {

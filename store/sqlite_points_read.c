@@ -18,13 +18,14 @@ enum read_statement {
     READ_ENTRY,
     READ_ANSWER,
     READ_IDLE,
+    READ_STATEMENTS,
 };
 
 /* A partial index is used only where the query says its condition, too. */
-static const char *const read_text[] = {
+static const char *const read_text[READ_STATEMENTS] = {
     [READ_RESERVATION] = "SELECT " RESERVATION_COLUMNS " FROM reservation WHERE id = ?",
     [READ_OPEN] = "SELECT " RESERVATION_COLUMNS " FROM reservation "
-                  "WHERE state <= 2 AND state IN (1, 2) AND changed_at_us < ? "
+                  "WHERE state <= 2 AND state = ? AND changed_at_us < ? "
                   "ORDER BY changed_at_us, id LIMIT ?",
     [READ_MEMBER] = "SELECT " RESERVATION_COLUMNS " FROM reservation "
                     "WHERE state <= 2 AND member_id = ? AND tenant_id = ? ORDER BY id",
@@ -131,7 +132,7 @@ static int walk_reservations(struct store_sqlite *sqlite, sqlite3_stmt *statemen
     return err;
 }
 
-/* Two numbers each: what and how many, or whose and which. */
+/* Two numbers each: whose and which. */
 static int each_reservation(struct store *store, enum read_statement which, int64_t first,
                             int64_t second, store_reservation_fn each, void *context)
 {
@@ -145,10 +146,19 @@ static int each_reservation(struct store *store, enum read_statement which, int6
     return walk_reservations(sqlite, binder.statement, each, context);
 }
 
-int sqlite_each_open_reservation(struct store *store, int64_t changed_before_us, int32_t limit,
+int sqlite_each_open_reservation(struct store *store, enum reservation_state state,
+                                 int64_t changed_before_us, int32_t limit,
                                  store_reservation_fn each, void *context)
 {
-    return each_reservation(store, READ_OPEN, changed_before_us, limit, each, context);
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    int err = prepare(sqlite, READ_OPEN, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, state);
+    bind_int(&binder, changed_before_us);
+    bind_int(&binder, limit);
+    return walk_reservations(sqlite, binder.statement, each, context);
 }
 
 int sqlite_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,
@@ -259,4 +269,9 @@ int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inac
     }
     sqlite3_reset(binder.statement);
     return err;
+}
+
+const char *sqlite_points_read_text(int index)
+{
+    return index >= 0 && index < READ_STATEMENTS ? read_text[index] : NULL;
 }

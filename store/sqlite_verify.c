@@ -22,16 +22,16 @@ static const char sql_read_lost_sites[] =
     "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE tenant.id = site.tenant_id)";
 /*
  * What each register gave back without a known sale: by the transfers (their operation has no
- * order, or the charge that they answer is of another one that the API has not named), and as its
- * days have counted it. Rows carry no local date, so a register's days are compared as one sum.
+ * order, or the charge that they answer is of another sale than the operation's), and as its days
+ * have counted it. Rows carry no local date, so the days of a register are compared as one sum.
  */
 static const char sql_read_days[] =
     "SELECT refund.tenant_id, refund.site_id, refund.register_id, transfer.amount_minor, 0"
     " FROM transfer"
     " JOIN operation AS refund ON refund.id = transfer.operation_id"
     " JOIN operation AS charge ON charge.id = transfer.answers_operation_id"
-    " WHERE transfer.cause = 3 AND refund.refunded_order_id = 0"
-    " AND (refund.order_id = 0 OR refund.order_id <> charge.order_id)"
+    " WHERE transfer.cause = 3 AND (refund.order_id = 0 OR charge.order_id <>"
+    "  iif(refund.refunded_order_id <> 0, refund.refunded_order_id, refund.order_id))"
     " UNION ALL"
     " SELECT tenant_id, site_id, register_id, 0, refunded_minor FROM register_day"
     " ORDER BY 1, 2, 3";

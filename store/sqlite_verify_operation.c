@@ -27,11 +27,14 @@ static const char sql_read_operations[] =
 static const char sql_read_transfers[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
                                          " ORDER BY operation_id, id";
 /* Refunds and what releases move, with the sale that their operation is about: of a refund the one
- * that the API has named, else 0; of a release its order. */
+ * that the API has named, where a card had paid on it by then, else 0; of a release its order. */
 static const char sql_read_answers[] =
     "SELECT " TRANSFER_COLUMNS ","
-    " coalesce((SELECT iif(cause = 3, refunded_order_id, order_id) FROM operation"
-    " WHERE operation.id = transfer.operation_id), 0)"
+    " coalesce((SELECT iif(cause = 3, iif(EXISTS (SELECT 1 FROM operation AS charge"
+    "   WHERE charge.tenant_id = operation.tenant_id"
+    "   AND charge.order_id = operation.refunded_order_id AND (charge.result <> 0) = 0"
+    "   AND charge.action = 2 AND charge.id < operation.id), refunded_order_id, 0), order_id)"
+    "  FROM operation WHERE operation.id = transfer.operation_id), 0)"
     " FROM transfer WHERE cause = 3 OR (cause = 2 AND answers_operation_id <> operation_id)"
     " ORDER BY answers_operation_id, id";
 #define ANSWER_COLUMN_ORDER 11 /* after TRANSFER_COLUMNS */

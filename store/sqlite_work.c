@@ -42,8 +42,9 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_REOPEN] =
         "UPDATE work SET state = 1, attempts = 0, due_at_us = max(due_at_us, ?), ended_at_us = 0 "
         "WHERE id = ? AND tenant_id = ? AND state = 3",
-    [WORK_HASTEN] = "UPDATE work SET due_at_us = ?1 "
-                    "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3",
+    [WORK_HASTEN] =
+        "UPDATE work SET due_at_us = ?1 WHERE id IN (SELECT id FROM work "
+        "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3 LIMIT ?4)",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
     [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
@@ -229,7 +230,8 @@ static int sqlite_update_work(struct store *store, const struct work *work)
     return err;
 }
 
-static int hasten_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t now_us)
+static int hasten_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t now_us,
+                       int32_t *hastened)
 {
     struct binder binder;
     int err = work_prepare(sqlite, WORK_HASTEN, &binder);
@@ -238,16 +240,22 @@ static int hasten_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t n
     bind_int(&binder, now_us);
     bind_int(&binder, tenant_id);
     bind_int(&binder, WORK_POST_PAYMENT);
-    return sqlite_finish(sqlite, binder.statement);
+    bind_int(&binder, WORK_HASTEN_MAX);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err == 0)
+        *hastened = sqlite3_changes(sqlite->connection);
+    return err;
 }
 
-static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us)
+static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
+                              int32_t *hastened)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
+    *hastened = 0;
     int err = sqlite_begin_change(sqlite);
     if (err != 0)
         return err;
-    err = hasten_work(sqlite, tenant_id, now_us);
+    err = hasten_work(sqlite, tenant_id, now_us, hastened);
     if (err == 0)
         return sqlite_commit_change(sqlite);
     sqlite_rollback_change(sqlite);
@@ -371,6 +379,11 @@ static int sqlite_is_order_counted(struct store *store, int64_t tenant_id, int64
     *is_counted = column_bool(&(struct columns){.statement = binder.statement});
     sqlite3_reset(binder.statement);
     return 0;
+}
+
+const char *sqlite_work_text(int index)
+{
+    return index >= 0 && index < WORK_STATEMENTS ? work_text[index] : NULL;
 }
 
 const struct store_backend_work sqlite_work = {

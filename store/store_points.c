@@ -70,12 +70,13 @@ int store_read_reservation(struct store *store, int64_t reservation_id,
     return store->backend->points->read_reservation(store, reservation_id, reservation);
 }
 
-int store_each_open_reservation(struct store *store, int64_t changed_before_us, int32_t limit,
-                                store_reservation_fn each, void *context)
+int store_each_open_reservation(struct store *store, enum reservation_state state,
+                                int64_t changed_before_us, int32_t limit, store_reservation_fn each,
+                                void *context)
 {
-    CHECK(limit > 0);
-    return store->backend->points->each_open_reservation(store, changed_before_us, limit, each,
-                                                         context);
+    CHECK(limit > 0 && (state == RESERVATION_RESERVED || state == RESERVATION_APPLIED));
+    return store->backend->points->each_open_reservation(store, state, changed_before_us, limit,
+                                                         each, context);
 }
 
 int store_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,

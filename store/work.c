@@ -52,8 +52,9 @@ struct work work_make(int64_t tenant_id, enum work_kind kind, int64_t subject_id
 bool work_follows(const struct command *command, const struct outcome *outcome, int64_t now_us,
                   struct work *work)
 {
-    if (outcome->result != RESULT_OK || outcome->is_replay || command->order_id == 0)
+    if (outcome->result != RESULT_OK || outcome->is_replay)
         return false;
+    /* Also without an order: then it is given up and shown, for nobody would book it. */
     if (outcome->action == ACTION_CHARGE && command->payment_is_ours) {
         *work = work_make(command->tenant_id, WORK_POST_PAYMENT, outcome->operation_id,
                           outcome->operation_id, now_us);
@@ -98,9 +99,9 @@ int store_update_work(struct store *store, const struct work *work)
     return store->backend->work->update(store, work);
 }
 
-int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us)
+int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened)
 {
-    return store->backend->work->hasten(store, tenant_id, now_us);
+    return store->backend->work->hasten(store, tenant_id, now_us, hastened);
 }
 
 int store_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us)

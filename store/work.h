@@ -72,8 +72,11 @@ MUST_CHECK int store_count_open_work(struct store *store, int64_t *open);
 /* state, attempts, due_at_us, ended_at_us and reason as given. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_update_work(struct store *store, const struct work *work);
 /* A tenant's open work that is due later is due at now_us: what it waited for has come. But for
- * payments: one may be on its way, and its order must not be read before it has arrived. */
-MUST_CHECK int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us);
+ * payments: one may be on its way, and its order must not be read before it has arrived. At most
+ * WORK_HASTEN_MAX at a time: the committer waits. */
+#define WORK_HASTEN_MAX 1000
+MUST_CHECK int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
+                                 int32_t *hastened);
 /* What was given up is open again, as if it had never been tried, and due at once; a payment that
  * may be on its way not before it was. errors: ERR_NOT_FOUND: the tenant
  * has no such work that was given up. */

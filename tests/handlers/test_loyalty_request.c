@@ -218,7 +218,7 @@ static void a_placeholder_is_what_a_url_carries_as_it_is(void **state)
                                        "8c5a7a3e-61c4-4a55-9b1c-0d3f8f1c5a10",
                                        "-"};
     static const char *const others[] = {"",    "{order_id}", "a b",  "a.b",
-                                      "a&b", "a=b",        "a%41", "caf\xc3\xa9"};
+                                         "a&b", "a=b",        "a%41", "caf\xc3\xa9"};
     char most[LOYALTY_ORDER_MAX + 2];
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++)

@@ -50,7 +50,7 @@ static struct world {
     struct hot_value hot; /* card.id 0: nothing hot */
     struct card hot_card; /* what was put */
     int64_t hot_read_at_us;
-    bool is_exhausted, is_busy, is_crowded;
+    bool is_exhausted, is_busy, is_crowded, outbound_is_full;
     exchange_turn_fn on_turn;
     int miss_count, held_count, wake_count, outcome_count;
 } world;
@@ -84,13 +84,19 @@ void exchange_submit_read(struct exchange *exchange, struct job *job, exchange_d
     world.read_count++;
 }
 
-void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
+int exchange_offer_outbound(struct exchange *exchange, struct job *job, exchange_done_fn on_done)
 {
     (void)exchange;
     assert_ptr_equal(job, world.job);
     assert_ptr_equal(job->begin, refund_look_begin);
+    if (world.outbound_is_full) {
+        free(world.job);
+        world.job = NULL;
+        return ERR_QUEUE_FULL;
+    }
     world.on_done = on_done;
     world.outbound_count++;
+    return 0;
 }
 
 int64_t exchange_deadline_us(const struct exchange *exchange)
@@ -469,6 +475,18 @@ static void a_refund_is_decided_also_when_the_api_tells_nothing(void **state)
     world.job->error = ERR_CANCELLED; /* the outbound thread was too busy to begin */
     come_home();
     assert_int_equal(world.command_count, 2);
+    assert_int_equal(world.job->command.refunded_order_id, 0);
+}
+
+static void a_refund_is_decided_also_when_too_much_waits_for_the_api(void **state)
+{
+    (void)state;
+    connect_the_api();
+    world.outbound_is_full = true;
+    ask(oseries_refund, BODY_REFUND);
+    assert_int_equal(world.outbound_count, 0);
+    assert_int_equal(world.reply_count, 0);
+    assert_int_equal(world.command_count, 1);
     assert_int_equal(world.job->command.refunded_order_id, 0);
 }
 
@@ -989,6 +1007,7 @@ int main(void)
         TEST(top_ups_and_refunds_become_their_own_commands),
         TEST(a_refund_names_the_sale_that_the_api_has_told),
         TEST(a_refund_is_decided_also_when_the_api_tells_nothing),
+        TEST(a_refund_is_decided_also_when_too_much_waits_for_the_api),
         TEST(the_api_is_asked_of_refunds_alone_that_may_be_given),
         TEST(who_books_payments_themselves_wakes_the_inbox),
         TEST(the_date_is_the_sites_else_the_tenants),

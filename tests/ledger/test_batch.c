@@ -136,6 +136,27 @@ static void an_action_that_no_register_asks_for_is_a_bug(void **state)
     check_hook = NULL;
 }
 
+static void a_sale_charged_in_this_batch_is_known_to_a_refund_order_of_it(void **state)
+{
+    struct batch_world *world = *state;
+    int32_t paying = add_card(world, OURS, 5000);
+    struct scope scope = {.card = add_card(world, OURS, 5000), .day = world->view.day_count++};
+    struct command refund = {.action = ACTION_REFUND,
+                             .tenant_id = OURS,
+                             .order_id = ORDER + 1,
+                             .refunded_order_id = ORDER,
+                             .asked_minor = 100,
+                             .received_at_us = NOW_US};
+    struct outcome outcome;
+    assert_int_equal(decide(world, ACTION_CHARGE, OURS, paying, 2000).result, RESULT_OK);
+    ledger_decide(&world->view, &scope, world->count++, &refund, NOW_US, &outcome);
+    assert_int_equal(outcome.result, RESULT_NOT_CHARGED);
+    refund.order_id = ORDER + 2;
+    refund.refunded_order_id = ORDER + 3;
+    ledger_decide(&world->view, &scope, world->count++, &refund, NOW_US, &outcome);
+    assert_int_equal(outcome.result, RESULT_OVER_REFUND_LIMIT);
+}
+
 static void without_an_order_there_is_nothing_to_release_or_to_give_back(void **state)
 {
     struct batch_world *world = *state;
@@ -160,6 +181,9 @@ int main(void)
                                         world_create, world_destroy),
         cmocka_unit_test_setup_teardown(a_sale_of_another_merchant_with_that_order_id_is_not,
                                         world_create, world_destroy),
+        cmocka_unit_test_setup_teardown(
+            a_sale_charged_in_this_batch_is_known_to_a_refund_order_of_it, world_create,
+            world_destroy),
         cmocka_unit_test_setup_teardown(
             without_an_order_there_is_nothing_to_release_or_to_give_back, world_create,
             world_destroy),

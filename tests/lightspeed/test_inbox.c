@@ -1168,6 +1168,39 @@ static void what_waits_for_a_connection_goes_on_when_it_is_there(void **state)
         "https://partner.example/oseries/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/webhooks");
 }
 
+static void on_late_work(void *context, const struct work *work)
+{
+    *(int *)context += work->due_at_us > clock_steady_us() + 5 * MINUTE_US;
+}
+
+static int count_late(const struct fixture *fixture)
+{
+    int late = 0;
+    assert_int_equal(store_each_open_work(fixture->look, 2000, 2000, on_late_work, &late), 0);
+    return late;
+}
+
+static void all_that_waits_for_a_connection_goes_on_however_much_it_is(void **state)
+{
+    struct fixture *fixture = *state;
+    struct connected connected = {.fixture = fixture};
+    connected.message.fn = on_connected;
+    connected.message.context = &connected;
+    for (int i = 0; i < WORK_HASTEN_MAX + 5; i++) {
+        struct work work =
+            work_make(fixture->tenant.id, WORK_ORDER_CHANGED, ORDER + i, i, clock_steady_us());
+        work.due_at_us += 10 * MINUTE_US;
+        assert_int_equal(store_add_work(fixture->writer, &work), 0);
+    }
+    assert_int_equal(count_late(fixture), WORK_HASTEN_MAX + 5);
+    start(fixture);
+    outbound_post(fixture->outbound, &connected.message);
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (count_late(fixture) > 0 && clock_monotonic_us() < until_us)
+        usleep(2000);
+    assert_int_equal(count_late(fixture), 0);
+}
+
 static void webhooks_that_could_not_be_registered_are_tried_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -1339,6 +1372,67 @@ static void a_payment_is_added_where_only_lines_are_too_many_to_be_seen(void **s
     assert_int_equal(fixture->api.payments_posted, 1);
 }
 
+/* A minute later, and perhaps after a crash: a payment was sent, and nothing is known of it. */
+static void may_be_on_its_way(struct fixture *fixture, int64_t work_id)
+{
+    struct seen seen = see(fixture, work_id);
+    assert_true(seen.is_found);
+    seen.work.due_at_us--;
+    assert_int_equal(store_update_work(fixture->writer, &seen.work), 0);
+}
+
+static void a_charge_given_back_whose_payment_has_arrived_is_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    char ref[40];
+    play_order(fixture, ORDER, ORDER_COMPLETE, 700);
+    struct work work = charge_that_is_ours(fixture, &outcome);
+    snprintf(ref, sizeof(ref), "CP1-%d", (int)outcome.operation_id);
+    book_payment(&fixture->api, ORDER, 700, ref);
+    run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
+    may_be_on_its_way(fixture, work.id);
+    start(fixture);
+    assert_given_up(fixture, &work, "given back, and yet the payment is on the order");
+    assert_int_equal(fixture->api.payments_posted, 0);
+}
+
+static void a_charge_given_back_whose_payment_did_not_arrive_is_done(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_PENDING, 700)->is_deleted = true;
+    struct work work = charge_that_is_ours(fixture, NULL);
+    run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
+    may_be_on_its_way(fixture, work.id);
+    start(fixture);
+    assert_done(fixture, &work);
+    assert_int_equal(order_reads(fixture), 1);
+    assert_int_equal(fixture->api.payments_posted, 0);
+}
+
+static void a_charge_given_back_is_looked_for_until_its_order_can_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct work work = charge_that_is_ours(fixture, NULL);
+    run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
+    may_be_on_its_way(fixture, work.id);
+    start(fixture);
+    assert_postponed(fixture, &work, "Lightspeed: not_found 404", 1, 0, CLOCK_US_PER_S);
+}
+
+static void a_charge_without_an_order_is_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct command command = command_of(fixture, ACTION_CHARGE, 0, 700);
+    struct work work = {.id = 1};
+    command.payment_is_ours = true;
+    command.order_id = 0;
+    run(fixture, command, NULL);
+    start(fixture);
+    assert_given_up(fixture, &work, "charged without an order: there is none to add a payment to");
+    assert_int_equal(order_reads(fixture), 0);
+}
+
 static void a_charge_given_back_meanwhile_is_not_booked(void **state)
 {
     struct fixture *fixture = *state;
@@ -1347,6 +1441,7 @@ static void a_charge_given_back_meanwhile_is_not_booked(void **state)
     run(fixture, command_of(fixture, ACTION_REFUND, 0, 700), NULL);
     start(fixture);
     assert_done(fixture, &work);
+    assert_int_equal(order_reads(fixture), 0); /* none was ever sent */
     assert_int_equal(fixture->api.payments_posted, 0);
 }
 
@@ -1409,6 +1504,7 @@ int main(void)
         INBOX_TEST(many_cards_that_wait_are_all_released),
         INBOX_TEST(what_cannot_be_read_is_tried_again_later_and_later),
         INBOX_TEST(what_waits_for_a_connection_goes_on_when_it_is_there),
+        INBOX_TEST(all_that_waits_for_a_connection_goes_on_however_much_it_is),
         INBOX_TEST(webhooks_that_could_not_be_registered_are_tried_again),
         INBOX_TEST(what_was_open_at_the_end_is_done_after_the_next_start),
         INBOX_TEST(a_payment_is_added_once_with_our_reference),
@@ -1421,6 +1517,10 @@ int main(void)
         INBOX_TEST(no_payment_is_added_to_a_deleted_order),
         INBOX_TEST(no_payment_is_added_where_not_all_of_them_can_be_seen),
         INBOX_TEST(a_payment_is_added_where_only_lines_are_too_many_to_be_seen),
+        INBOX_TEST(a_charge_given_back_whose_payment_has_arrived_is_shown),
+        INBOX_TEST(a_charge_given_back_whose_payment_did_not_arrive_is_done),
+        INBOX_TEST(a_charge_given_back_is_looked_for_until_its_order_can_be_read),
+        INBOX_TEST(a_charge_without_an_order_is_shown),
         INBOX_TEST(a_charge_given_back_meanwhile_is_not_booked),
         cmocka_unit_test(a_share_is_rounded_down_and_never_more_than_all),
     };

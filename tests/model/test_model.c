@@ -297,12 +297,11 @@ static int64_t model_register_day(const struct command *refund)
 
 static bool model_sale_is_known(const struct command *command)
 {
-    if (command->refunded_order_id != 0)
-        return true;
-    for (int i = 0; i < model.event_count && command->order_id != 0; i++) {
+    int64_t sale = command->refunded_order_id != 0 ? command->refunded_order_id : command->order_id;
+    for (int i = 0; i < model.event_count && sale != 0; i++) {
         const struct event *each = &model.events[i];
         if (each->command.action == ACTION_CHARGE && each->result == RESULT_OK &&
-            each->command.order_id == command->order_id)
+            each->command.order_id == sale)
             return true;
     }
     return false;
@@ -536,8 +535,8 @@ static void load_operations(const struct command *command, const struct keys *ke
         bool is_of_order = row->card_id == card_id && row->order_id == command->order_id &&
                            (command->order_id != 0 || (row->site_id == command->site_id &&
                                                        row->register_id == command->register_id));
-        bool is_of_sale = keys->wants_refunded_operations && row->card_id == card_id &&
-                          row->order_id == command->refunded_order_id;
+        bool is_of_sale = keys->wants_refunded_operations && scope->order_is_known &&
+                          row->card_id == card_id && row->order_id == command->refunded_order_id;
         bool is_recent = keys->wants_recent_charges && !scope->order_is_known &&
                          row->card_id == card_id && is_charge_row(row) &&
                          row->given_back_minor < row->amount_minor &&
@@ -556,7 +555,7 @@ static void load_scope(const struct command *command, int card, struct scope *sc
         scope->day = load_day(command);
     for (int i = 0; keys.wants_order_is_known && i < world.operation_count; i++) {
         if (is_charge_row(&world.operations[i]) &&
-            world.operations[i].order_id == command->order_id)
+            world.operations[i].order_id == keys.sale_order_id)
             scope->order_is_known = true;
     }
     if (scope->card != VIEW_NONE)

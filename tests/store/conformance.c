@@ -450,7 +450,7 @@ static void charges_of_the_sale_that_a_refund_names_are_loaded(void **state)
     assert_int_equal(ids[0], 2);
     struct outcome outcome = rows_run(rows, refund); /* 4 */
     assert_int_equal(outcome.amount_minor, 300);
-    assert_int_equal(rows->batch->view.day_count, 0);
+    assert_false(rows->batch->view.days[0].is_changed);
     assert_int_equal(fetch_ids(rows, &refund, keys, ids, 8), 2);
     assert_int_equal(ids[0], 4);
     for (int32_t i = 0; i < rows->batch->view.operation_count; i++) {
@@ -461,6 +461,26 @@ static void charges_of_the_sale_that_a_refund_names_are_loaded(void **state)
     refund.asked_minor = 401;
     assert_int_equal(rows_run(rows, refund).result, RESULT_OVER_CHARGED);
     assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void a_refund_that_names_a_sale_nobody_has_paid_here_is_bounded_by_the_limits(void **state)
+{
+    struct rows *rows = rows_of(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 13, 900));
+    struct command refund = rows_command(rows, ACTION_REFUND, CARD_A, 14, 300);
+    refund.refunded_order_id = 12;
+    assert_int_equal(rows_run(rows, refund).result, RESULT_OK);
+    assert_true(rows->batch->view.days[0].is_changed);
+    refund.order_id = 15;
+    refund.asked_minor = 601;
+    assert_int_equal(rows_run(rows, refund).result, RESULT_OVER_REFUND_LIMIT);
+    assert_int_equal(rows_verify(rows->store), 0);
+    rows_run(rows,
+             rows_command(rows, ACTION_CHARGE, CARD_A, 12, 100)); /* later: it changes nothing */
+    assert_int_equal(rows_verify(rows->store), 0);
+    refund.order_id = 16;
+    assert_int_equal(rows_run(rows, refund).result, RESULT_OVER_CHARGED);
 }
 
 static void loaded_operation_has_all_its_fields(void **state)
@@ -664,8 +684,10 @@ static void recent_charges_are_left_alone_when_the_order_is_known(void **state)
     rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 11, 100)); /* 2 */
     rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, 12, 200)); /* 3 */
     struct command command = rows_command(rows, ACTION_REFUND, CARD_A, 12, 50);
-    struct keys keys = {
-        .wants_order_is_known = true, .wants_recent_charges = true, .wants_order_operations = true};
+    struct keys keys = {.sale_order_id = 12,
+                        .wants_order_is_known = true,
+                        .wants_recent_charges = true,
+                        .wants_order_operations = true};
     assert_int_equal(fetch_ids(rows, &command, keys, ids, 8), 1);
     assert_int_equal(ids[0], 3);
 }
@@ -1325,6 +1347,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(no_number_of_charges_hides_what_waits_for_its_order),
     TEST_CASE(held_and_released_in_one_batch_moves_once),
     TEST_CASE(charges_of_the_sale_that_a_refund_names_are_loaded),
+    TEST_CASE(a_refund_that_names_a_sale_nobody_has_paid_here_is_bounded_by_the_limits),
     TEST_CASE(loaded_operation_has_all_its_fields),
     TEST_CASE(only_the_newest_operations_of_an_order_are_loaded),
     TEST_CASE(without_order_site_and_register_count),

@@ -111,12 +111,13 @@ static void on_member(void *context, const struct member *member)
     into->members[into->count++] = *member;
 }
 
-static int list_open(struct rows *rows, int64_t changed_before_us, int32_t limit)
+static int list_open(struct rows *rows, enum reservation_state reserved_or_applied,
+                     int64_t changed_before_us, int32_t limit)
 {
     list.count = 0;
-    assert_int_equal(
-        store_each_open_reservation(rows->store, changed_before_us, limit, on_reservation, &list),
-        0);
+    assert_int_equal(store_each_open_reservation(rows->store, reserved_or_applied,
+                                                 changed_before_us, limit, on_reservation, &list),
+                     0);
     return list.count;
 }
 
@@ -337,7 +338,7 @@ static void refused_command_leaves_no_trace(void **state)
     assert_int_equal(outcome.reservation.id, 0);
     assert_account(fixture, 100, 20);
     assert_int_equal(list_entries(rows, fixture->member_id, 10), 1);
-    assert_int_equal(list_open(rows, INT64_MAX, 10), 1);
+    assert_int_equal(list_open(rows, RESERVATION_RESERVED, INT64_MAX, 10), 1);
     assert_int_equal(list.reservations[0].id, id);
 }
 
@@ -515,17 +516,20 @@ static void open_reservations_are_those_not_changed_since_oldest_first(void **st
     loyalty_run_to(rows, loyalty_move(rows, POINTS_APPLY, first_id + 1), POINTS_OK);
     loyalty_run_to(rows, loyalty_move(rows, POINTS_BURN, first_id + 2), POINTS_OK);
     loyalty_run_to(rows, loyalty_move(rows, POINTS_RETURN, first_id + 3), POINTS_OK);
-    assert_int_equal(list_open(rows, INT64_MAX, 10), 2);
+    loyalty_run_to(rows, reserve(fixture, "token-5", 15), POINTS_OK);
+    assert_int_equal(list_open(rows, RESERVATION_APPLIED, INT64_MAX, 10), 1);
+    assert_int_equal(list.reservations[0].id, first_id + 1);
+    assert_int_equal(list.reservations[0].state, RESERVATION_APPLIED);
+    assert_int_equal(list_open(rows, RESERVATION_RESERVED, INT64_MAX, 10), 2);
     assert_int_equal(list.reservations[0].id, first_id);
-    assert_int_equal(list.reservations[1].id, first_id + 1);
-    assert_int_equal(list.reservations[1].state, RESERVATION_APPLIED);
-    assert_int_equal(list_open(rows, INT64_MAX, 1), 1);
+    assert_int_equal(list.reservations[1].id, first_id + 4);
+    assert_int_equal(list_open(rows, RESERVATION_RESERVED, INT64_MAX, 1), 1);
     assert_int_equal(list.reservations[0].id, first_id);
-    assert_int_equal(list_open(rows, first_at_us + 1, 10), 1);
-    assert_int_equal(list_open(rows, first_at_us, 10), 0);
+    assert_int_equal(list_open(rows, RESERVATION_RESERVED, first_at_us + 1, 10), 1);
+    assert_int_equal(list_open(rows, RESERVATION_RESERVED, first_at_us, 10), 0);
     loyalty_run_to(rows, loyalty_move(rows, POINTS_MARK_UNSURE, first_id), POINTS_OK);
-    assert_int_equal(list_open(rows, INT64_MAX, 10), 2);
-    assert_int_equal(list.reservations[0].id, first_id + 1); /* the other has changed since */
+    assert_int_equal(list_open(rows, RESERVATION_RESERVED, INT64_MAX, 10), 2);
+    assert_int_equal(list.reservations[0].id, first_id + 4); /* the other has changed since */
 }
 
 static void reservations_of_an_order_and_of_a_member_are_told_apart(void **state)

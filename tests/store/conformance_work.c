@@ -203,6 +203,20 @@ static void what_was_given_up_can_be_tried_again(void **state)
     assert_int_equal(found.works[1].ended_at_us, 0);
 }
 
+static void only_so_much_is_hastened_at_a_time(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int32_t hastened;
+    for (int i = 0; i < WORK_HASTEN_MAX + 5; i++)
+        add(rows, i, NOW_US + 30);
+    assert_int_equal(store_hasten_work(rows->store, rows->tenant.id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, WORK_HASTEN_MAX);
+    assert_int_equal(store_hasten_work(rows->store, rows->tenant.id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, 5);
+    assert_int_equal(store_hasten_work(rows->store, rows->tenant.id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, 0);
+}
+
 static void what_waited_is_due_when_its_tenant_is_connected(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -218,7 +232,9 @@ static void what_waited_is_due_when_its_tenant_is_connected(void **state)
     int64_t tenant_id = rows->tenant.id;
     rows->tenant = other;
     add(rows, 4, NOW_US + 30);
-    assert_int_equal(store_hasten_work(rows->store, tenant_id, NOW_US), 0);
+    int32_t hastened;
+    assert_int_equal(store_hasten_work(rows->store, tenant_id, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, 1);
     struct found found = open_work(rows->store);
     assert_int_equal(found.works[0].due_at_us, NOW_US - 5);
     assert_int_equal(found.works[1].due_at_us, NOW_US);
@@ -356,10 +372,22 @@ static void where_the_register_books_it_a_charge_leaves_no_work(void **state)
     rows_run(rows, rows_issue(rows, CARD_A, 1000));
     rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 100));
     rows_run(rows, rows_command(rows, ACTION_TOP_UP, CARD_A, ORDER, 50));
-    struct command no_order = rows_command(rows, ACTION_CHARGE, CARD_A, 0, 100);
-    no_order.payment_is_ours = true; /* on no order there is nothing to add it to */
-    assert_int_equal(rows_run(rows, no_order).result, RESULT_OK);
     assert_int_equal(count_open(rows->store), 0);
+}
+
+/* There is nothing to add its payment to, and somebody must know. */
+static void a_charge_whose_payment_is_ours_leaves_work_also_without_an_order(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    struct command no_order = rows_command(rows, ACTION_CHARGE, CARD_A, 0, 100);
+    no_order.payment_is_ours = true;
+    struct outcome outcome = rows_run(rows, no_order);
+    assert_int_equal(outcome.result, RESULT_OK);
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.works[0].kind, WORK_POST_PAYMENT);
+    assert_int_equal(found.works[0].subject_id, outcome.operation_id);
 }
 
 static void the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook(void **state)
@@ -515,6 +543,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(the_backlog_of_one_tenant_does_not_hide_another_s),
     CONFORMANCE_TEST(what_was_given_up_can_be_tried_again),
     CONFORMANCE_TEST(what_waited_is_due_when_its_tenant_is_connected),
+    CONFORMANCE_TEST(only_so_much_is_hastened_at_a_time),
     CONFORMANCE_TEST(people_are_shown_what_is_open_or_was_given_up),
     CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),
     CONFORMANCE_TEST(old_work_is_forgotten_and_what_is_open_never),
@@ -523,6 +552,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it),
     CONFORMANCE_TEST(a_rolled_back_charge_leaves_no_work),
     CONFORMANCE_TEST(where_the_register_books_it_a_charge_leaves_no_work),
+    CONFORMANCE_TEST(a_charge_whose_payment_is_ours_leaves_work_also_without_an_order),
     CONFORMANCE_TEST(the_order_of_a_held_load_is_looked_at_later_also_without_a_webhook),
     CONFORMANCE_TEST(cards_that_wait_for_an_order_are_found_until_their_release),
     CONFORMANCE_TEST(the_points_that_answer_an_order_are_found),

@@ -67,6 +67,14 @@ static void add_held_loads(struct rows *rows)
     struct command refund = rows_command(rows, ACTION_REFUND, CARD_A, 24, 40);
     refund.refunded_order_id = 23;
     assert_int_equal(rows_run(rows, refund).result, RESULT_OK); /* 21: t18 */
+    run(rows, ACTION_CHARGE, CARD_A, 25, 30, RESULT_OK);        /* 22: t19 */
+    refund.order_id = 26;
+    refund.refunded_order_id = 25;
+    refund.asked_minor = 20;
+    assert_int_equal(rows_run(rows, refund).result, RESULT_OK); /* 23: t20 */
+    refund.order_id = 27;
+    refund.refunded_order_id = 28;
+    assert_int_equal(rows_run(rows, refund).result, RESULT_OK); /* 24: t21, t22: of no known sale */
 }
 
 static void fill(struct rows *rows)
@@ -170,7 +178,7 @@ static const struct corruption corruptions[] = {
     {"refund_answers_nothing", "DELETE FROM operation WHERE id = 6"},
     {"refund_answers_no_charge", "UPDATE transfer SET answers_operation_id = 7 WHERE id = 9"},
     {"refund_to_other_card", "UPDATE transfer SET answers_operation_id = 5 WHERE id = 9"},
-    {"refund_of_other_sale", "UPDATE operation SET refunded_order_id = 999 WHERE id = 21"},
+    {"refund_of_other_sale", "UPDATE operation SET refunded_order_id = 23 WHERE id = 23"},
     {"hold_moved_money", "UPDATE transfer SET operation_id = 19 WHERE id = 15"},
     {"amount_not_as_asked", "UPDATE operation SET amount_minor = 70 WHERE id = 19"},
     {"release_answers_nothing", "UPDATE transfer SET answers_operation_id = 99 WHERE id = 15"},
@@ -214,7 +222,7 @@ static void clean_store_has_no_findings(void **state)
     assert_int_equal(rows_verify(fixture->rows.store), 0); /* the writer's connection too */
     assert_true(findings.progress_calls > 0);
     assert_int_equal(findings.done, findings.total);
-    assert_int_equal(findings.total, 4 + 2 * 21 + 2 * 18);
+    assert_int_equal(findings.total, 4 + 2 * 24 + 2 * 22);
 }
 
 static void tampering_with_nothing_is_not_found(void **state)

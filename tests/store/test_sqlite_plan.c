@@ -1,0 +1,87 @@
+/*
+ * How SQLite does what is asked of work and points: by key or index, and without sorting what may
+ * be much.
+ */
+#include "tests/store/rows.h"
+
+#include "store/sqlite.h"
+
+#include <string.h>
+
+/* *all: every line of the plan. */
+static void explain(sqlite3 *model, const char *sql, struct text_buffer *all)
+{
+    char question[2048];
+    struct text_buffer buffer;
+    sqlite3_stmt *statement;
+    text_buffer_init(&buffer, question, sizeof(question));
+    text_append_format(&buffer, "EXPLAIN QUERY PLAN %s", sql);
+    assert_false(buffer.is_cut);
+    assert_int_equal(sqlite3_prepare_v2(model, question, -1, &statement, NULL), SQLITE_OK);
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        text_append_format(all, "%s\n", (const char *)sqlite3_column_text(statement, 3));
+    sqlite3_finalize(statement);
+    assert_false(all->is_cut);
+}
+
+/* What may be read whole: constants, tenants, and the index of what is open. */
+static bool is_bounded(const char *scan)
+{
+    return strncmp(scan, "SCAN CONSTANT ROW", 17) == 0 || strncmp(scan, "SCAN tenant", 11) == 0 ||
+           strncmp(scan, "SCAN work USING INDEX work_open", 31) == 0;
+}
+
+static void assert_plan(sqlite3 *model, const char *sql)
+{
+    char plan[2048];
+    struct text_buffer all;
+    /* Sorted are a few of each tenant. */
+    bool may_sort = strstr(sql, "FROM tenant CROSS JOIN work") != NULL;
+    text_buffer_init(&all, plan, sizeof(plan));
+    explain(model, sql, &all);
+    for (const char *scan = strstr(plan, "SCAN "); scan != NULL; scan = strstr(scan + 1, "SCAN "))
+        if (!is_bounded(scan))
+            fail_msg("%s\n%s", sql, plan);
+    if (!may_sort && strstr(plan, "TEMP B-TREE") != NULL)
+        fail_msg("%s\n%s", sql, plan);
+}
+
+static void assert_plans(const char *(*text)(int), int least)
+{
+    sqlite3 *model;
+    int count = 0;
+    assert_int_equal(sqlite_schema_create_model(&model), 0);
+    for (; text(count) != NULL; count++)
+        assert_plan(model, text(count));
+    assert_true(count >= least);
+    assert_null(text(-1));
+    sqlite3_close(model);
+}
+
+static void work_is_found_by_key_or_index(void **state)
+{
+    (void)state;
+    assert_plans(sqlite_work_text, 11);
+}
+
+static void points_are_found_by_key_or_index(void **state)
+{
+    (void)state;
+    assert_plans(sqlite_points_text, 10);
+}
+
+static void reservations_and_entries_are_read_by_key_or_index(void **state)
+{
+    (void)state;
+    assert_plans(sqlite_points_read_text, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(work_is_found_by_key_or_index),
+        cmocka_unit_test(points_are_found_by_key_or_index),
+        cmocka_unit_test(reservations_and_entries_are_read_by_key_or_index),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
