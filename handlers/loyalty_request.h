@@ -44,7 +44,7 @@ MUST_CHECK int loyalty_request_read(const struct profile_loyalty *profile,
                                     const struct loyalty_input *input, char *memory,
                                     struct loyalty_request *request, struct text_buffer *fault);
 
-/* Can it stand in a URL as the placeholder that the platform replaces? Letters, digits, '-', '_',
+/* Can it stand in a URL as the placeholder that the platform replaces? Letters, digits, - and _,
  * and not too many: nothing that a URL would have to escape, for the text is replaced as it is. */
 bool loyalty_order_is_placeholder(struct text order);
 
