@@ -47,9 +47,9 @@ struct attempt {
     struct outbound_timer answer_timer; /* for the first of the waiting who cannot wait longer */
     struct outbound_timer move_timer;   /* until a move is tried again */
     int64_t begun_us, deadline_us;      /* monotonic */
-    int64_t begun_steady_us;            /* older reservations are not of our making */
     struct reward reward;
     struct reservation reservation; /* id 0: nothing is reserved */
+    int64_t made_id;                /* we have asked for it to be made; its commit is not known */
     bool was_there;                 /* reserved by an earlier request, that did not end */
     bool is_unsure;                 /* a change may have been made or may still arrive */
     bool may_arrive_later;
@@ -580,7 +580,7 @@ static void attempt_go_on(struct attempt *attempt)
     struct redeem *redeem = attempt->redeem;
     int64_t id = attempt->reservation.id;
     attempt->is_unsure =
-        attempt->was_there && (attempt->reservation.is_unsure || settle_knows_unsure(redeem, id));
+        attempt->reservation.is_unsure || (attempt->was_there && settle_knows_unsure(redeem, id));
     if (settle_works_on(redeem, id)) {
         attempt_leave_open(attempt);
         return;
@@ -592,6 +592,17 @@ static void attempt_go_on(struct attempt *attempt)
         attempt_read(attempt);
 }
 
+/* One that is under way is ours only when we have made it and asked again whether it was written. No
+ * clock decides that: it may have been set back since. */
+static void attempt_take(struct attempt *attempt, const struct reserve *reserve)
+{
+    attempt->reward = reserve->reward;
+    attempt->result = reserve->outcome.result;
+    attempt->reservation = reserve->outcome.reservation;
+    attempt->was_there =
+        attempt->result == POINTS_UNDER_WAY && attempt->reservation.id != attempt->made_id;
+}
+
 static void attempt_reserve(struct attempt *attempt);
 
 static void on_reserved(struct errand *errand)
@@ -600,6 +611,8 @@ static void on_reserved(struct errand *errand)
     const struct reserve *reserve = errand_data(errand);
     int err = errand->job.error;
     if (err == ERR_COMMIT_UNKNOWN && clock_monotonic_us() < attempt->deadline_us - MOVE_US) {
+        if (reserve->outcome.result == POINTS_OK)
+            attempt->made_id = reserve->outcome.reservation.id;
         attempt_reserve(attempt); /* the same again shows what became of it */
         return;
     }
@@ -611,11 +624,7 @@ static void on_reserved(struct errand *errand)
         attempt_refuse(attempt, SENTENCE_NO_REWARD);
         return;
     }
-    attempt->reward = reserve->reward;
-    attempt->result = reserve->outcome.result;
-    attempt->reservation = reserve->outcome.reservation;
-    attempt->was_there = attempt->result == POINTS_UNDER_WAY &&
-                         attempt->reservation.created_at_us < attempt->begun_steady_us;
+    attempt_take(attempt, reserve);
     if (attempt->result == POINTS_OK || attempt->result == POINTS_UNDER_WAY) {
         attempt_go_on(attempt);
         return;
@@ -691,7 +700,6 @@ static int attempt_create(struct redeem *redeem, const struct redemption *asked,
     created->redeem = redeem;
     created->asked = *asked;
     created->begun_us = clock_monotonic_us();
-    created->begun_steady_us = clock_steady_us();
     created->deadline_us = asked->deadline_us;
     int err = take_settings(created);
     if (err != 0) {

@@ -1074,8 +1074,8 @@ static void who_waits_for_a_slow_store_is_answered_in_time(void **state)
 
 /* --- a process that died in the middle --- */
 
-static void reserve_as_before_a_kill(const char *token, const struct reward *reward,
-                                     int64_t order_id)
+static void reserve_at(const char *token, const struct reward *reward, int64_t order_id,
+                       int64_t now_us)
 {
     struct points_outcome outcome;
     struct points_command command = {.action = POINTS_RESERVE,
@@ -1085,8 +1085,14 @@ static void reserve_as_before_a_kill(const char *token, const struct reward *rew
                                      .order_id = order_id,
                                      .reward_id = reward->id};
     snprintf(command.token_id, sizeof(command.token_id), "%s", token);
-    assert_int_equal(store_run_points(store, &command, clock_steady_us() - 1000, &outcome), 0);
+    assert_int_equal(store_run_points(store, &command, now_us, &outcome), 0);
     assert_int_equal(outcome.result, POINTS_OK);
+}
+
+static void reserve_as_before_a_kill(const char *token, const struct reward *reward,
+                                     int64_t order_id)
+{
+    reserve_at(token, reward, order_id, clock_steady_us() - 1000);
 }
 
 static void what_a_kill_left_is_settled_by_the_order(void **state)
@@ -1127,6 +1133,45 @@ static void a_line_that_a_kill_may_have_sent_is_not_sent_again(void **state)
     asked = redeem_once(&coffee, "token-1", 7);
     is_told(&asked, NULL);
     assert_int_equal(api.changes, 1);
+}
+
+static void a_clock_that_was_set_back_makes_no_old_reservation_ours(void **state)
+{
+    (void)state;
+    const int64_t ahead_us = clock_steady_us() + 3600 * CLOCK_US_PER_S;
+    struct points_outcome outcome;
+    const struct points_command mark = {.action = POINTS_MARK_UNSURE,
+                                        .tenant_id = tenant.id,
+                                        .member_id = member.id,
+                                        .reservation_id = 2};
+    order_make(8, 4560);
+    reserve_at("token-1", &coffee, 7, ahead_us);
+    reserve_at("token-2", &ten_off, 8, ahead_us);
+    assert_int_equal(store_run_points(store, &mark, ahead_us, &outcome), 0);
+    struct asked asked = redeem_once(&coffee, "token-1", 7); /* its line may be there soon */
+    is_told(&asked, "Not confirmed yet");
+    asked = redeem_once(&ten_off, "token-2", 8);
+    is_told(&asked, "Not confirmed yet");
+    orders[7]->status = ORDER_COMPLETE;
+    asked = redeem_once(&coffee, "token-1", 7); /* nor returned at once */
+    is_told(&asked, "Not confirmed yet");
+    assert_int_equal(api.changes, 0);
+    state_is(1, RESERVATION_RESERVED);
+    state_is(2, RESERVATION_RESERVED);
+    points_are(500, 200);
+}
+
+static void one_that_was_there_is_not_ours_by_asking_twice(void **state)
+{
+    (void)state;
+    const enum store_fault each[] = {STORE_UNKNOWN_DONE, STORE_UNKNOWN_NOT};
+    reserve_as_before_a_kill("token-1", &coffee, 7);
+    for (size_t i = 0; i < COUNT_OF(each); i++) {
+        set_store_fault(each[i], 0, 1);
+        struct asked asked = redeem_once(&coffee, "token-1", 7);
+        is_told(&asked, "Not confirmed yet");
+    }
+    assert_int_equal(api.changes, 0);
 }
 
 /* --- burned when the order completes --- */
@@ -1271,6 +1316,8 @@ int main(void)
         TEST(what_a_kill_left_is_settled_by_the_order),
         TEST(the_same_request_after_a_kill_goes_on),
         TEST(a_line_that_a_kill_may_have_sent_is_not_sent_again),
+        TEST(a_clock_that_was_set_back_makes_no_old_reservation_ours),
+        TEST(one_that_was_there_is_not_ours_by_asking_twice),
         TEST(points_may_wait_for_the_order),
         TEST(an_order_that_does_not_end_gives_its_points_back),
         TEST(whatever_happens_points_and_orders_agree),
