@@ -156,11 +156,13 @@ enum api_fault {
     API_IS_LATE,     /* no reply, and it is done after a while */
     API_IS_AWAY,     /* no connection */
     API_IS_NOT_CONNECTED,
-    API_HANGS, /* no reply until the deadline; nothing was done */
+    API_HANGS,    /* no reply until the deadline; nothing was done */
+    API_SAYS_YES, /* and does nothing */
     API_FAULTS,
 };
 struct oseries_api {
     int calls, reads, changes;
+    bool ignores_orders, ignores_lines; /* variations of: 200, the notes are kept, the price too */
 };
 static struct oseries_api api;
 static struct oseries_order *orders[ORDERS_MAX]; /* by id */
@@ -211,12 +213,19 @@ static void order_change(int64_t order_id, const struct reward_plan *what)
     api.changes++;
     if (what->step == STEP_PUT_ORDER) {
         memcpy(order->notes, what->notes, sizeof(order->notes));
-        if (what->has_fixed)
+        if (what->has_fixed && !api.ignores_orders)
             order->price_fixed_variation_minor = what->price_fixed_variation_minor;
         return;
     }
-    if (what->step == STEP_POST_LINE)
+    if (what->step == STEP_POST_LINE) {
         line = &order->lines[order->line_count++];
+        *line = (struct order_line){
+            .number = 99, .total_minor = 450, .price_variation_ppm = ORDER_ONE_PPM};
+    }
+    if (what->has_fixed && !api.ignores_lines)
+        line->price_fixed_variation_minor = what->price_fixed_variation_minor;
+    if (what->has_ppm && !api.ignores_lines)
+        line->price_variation_ppm = what->price_variation_ppm;
     snprintf(line->notes, sizeof(line->notes), "%.256s", what->notes);
 }
 
@@ -265,6 +274,7 @@ static struct api_result result_of(const struct call *call, enum api_fault fault
     case API_IS_NOT_CONNECTED:
         return (struct api_result){.error = ERR_NOT_CONNECTED};
     case API_WORKS:
+    case API_SAYS_YES:
     case API_FAULTS:
         break;
     }
@@ -327,6 +337,7 @@ static void add_change(const struct api_call *call, int64_t order_id, enum rewar
     made->what.has_ppm = ppm != NULL;
     made->what.has_fixed = fixed != NULL;
     made->what.price_fixed_variation_minor = fixed == NULL ? 0 : *fixed;
+    made->what.price_variation_ppm = ppm == NULL ? 0 : *ppm;
     snprintf(made->what.notes, sizeof(made->what.notes), "%s", notes);
     made->on_done = on_done;
     made->context = context;
@@ -623,7 +634,7 @@ static void points_are_burned_and_the_order_carries_the_mark(void **state)
     state_is(1, RESERVATION_BURNED);
     assert_string_equal(orders[7]->notes, "$10 off (CP-R1-token-1)");
     assert_int_equal(orders[7]->price_fixed_variation_minor, -1000);
-    assert_int_equal(api.calls, 2);
+    assert_int_equal(api.calls, 3); /* read, changed, looked after */
 }
 
 static void the_same_again_is_told_again_and_changes_nothing(void **state)
@@ -804,6 +815,95 @@ static void an_api_without_variations_of_orders_gets_one_of_a_line(void **state)
     asked = redeem_once(&ten_off, "token-2", 8);
     is_told(&asked, "cannot be changed now");
     points_are(400, 0);
+}
+
+/* --- an API that says yes and keeps the price --- */
+
+static void an_ignored_discount_of_the_order_is_given_on_a_line(void **state)
+{
+    (void)state;
+    api.ignores_orders = true;
+    snprintf(orders[7]->notes, sizeof(orders[7]->notes), "Window seat");
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    assert_string_equal(orders[7]->notes, "Window seat"); /* no mark without its discount */
+    assert_string_equal(orders[7]->lines[0].notes, "$10 off (CP-R1-token-1)");
+    assert_int_equal(orders[7]->lines[0].price_fixed_variation_minor, -1000);
+    points_are(400, 0);
+}
+
+static void an_ignored_discount_that_no_line_bears_burns_nothing(void **state)
+{
+    (void)state;
+    api.ignores_orders = true;
+    orders[7]->lines[0].has_options = true;
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "did not take the discount. Nothing was redeemed");
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
+    assert_string_equal(orders[7]->notes, "");
+    asked = redeem_once(&ten_off, "token-1", 7); /* a new mark: the same again */
+    is_told(&asked, "did not take the discount");
+    state_is(2, RESERVATION_RETURNED);
+    points_are(500, 0);
+}
+
+static void an_api_that_ignores_lines_too_burns_nothing(void **state)
+{
+    (void)state;
+    api.ignores_orders = api.ignores_lines = true;
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "did not take the discount");
+    asked = redeem_once(&coffee, "token-2", 7);
+    is_told(&asked, "Take the product off the sale");
+    state_is(1, RESERVATION_RETURNED);
+    state_is(2, RESERVATION_RETURNED);
+    points_are(500, 0);
+}
+
+static void a_line_after_an_ignored_discount_is_settled_by_its_own_mark(void **state)
+{
+    (void)state;
+    api.ignores_orders = true;
+    set_faults(5, API_WORKS, API_WORKS, API_WORKS, API_WORKS, API_DROPS_FIRST);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
+    set_faults(4, API_WORKS, API_WORKS, API_WORKS, API_DROPS_FIRST); /* the notes stay: no line */
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, "did not take the discount");
+    state_is(2, RESERVATION_RETURNED);
+    assert_int_equal(orders[7]->lines[0].price_fixed_variation_minor, 0);
+}
+
+static void a_yes_that_cannot_be_looked_after_is_believed(void **state)
+{
+    (void)state;
+    set_faults(3, API_WORKS, API_WORKS, API_DROPS_FIRST);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    set_faults(3, API_WORKS, API_WORKS, API_HANGS);
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, NULL);
+    api.reads = 0;
+    ask_until(&asked, &ten_off, "token-3", 7, 650 * MS); /* no time to look */
+    await(&asked);
+    is_told(&asked, NULL);
+    assert_int_equal(api.reads, 1);
+    points_are(200, 0);
+}
+
+static void a_yes_of_which_nothing_is_seen_is_settled(void **state)
+{
+    (void)state;
+    set_faults(3, API_WORKS, API_SAYS_YES, API_WORKS);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
 }
 
 /* --- faults of the API --- */
@@ -1298,6 +1398,12 @@ int main(void)
         TEST(a_site_that_the_request_names_must_be_the_orders),
         TEST(what_the_api_refuses_is_returned_and_said),
         TEST(an_api_without_variations_of_orders_gets_one_of_a_line),
+        TEST(an_ignored_discount_of_the_order_is_given_on_a_line),
+        TEST(an_ignored_discount_that_no_line_bears_burns_nothing),
+        TEST(an_api_that_ignores_lines_too_burns_nothing),
+        TEST(a_line_after_an_ignored_discount_is_settled_by_its_own_mark),
+        TEST(a_yes_that_cannot_be_looked_after_is_believed),
+        TEST(a_yes_of_which_nothing_is_seen_is_settled),
         TEST(an_order_that_cannot_be_read_returns_the_points),
         TEST(a_change_without_reply_that_was_made_is_burned),
         TEST(a_change_that_was_certainly_not_made_is_returned),
