@@ -10,12 +10,14 @@
 
 #include "base/banned.h"
 
-/* Each holds 4 KiB; cashiers wait for them, so more would only wait longer. */
+/* Each holds 5 KiB; cashiers wait for them, so more would only wait longer. */
 #define ATTEMPTS_MAX 1024
 /* Kept for the last move, whatever the API does: a commit takes 5 ms, and 100 on a bad day. */
 #define MOVE_US (INT64_C(400) * 1000)
 /* With less time a change is not begun: its reply would hardly be seen. */
 #define CHANGE_MIN_US (INT64_C(100) * 1000)
+/* With less time the API's yes is believed. */
+#define LOOK_MIN_US (INT64_C(300) * 1000)
 #define MOVE_AGAIN_US (INT64_C(50) * 1000) /* between two tries of a move that a store refused */
 #define SENTENCE_MAX 120 /* what fits a register's screen (protocol o-series 2.6) */
 
@@ -36,6 +38,9 @@
     "The product of this reward cannot be added. Nothing was redeemed. Ask the manager"
 #define SENTENCE_REFUSED                                                                           \
     "This sale cannot be changed now. Check that it is open. Nothing was redeemed"
+#define SENTENCE_NOT_TAKEN "Lightspeed did not take the discount. Nothing was redeemed"
+#define SENTENCE_NOT_FREE                                                                          \
+    "Lightspeed did not take the discount. Nothing was redeemed. Take the product off the sale"
 #define SENTENCE_SLOW "Not done in time. Nothing was redeemed. Try again"
 
 struct attempt {
@@ -47,15 +52,16 @@ struct attempt {
     struct outbound_timer answer_timer; /* for the first of the waiting who cannot wait longer */
     struct outbound_timer move_timer;   /* until a move is tried again */
     int64_t begun_us, deadline_us;      /* monotonic */
-    int64_t begun_steady_us;            /* older reservations are not of our making */
     struct reward reward;
     struct reservation reservation; /* id 0: nothing is reserved */
+    int64_t made_id;                /* we have asked for it to be made; its commit is not known */
     bool was_there;                 /* reserved by an earlier request, that did not end */
     bool is_unsure;                 /* a change may have been made or may still arrive */
     bool may_arrive_later;
     struct reward_plan plan, fallback; /* of the order as it was read */
-    enum points_action move;           /* the last one */
-    bool is_redeemed;                  /* what is told when the move has worked */
+    char old_notes[ORDER_NOTES_MAX + 1];
+    enum points_action move; /* the last one */
+    bool is_redeemed;        /* what is told when the move has worked */
     enum points_result result;
     char sentence[SENTENCE_MAX + 1];
     bool is_left_open;
@@ -261,11 +267,16 @@ static void attempt_mark_unsure(struct attempt *attempt)
 
 /* --- calling the API --- */
 
+static int64_t left_us_of(const struct attempt *attempt)
+{
+    return attempt->deadline_us - MOVE_US - clock_monotonic_us();
+}
+
 /* parts / parts_all of the time that is left before the last move. */
 static struct api_call call_make(const struct attempt *attempt, int parts, int parts_all)
 {
     int64_t now_us = clock_monotonic_us();
-    int64_t left_us = attempt->deadline_us - MOVE_US - now_us;
+    int64_t left_us = left_us_of(attempt);
     return (struct api_call){.tenant_id = attempt->asked.tenant_id,
                              .priority = API_WAITING,
                              .deadline_us =
@@ -357,24 +368,94 @@ static void attempt_read_back(struct attempt *attempt)
 static void attempt_change(struct attempt *attempt);
 
 /* The API may know no variation of a whole order (protocol o-series 12, row 15). */
-static bool takes_fallback(struct attempt *attempt, const struct api_result *result)
+static bool take_fallback(struct attempt *attempt)
 {
-    if (result->error != ERR_REFUSED || result->status != 400 ||
-        attempt->plan.step != STEP_PUT_ORDER || attempt->fallback.step != STEP_PUT_LINE)
+    if (attempt->plan.step != STEP_PUT_ORDER || attempt->fallback.step != STEP_PUT_LINE)
         return false;
     attempt->plan = attempt->fallback;
     attempt->fallback.step = STEP_NONE;
     return true;
 }
 
+/* Whatever became of the notes: no discount was given. */
+static void on_notes_restored(void *context, const struct api_result *result)
+{
+    struct attempt *attempt = context;
+    bool may_go_on = result->error == 0 && left_us_of(attempt) >= CHANGE_MIN_US;
+    if (may_go_on && take_fallback(attempt))
+        attempt_change(attempt);
+    else
+        attempt_return(attempt, SENTENCE_NOT_TAKEN);
+}
+
+/* A mark without its discount would be taken for a reward that was given, if the line's reply were
+ * lost: so it is taken off before the line is tried. */
+static void attempt_restore_notes(struct attempt *attempt)
+{
+    struct api_call call = call_make(attempt, 1, 3);
+    const struct order_change change = {.notes = attempt->old_notes};
+    oseries_api_put_order(attempt->redeem->config.api, &call, attempt->asked.order_id, &change,
+                          on_notes_restored, attempt);
+}
+
+static void attempt_not_taken(struct attempt *attempt)
+{
+    bool is_product = attempt->plan.step == STEP_POST_LINE;
+    log_event(LOG_WARNING, "redemption_discount_ignored",
+              LOG_INT("request_id", attempt->asked.request_id),
+              LOG_INT("tenant_id", attempt->asked.tenant_id),
+              LOG_INT("order_id", attempt->asked.order_id),
+              LOG_INT("reservation_id", attempt->reservation.id),
+              LOG_TEXT("step", step_name(attempt->plan.step)));
+    if (attempt->plan.step == STEP_PUT_ORDER && left_us_of(attempt) >= CHANGE_MIN_US)
+        attempt_restore_notes(attempt);
+    else
+        attempt_return(attempt, is_product ? SENTENCE_NOT_FREE : SENTENCE_NOT_TAKEN);
+}
+
+/* A read that fails takes nothing back: the API said yes. */
+static void on_looked(void *context, const struct api_result *result,
+                      const struct oseries_order *order)
+{
+    struct attempt *attempt = context;
+    enum reward_sight sight = REWARD_TAKEN;
+    if (result->error == 0 && order->is_deleted) {
+        attempt_return(attempt, SENTENCE_DELETED);
+        return;
+    }
+    if (result->error == 0)
+        sight = reward_look(&attempt->plan, &attempt->reservation, order);
+    if (sight == REWARD_IGNORED)
+        attempt_not_taken(attempt);
+    else if (sight == REWARD_UNSEEN && !reward_may_be_hidden(order))
+        attempt_mark_unsure(attempt);
+    else
+        attempt_burn(attempt);
+}
+
+/* The API has said yes: did it also take the discount? */
+static void attempt_look(struct attempt *attempt)
+{
+    if (left_us_of(attempt) < LOOK_MIN_US) {
+        attempt_burn(attempt);
+        return;
+    }
+    struct api_call call = call_make(attempt, 1, 2);
+    oseries_api_get_order(attempt->redeem->config.api, &call, attempt->asked.order_id, on_looked,
+                          attempt);
+}
+
 static void on_changed(void *context, const struct api_result *result)
 {
     struct attempt *attempt = context;
+    if (result->error == 0) {
+        attempt_look(attempt);
+        return;
+    }
+    bool is_unknown = result->error == ERR_REFUSED && result->status == 400;
     attempt->is_unsure = attempt->is_unsure || result->may_have_happened;
     attempt->may_arrive_later = attempt->may_arrive_later || result->may_happen_later;
-    if (result->error == 0) {
-        attempt_burn(attempt);
-    } else if (takes_fallback(attempt, result)) {
+    if (is_unknown && take_fallback(attempt)) {
         attempt_change(attempt);
     } else if (attempt->is_unsure || attempt->may_arrive_later) {
         attempt_read_back(attempt);
@@ -436,6 +517,7 @@ static void make_plans(struct attempt *attempt, const struct oseries_order *orde
     reward_plan_make(&attempt->reward, &attempt->reservation, order, attempt->discount_is_on_line,
                      &attempt->plan);
     attempt->fallback.step = STEP_NONE;
+    memcpy(attempt->old_notes, order->notes, sizeof(attempt->old_notes));
     if (attempt->plan.step == STEP_PUT_ORDER)
         reward_plan_make(&attempt->reward, &attempt->reservation, order, true, &attempt->fallback);
 }
@@ -462,7 +544,7 @@ static void attempt_decide(struct attempt *attempt, const struct oseries_order *
         make_plans(attempt, order);
         problem = attempt->plan.problem;
     }
-    bool is_late = attempt->deadline_us - MOVE_US - clock_monotonic_us() < CHANGE_MIN_US;
+    bool is_late = left_us_of(attempt) < CHANGE_MIN_US;
     if (problem == NULL && is_late)
         problem = SENTENCE_SLOW;
     if (attempt->was_there && (problem != NULL || !may_send_again(attempt, order)))
@@ -580,7 +662,7 @@ static void attempt_go_on(struct attempt *attempt)
     struct redeem *redeem = attempt->redeem;
     int64_t id = attempt->reservation.id;
     attempt->is_unsure =
-        attempt->was_there && (attempt->reservation.is_unsure || settle_knows_unsure(redeem, id));
+        attempt->reservation.is_unsure || (attempt->was_there && settle_knows_unsure(redeem, id));
     if (settle_works_on(redeem, id)) {
         attempt_leave_open(attempt);
         return;
@@ -592,6 +674,17 @@ static void attempt_go_on(struct attempt *attempt)
         attempt_read(attempt);
 }
 
+/* One that is under way is ours only when we have made it and asked again whether it was written. No
+ * clock decides that: it may have been set back since. */
+static void attempt_take(struct attempt *attempt, const struct reserve *reserve)
+{
+    attempt->reward = reserve->reward;
+    attempt->result = reserve->outcome.result;
+    attempt->reservation = reserve->outcome.reservation;
+    attempt->was_there =
+        attempt->result == POINTS_UNDER_WAY && attempt->reservation.id != attempt->made_id;
+}
+
 static void attempt_reserve(struct attempt *attempt);
 
 static void on_reserved(struct errand *errand)
@@ -600,6 +693,8 @@ static void on_reserved(struct errand *errand)
     const struct reserve *reserve = errand_data(errand);
     int err = errand->job.error;
     if (err == ERR_COMMIT_UNKNOWN && clock_monotonic_us() < attempt->deadline_us - MOVE_US) {
+        if (reserve->outcome.result == POINTS_OK)
+            attempt->made_id = reserve->outcome.reservation.id;
         attempt_reserve(attempt); /* the same again shows what became of it */
         return;
     }
@@ -611,11 +706,7 @@ static void on_reserved(struct errand *errand)
         attempt_refuse(attempt, SENTENCE_NO_REWARD);
         return;
     }
-    attempt->reward = reserve->reward;
-    attempt->result = reserve->outcome.result;
-    attempt->reservation = reserve->outcome.reservation;
-    attempt->was_there = attempt->result == POINTS_UNDER_WAY &&
-                         attempt->reservation.created_at_us < attempt->begun_steady_us;
+    attempt_take(attempt, reserve);
     if (attempt->result == POINTS_OK || attempt->result == POINTS_UNDER_WAY) {
         attempt_go_on(attempt);
         return;
@@ -691,7 +782,6 @@ static int attempt_create(struct redeem *redeem, const struct redemption *asked,
     created->redeem = redeem;
     created->asked = *asked;
     created->begun_us = clock_monotonic_us();
-    created->begun_steady_us = clock_steady_us();
     created->deadline_us = asked->deadline_us;
     int err = take_settings(created);
     if (err != 0) {

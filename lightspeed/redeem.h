@@ -7,7 +7,8 @@
  * was there before the change proves nothing. Mark there: burn. Change refused, or
  * never sent: return. No reply and no mark: the change may still arrive, so the points stay
  * reserved, the register is told success:false, and redeem_settle looks again until two reads
- * REDEEM_SETTLE_US apart agree.
+ * REDEEM_SETTLE_US apart agree. An API that says yes is looked after while there is time: it may
+ * keep the notes and ignore the variation.
  */
 #ifndef COUNTERPART_LIGHTSPEED_REDEEM_H
 #define COUNTERPART_LIGHTSPEED_REDEEM_H
@@ -69,6 +70,8 @@ struct reward_plan {
     int64_t product_id;
     bool has_ppm, has_fixed;
     int64_t price_variation_ppm, price_fixed_variation_minor;
+    /* of the order or line that it changes, as they were read */
+    int64_t old_ppm, old_fixed_minor, old_total_minor;
     char notes[ORDER_NOTES_MAX + 1]; /* the old ones and the mark */
     const char *problem;
 };
@@ -88,6 +91,14 @@ void reward_plan_make(const struct reward *reward, const struct reservation *res
 /* Has the reservation's change been made to this order? The mark, its number and the beginning of
  * its token's id, stands as a word of its own: CP-R4-0f3a9c1b is not in CP-R4-0f3a9c1bd. */
 bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order);
+enum reward_sight {
+    REWARD_TAKEN,
+    REWARD_IGNORED, /* the mark is there, and the price is what it was */
+    REWARD_UNSEEN,  /* neither price nor mark: read too early, or nothing was taken */
+};
+/* What an API that said yes to the plan has made of it, by the order read back. */
+enum reward_sight reward_look(const struct reward_plan *plan, const struct reservation *reservation,
+                              const struct oseries_order *order);
 /* More of the order than was read could hold a mark: one that is not seen proves nothing. */
 bool reward_may_be_hidden(const struct oseries_order *order);
 /* Has somebody taken it off again: neither its mark nor any discount is left on the order, all of

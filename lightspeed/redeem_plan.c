@@ -78,6 +78,62 @@ static bool is_discount(int64_t variation_ppm, int64_t fixed_minor)
     return variation_ppm < ORDER_ONE_PPM || fixed_minor < 0;
 }
 
+/* Another value than the planned one is the API's rounding, or somebody else's: it was no ignoring.
+ */
+static bool is_changed(const struct reward_plan *plan, int64_t ppm, int64_t fixed_minor,
+                       int64_t total_minor)
+{
+    return (plan->has_ppm && ppm != plan->old_ppm) ||
+           (plan->has_fixed && fixed_minor != plan->old_fixed_minor) ||
+           total_minor < plan->old_total_minor;
+}
+
+static bool line_is_changed(const struct reward_plan *plan, const struct order_line *line)
+{
+    if (plan->step == STEP_POST_LINE)
+        return line->price_variation_ppm == plan->price_variation_ppm || line->total_minor <= 0;
+    return is_changed(plan, line->price_variation_ppm, line->price_fixed_variation_minor,
+                      line->total_minor);
+}
+
+/* Its numbers may change; the mark stays with it. */
+static const struct order_line *find_marked_line(const struct oseries_order *order,
+                                                 struct text mark)
+{
+    for (int32_t i = 0; i < order->line_count; i++)
+        if (notes_have_mark(order->lines[i].notes, mark))
+            return &order->lines[i];
+    return NULL;
+}
+
+static const struct order_line *find_line(const struct oseries_order *order, int64_t number)
+{
+    for (int32_t i = 0; i < order->line_count; i++)
+        if (order->lines[i].number == number)
+            return &order->lines[i];
+    return NULL;
+}
+
+enum reward_sight reward_look(const struct reward_plan *plan, const struct reservation *reservation,
+                              const struct oseries_order *order)
+{
+    char bytes[MARK_MAX];
+    struct text mark = mark_write(reservation, bytes);
+    CHECK(plan->step != STEP_NONE);
+    if (plan->step == STEP_PUT_ORDER) {
+        if (is_changed(plan, order->price_variation_ppm, order->price_fixed_variation_minor,
+                       order->total_minor))
+            return REWARD_TAKEN;
+        return notes_have_mark(order->notes, mark) ? REWARD_IGNORED : REWARD_UNSEEN;
+    }
+    const struct order_line *marked = find_marked_line(order, mark);
+    if (marked != NULL)
+        return line_is_changed(plan, marked) ? REWARD_TAKEN : REWARD_IGNORED;
+    const struct order_line *line =
+        plan->step == STEP_PUT_LINE ? find_line(order, plan->line_number) : NULL;
+    return line != NULL && line_is_changed(plan, line) ? REWARD_TAKEN : REWARD_UNSEEN;
+}
+
 bool reward_is_gone(const struct reservation *reservation, const struct oseries_order *order)
 {
     if (reward_is_applied(reservation, order) || reward_may_be_hidden(order) ||
@@ -121,6 +177,9 @@ static void put_order(const struct reward *reward, const struct reservation *res
                       const struct oseries_order *order, struct reward_plan *plan)
 {
     plan->step = STEP_PUT_ORDER;
+    plan->old_ppm = order->price_variation_ppm;
+    plan->old_fixed_minor = order->price_fixed_variation_minor;
+    plan->old_total_minor = order->total_minor;
     if (order->notes_are_cut ||
         !write_notes(reward, reservation, order->notes, ORDER_NOTES_MAX, plan))
         refuse(plan, "The order's notes are too long to add the reward. Shorten them");
@@ -203,6 +262,9 @@ static void put_line(const struct reward *reward, const struct reservation *rese
         plan->step = STEP_PUT_LINE;
         plan->line_number = line->number;
         plan->has_fixed = true;
+        plan->old_ppm = line->price_variation_ppm;
+        plan->old_fixed_minor = line->price_fixed_variation_minor;
+        plan->old_total_minor = line->total_minor;
         if (!write_notes(reward, reservation, line->notes, LINE_NOTES_MAX - UTF8_MAX, plan))
             refuse(plan, "An item's notes are too long to add the reward. Shorten them");
     }

@@ -158,6 +158,7 @@ struct settings {
     int64_t rate_basic_max;
     int64_t rate_window_s;
     bool rate_retry_after;
+    bool ignore_variations; /* of a whole order, from clients: 200, and the price stays */
     struct post_settings post;
 };
 

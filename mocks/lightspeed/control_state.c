@@ -25,6 +25,7 @@ static const struct field SETTINGS[] = {
     FIELD_OF_INT(struct settings, rate_basic_max, "rate_limit_basic", 0, RATE_MAX, false),
     FIELD_OF_INT(struct settings, rate_window_s, "rate_limit_window_s", 1, 86400, false),
     FIELD_OF(struct settings, rate_retry_after, "rate_limit_retry_after", FIELD_BOOL),
+    FIELD_OF(struct settings, ignore_variations, "ignore_variations", FIELD_BOOL),
 };
 static const char *const SETTINGS_OTHERS[] = {"webhooks", "may_pay_foreign_orders", NULL};
 

@@ -355,6 +355,8 @@ bool sale_update(struct cloud *cloud, struct order *order, const struct applicat
     if (!order_read_header(cloud, json, &draft, answer) ||
         !draft_set_status(cloud, &draft, application, json, answer))
         return refuse(&draft, answer, NULL);
+    if (application != NULL && cloud->settings.ignore_variations)
+        draft.variation = order->variation;
     enum order_status before = order->status;
     order_adopt(order, &draft);
     sale_changed(cloud, order, before);

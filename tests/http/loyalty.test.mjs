@@ -244,6 +244,37 @@ test('money off is worth its money on an order that has a percentage off already
   assert.equal((await orderNow(order)).total, halved.total - 10);
 });
 
+test('a discount that Lightspeed says yes to and ignores goes onto a line, or burns nothing', async () => {
+  await cloud.settings({ ignore_variations: true });
+  try {
+    for (const [reward, off] of [[ten, 10], [fifth, 9]]) {
+      const order = await newOrder({ notes: 'Window seat' });
+      isRedeemed(await shop.redeem(david, reward, order.id));
+      const changed = await orderNow(order);
+      assert.equal(order.total, 45);
+      assert.equal(changed.total, order.total - off);
+      assert.deepEqual([changed.price_variation, changed.price_fixed_variation], [1, 0], 'the order as such');
+      assert.equal(changed.notes, 'Window seat', 'no mark is left without its discount');
+      assert.match(changed.lines[0].notes, /\(CP-R\d+-[0-9a-f]{8}\)$/);
+    }
+    const small = await newOrder({ lines: Array.from({ length: 3 }, () => ({ product_id: 7302 })) });
+    await nothingMoves(async () => {
+      const refused = await shop.redeem(david, ten, small.id);
+      isNotRedeemed(refused, /^Lightspeed did not take the discount\. Nothing was redeemed$/);
+      await until('the log to say so', () =>
+        service.events.some(
+          ({ event, order_id, step }) =>
+            event === 'redemption_discount_ignored' && order_id === small.id && step === 'put_order',
+        ),
+      );
+    });
+    const { total, notes } = await orderNow(small);
+    assert.deepEqual([total, notes], [small.total, small.notes]);
+  } finally {
+    await cloud.settings({ ignore_variations: false });
+  }
+});
+
 test('the same tap again says the same and changes nothing; on another order it is refused', async () => {
   const order = await newOrder(), other = await newOrder();
   const link = await shop.redeemUrl(david, ten);

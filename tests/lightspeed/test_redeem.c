@@ -156,11 +156,13 @@ enum api_fault {
     API_IS_LATE,     /* no reply, and it is done after a while */
     API_IS_AWAY,     /* no connection */
     API_IS_NOT_CONNECTED,
-    API_HANGS, /* no reply until the deadline; nothing was done */
+    API_HANGS,    /* no reply until the deadline; nothing was done */
+    API_SAYS_YES, /* and does nothing */
     API_FAULTS,
 };
 struct oseries_api {
     int calls, reads, changes;
+    bool ignores_orders, ignores_lines; /* variations of: 200, the notes are kept, the price too */
 };
 static struct oseries_api api;
 static struct oseries_order *orders[ORDERS_MAX]; /* by id */
@@ -211,12 +213,19 @@ static void order_change(int64_t order_id, const struct reward_plan *what)
     api.changes++;
     if (what->step == STEP_PUT_ORDER) {
         memcpy(order->notes, what->notes, sizeof(order->notes));
-        if (what->has_fixed)
+        if (what->has_fixed && !api.ignores_orders)
             order->price_fixed_variation_minor = what->price_fixed_variation_minor;
         return;
     }
-    if (what->step == STEP_POST_LINE)
+    if (what->step == STEP_POST_LINE) {
         line = &order->lines[order->line_count++];
+        *line = (struct order_line){
+            .number = 99, .total_minor = 450, .price_variation_ppm = ORDER_ONE_PPM};
+    }
+    if (what->has_fixed && !api.ignores_lines)
+        line->price_fixed_variation_minor = what->price_fixed_variation_minor;
+    if (what->has_ppm && !api.ignores_lines)
+        line->price_variation_ppm = what->price_variation_ppm;
     snprintf(line->notes, sizeof(line->notes), "%.256s", what->notes);
 }
 
@@ -265,6 +274,7 @@ static struct api_result result_of(const struct call *call, enum api_fault fault
     case API_IS_NOT_CONNECTED:
         return (struct api_result){.error = ERR_NOT_CONNECTED};
     case API_WORKS:
+    case API_SAYS_YES:
     case API_FAULTS:
         break;
     }
@@ -327,6 +337,7 @@ static void add_change(const struct api_call *call, int64_t order_id, enum rewar
     made->what.has_ppm = ppm != NULL;
     made->what.has_fixed = fixed != NULL;
     made->what.price_fixed_variation_minor = fixed == NULL ? 0 : *fixed;
+    made->what.price_variation_ppm = ppm == NULL ? 0 : *ppm;
     snprintf(made->what.notes, sizeof(made->what.notes), "%s", notes);
     made->on_done = on_done;
     made->context = context;
@@ -623,7 +634,7 @@ static void points_are_burned_and_the_order_carries_the_mark(void **state)
     state_is(1, RESERVATION_BURNED);
     assert_string_equal(orders[7]->notes, "$10 off (CP-R1-token-1)");
     assert_int_equal(orders[7]->price_fixed_variation_minor, -1000);
-    assert_int_equal(api.calls, 2);
+    assert_int_equal(api.calls, 3); /* read, changed, looked after */
 }
 
 static void the_same_again_is_told_again_and_changes_nothing(void **state)
@@ -804,6 +815,95 @@ static void an_api_without_variations_of_orders_gets_one_of_a_line(void **state)
     asked = redeem_once(&ten_off, "token-2", 8);
     is_told(&asked, "cannot be changed now");
     points_are(400, 0);
+}
+
+/* --- an API that says yes and keeps the price --- */
+
+static void an_ignored_discount_of_the_order_is_given_on_a_line(void **state)
+{
+    (void)state;
+    api.ignores_orders = true;
+    snprintf(orders[7]->notes, sizeof(orders[7]->notes), "Window seat");
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    assert_string_equal(orders[7]->notes, "Window seat"); /* no mark without its discount */
+    assert_string_equal(orders[7]->lines[0].notes, "$10 off (CP-R1-token-1)");
+    assert_int_equal(orders[7]->lines[0].price_fixed_variation_minor, -1000);
+    points_are(400, 0);
+}
+
+static void an_ignored_discount_that_no_line_bears_burns_nothing(void **state)
+{
+    (void)state;
+    api.ignores_orders = true;
+    orders[7]->lines[0].has_options = true;
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "did not take the discount. Nothing was redeemed");
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
+    assert_string_equal(orders[7]->notes, "");
+    asked = redeem_once(&ten_off, "token-1", 7); /* a new mark: the same again */
+    is_told(&asked, "did not take the discount");
+    state_is(2, RESERVATION_RETURNED);
+    points_are(500, 0);
+}
+
+static void an_api_that_ignores_lines_too_burns_nothing(void **state)
+{
+    (void)state;
+    api.ignores_orders = api.ignores_lines = true;
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "did not take the discount");
+    asked = redeem_once(&coffee, "token-2", 7);
+    is_told(&asked, "Take the product off the sale");
+    state_is(1, RESERVATION_RETURNED);
+    state_is(2, RESERVATION_RETURNED);
+    points_are(500, 0);
+}
+
+static void a_line_after_an_ignored_discount_is_settled_by_its_own_mark(void **state)
+{
+    (void)state;
+    api.ignores_orders = true;
+    set_faults(5, API_WORKS, API_WORKS, API_WORKS, API_WORKS, API_DROPS_FIRST);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
+    set_faults(4, API_WORKS, API_WORKS, API_WORKS, API_DROPS_FIRST); /* the notes stay: no line */
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, "did not take the discount");
+    state_is(2, RESERVATION_RETURNED);
+    assert_int_equal(orders[7]->lines[0].price_fixed_variation_minor, 0);
+}
+
+static void a_yes_that_cannot_be_looked_after_is_believed(void **state)
+{
+    (void)state;
+    set_faults(3, API_WORKS, API_WORKS, API_DROPS_FIRST);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, NULL);
+    set_faults(3, API_WORKS, API_WORKS, API_HANGS);
+    asked = redeem_once(&ten_off, "token-2", 7);
+    is_told(&asked, NULL);
+    api.reads = 0;
+    ask_until(&asked, &ten_off, "token-3", 7, 650 * MS); /* no time to look */
+    await(&asked);
+    is_told(&asked, NULL);
+    assert_int_equal(api.reads, 1);
+    points_are(200, 0);
+}
+
+static void a_yes_of_which_nothing_is_seen_is_settled(void **state)
+{
+    (void)state;
+    set_faults(3, API_WORKS, API_SAYS_YES, API_WORKS);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
 }
 
 /* --- faults of the API --- */
@@ -1074,8 +1174,8 @@ static void who_waits_for_a_slow_store_is_answered_in_time(void **state)
 
 /* --- a process that died in the middle --- */
 
-static void reserve_as_before_a_kill(const char *token, const struct reward *reward,
-                                     int64_t order_id)
+static void reserve_at(const char *token, const struct reward *reward, int64_t order_id,
+                       int64_t now_us)
 {
     struct points_outcome outcome;
     struct points_command command = {.action = POINTS_RESERVE,
@@ -1085,8 +1185,14 @@ static void reserve_as_before_a_kill(const char *token, const struct reward *rew
                                      .order_id = order_id,
                                      .reward_id = reward->id};
     snprintf(command.token_id, sizeof(command.token_id), "%s", token);
-    assert_int_equal(store_run_points(store, &command, clock_steady_us() - 1000, &outcome), 0);
+    assert_int_equal(store_run_points(store, &command, now_us, &outcome), 0);
     assert_int_equal(outcome.result, POINTS_OK);
+}
+
+static void reserve_as_before_a_kill(const char *token, const struct reward *reward,
+                                     int64_t order_id)
+{
+    reserve_at(token, reward, order_id, clock_steady_us() - 1000);
 }
 
 static void what_a_kill_left_is_settled_by_the_order(void **state)
@@ -1127,6 +1233,45 @@ static void a_line_that_a_kill_may_have_sent_is_not_sent_again(void **state)
     asked = redeem_once(&coffee, "token-1", 7);
     is_told(&asked, NULL);
     assert_int_equal(api.changes, 1);
+}
+
+static void a_clock_that_was_set_back_makes_no_old_reservation_ours(void **state)
+{
+    (void)state;
+    const int64_t ahead_us = clock_steady_us() + 3600 * CLOCK_US_PER_S;
+    struct points_outcome outcome;
+    const struct points_command mark = {.action = POINTS_MARK_UNSURE,
+                                        .tenant_id = tenant.id,
+                                        .member_id = member.id,
+                                        .reservation_id = 2};
+    order_make(8, 4560);
+    reserve_at("token-1", &coffee, 7, ahead_us);
+    reserve_at("token-2", &ten_off, 8, ahead_us);
+    assert_int_equal(store_run_points(store, &mark, ahead_us, &outcome), 0);
+    struct asked asked = redeem_once(&coffee, "token-1", 7); /* its line may be there soon */
+    is_told(&asked, "Not confirmed yet");
+    asked = redeem_once(&ten_off, "token-2", 8);
+    is_told(&asked, "Not confirmed yet");
+    orders[7]->status = ORDER_COMPLETE;
+    asked = redeem_once(&coffee, "token-1", 7); /* nor returned at once */
+    is_told(&asked, "Not confirmed yet");
+    assert_int_equal(api.changes, 0);
+    state_is(1, RESERVATION_RESERVED);
+    state_is(2, RESERVATION_RESERVED);
+    points_are(500, 200);
+}
+
+static void one_that_was_there_is_not_ours_by_asking_twice(void **state)
+{
+    (void)state;
+    const enum store_fault each[] = {STORE_UNKNOWN_DONE, STORE_UNKNOWN_NOT};
+    reserve_as_before_a_kill("token-1", &coffee, 7);
+    for (size_t i = 0; i < COUNT_OF(each); i++) {
+        set_store_fault(each[i], 0, 1);
+        struct asked asked = redeem_once(&coffee, "token-1", 7);
+        is_told(&asked, "Not confirmed yet");
+    }
+    assert_int_equal(api.changes, 0);
 }
 
 /* --- burned when the order completes --- */
@@ -1253,6 +1398,12 @@ int main(void)
         TEST(a_site_that_the_request_names_must_be_the_orders),
         TEST(what_the_api_refuses_is_returned_and_said),
         TEST(an_api_without_variations_of_orders_gets_one_of_a_line),
+        TEST(an_ignored_discount_of_the_order_is_given_on_a_line),
+        TEST(an_ignored_discount_that_no_line_bears_burns_nothing),
+        TEST(an_api_that_ignores_lines_too_burns_nothing),
+        TEST(a_line_after_an_ignored_discount_is_settled_by_its_own_mark),
+        TEST(a_yes_that_cannot_be_looked_after_is_believed),
+        TEST(a_yes_of_which_nothing_is_seen_is_settled),
         TEST(an_order_that_cannot_be_read_returns_the_points),
         TEST(a_change_without_reply_that_was_made_is_burned),
         TEST(a_change_that_was_certainly_not_made_is_returned),
@@ -1271,6 +1422,8 @@ int main(void)
         TEST(what_a_kill_left_is_settled_by_the_order),
         TEST(the_same_request_after_a_kill_goes_on),
         TEST(a_line_that_a_kill_may_have_sent_is_not_sent_again),
+        TEST(a_clock_that_was_set_back_makes_no_old_reservation_ours),
+        TEST(one_that_was_there_is_not_ours_by_asking_twice),
         TEST(points_may_wait_for_the_order),
         TEST(an_order_that_does_not_end_gives_its_points_back),
         TEST(whatever_happens_points_and_orders_agree),
