@@ -483,6 +483,16 @@ static void tell_not_redeemed(struct exchange *exchange, int err)
         tell_problem(exchange, error_name(err), SENTENCE_NOT_REDEEMED);
 }
 
+/* What the points said is no word for a refusal where they said yes. */
+static const char *code_of_refusal(const struct redemption *redemption)
+{
+    if (redemption->is_left_open)
+        return "not_confirmed";
+    if (redemption->result == POINTS_OK || redemption->result == POINTS_UNDER_WAY)
+        return "not_redeemed";
+    return points_result_name(redemption->result);
+}
+
 static void on_redeemed(struct exchange *exchange, const struct job *job)
 {
     const struct call *call = exchange->data;
@@ -493,10 +503,7 @@ static void on_redeemed(struct exchange *exchange, const struct job *job)
         return;
     }
     if (!redemption->is_redeemed) {
-        bool is_of_points = redemption->result != POINTS_OK;
-        tell_problem(exchange,
-                     is_of_points ? points_result_name(redemption->result) : "not_redeemed",
-                     redemption->sentence);
+        tell_problem(exchange, code_of_refusal(redemption), redemption->sentence);
         return;
     }
     reply_init(exchange, &reply);

@@ -99,6 +99,7 @@ static void tell(const struct attempt *attempt, struct redemption *told, int err
 {
     struct text_buffer buffer;
     told->is_redeemed = error == 0 && attempt->is_redeemed;
+    told->is_left_open = attempt->is_left_open;
     told->result = attempt->result;
     text_buffer_init(&buffer, told->sentence, sizeof(told->sentence));
     if (!told->is_redeemed)
@@ -674,8 +675,8 @@ static void attempt_go_on(struct attempt *attempt)
         attempt_read(attempt);
 }
 
-/* One that is under way is ours only when we have made it and asked again whether it was written. No
- * clock decides that: it may have been set back since. */
+/* One that is under way is ours only when we have made it and asked again whether it was written.
+ * No clock decides that: it may have been set back since. */
 static void attempt_take(struct attempt *attempt, const struct reserve *reserve)
 {
     attempt->reward = reserve->reward;

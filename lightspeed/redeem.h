@@ -42,6 +42,7 @@ struct redemption {
     int64_t deadline_us; /* monotonic: job_end by then */
     /* out */
     bool is_redeemed;
+    bool is_left_open;         /* not redeemed, not refused: it is settled later */
     enum points_result result; /* what reserving said: not OK when the points said no */
     char sentence[REDEEM_SENTENCE_MAX + 1]; /* for the cashier; empty on success */
 };

@@ -26,6 +26,7 @@ const OTHER_DIALECT = {
       failure: [
         { name: 'ok', value: 'success' },
         { name: 'why', value: 'error' },
+        { name: 'what', value: 'code' },
       ],
     },
   },
@@ -700,5 +701,28 @@ test('names of another dialect are a file away', async () => {
   assert.equal(json.member.current_points, '50');
   assert.match(json.gifts[0].redeem_url, /&sale=111$/);
   const reply = await request(json.gifts[0].redeem_url, { method: 'GET' });
-  assert.deepEqual(reply.json, { ok: false, why: 'Not enough points for this reward' });
+  assert.deepEqual(reply.json, { ok: false, why: 'Not enough points for this reward', what: 'not_enough' });
+});
+
+test('a refusal has a code that says no, also where the points said yes', async () => {
+  await tenant.set('--profile', 'other');
+  try {
+    const told = async (reward, order) => {
+      const { json } = await shop.get('reward-lookup', { reference_id: david.code, sale: 111 });
+      const { redeem_url: url } = json.gifts.find(({ id }) => id === `R${reward.id}`);
+      const reply = await request(url.replace('sale=111', `sale=${order.id}`), { method: 'GET' });
+      return [reply.json.ok, reply.json.what];
+    };
+    const closed = await newOrder();
+    await cloud.control('POST', `/orders/${closed.id}/complete`, {});
+    assert.deepEqual(await told(ten, closed), [false, 'not_redeemed']);
+    const lost = await newOrder();
+    await cloud.faults({ match: { method: 'PUT', path: '/orders/' }, action: 'drop_before', count: 1 });
+    assert.deepEqual(await told(ten, lost), [false, 'not_confirmed']);
+    await until('it to be settled', async () => (await pointsOf(david)).held === 0);
+    assert.deepEqual(await told(dear, lost), [false, 'not_enough']);
+  } finally {
+    await tenant.set('--profile', 'default');
+    await cloud.control('DELETE', '/faults');
+  }
 });

@@ -433,6 +433,77 @@ static void marks_may_hide_in_what_was_cut(void **state)
     assert_true(reward_may_be_hidden(&order));
 }
 
+/* --- was it taken? --- */
+
+static void set_notes(char *notes, const char *text)
+{
+    memcpy(notes, text, strlen(text) + 1);
+}
+
+static void a_discount_of_the_order_is_seen_by_price_and_mark(void **state)
+{
+    (void)state;
+    const struct reward *rewards[] = {&ten_off, &fifth_off};
+    for (size_t i = 0; i < COUNT_OF(rewards); i++) {
+        struct reward_plan plan;
+        make_order(&usual);
+        reward_plan_make(rewards[i], &reservation, &order, false, &plan);
+        assert_int_equal(plan.step, STEP_PUT_ORDER);
+        assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_UNSEEN);
+        set_notes(order.notes, plan.notes);
+        assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_IGNORED);
+        order.total_minor++; /* an item was added meanwhile */
+        assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_IGNORED);
+        order.total_minor -= 2; /* the price says so, whatever the field says */
+        assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_TAKEN);
+        make_order(&usual);
+        if (plan.has_fixed)
+            order.price_fixed_variation_minor = plan.price_fixed_variation_minor;
+        else
+            order.price_variation_ppm = plan.price_variation_ppm;
+        assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_TAKEN);
+    }
+}
+
+static void a_discount_of_a_line_is_seen_on_that_line(void **state)
+{
+    (void)state;
+    struct reward_plan plan;
+    make_order(&usual);
+    reward_plan_make(&ten_off, &reservation, &order, true, &plan);
+    assert_int_equal(plan.step, STEP_PUT_LINE);
+    struct order_line *line = &order.lines[plan.line_number - 1];
+    set_notes(order.notes, plan.notes); /* a mark elsewhere says nothing about the line */
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_UNSEEN);
+    set_notes(line->notes, plan.notes);
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_IGNORED);
+    line->number = 77; /* its mark finds it */
+    line->price_fixed_variation_minor = plan.price_fixed_variation_minor;
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_TAKEN);
+    line->number = plan.line_number;
+    line->notes[0] = '\0';
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_TAKEN);
+}
+
+static void a_product_is_taken_when_it_costs_nothing(void **state)
+{
+    (void)state;
+    struct reward_plan plan;
+    make_order(&usual);
+    reward_plan_make(&coffee, &reservation, &order, false, &plan);
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_UNSEEN);
+    struct order_line *line = &order.lines[order.line_count++];
+    *line =
+        (struct order_line){.number = 9, .total_minor = 450, .price_variation_ppm = ORDER_ONE_PPM};
+    set_notes(line->notes, plan.notes);
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_IGNORED);
+    line->price_variation_ppm = 0;
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_TAKEN);
+    line->price_variation_ppm = ORDER_ONE_PPM;
+    line->total_minor = 0;
+    assert_int_equal(reward_look(&plan, &reservation, &order), REWARD_TAKEN);
+}
+
 /* --- was it taken off again? --- */
 
 static void a_reward_is_gone_when_neither_mark_nor_discount_is_left(void **state)
@@ -480,6 +551,9 @@ int main(void)
         cmocka_unit_test(the_mark_is_a_word_of_its_own),
         cmocka_unit_test(what_was_done_is_recognised_and_not_done_twice),
         cmocka_unit_test(marks_may_hide_in_what_was_cut),
+        cmocka_unit_test(a_discount_of_the_order_is_seen_by_price_and_mark),
+        cmocka_unit_test(a_discount_of_a_line_is_seen_on_that_line),
+        cmocka_unit_test(a_product_is_taken_when_it_costs_nothing),
         cmocka_unit_test(a_reward_is_gone_when_neither_mark_nor_discount_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
