@@ -212,7 +212,7 @@ static bool is_status_list(const struct admin_setting *setting, struct text valu
     for (size_t from = 0;; from += DIGITS + 1) {
         if (from + DIGITS > value.length)
             return false;
-        struct text item = text_slice(value, from, from + DIGITS);
+        struct text item = text_slice(value, from, DIGITS);
         if (!text_is_digits(item) || text_parse_int64(item, &status) != 0 ||
             status < setting->min || status > setting->max)
             return false;

@@ -122,13 +122,14 @@ static int task_return(struct store *store, struct points_task *task,
 }
 
 /* An order that was deleted, so that its points came back, and then was opened again and completed:
- * whether they are asked for once more is for people to say. */
+ * whether they are asked for once more is for people to say. (A mark without any discount is left
+ * of a reward that the API did not take.) */
 static int task_look_for_unpaid(struct store *store, struct points_task *task,
                                 const struct reservation *reservation)
 {
     struct points_entry back;
     int err = 0;
-    if (!reward_is_applied(reservation, task->read))
+    if (!reward_is_applied(reservation, task->read) || !order_has_discount(task->read))
         return 0;
     if (reservation->state == RESERVATION_BURNED)
         err = store_read_points_answer(store, reservation->id, POINTS_CAUSE_RETURN, &back);

@@ -339,7 +339,10 @@ static void attempt_return_for(struct attempt *attempt, const struct api_result 
 
 /* --- was it done? The order is read back --- */
 
-/* What is on a deleted order is on none, whatever its notes say. */
+static void attempt_not_taken(struct attempt *attempt);
+
+/* What is on a deleted order is on none, whatever its notes say. A mark beside the old price is no
+ * reward either, when nothing can arrive any more. */
 static void on_read_back(void *context, const struct api_result *result,
                          const struct oseries_order *order)
 {
@@ -349,7 +352,11 @@ static void on_read_back(void *context, const struct api_result *result,
     bool is_applied = is_read && !is_deleted && reward_is_applied(&attempt->reservation, order);
     bool is_absent = result->error == ERR_NOT_FOUND || is_deleted ||
                      (is_read && !is_applied && !reward_may_be_hidden(order));
-    if (is_applied)
+    bool is_ignored =
+        is_applied && reward_look(&attempt->plan, &attempt->reservation, order) == REWARD_IGNORED;
+    if (is_ignored && !attempt->may_arrive_later)
+        attempt_not_taken(attempt);
+    else if (is_applied && !is_ignored)
         attempt_burn(attempt);
     else if (is_absent && !attempt->may_arrive_later)
         attempt_return(attempt, is_deleted ? SENTENCE_DELETED : SENTENCE_UNREACHABLE);

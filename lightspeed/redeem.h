@@ -102,6 +102,8 @@ enum reward_sight reward_look(const struct reward_plan *plan, const struct reser
                               const struct oseries_order *order);
 /* More of the order than was read could hold a mark: one that is not seen proves nothing. */
 bool reward_may_be_hidden(const struct oseries_order *order);
+/* Is any price of it, or of one of its lines, less than it would be? */
+bool order_has_discount(const struct oseries_order *order);
 /* Has somebody taken it off again: neither its mark nor any discount is left on the order, all of
  * which was read? */
 bool reward_is_gone(const struct reservation *reservation, const struct oseries_order *order);

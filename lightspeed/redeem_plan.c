@@ -134,16 +134,19 @@ enum reward_sight reward_look(const struct reward_plan *plan, const struct reser
     return line != NULL && line_is_changed(plan, line) ? REWARD_TAKEN : REWARD_UNSEEN;
 }
 
+bool order_has_discount(const struct oseries_order *order)
+{
+    bool has = is_discount(order->price_variation_ppm, order->price_fixed_variation_minor);
+    for (int32_t i = 0; i < order->line_count && !has; i++)
+        has = is_discount(order->lines[i].price_variation_ppm,
+                          order->lines[i].price_fixed_variation_minor);
+    return has;
+}
+
 bool reward_is_gone(const struct reservation *reservation, const struct oseries_order *order)
 {
-    if (reward_is_applied(reservation, order) || reward_may_be_hidden(order) ||
-        is_discount(order->price_variation_ppm, order->price_fixed_variation_minor))
-        return false;
-    for (int32_t i = 0; i < order->line_count; i++)
-        if (is_discount(order->lines[i].price_variation_ppm,
-                        order->lines[i].price_fixed_variation_minor))
-            return false;
-    return true;
+    return !reward_is_applied(reservation, order) && !reward_may_be_hidden(order) &&
+           !order_has_discount(order);
 }
 
 /* --- one step --- */

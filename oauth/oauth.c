@@ -337,7 +337,7 @@ static void take_app(struct oauth *oauth, const struct app *app, bool has_app)
     try_failed_again(oauth);
 }
 
-static void on_app_changed(void *context);
+static void on_app_due(void *context);
 
 /* Without the application that is set nothing is refreshed: until it was read. */
 static void app_read_failed(struct oauth *oauth, int err)
@@ -345,7 +345,7 @@ static void app_read_failed(struct oauth *oauth, int err)
     log_event(LOG_ERROR, "oauth_app_not_read", LOG_TEXT("error", error_name(err)));
     if (err != ERR_SHUTTING_DOWN)
         outbound_set_timer(oauth->config.outbound, &oauth->app_timer,
-                           clock_monotonic_us() + APP_PAUSE_US, on_app_changed, oauth);
+                           clock_monotonic_us() + APP_PAUSE_US, on_app_due, oauth);
 }
 
 static void on_app_read(struct errand *errand)
@@ -372,13 +372,20 @@ static int read_app(struct oauth *oauth, struct job *waiting)
     return 0;
 }
 
-static void on_app_changed(void *context)
+static void on_app_due(void *context)
 {
     struct oauth *oauth = context;
-    atomic_store(&oauth->app_change_is_posted, false); /* first: what comes now is not read yet */
     int err = read_app(oauth, NULL);
     if (err != 0)
         app_read_failed(oauth, err);
+}
+
+/* Its message is out of the mailbox, and may be posted again: what comes now is not read yet. */
+static void on_app_changed(void *context)
+{
+    struct oauth *oauth = context;
+    atomic_store(&oauth->app_change_is_posted, false);
+    on_app_due(oauth);
 }
 
 void oauth_reload_app(struct oauth *oauth)

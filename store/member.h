@@ -117,8 +117,9 @@ MUST_CHECK int store_each_reward(struct store *store, int64_t tenant_id, store_r
  * Fetch, points_decide, commit: one command in a transaction of its own (or in the group's).
  * Safe to repeat: what was done answers POINTS_ALREADY_DONE or POINTS_UNDER_WAY.
  *
- * errors     the store's; *outcome is then untouched. ERR_COMMIT_UNKNOWN: run the same command
- *            again to see. GRANT alone has no identity: the caller must not repeat it blindly.
+ * errors     the store's; *outcome is then untouched, but for ERR_COMMIT_UNKNOWN: what has
+ *            happened if it has; run the same command again to see. GRANT alone has no identity:
+ *            the caller must not repeat it blindly.
  *            ERR_BUG: an id that the action needs is not positive, or its token is empty.
  */
 MUST_CHECK int store_run_points(struct store *store, const struct points_command *command,

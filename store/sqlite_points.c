@@ -346,7 +346,7 @@ static int run_points(struct store *store, const struct points_command *command,
         err = sqlite_commit_change(sqlite);
     else
         sqlite_rollback_change(sqlite); /* nothing that could be unknown, and no fsync */
-    if (err == 0)
+    if (err == 0 || err == ERR_COMMIT_UNKNOWN)
         *outcome = decided;
     return err;
 err_after_begin:

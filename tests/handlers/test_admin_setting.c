@@ -60,6 +60,7 @@ static void what_is_set_is_listed(void **state)
     assert_round_trip("deadline", "1", "1");
     assert_round_trip("payment_booked_by", "counterpart", "\"counterpart\"");
     assert_round_trip("payment_refusals", "400,422", "\"400,422\"");
+    assert_round_trip("payment_refusals", "400,401,403,422", "\"400,401,403,422\"");
     assert_round_trip("payment_refusals", "499", "\"499\"");
     assert_round_trip("top_up_release", "on_order_complete", "\"on_order_complete\"");
     assert_round_trip("webhook_topics", "", "\"\"");

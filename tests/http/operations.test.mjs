@@ -72,7 +72,7 @@ test('no core is written and no debugger let in, unless somebody asks for it', a
     core: /^Max core file size +(\d+ +\d+)/m.exec(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'))[1].replace(/ +/, ' '),
     isOpen: fs.statSync(`/proc/${pid}/environ`).gid === group,
   });
-  const env = { ASAN_OPTIONS: 'disable_coredump=0' };
+  const env = { ASAN_OPTIONS: 'disable_coredump=0', TSAN_OPTIONS: 'halt_on_error=1:disable_coredump=0' }; // else they do it
   await withService({ env, wrap }, async (service) => {
     assert.deepEqual(look(service), { core: '0 0', isOpen: isSanitized }); // a sanitizer is a debugger
     assert.ok(!service.events.some(({ event }) => event === 'core_dumps_are_on'));

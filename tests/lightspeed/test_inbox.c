@@ -950,9 +950,11 @@ static void return_points(struct fixture *fixture, int64_t reservation_id)
 }
 
 /* Deleted, reopened and completed: the discount is there, the points came back. */
-static void complete_with_a_mark(struct fixture *fixture, const char *notes, const char *reason)
+static void complete_with_a_mark(struct fixture *fixture, const char *notes, int64_t off_minor,
+                                 const char *reason)
 {
     struct oseries_order *order = play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    order->price_fixed_variation_minor = -off_minor;
     snprintf(order->notes, sizeof(order->notes), "%s", notes);
     struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 0);
     start(fixture);
@@ -967,21 +969,28 @@ static void a_reward_on_a_completed_order_whose_burned_points_came_back_is_liste
 {
     struct fixture *fixture = *state;
     return_points(fixture, reserve(fixture, POINTS_BURN));
-    complete_with_a_mark(fixture, "$10 off (" MARK ")", UNPAID);
+    complete_with_a_mark(fixture, "$10 off (" MARK ")", 1000, UNPAID);
 }
 
 static void a_reward_on_a_completed_order_whose_reserved_points_came_back_is_listed(void **state)
 {
     struct fixture *fixture = *state;
     return_points(fixture, reserve(fixture, POINTS_APPLY));
-    complete_with_a_mark(fixture, "$10 off (" MARK ")", UNPAID);
+    complete_with_a_mark(fixture, "$10 off (" MARK ")", 1000, UNPAID);
 }
 
 static void a_returned_reward_that_is_not_on_the_order_is_not_listed(void **state)
 {
     struct fixture *fixture = *state;
     return_points(fixture, reserve(fixture, POINTS_APPLY));
-    complete_with_a_mark(fixture, "CP-R1", NULL);
+    complete_with_a_mark(fixture, "CP-R1", 1000, NULL);
+}
+
+static void a_mark_that_is_left_of_a_discount_not_taken_is_not_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    return_points(fixture, reserve(fixture, POINTS_APPLY));
+    complete_with_a_mark(fixture, "$10 off (" MARK ")", 0, NULL);
 }
 
 static void an_order_of_another_merchant_is_ignored_after_three_looks(void **state)
@@ -1494,6 +1503,7 @@ int main(void)
         INBOX_TEST(a_reward_on_a_completed_order_whose_burned_points_came_back_is_listed),
         INBOX_TEST(a_reward_on_a_completed_order_whose_reserved_points_came_back_is_listed),
         INBOX_TEST(a_returned_reward_that_is_not_on_the_order_is_not_listed),
+        INBOX_TEST(a_mark_that_is_left_of_a_discount_not_taken_is_not_listed),
         INBOX_TEST(an_order_of_another_merchant_is_ignored_after_three_looks),
         INBOX_TEST(a_missing_order_that_something_waits_for_is_looked_for_and_then_shown),
         INBOX_TEST(a_missing_order_with_a_reservation_is_not_ignored),
