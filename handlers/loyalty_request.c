@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "handlers/oseries_request.h"
 
 #include <string.h>
 
@@ -87,27 +88,15 @@ static int read_json(const struct profile_loyalty *profile, struct text body,
     return err;
 }
 
-static bool body_is_json(const struct loyalty_input *input, struct text visible)
-{
-    switch (input->body_format) {
-    case BODY_ANY:
-        return visible.length > 0 && visible.base[0] == '{';
-    case BODY_JSON:
-        return true;
-    case BODY_FORM:
-        return false;
-    }
-    return false;
-}
-
 static int read_body(const struct profile_loyalty *profile, const struct loyalty_input *input,
                      struct text_buffer *memory, struct found *found)
 {
     struct text visible = text_trim(input->body);
     if (visible.length == 0)
         return 0;
-    return body_is_json(input, visible) ? read_json(profile, input->body, memory, found)
-                                        : read_form(profile, visible, memory, found);
+    return oseries_body_is_json(input->body_format, visible)
+               ? read_json(profile, input->body, memory, found)
+               : read_form(profile, visible, memory, found);
 }
 
 /* --- what is in them --- */

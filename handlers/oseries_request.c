@@ -113,9 +113,9 @@ static void fields_close(struct fields *fields)
     free(fields->memory);
 }
 
-static bool body_is_json(const struct payment_dialect *dialect, struct text visible)
+bool oseries_body_is_json(enum body_format format, struct text visible)
 {
-    switch (dialect->body_format) {
+    switch (format) {
     case BODY_ANY:
         return visible.length > 0 && visible.base[0] == '{';
     case BODY_JSON:
@@ -134,7 +134,7 @@ static int fields_open(const struct payment_dialect *dialect, struct fields *fie
     fields->memory = NULL;
     fields->memory_size = 0;
     fields->form_count = 0;
-    if (body_is_json(dialect, visible))
+    if (oseries_body_is_json(dialect->body_format, visible))
         return jread_parse(body, &fields->document);
     fields->memory_size = visible.length + 1; /* decoding never grows */
     fields->memory = malloc(fields->memory_size);

@@ -41,6 +41,10 @@ struct payment_request {
     int64_t asked_minor;       /* a refund's is never negative */
 };
 
+/* Is a body JSON, or a form? BODY_ANY: JSON when its first visible byte is '{', whatever the
+ * content type says. visible: the body, trimmed. */
+bool oseries_body_is_json(enum body_format format, struct text visible);
+
 /*
  * Read one body: as body_format says; BODY_ANY: JSON when its first visible byte is '{', else a
  * form, whatever the content type says.

@@ -87,7 +87,7 @@ static void load_entry(struct verify *verify, const struct stream *stream,
 {
     if (stream->has_row && row_read_points_entry(stream->statement, entry) != 0)
         verify_report(verify, "points_entry_out_of_range",
-                      "entry %" PRId64 " has a cause that does not exist", entry->id);
+                      "entry %" PRId64 " holds a value that no entry can have", entry->id);
 }
 
 static void load_reservation(struct verify *verify, const struct stream *stream,
@@ -95,7 +95,8 @@ static void load_reservation(struct verify *verify, const struct stream *stream,
 {
     if (stream->has_row && row_read_reservation(stream->statement, reservation) != 0)
         verify_report(verify, "reservation_out_of_range",
-                      "reservation %" PRId64 " has a state that does not exist", reservation->id);
+                      "reservation %" PRId64 " holds a value that no reservation can have",
+                      reservation->id);
 }
 
 static int next_entry(struct member_pass *pass)

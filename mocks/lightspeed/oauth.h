@@ -23,4 +23,14 @@ struct token *oauth_issue_code(struct cloud *cloud, struct grant *grant, const c
 int64_t oauth_refresh_begin(struct cloud *cloud, struct call *call);
 void oauth_refresh_end(struct cloud *cloud, int64_t grant_id);
 
+/* What a form may carry, and where it goes: PARAMETER_MAX bytes each, cut to them. */
+#define PARAMETER_MAX 1024
+struct oauth_parameter {
+    const char *name;
+    char *place;
+};
+/* The value to its place; what has none is ignored. */
+void oauth_take_parameter(const struct oauth_parameter *parameters, size_t count, struct text name,
+                          struct text value);
+
 #endif

@@ -8,8 +8,6 @@
 
 #include "base/banned.h"
 
-#define PARAMETER_MAX 1024
-
 /* What an application asks for, from the query or from the page's own form. */
 struct consent {
     char client_id[PARAMETER_MAX];
@@ -23,20 +21,11 @@ struct consent {
 
 static void consent_take(struct consent *consent, struct text name, struct text value)
 {
-    const struct {
-        const char *name;
-        char *place;
-    } PARAMETERS[] = {
+    const struct oauth_parameter PARAMETERS[] = {
         {"client_id", consent->client_id},         {"redirect_uri", consent->redirect_uri},
         {"response_type", consent->response_type}, {"state", consent->state},
         {"company_id", consent->company_id},       {"decision", consent->decision}};
-    for (size_t i = 0; i < COUNT_OF(PARAMETERS); i++) {
-        if (!text_equal(name, text_of(PARAMETERS[i].name)))
-            continue;
-        struct text_buffer buffer;
-        text_buffer_init(&buffer, PARAMETERS[i].place, PARAMETER_MAX);
-        text_append(&buffer, value);
-    }
+    oauth_take_parameter(PARAMETERS, COUNT_OF(PARAMETERS), name, value);
 }
 
 static void consent_read(struct consent *consent, struct text pairs)

@@ -8,8 +8,6 @@
 
 #include "base/banned.h"
 
-#define PARAMETER_MAX 1024
-
 struct token_request {
     char grant_type[PARAMETER_MAX];
     char client_id[PARAMETER_MAX];
@@ -21,22 +19,25 @@ struct token_request {
 
 /* --- reading */
 
+void oauth_take_parameter(const struct oauth_parameter *parameters, size_t count, struct text name,
+                          struct text value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!text_equal(name, text_of(parameters[i].name)))
+            continue;
+        struct text_buffer buffer;
+        text_buffer_init(&buffer, parameters[i].place, PARAMETER_MAX);
+        text_append(&buffer, value);
+    }
+}
+
 static void request_take(struct token_request *request, struct text name, struct text value)
 {
-    const struct {
-        const char *name;
-        char *place;
-    } PARAMETERS[] = {
+    const struct oauth_parameter PARAMETERS[] = {
         {"grant_type", request->grant_type},       {"client_id", request->client_id},
         {"client_secret", request->client_secret}, {"code", request->code},
         {"redirect_uri", request->redirect_uri},   {"refresh_token", request->refresh_token}};
-    for (size_t i = 0; i < COUNT_OF(PARAMETERS); i++) {
-        if (!text_equal(name, text_of(PARAMETERS[i].name)))
-            continue;
-        struct text_buffer buffer;
-        text_buffer_init(&buffer, PARAMETERS[i].place, PARAMETER_MAX);
-        text_append(&buffer, value);
-    }
+    oauth_take_parameter(PARAMETERS, COUNT_OF(PARAMETERS), name, value);
 }
 
 static void request_read_form(struct token_request *request, struct text body)
