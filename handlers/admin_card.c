@@ -401,6 +401,8 @@ static const char *cause_name(enum cause cause)
         return "refund";
     case CAUSE_GRANT:
         return "grant";
+    case CAUSE_REVERSE:
+        return "reverse";
     }
     return "unknown";
 }

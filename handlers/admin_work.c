@@ -24,10 +24,13 @@ static const char *subject_name(enum work_kind kind)
 {
     switch (kind) {
     case WORK_ORDER_CHANGED:
+    case WORK_PROVE_ORDER:
         return "order_id";
     case WORK_POST_PAYMENT:
+    case WORK_NOTIFY:
         return "operation_id";
     case WORK_REGISTER_WEBHOOKS:
+    case WORK_SWEEP:
         return "tenant_id";
     }
     return "subject_id";

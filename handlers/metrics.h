@@ -11,7 +11,7 @@
 /* Routes that can be told apart, unknown paths included. */
 #define METRICS_ROUTES_MAX 80
 /* Actions and results are stored numbers, from 0 on. */
-#define METRICS_ACTIONS 8
+#define METRICS_ACTIONS 10
 #define METRICS_RESULTS 32
 #define METRICS_VERDICTS 8
 

@@ -11,7 +11,7 @@
 
 /* --- sentences --- */
 
-#define RESULTS_MAX (RESULT_NOTHING_HELD + 1)
+#define RESULTS_MAX (RESULT_OVER_APPROVED_DAY + 1)
 
 /*
  * What is told for each result: for all actions, or for one of them where it needs other words.
@@ -68,6 +68,16 @@ static const struct sentence {
                                   .none =
                                       "Sale not known, and this register can refund no more today"},
     [RESULT_NOTHING_HELD] = {.general = "Nothing waits for this sale"},
+    [RESULT_ORDER_CLOSED] = {.general = "This sale is closed, so the card was not charged again"},
+    [RESULT_NOTHING_LEFT] = {.general = "Nothing is left to give back or to take again"},
+    [RESULT_LOOK_FIRST] = {.general = "Please try again in a moment"},
+    [RESULT_NOT_APPROVED] = {.general = "Gift cards cannot pay here yet: Lightspeed has not "
+                                        "approved it. Take another payment"},
+    [RESULT_APPROVAL_EXPIRED] = {.general = "Gift cards cannot pay here: Lightspeed's approval has "
+                                            "run out. Take another payment"},
+    [RESULT_OVER_APPROVED] = {.general = "At most {limit} can be paid by gift card at once"},
+    [RESULT_OVER_APPROVED_DAY] = {.general = "Only {limit} more can be paid by gift card today",
+                                  .none = "No more can be paid by gift card today"},
 };
 
 #define SENTENCE_PARTIAL "Gift card ...{last4} charged {amount}, {due} still to pay"

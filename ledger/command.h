@@ -6,6 +6,7 @@
 #define COUNTERPART_LEDGER_COMMAND_H
 
 #include "ledger/card.h"
+#include "ledger/foreign.h"
 #include "ledger/operation.h"
 
 /* Limits of one tenant, copied into each command. Amounts are minor units; 0 means no limit unless
@@ -21,6 +22,24 @@ struct policy {
     bool top_up_is_held;                   /* a load moves when its order completes, not at once */
     int64_t replay_window_us;              /* with an order id; default 90 s */
     int64_t replay_window_no_order_us;     /* without; default 15 s */
+};
+
+/*
+ * What the order shows, read through the tenant's own grant while the cashier waits (design section
+ * 4, rules 4 and 5). Asked for by RESULT_LOOK_FIRST only, so most charges cost no call.
+ */
+enum evidence_state {
+    EVIDENCE_NONE,       /* nobody has looked */
+    EVIDENCE_UNREADABLE, /* looked, and it could not be read in time */
+    EVIDENCE_READ,
+};
+struct order_evidence {
+    enum evidence_state state;
+    int64_t operation_id; /* what it is about: the outcome's earlier_operation_id */
+    bool is_booked;       /* the order shows the payment of that operation */
+    bool is_closed;       /* complete, deleted or rejected */
+    bool has_changed;     /* the order was changed clearly after that operation */
+    int64_t due_minor;    /* the order's total less its payments; <= 0: nothing is due */
 };
 
 #define REPLAY_WINDOW_US (INT64_C(90) * 1000000)
@@ -45,6 +64,8 @@ struct new_card {
 
 struct command {
     enum action action; /* not ACTION_VOID; not ACTION_HOLD_LOAD: the policy makes a top-up one */
+    int64_t answers_operation_id; /* ACTION_REVERSE, ACTION_RECHARGE: what is undone; of the card
+                                     and order named here */
     int64_t tenant_id;
     int64_t order_id;
     int64_t refunded_order_id; /* ACTION_REFUND: the sale that order_id gives back, as the API told;
@@ -63,6 +84,9 @@ struct command {
     int64_t received_at_us; /* steady wall time (base/clock.h), when the request came */
     bool payment_is_ours;   /* a charge whose payment we add to the order: that work is stored with
                                it */
+    bool order_is_readable; /* a charge may be answered RESULT_LOOK_FIRST */
+    struct order_evidence evidence;
+    struct foreign_approval approval; /* for payment_is_ours */
     struct policy policy;
     struct new_card new_card;
 };
@@ -71,10 +95,14 @@ struct command {
  * that a repeated answer is the same byte for byte. */
 struct outcome {
     enum result result;
-    enum action action;   /* what it was decided as: a top-up may have become ACTION_HOLD_LOAD */
-    bool is_replay;       /* nothing moved now: the answer of an earlier operation */
-    int64_t operation_id; /* 0 when none was recorded (unknown card, bad amount) */
-    int64_t card_id;      /* 0: unknown */
+    enum action action; /* what it was decided as: a top-up may have become ACTION_HOLD_LOAD */
+    bool is_replay;     /* nothing moved now: the answer of an earlier operation */
+    bool is_suspect;    /* and the order does not show that one, though it should by now */
+    int64_t earlier_operation_id;  /* RESULT_LOOK_FIRST: what the order is to be searched for */
+    int64_t earlier_minor;         /* what that one moved */
+    int64_t reversed_operation_id; /* this charge took the place of that one (rule 5); else 0 */
+    int64_t operation_id;          /* 0 when none was recorded (unknown card, bad amount) */
+    int64_t card_id;               /* 0: unknown */
     char last4[5];
     int64_t asked_minor;
     int64_t amount_minor;  /* moved: of a held top-up nothing yet */

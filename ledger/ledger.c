@@ -50,6 +50,8 @@ static enum result decide_check_action(struct decision *decision)
     case ACTION_VOID:
     case ACTION_HOLD_LOAD:
     case ACTION_RELEASE:
+    case ACTION_REVERSE:
+    case ACTION_RECHARGE:
         break;
     }
     check_failed("action is one a register asks for", __FILE__, __LINE__);

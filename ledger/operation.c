@@ -34,6 +34,10 @@ const char *action_name(enum action action)
         return "hold_load";
     case ACTION_RELEASE:
         return "release";
+    case ACTION_REVERSE:
+        return "reverse";
+    case ACTION_RECHARGE:
+        return "recharge";
     }
     check_failed("action is one of enum action", __FILE__, __LINE__);
 }

@@ -20,6 +20,11 @@ enum action {
                              no transfer is its; asked_minor is what a release will move */
     ACTION_RELEASE = 7,   /* the order is complete: moves what its held top-ups of this card have
                              asked for since the last release; nobody at a register asks for it */
+    ACTION_REVERSE = 8,   /* gives back what a charge or recharge took, where the register does not
+                             show it; answers_operation_id names it */
+    ACTION_RECHARGE = 9,  /* takes again what a reversal or refund gave, where the register shows
+                             otherwise after all; answers_operation_id names it. A charge like any
+                             other afterwards: refunds and reversals may answer it */
 };
 
 /*
@@ -52,7 +57,16 @@ enum action {
       "over_refund_limit") /* refund without a known sale: charges, tenant's limit */              \
     X(RESULT_OVER_REGISTER_DAY, 20,                                                                \
       "over_register_day") /* refund without a known sale: register's cap for the day */           \
-    X(RESULT_NOTHING_HELD, 21, "nothing_held") /* release: none, or all was released before */
+    X(RESULT_NOTHING_HELD, 21, "nothing_held") /* release: none, or all was released before */     \
+    X(RESULT_ORDER_CLOSED, 22, "order_closed") /* charge: asked again when its sale is over */     \
+    X(RESULT_NOTHING_LEFT, 23, "nothing_left") /* reverse, recharge: nothing is left to undo */    \
+    X(RESULT_LOOK_FIRST, 24,                                                                       \
+      "look_first") /* charge: only the order can say what is meant. Never stored nor told */      \
+    X(RESULT_NOT_APPROVED, 25,                                                                     \
+      "not_approved") /* charge whose payment we add: Lightspeed has not approved that */          \
+    X(RESULT_APPROVAL_EXPIRED, 26, "approval_expired")                                             \
+    X(RESULT_OVER_APPROVED, 27, "over_approved")         /* more than one payment may be */        \
+    X(RESULT_OVER_APPROVED_DAY, 28, "over_approved_day") /* more than a day's payments may be */
 
 enum result {
 #define X(symbol, number, name) symbol = number,
@@ -61,7 +75,7 @@ enum result {
 };
 
 const char *result_name(enum result result);
-/* "issue", "charge", "top_up", "refund", "void", "hold_load", "release" */
+/* "issue", "charge", "top_up", "refund", "void", "hold_load", "release", "reverse", "recharge" */
 const char *action_name(enum action action);
 
 struct operation {
@@ -73,27 +87,30 @@ struct operation {
     int64_t order_id;          /* 0: the register named none */
     int64_t refunded_order_id; /* refunds: the sale that the order gives back, as the API told; 0:
                                   not known, or no other than order_id */
+    int64_t answers_operation_id; /* reversals, recharges: what they undo; else 0 */
     int64_t site_id; /* as the register told it; 0: none. Recorded, compared only without order */
     int64_t register_id;
     int64_t asked_minor;  /* the amount of the request */
     int64_t amount_minor; /* what moved; 0 when refused; less than asked for a partial approval */
     int64_t balance_minor_after;
     int64_t card_version_after;
-    int64_t limit_minor;      /* RESULT_OVER_*: what would have been possible; else 0 */
-    int64_t given_back_minor; /* charges: the sum of refunds that answer this one (law 9); never
-                                 above amount_minor */
+    int64_t limit_minor; /* RESULT_OVER_*: what would have been possible; else 0 */
+    /* What was undone of it; never above amount_minor (law 9). Charges and recharges: the refunds
+     * and reversals that answer it; refunds and reversals: the recharges that do. */
+    int64_t given_back_minor;
     int64_t previous_operation_id; /* of the same card; 0: first. A card's history is this chain */
     int64_t created_at_us;         /* when it was decided */
 };
 
 /* Why a credit was given (law 9). Stored as these numbers. */
 enum cause {
-    CAUSE_CHARGE = 1, /* the debit of a charge; answers_operation_id is the charge itself */
+    CAUSE_CHARGE = 1, /* the debit of a charge or recharge; answers_operation_id is it itself */
     CAUSE_LOAD = 2,   /* answers the sale in which the till took the money: the top-up itself, or,
                          from a release, the held top-up that asked for it */
     CAUSE_REFUND = 3, /* answers_operation_id is the charge that is given back */
     CAUSE_GRANT =
         4, /* the merchant's opening balance or goodwill; answers its own issue operation */
+    CAUSE_REVERSE = 5, /* answers_operation_id is the charge or recharge that is undone */
 };
 
 /* Insert-only (law 1). Exactly one end is a customer account; version and balance belong to it. */

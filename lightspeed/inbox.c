@@ -231,6 +231,15 @@ static void chore_begin(struct chore *chore)
     case WORK_REGISTER_WEBHOOKS:
         connect_begin(chore);
         return;
+    case WORK_PROVE_ORDER:
+        prove_begin(chore);
+        return;
+    case WORK_SWEEP:
+        sweep_begin(chore);
+        return;
+    case WORK_NOTIFY:
+        notify_begin(chore);
+        return;
     }
     chore_give_up(chore, "of a kind that is not known"); /* a row of a later program */
 }

@@ -82,5 +82,8 @@ struct errand *chore_errand(struct chore *chore, size_t extra_bytes);
 void order_begin(struct chore *chore);
 void payment_begin(struct chore *chore);
 void connect_begin(struct chore *chore);
+void prove_begin(struct chore *chore);
+void sweep_begin(struct chore *chore);
+void notify_begin(struct chore *chore);
 
 #endif

@@ -180,9 +180,9 @@ MUST_CHECK int column_secret(struct columns *columns, const struct seal *seal, c
     "balance_minor, version, last_transfer_id, last_operation_id, loaded_on, loaded_minor, "       \
     "used_hour, used_count"
 #define OPERATION_COLUMNS                                                                          \
-    "id, tenant_id, card_id, action, result, order_id, refunded_order_id, site_id, register_id, "  \
-    "asked_minor, amount_minor, balance_minor_after, card_version_after, limit_minor, "            \
-    "given_back_minor, previous_operation_id, created_at_us"
+    "id, tenant_id, card_id, action, result, order_id, refunded_order_id, answers_operation_id, "  \
+    "site_id, register_id, asked_minor, amount_minor, balance_minor_after, card_version_after, "   \
+    "limit_minor, given_back_minor, previous_operation_id, created_at_us"
 #define TRANSFER_COLUMNS                                                                           \
     "id, operation_id, debit_account, credit_account, amount_minor, cause, "                       \
     "answers_operation_id, version, balance_minor_after, previous_transfer_id, created_at_us"
@@ -197,6 +197,7 @@ MUST_CHECK int column_secret(struct columns *columns, const struct seal *seal, c
     "refund_max_minor, refund_register_day_max_minor, replay_window_us, "                          \
     "replay_window_no_order_us, top_up_is_held, refusal_status, body_format, deadline_us, "        \
     "payment_is_ours, payment_refusals, webhook_topics, token_refresh_us, discount_is_on_line, "   \
+    "payment_method, order_look_is_on, notify_is_on, "                                             \
     "search_is_on, rewards_is_on, redeem_is_on, loyalty_signature_mode, earn_milli, "              \
     "points_label, points_expire_days, burn_is_on_complete, reservation_max_us, redeem_token_us"
 #define SITE_FIELDS "tenant_id, name, oseries_site, zone"

@@ -42,6 +42,9 @@ static void bind_choices(struct binder *binder, const struct tenant *tenant)
     bind_text(binder, tenant->webhook_topics);
     bind_int(binder, tenant->token_refresh_us);
     bind_int(binder, tenant->discount_is_on_line);
+    bind_int(binder, tenant->payment_method);
+    bind_int(binder, tenant->order_look_is_on);
+    bind_int(binder, tenant->notify_is_on);
 }
 
 static void bind_loyalty(struct binder *binder, const struct tenant *tenant)
@@ -110,6 +113,9 @@ static void read_choices(struct columns *columns, struct tenant *tenant)
     column_text(columns, tenant->webhook_topics, sizeof(tenant->webhook_topics));
     tenant->token_refresh_us = column_int(columns);
     tenant->discount_is_on_line = column_bool(columns);
+    tenant->payment_method = column_int(columns);
+    tenant->order_look_is_on = column_bool(columns);
+    tenant->notify_is_on = column_bool(columns);
 }
 
 static void read_loyalty(struct columns *columns, struct tenant *tenant)

@@ -67,10 +67,11 @@ int row_read_operation(sqlite3_stmt *statement, struct operation *operation)
     operation->id = column_int(&columns);
     operation->tenant_id = column_int(&columns);
     operation->card_id = column_int(&columns);
-    operation->action = (enum action)column_enum(&columns, ACTION_ISSUE, ACTION_RELEASE);
-    operation->result = (enum result)column_enum(&columns, RESULT_OK, RESULT_NOTHING_HELD);
+    operation->action = (enum action)column_enum(&columns, ACTION_ISSUE, ACTION_RECHARGE);
+    operation->result = (enum result)column_enum(&columns, RESULT_OK, RESULT_OVER_APPROVED_DAY);
     operation->order_id = column_int(&columns);
     operation->refunded_order_id = column_int(&columns);
+    operation->answers_operation_id = column_int(&columns);
     operation->site_id = column_int(&columns);
     operation->register_id = column_int(&columns);
     operation->asked_minor = column_int(&columns);
@@ -93,6 +94,7 @@ void row_bind_operation(struct binder *binder, const struct operation *operation
     bind_int(binder, operation->result);
     bind_int(binder, operation->order_id);
     bind_int(binder, operation->refunded_order_id);
+    bind_int(binder, operation->answers_operation_id);
     bind_int(binder, operation->site_id);
     bind_int(binder, operation->register_id);
     bind_int(binder, operation->asked_minor);
@@ -113,7 +115,7 @@ int row_read_transfer(sqlite3_stmt *statement, struct transfer *transfer)
     transfer->debit_account = column_int(&columns);
     transfer->credit_account = column_int(&columns);
     transfer->amount_minor = column_int(&columns);
-    transfer->cause = (enum cause)column_enum(&columns, CAUSE_CHARGE, CAUSE_GRANT);
+    transfer->cause = (enum cause)column_enum(&columns, CAUSE_CHARGE, CAUSE_REVERSE);
     transfer->answers_operation_id = column_int(&columns);
     transfer->version = column_int(&columns);
     transfer->balance_minor_after = column_int(&columns);

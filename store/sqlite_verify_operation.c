@@ -84,12 +84,15 @@ static struct shape shape_of(enum action action)
     case ACTION_ISSUE:
         return (struct shape){CAUSE_GRANT, ACCOUNT_ISSUED, false};
     case ACTION_CHARGE:
+    case ACTION_RECHARGE:
         return (struct shape){CAUSE_CHARGE, ACCOUNT_SALES, true};
     case ACTION_TOP_UP:
     case ACTION_RELEASE:
         return (struct shape){CAUSE_LOAD, ACCOUNT_LOADS, false};
     case ACTION_REFUND:
         return (struct shape){CAUSE_REFUND, ACCOUNT_SALES, false};
+    case ACTION_REVERSE:
+        return (struct shape){CAUSE_REVERSE, ACCOUNT_SALES, false};
     case ACTION_VOID:
     case ACTION_HOLD_LOAD:
         break;

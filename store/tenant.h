@@ -57,8 +57,12 @@ struct tenant {
     /* Choices where no public text says how registers and API behave (protocol o-series 12). */
     int32_t refusal_status; /* HTTP status of a business refusal */
     enum body_format body_format;
-    int64_t deadline_us;  /* a register is answered by then */
-    bool payment_is_ours; /* we add the payment to the order, the register does not */
+    int64_t deadline_us;    /* a register is answered by then */
+    bool payment_is_ours;   /* we add the payment to the order, the register does not */
+    int64_t payment_method; /* id of the payment method that is ours at Lightspeed; 0: not told */
+    bool order_look_is_on;  /* a repeated charge may look at its order before it is decided */
+    bool notify_is_on;      /* tell the register's screen what staff should know */
+    struct foreign_approval approval;               /* changed by store_add_foreign_change only */
     char payment_refusals[TENANT_STATUSES_MAX + 1]; /* API statuses that are final for a payment */
     char webhook_topics[TENANT_TOPICS_MAX + 1];     /* registered when the tenant connects */
     int64_t token_refresh_us;                       /* refresh at least this often */
@@ -80,9 +84,9 @@ struct tenant {
     .payment_refusals = "400,401,403,404,422",                                                     \
     .webhook_topics = "orders/completed,orders/deleted",                                           \
     .token_refresh_us = INT64_C(86400) * 1000000, .search_is_on = true, .rewards_is_on = true,     \
-    .redeem_is_on = true, .loyalty_signature_mode = SIGNATURE_LOG, .earn_milli = 1000,             \
-    .points_label = "Points", .reservation_max_us = INT64_C(86400) * 1000000,                      \
-    .redeem_token_us = INT64_C(4) * 3600 * 1000000
+    .redeem_is_on = true, .order_look_is_on = true, .notify_is_on = true,                          \
+    .loyalty_signature_mode = SIGNATURE_LOG, .earn_milli = 1000, .points_label = "Points",         \
+    .reservation_max_us = INT64_C(86400) * 1000000, .redeem_token_us = INT64_C(4) * 3600 * 1000000
 
 struct site {
     int64_t id;

@@ -15,6 +15,12 @@ const char *work_kind_name(enum work_kind kind)
         return "post_payment";
     case WORK_REGISTER_WEBHOOKS:
         return "register_webhooks";
+    case WORK_PROVE_ORDER:
+        return "prove_order";
+    case WORK_SWEEP:
+        return "sweep";
+    case WORK_NOTIFY:
+        return "notify";
     }
     check_failed("kind is one of enum work_kind", __FILE__, __LINE__);
 }

@@ -22,6 +22,10 @@ enum work_kind {
     WORK_POST_PAYMENT =
         2, /* subject: operation id. Tenants whose payments we book (o-series 2.4) */
     WORK_REGISTER_WEBHOOKS = 3, /* subject: tenant id. Tell Lightspeed where our webhooks go */
+    WORK_PROVE_ORDER = 4, /* subject: order id. Does it show what our operations on it say? One row
+                             an order, opened again by each new reason to look */
+    WORK_SWEEP = 5,       /* subject: tenant id. Orders that no webhook has told of */
+    WORK_NOTIFY = 6,      /* subject: operation id. Tell the register's screen what became of it */
 };
 const char *work_kind_name(enum work_kind kind); /* "order_changed", "post_payment", ... */
 
@@ -60,6 +64,9 @@ bool work_follows(const struct command *command, const struct outcome *outcome, 
 /* id is filled in. errors: ERR_ALREADY_EXISTS: this identity is there, open or ended; nothing
  * changed. */
 MUST_CHECK int store_add_work(struct store *store, struct work *work);
+/* As store_add_work; where this identity is there, open or ended, that row is open again, due at
+ * the earlier of the two times, as if it had never been tried. */
+MUST_CHECK int store_open_work(struct store *store, struct work *work);
 /* Open work, what is due first coming first; of each tenant at most per_tenant, so that nobody's
  * backlog hides what others wait for. */
 typedef void (*store_work_fn)(void *context, const struct work *work);

@@ -32,6 +32,10 @@ const SECONDS = option('seconds', IS_QUICK ? 2 : 4);
 const THREADS = 2; // loop threads of the service and of the floor
 const CORES = availableParallelism?.() ?? cpus().length;
 const LOAD_THREADS = Math.max(1, Math.min(2, CORES - THREADS)); // wrk's share of the machine
+// Where there are enough cores, what is measured and what measures it have cores of their own: else the scheduler's
+// choice between the two is what a tail shows.
+const IS_PINNED = CORES >= 2 * THREADS;
+const SERVICE_CORES = `0-${(CORES >> 1) - 1}`, LOAD_CORES = `${CORES >> 1}-${CORES - 1}`;
 const TOKEN = 'bench-signature-token';
 const TICKS_PER_S = Number(execFileSync('getconf', ['CLK_TCK']).toString());
 // Requests prepared for one measurement: more than the machine can send. A run that sends them all is thrown away.
@@ -53,8 +57,11 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
+const pinned = (cores, command, args) => (IS_PINNED ? ['taskset', ['-c', cores, command, ...args]] : [command, args]);
+if (IS_PINNED) execFileSync('taskset', ['-apc', LOAD_CORES, String(process.pid)]); // searches are paced from here
+
 function start(command, args, env = {}) {
-  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(...pinned(SERVICE_CORES, command, args), { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
   children.add(child);
   started.push(child);
   child.log = '';
@@ -181,8 +188,9 @@ class Records {
 async function load(url, child, connections, records, first, count) {
   const threads = Math.min(connections, LOAD_THREADS);
   const before = cpuUs(child.pid);
-  const { stdout } = await promisify(execFile)('wrk', ['-t', threads, '-c', connections, '-d', `${SECONDS}s`, '--latency', '--timeout', '10s',
-    '-s', join(here, 'load.lua'), url, '--', records.file, records.bytes, first, Math.floor(count / threads)].map(String));
+  const { stdout } = await promisify(execFile)(...pinned(LOAD_CORES, 'wrk', ['-t', threads, '-c', connections, '-d', `${SECONDS}s`,
+    '--latency', '--timeout', '10s', '-s', join(here, 'load.lua'), url, '--', records.file, records.bytes, first,
+    Math.floor(count / threads)].map(String)));
   if (child.exitCode !== null || child.signalCode !== null)
     throw new Error(`${child.spawnfile} ended under load (${child.exitCode ?? child.signalCode}):\n${child.log}`);
   const cpu = cpuUs(child.pid) - before;
@@ -318,6 +326,7 @@ async function searchMembers() {
   const importS = await importMembers(service);
   note(`  in ${importS.toFixed(1)} s; issuing ${SEARCH_CARDS} cards`);
   await issueCards(service, SEARCH_CARDS);
+  execFileSync('sync'); // what the import has written is not written back while others are measured
   const searches = new Searches({ work, key: service.key, count: MEMBERS, Records });
   note('searches');
   await measureSearches(service, searches);
@@ -371,7 +380,7 @@ function table(idleMb, startMs, flush) {
   const oneTill = typical('checkout/512 1', 'p50') / 1000;
   const bound = (2 * flush.p50_us) / 1000 + 0.3;
   console.log(`\ndisk alone: ${flush.per_s} flushes/s of 16 KiB, p50 ${(flush.p50_us / 1000).toFixed(2)} ms, p99 ${(flush.p99_us / 1000).toFixed(2)} ms;`
-    + ` ${CORES} cores, ${THREADS} loops, ${LOAD_THREADS} wrk threads, ${CARDS} cards, median of ${ROUNDS} x ${SECONDS} s\n`);
+    + ` ${CORES} cores${IS_PINNED ? `, the service on ${SERVICE_CORES}, the load on ${LOAD_CORES}` : ''}, ${THREADS} loops, ${LOAD_THREADS} wrk threads, ${CARDS} cards, median of ${ROUNDS} x ${SECONDS} s\n`);
   const balance = ratio('check-balance 64', 'floor 64', 'rate'), balanceCpu = 1 / ratio('check-balance 64', 'floor 64', 'cpu');
   const batching = ratio('checkout/512 64', 'checkout/1 64', 'rate');
   const tail = typical('checkout/512 64', 'p999') / 1000;

@@ -1,0 +1,53 @@
+/*
+ * Paying orders that our application did not create needs Lightspeed's approval, per merchant: the
+ * states of that approval, and the one judgement that every such payment passes before any call is
+ * made. Pure.
+ *
+ * An order that our application created itself needs no approval. (Whether it did is not asked of
+ * the API in a cashier's time: we create none, so every order is foreign until something of ours
+ * creates orders.)
+ */
+#ifndef COUNTERPART_LEDGER_FOREIGN_H
+#define COUNTERPART_LEDGER_FOREIGN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Law 6. Stored as these numbers. */
+enum foreign_state {
+    FOREIGN_NOT_REQUESTED = 0,
+    FOREIGN_REQUESTED = 1,
+    FOREIGN_UNDER_REVIEW = 2,
+    FOREIGN_APPROVED = 3,
+    FOREIGN_REFUSED = 4,
+    FOREIGN_REVOKED = 5,
+};
+const char *foreign_state_name(enum foreign_state state); /* "not_requested" */
+/* not_requested -> requested -> under_review -> approved | refused; requested -> approved |
+ * refused; approved -> approved (other limits) | revoked; refused, revoked -> requested. */
+bool foreign_may_move(enum foreign_state from, enum foreign_state to);
+
+/* What a merchant is approved for. */
+struct foreign_approval {
+    enum foreign_state state;
+    int64_t payment_max_minor; /* of one payment; 0: no limit */
+    int64_t day_max_minor;     /* of all payments of one local date; 0: no limit */
+    int32_t expires_on;        /* last local date it is good for; 0: until revoked */
+};
+
+/* One payment that somebody wants to make. Stored as these numbers. */
+enum foreign_verdict {
+    FOREIGN_ALLOWED = 0,
+    FOREIGN_NOT_APPROVED = 1,
+    FOREIGN_EXPIRED = 2,
+    FOREIGN_OVER_PAYMENT_MAX = 3,
+    FOREIGN_OVER_DAY_MAX = 4,
+};
+const char *foreign_verdict_name(enum foreign_verdict verdict); /* "allowed" */
+
+/* In order of precedence as the enum has it. paid_today_minor: what was allowed before on that
+ * date, whatever became of it, less what is certain not to have been paid. */
+enum foreign_verdict foreign_judge(const struct foreign_approval *approval, int64_t amount_minor,
+                                   int32_t local_date, int64_t paid_today_minor);
+
+#endif

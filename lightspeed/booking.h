@@ -1,0 +1,39 @@
+/*
+ * Which of an order's payments are ours, and whose: our operations matched with what the register
+ * shows. Pure. Used by reconciliation, and by the look that a repeated charge is decided after.
+ */
+#ifndef COUNTERPART_LIGHTSPEED_BOOKING_H
+#define COUNTERPART_LIGHTSPEED_BOOKING_H
+
+#include "lightspeed/oseries_api.h"
+
+/* "CP<generation>-<operation>": what the register is told as reference_id, and may keep as ref. */
+void payment_ref_make(int64_t generation, int64_t operation_id, char ref[ORDER_REF_MAX + 1]);
+/* errors: ERR_NOT_FOUND: not one of ours. */
+MUST_CHECK int payment_ref_read(const char *ref, int64_t *generation, int64_t *operation_id);
+
+/* One operation as its order should show it. */
+struct booking {
+    int64_t operation_id;
+    int64_t card_id;
+    int64_t amount_minor; /* refunds below 0 */
+    /* out */
+    int32_t payment;     /* index into order->payments; -1: none */
+    bool is_ambiguous;   /* fewer payments of this amount than operations of several cards, and
+                              nothing says whose they are */
+    bool amount_differs; /* its ref is there, with another amount */
+};
+
+/*
+ * Match bookings (in operation order) with the order's payments, each payment once: by ref first;
+ * then, of the payments without a ref of ours, by amount, oldest operation first. method_id: the
+ * tenant's payment method that is ours; 0: not told, then any payment without a ref counts by its
+ * amount, which errs on the side of not reversing. claimed: for each payment of the order, the
+ * operation that it was matched with, 0: none.
+ */
+void bookings_match(struct booking *bookings, int32_t count, const struct oseries_order *order,
+                    int64_t generation, int64_t method_id, int64_t claimed[ORDER_PAYMENTS_MAX]);
+/* Does a payment look like ours: a ref of ours, or our method? */
+bool payment_is_ours(const struct order_payment *payment, int64_t generation, int64_t method_id);
+
+#endif

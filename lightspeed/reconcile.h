@@ -1,0 +1,86 @@
+/*
+ * Reconciliation: every operation ends confirmed, reversed, or on a named list with a reason
+ * (design section 7). A scheduled scan makes the proofs (store/proof.h) of new operations and opens
+ * the work that looks at their orders (inbox: WORK_PROVE_ORDER); a webhook or the sweep makes that
+ * work due. Money moves by commands (ACTION_REVERSE, ACTION_RECHARGE) that the ledger decides.
+ *
+ * Reversed only if all of these hold: two reads at least reread_us apart agree; the order is
+ * COMPLETE with other payments that cover it, or deleted; our payments on it are fewer than our
+ * operations; the operation is older than reverse_age_us and the replay window; a sweep that began
+ * after it was first seen missing has read the other orders of the tenant, and none has its ref; no
+ * payment of its amount at the site is unclaimed. An open order proves nothing; after
+ * open_listed_us it is listed. A payment that is seen after its reversal is charged again, down to
+ * the floor; the rest is listed.
+ */
+#ifndef COUNTERPART_LIGHTSPEED_RECONCILE_H
+#define COUNTERPART_LIGHTSPEED_RECONCILE_H
+
+#include "lightspeed/booking.h"
+#include "lightspeed/inbox.h"
+#include "runtime/scheduler.h"
+#include "store/proof.h"
+
+/* Tests shorten them (COUNTERPART_RECONCILE_*). */
+struct reconcile_times {
+    int64_t scan_us;        /* between scans for new operations; 5 s */
+    int64_t reread_us;      /* between the two reads that agree; 60 s */
+    int64_t reverse_age_us; /* 15 min */
+    int64_t open_listed_us; /* 24 h */
+    int64_t sweep_us;       /* between sweeps; 24 h */
+};
+
+/* --- the judgement: pure --- */
+
+enum judgement {
+    JUDGED_WAIT,      /* look again; reason says for what */
+    JUDGED_CONFIRMED, /* payment says where */
+    JUDGED_MISSING,   /* the first read that does not show it, or one that agrees too early */
+    JUDGED_REVERSE,   /* a charge: give it back */
+    JUDGED_TAKE_BACK, /* a refund that the register does not show: charge again what it gave */
+    JUDGED_RECHARGE,  /* a payment seen after its reversal: charge again */
+    JUDGED_LIST,      /* reason */
+    JUDGED_SWEEP,     /* to be reversed once a sweep has read the other orders */
+};
+struct judged {
+    const struct proof_facts *facts;
+    /* what is known besides the order */
+    bool is_ref_elsewhere; /* another order shows its ref */
+    int64_t elsewhere_order_id, elsewhere_number;
+    bool is_amount_elsewhere; /* an unclaimed payment of its amount at its site */
+    /* out */
+    enum judgement judgement;
+    enum proof_reason reason;
+    int64_t shown_order_id, payment_number;
+};
+struct judge_case {
+    const struct oseries_order *order; /* NULL: it cannot be read */
+    int64_t method_id;
+    int64_t generation;
+    int64_t now_us;
+    int64_t replay_window_us;
+    int64_t swept_since_us; /* the latest complete sweep began then; 0: never */
+    struct reconcile_times times;
+};
+/* claimed as in bookings_match. */
+void reconcile_judge(const struct judge_case *about, struct judged *judged, int32_t count,
+                     int64_t claimed[ORDER_PAYMENTS_MAX]);
+
+/* --- the scan --- */
+
+struct reconcile;
+struct reconcile_config {
+    struct outbound *outbound;
+    struct committer *committer;
+    struct reader *reader;
+    struct directory *directory;
+    struct inbox *inbox; /* woken when there is new work */
+    struct reconcile_times times;
+};
+MUST_CHECK int reconcile_create(const struct reconcile_config *config,
+                                struct reconcile **reconcile);
+void reconcile_destroy(struct reconcile *reconcile);         /* after outbound_stop; accepts NULL */
+void reconcile_scan(struct scheduled *task, void *context);  /* scheduler_fn; scan_us */
+void reconcile_sweep(struct scheduled *task, void *context); /* scheduler_fn; sweep_us: opens
+                                                                WORK_SWEEP of each tenant */
+
+#endif

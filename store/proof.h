@@ -1,0 +1,221 @@
+/*
+ * Proof: what became of each operation at the register. Every charge, refund and top-up of a
+ * connected tenant has one row, which ends confirmed (its order shows it), reversed (it does not,
+ * and the money was given back) or listed with a reason (design section 7). The rows follow the
+ * ledger at a distance: a scan in id order makes them, so no decision waits for them.
+ *
+ * Beside them the payments of ours that orders were seen to have, whatever the ledger says of them:
+ * the two sums are what `counterpart reconcile` compares.
+ */
+#ifndef COUNTERPART_STORE_PROOF_H
+#define COUNTERPART_STORE_PROOF_H
+
+#include "store/store.h"
+
+/* Stored as these numbers. open -> confirmed | reversed | listed; listed -> confirmed | reversed;
+ * reversed -> confirmed (charged again) | listed; confirmed -> open (its payment is gone again). */
+enum proof_state {
+    PROOF_OPEN = 1,
+    PROOF_CONFIRMED = 2,
+    PROOF_REVERSED = 3,
+    PROOF_LISTED = 4,
+};
+const char *proof_state_name(enum proof_state state); /* "open" */
+
+/* Why an operation is on the list, or still open. X(symbol, stored number, wire name, sentence for
+ * people). */
+#define PROOF_REASON_LIST(X)                                                                       \
+    X(PROOF_REASON_NONE, 0, "none", "")                                                            \
+    X(PROOF_REASON_NOT_LOOKED, 1, "not_looked", "The order has not been read yet")                 \
+    X(PROOF_REASON_NO_ORDER, 2, "no_order", "The register named no order")                         \
+    X(PROOF_REASON_UNREADABLE, 3, "unreadable", "The order cannot be read")                        \
+    X(PROOF_REASON_ORDER_OPEN, 4, "order_open", "The order is still open")                         \
+    X(PROOF_REASON_SEEN_MISSING, 5, "seen_missing", "The order does not show it; read again")      \
+    X(PROOF_REASON_NOT_COVERED, 6, "not_covered",                                                  \
+      "The order is complete, and its other payments do not cover it")                             \
+    X(PROOF_REASON_AMBIGUOUS, 7, "ambiguous",                                                      \
+      "Several cards paid the same amount, and the order does not say which")                      \
+    X(PROOF_REASON_ELSEWHERE, 8, "elsewhere",                                                      \
+      "Another order of the site has a payment of this amount that nobody claims")                 \
+    X(PROOF_REASON_CUT, 9, "cut", "The order has more payments than can be read")                  \
+    X(PROOF_REASON_NOT_SWEPT, 10, "not_swept", "Other orders of the site are still to be read")    \
+    X(PROOF_REASON_CARD_EMPTY, 11, "card_empty",                                                   \
+      "The register shows it after all, and the card has too little left")                         \
+    X(PROOF_REASON_CREDIT_SPENT, 12, "credit_spent",                                               \
+      "The register shows no such refund, and the card has spent it")                              \
+    X(PROOF_REASON_SALE_DELETED, 13, "sale_deleted",                                               \
+      "The card was loaded, and the sale was deleted")                                             \
+    X(PROOF_REASON_AMOUNT_DIFFERS, 14, "amount_differs",                                           \
+      "The register shows another amount under its reference")                                     \
+    X(PROOF_REASON_NOT_CONNECTED, 15, "not_connected", "The merchant is not connected")            \
+    X(PROOF_REASON_PAYMENT_UNKNOWN, 16, "payment_unknown",                                         \
+      "The register shows a payment that no card has made")
+
+enum proof_reason {
+#define X(symbol, number, name, sentence) symbol = number,
+    PROOF_REASON_LIST(X)
+#undef X
+};
+const char *proof_reason_name(enum proof_reason reason);
+const char *proof_reason_sentence(enum proof_reason reason);
+
+struct proof {
+    int64_t operation_id; /* ACTION_CHARGE, _REFUND, _TOP_UP, _HOLD_LOAD that succeeded */
+    int64_t tenant_id;
+    int64_t order_id; /* 0: PROOF_REASON_NO_ORDER */
+    int64_t card_id;
+    int64_t site_id, register_id;
+    enum action action;
+    int64_t booked_minor; /* what the register should show: refunds below 0; top-ups 0 */
+    int32_t local_date;   /* of the operation, at its site: the day it is reported under */
+    enum proof_state state;
+    enum proof_reason reason;
+    bool is_suspect;          /* the register may not know of it: no answer was delivered */
+    int64_t shown_order_id;   /* the order that shows its payment; 0: none */
+    int64_t payment_number;   /* there */
+    int64_t missing_since_us; /* the first of the reads that agree that it is missing; 0: none */
+    int64_t created_at_us;    /* the operation's */
+    int64_t changed_at_us;
+};
+
+/* A proof with what the ledger knows of its operation now. */
+struct proof_facts {
+    struct proof proof;
+    struct operation operation;
+    uint8_t card_index[CARD_INDEX_BYTES];
+    char last4[5];
+    int64_t reversed_operation_id; /* the newest reversal that answers it; 0: none */
+    int64_t reversed_minor;        /* all reversals that answer it */
+    int64_t recharged_minor;       /* all recharges that answer it or a reversal of it */
+};
+
+/* A payment of ours on an order, as it was last read. */
+struct register_payment {
+    int64_t tenant_id;
+    int64_t order_id;
+    int64_t number;
+    int64_t site_id, register_id;
+    int64_t method_id;
+    int64_t amount_minor; /* negative: a refund */
+    char ref[65];
+    int64_t operation_id; /* whose it is; 0: nobody's: PROOF_REASON_PAYMENT_UNKNOWN */
+    int32_t local_date;
+    int64_t seen_at_us;
+};
+#define ORDER_PROOFS_MAX 128 /* operations on one order that are judged together */
+#define ORDER_REGISTER_PAYMENTS_MAX 64
+
+/* --- making them (runtime: the scan) --- */
+
+/* Successful charges, refunds and top-ups with id > after_id of tenants that have a grant, in id
+ * order, and the greatest id that was looked at, which is where the next scan begins. */
+#define PROOF_SCAN_MAX 1000
+typedef void (*store_operation_fn)(void *context, const struct operation *operation);
+MUST_CHECK int store_scan_operations(struct store *store, int64_t after_id, int32_t limit,
+                                     store_operation_fn each, void *context, int64_t *scanned_to);
+MUST_CHECK int store_read_proof_cursor(struct store *store, int64_t *cursor);
+/* Writes the rows (those that are there already stay as they are), opens the work WORK_PROVE_ORDER
+ * of each order, and moves the cursor; nothing when it is not at cursor_before any more:
+ * ERR_STALE. One transaction. */
+MUST_CHECK int store_add_proofs(struct store *store, int64_t cursor_before, int64_t cursor_after,
+                                const struct proof *proofs, int32_t count, int64_t now_us);
+/* The operation's answer reached nobody, or its order should show it and does not: its proof, also
+ * one that is not made yet, is a suspect, and its order's work is due at once. errors: ERR_NOT_FOUND:
+ * no such operation of the tenant that a proof is made of. */
+MUST_CHECK int store_suspect(struct store *store, int64_t tenant_id, int64_t operation_id,
+                             int64_t now_us);
+
+/* --- judging them --- */
+
+typedef void (*store_proof_fn)(void *context, const struct proof_facts *facts);
+/* Of one order, in operation order; at most ORDER_PROOFS_MAX, the newest. */
+MUST_CHECK int store_each_order_proof(struct store *store, int64_t tenant_id, int64_t order_id,
+                                      store_proof_fn each, void *context);
+MUST_CHECK int store_read_proof(struct store *store, int64_t operation_id,
+                                struct proof_facts *facts); /* ERR_NOT_FOUND */
+/* state, reason, is_suspect, shown_order_id, payment_number, missing_since_us, changed_at_us as
+ * given. errors: ERR_NOT_FOUND; ERR_STALE: changed since *proof was read (changed_at_before_us). */
+MUST_CHECK int store_update_proof(struct store *store, const struct proof *proof,
+                                  int64_t changed_at_before_us);
+
+/* What one order shows of ours now: replaces what was known of it. */
+MUST_CHECK int store_put_register_payments(struct store *store, int64_t tenant_id, int64_t order_id,
+                                           const struct register_payment *payments, int32_t count);
+typedef void (*store_register_payment_fn)(void *context, const struct register_payment *payment);
+MUST_CHECK int store_each_register_payment(struct store *store, int64_t tenant_id, int64_t order_id,
+                                           store_register_payment_fn each, void *context);
+/* Wherever this reference stands. */
+MUST_CHECK int store_each_payment_of_ref(struct store *store, int64_t tenant_id, const char *ref,
+                                         store_register_payment_fn each, void *context);
+/* Payments of this amount at a site that nobody claims, seen since since_us. */
+MUST_CHECK int store_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
+                                            int64_t amount_minor, int64_t since_us,
+                                            store_register_payment_fn each, void *context);
+/* operation_id 0: nobody's again. errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id,
+                                   int64_t number, int64_t operation_id);
+
+/* --- orders that were read, and the sweep that finds those that were not --- */
+
+#define ORDER_UPDATED_AT_MAX 39
+struct order_seen {
+    int64_t tenant_id, order_id, site_id;
+    bool is_closed;
+    char updated_at[ORDER_UPDATED_AT_MAX + 1]; /* as the API told it */
+    int64_t read_at_us;
+};
+MUST_CHECK int store_put_order_seen(struct store *store, const struct order_seen *seen);
+MUST_CHECK int store_read_order_seen(struct store *store, int64_t tenant_id, int64_t order_id,
+                                     struct order_seen *seen); /* ERR_NOT_FOUND */
+
+struct sweep {
+    int64_t tenant_id;
+    int64_t begun_at_us;    /* of the latest one that ended */
+    int64_t finished_at_us; /* 0: never */
+    int64_t listed, missed; /* orders in its lists; those that no webhook had told of */
+};
+MUST_CHECK int store_put_sweep(struct store *store, const struct sweep *sweep);
+MUST_CHECK int store_read_sweep(struct store *store, int64_t tenant_id,
+                                struct sweep *sweep); /* zeroes when there was none */
+/* Open work of these kinds that was made before before_us and has been tried fewer than
+ * attempts_max times: while there is any, the sweep's orders are not all read. */
+MUST_CHECK int store_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
+                                         int32_t attempts_max, int64_t *count);
+
+/* --- telling them (reports) --- */
+
+struct proof_totals {
+    int64_t register_minor; /* payments of ours that orders were seen to have */
+    int64_t ledger_minor;   /* charges and recharges less refunds and reversals, by the day of the
+                               operation that they belong to */
+    int64_t operations, confirmed, reversed, open, listed;
+    int64_t strays; /* payments that nobody claims */
+};
+/* Of the local dates from..until, both included; from 0: all. The difference of the two sums is
+ * that of the items that store_each_open_item tells. */
+MUST_CHECK int store_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from,
+                                       int32_t until, struct proof_totals *totals);
+/* An operation that is open or listed (payment NULL), or a payment that nobody claims (facts
+ * NULL). difference_minor: what it adds to register total less ledger total. */
+struct open_item {
+    const struct proof_facts *facts;
+    const struct register_payment *payment;
+    int64_t difference_minor;
+};
+typedef void (*store_open_item_fn)(void *context, const struct open_item *item);
+MUST_CHECK int store_each_open_item(struct store *store, int64_t tenant_id, int32_t from,
+                                    int32_t until, int32_t limit, store_open_item_fn each,
+                                    void *context);
+/* Operations of a tenant (0: of all) with id > after_id, in id order: for `counterpart tail`. */
+MUST_CHECK int store_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
+                                          int32_t limit, store_operation_fn each, void *context);
+/* Operations that answer this one, and transfers of one operation: for `counterpart explain`. */
+MUST_CHECK int store_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
+                                 void *context);
+typedef void (*store_transfer_fn)(void *context, const struct transfer *transfer);
+MUST_CHECK int store_each_operation_transfer(struct store *store, int64_t operation_id,
+                                             store_transfer_fn each, void *context);
+/* The card of an id. errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_read_card_by_id(struct store *store, int64_t card_id, struct card *card);
+
+#endif
