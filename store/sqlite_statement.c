@@ -13,7 +13,7 @@
 /* As many as TENANT_FIELDS. */
 #define TENANT_MARKS                                                                               \
     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "            \
-    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
 /*
  * UPDATE card names only what a decision may change. None of these columns is in an index: SQLite
@@ -53,9 +53,9 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         "SELECT 1 FROM operation "
         "WHERE tenant_id = ? AND order_id = ? AND (result <> 0) = 0 AND action = ? LIMIT 1",
     [STATEMENT_INSERT_OPERATION] = "INSERT INTO operation (" OPERATION_COLUMNS ") "
-                                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STATEMENT_INSERT_TOMBSTONE] = "INSERT INTO operation (" OPERATION_COLUMNS ") "
-                                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                                    "ON CONFLICT (id) DO NOTHING",
     [STATEMENT_UPDATE_GIVEN_BACK] =
         "UPDATE operation SET given_back_minor = ? WHERE id = ? AND given_back_minor = ?",

@@ -1,5 +1,5 @@
 // ./dev bench: one table of ratios, all taken in one run on one machine.
-//   bench.mjs [--quick] [--cards N] [--members N] [--rounds N] [--seconds N] [--only payments|search]
+//   bench.mjs [--quick] [--cards N] [--many N] [--members N] [--rounds N] [--seconds N] [--only payments|growth|search]
 // Compares the service with a bare libh2o that answers the same bytes (the floor), with itself committing one command
 // at a time (COUNTERPART_BATCH_MAX=1), and with what the disk can flush. Measurements that are compared alternate, and
 // the median of the rounds is told, so that a busy neighbour hits both sides.
@@ -25,6 +25,7 @@ const option = (name, value) => {
 };
 const IS_QUICK = process.argv.includes('--quick');
 const CARDS = option('cards', 100_000);
+const MANY = option('many', IS_QUICK ? 1_000_000 : 10_000_000); // cards of a store that has grown
 const MEMBERS = option('members', IS_QUICK ? 100_000 : 1_000_000);
 const ONLY = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : '';
 const ROUNDS = option('rounds', IS_QUICK ? 1 : 3);
@@ -39,7 +40,8 @@ const SERVICE_CORES = `0-${(CORES >> 1) - 1}`, LOAD_CORES = `${CORES >> 1}-${COR
 const TOKEN = 'bench-signature-token';
 const TICKS_PER_S = Number(execFileSync('getconf', ['CLK_TCK']).toString());
 // Requests prepared for one measurement: more than the machine can send. A run that sends them all is thrown away.
-const CHARGES_PER_S = { 1: 12_000, 8: 40_000, 64: 60_000 };
+const CHARGES_PER_S = { 1: 12_000, 8: 40_000, 64: 60_000, 1024: 60_000 };
+const CONNECTIONS = [1, 64, 1024];
 const BALANCES = 200_000;
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -230,7 +232,7 @@ async function measureBalance(service) {
   // The subject is the memory tier: the cards' first look-ups, which ask the store, are over before anything is measured.
   await load(service.url('check-balance'), service.child, 64, records, 0, BALANCES);
   for (let round = 0; round < ROUNDS; round++)
-    for (const connections of [1, 64]) {
+    for (const connections of CONNECTIONS) {
       keep(`floor ${connections}`, await load(url, floor, connections, records, 0, BALANCES));
       keep(`check-balance ${connections}`, await load(service.url('check-balance'), service.child, connections, records, 0, BALANCES));
     }
@@ -252,7 +254,7 @@ function exchange(port, raw) {
   });
 }
 
-function prepareCharges(service, name, count = ROUNDS * SECONDS * (CHARGES_PER_S[1] + CHARGES_PER_S[64]), cards = CARDS) {
+function prepareCharges(service, name, count = ROUNDS * SECONDS * CONNECTIONS.reduce((sum, n) => sum + CHARGES_PER_S[n], 0), cards = CARDS) {
   const draw = zipf(cards, 2);
   const file = join(work, `${name}.requests`);
   const bytes = writeRequests(file, count, { path: `/oseries/${service.key}/checkout`, token: TOKEN }, (i) =>
@@ -263,7 +265,7 @@ function prepareCharges(service, name, count = ROUNDS * SECONDS * (CHARGES_PER_S
 async function measureCharges(services) {
   const charges = services.map((service) => prepareCharges(service, `charges-${service.batchMax}`));
   for (let round = 0; round < ROUNDS; round++)
-    for (const connections of [1, 64])
+    for (const connections of CONNECTIONS)
       for (const [i, service] of services.entries()) {
         const count = SECONDS * CHARGES_PER_S[connections];
         const before = await service.charged();
@@ -273,6 +275,44 @@ async function measureCharges(services) {
         if (moved < result.requests) throw new Error(`${result.requests} replies, but only ${moved} charges moved money`);
         keep(`checkout/${service.batchMax} ${connections}`, result);
       }
+}
+
+// --- a store that has grown --------------------------------------------------------------------------------------
+
+/** A service whose store has this many cards. */
+async function grow(name, cards) {
+  const made = await prepare(name);
+  const { key, tenant, data } = made;
+  await made.stop();
+  execFileSync(join(bin, 'bench_cards'), [data, tenant, cards].map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
+  const service = await Service.start(data, 512);
+  return Object.assign(service, { key, tenant, cards, name });
+}
+
+/** Charges by Zipf's law among few cards and among many, in turns. */
+async function growth() {
+  note(`stores of ${CARDS} and ${MANY} cards`);
+  const services = [await grow('few', CARDS), await grow('many', MANY)];
+  execFileSync('sync');
+  const count = SECONDS * CHARGES_PER_S[64];
+  const charges = services.map((service) => prepareCharges(service, `charges-${service.name}`, (ROUNDS + 1) * count, service.cards));
+  note('charges');
+  const measure = (i) => load(services[i].url('checkout'), services[i].child, 64, charges[i], charges[i].take(count), count);
+  for (const i of services.keys()) await measure(i); // the pages that Zipf's law asks for are in memory from here on
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [i, service] of services.entries()) keep(`checkout/${service.name} 64`, await measure(i));
+  for (const service of services) {
+    if (service.name === 'few') await service.cli('verify');
+    await service.stop();
+  }
+  return services[1].startMs;
+}
+
+function growthTable(startMs) {
+  const kept = ratio('checkout/many 64', 'checkout/few 64', 'rate');
+  console.log('');
+  row(`checkout with ${MANY} cards over ${CARDS}, requests/s, 64 connections`, kept.toFixed(2), '>= 0.7', kept >= 0.7);
+  row(`start to ready, ${MANY} cards`, `${startMs.toFixed(0)} ms`, '<= 500 ms', startMs <= 500);
 }
 
 // --- searches ----------------------------------------------------------------------------------------------------
@@ -388,6 +428,8 @@ function table(idleMb, startMs, flush) {
   row('floor over check-balance, server CPU a request', balanceCpu.toFixed(2), '>= 0.70', balanceCpu >= 0.7);
   row('checkout over checkout one by one, requests/s, 64 connections', batching.toFixed(2), '>= 5', batching >= 5);
   row('checkout p99.9, 64 connections', `${tail.toFixed(1)} ms`, '<= 50 ms', tail <= 50);
+  row('checkout p99.9, 1,024 connections', `${(typical('checkout/512 1024', 'p999') / 1000).toFixed(1)} ms`, 'shown', true);
+  row('check-balance p99.9, 1,024 connections', `${(typical('check-balance 1024', 'p999') / 1000).toFixed(1)} ms`, 'shown', true);
   row('checkout over disk flushes/s, 64 connections', (typical('checkout/512 64', 'rate') / flush.per_s).toFixed(2), 'shown', true);
   row('checkout p50, one till (bound: 2 flushes + 0.3 ms)', `${oneTill.toFixed(2)} ms`, `<= ${bound.toFixed(2)} ms`, oneTill <= bound);
   row('resident memory, idle', `${idleMb.toFixed(0)} MB`, '<= 50 MB', idleMb <= 50);
@@ -434,10 +476,13 @@ async function payments() {
 }
 
 async function main() {
-  const paid = ONLY === 'search' ? null : await payments();
-  const importS = ONLY === 'payments' ? null : await searchMembers();
+  const wants = (part) => ONLY === '' || ONLY === part;
+  const paid = wants('payments') ? await payments() : null;
+  const manyMs = wants('growth') ? await growth() : null;
+  const importS = wants('search') ? await searchMembers() : null;
   rates();
   if (paid) table(paid.idleMb, paid.startMs, paid.flush);
+  if (manyMs !== null) growthTable(manyMs);
   if (importS !== null) searchTable(importS);
   console.log(failures === 0 ? '\nall bounds are met, and verify finds both ledgers clean' : `\n${failures} bounds are not met`);
   process.exitCode = failures === 0 ? 0 : 1;
