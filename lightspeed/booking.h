@@ -16,20 +16,26 @@ MUST_CHECK int payment_ref_read(const char *ref, int64_t *generation, int64_t *o
 struct booking {
     int64_t operation_id;
     int64_t card_id;
-    int64_t amount_minor; /* refunds below 0 */
+    int64_t amount_minor; /* refunds below 0; 0 (a top-up): has no payment */
+    int64_t known_number; /* of the payment that was found for it before; 0: none */
+    bool is_undone;       /* reversed: it should have no payment, and takes what others leave */
     /* out */
     int32_t payment;     /* index into order->payments; -1: none */
     bool is_ambiguous;   /* fewer payments of this amount than operations of several cards, and
-                              nothing says whose they are */
+                            nothing says whose they are; what there is goes to the oldest */
     bool amount_differs; /* its ref is there, with another amount */
 };
 
+/* The method of ours on this order: method_id, or, where that is 0, what a payment with a ref of
+ * ours shows; 0: not known. */
+int64_t payment_method_of(const struct oseries_order *order, int64_t generation, int64_t method_id);
 /*
  * Match bookings (in operation order) with the order's payments, each payment once: by ref first;
- * then, of the payments without a ref of ours, by amount, oldest operation first. method_id: the
- * tenant's payment method that is ours; 0: not told, then any payment without a ref counts by its
- * amount, which errs on the side of not reversing. claimed: for each payment of the order, the
- * operation that it was matched with, 0: none.
+ * then, of the payments without a ref of ours, by amount: the one that was found before, else the
+ * oldest operation first. method_id: the tenant's payment method that is ours; 0: not told, then
+ * any payment without a ref counts by its amount, which errs on the side of not reversing (unless
+ * another payment of the order has a ref of ours, and so tells the method). claimed: for each
+ * payment of the order, the operation that it was matched with, 0: none.
  */
 void bookings_match(struct booking *bookings, int32_t count, const struct oseries_order *order,
                     int64_t generation, int64_t method_id, int64_t claimed[ORDER_PAYMENTS_MAX]);

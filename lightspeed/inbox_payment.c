@@ -2,25 +2,19 @@
  * A payment that we add to the order ourselves (tenants whose register does not): the order is read
  * first, and a payment with our reference means that it is done.
  */
+#include "lightspeed/booking.h"
 #include "lightspeed/inbox_state.h"
 
 #include <string.h>
 
 #include "base/banned.h"
 
-#define REF_MAX ORDER_REF_MAX
 #define GIVEN_BACK "given back before it was added to the order"
 
-/* As the register was told: CP<generation>-<operation>. */
-static void payment_ref(const struct chore *chore, char ref[REF_MAX + 1])
+/* As the register was told. */
+static void payment_ref(const struct chore *chore, char ref[ORDER_REF_MAX + 1])
 {
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, ref, REF_MAX + 1);
-    text_append(&buffer, TEXT("CP"));
-    text_append_int64(&buffer, chore->inbox->config.generation);
-    text_append_char(&buffer, '-');
-    text_append_int64(&buffer, chore->operation.id);
-    CHECK(!buffer.is_cut);
+    payment_ref_make(chore->inbox->config.generation, chore->operation.id, ref);
 }
 
 /* "400,401,403" */
@@ -77,7 +71,7 @@ static int task_arm(struct job *job, struct store *store)
 static void on_armed(struct errand *errand)
 {
     struct chore *chore = errand->context;
-    char ref[REF_MAX + 1];
+    char ref[ORDER_REF_MAX + 1];
     if (errand->job.error != 0) {
         chore_retry_store(chore, errand->job.error);
         return;
@@ -130,7 +124,7 @@ static void on_order(void *context, const struct api_result *result,
                      const struct oseries_order *order)
 {
     struct chore *chore = context;
-    char ref[REF_MAX + 1];
+    char ref[ORDER_REF_MAX + 1];
     if (result->error != 0) { /* also "not found": a till's order may reach the API late */
         chore_retry_api(chore, result);
         return;
