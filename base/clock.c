@@ -136,6 +136,80 @@ void clock_append_time(struct text_buffer *buffer, int64_t wall_us)
                        rest_s % 60, (int)(rest_us % CLOCK_US_PER_S));
 }
 
+/* --- reading ISO 8601 ------------------------------------------------------------------------ */
+
+static bool take_any_of(struct text *rest, const char *wanted)
+{
+    if (rest->length == 0 || strchr(wanted, rest->base[0]) == NULL || rest->base[0] == '\0')
+        return false;
+    *rest = text_slice(*rest, 1, rest->length);
+    return true;
+}
+
+/* Two digits below limit. */
+static bool take_pair(struct text *rest, int64_t limit, int64_t *value)
+{
+    if (rest->length < 2 || !parse_part(*rest, 0, 2, value) || *value >= limit)
+        return false;
+    *rest = text_slice(*rest, 2, rest->length);
+    return true;
+}
+
+/* Digits beyond the microsecond are left out. */
+static bool take_fraction(struct text *rest, int64_t *us)
+{
+    int64_t worth_us = CLOCK_US_PER_S / 10;
+    *us = 0;
+    if (!take_any_of(rest, ".,"))
+        return true;
+    size_t count = 0;
+    for (; rest->length > 0 && text_is_digits(text_slice(*rest, 0, 1)); count++) {
+        *us += (rest->base[0] - '0') * worth_us;
+        worth_us /= 10;
+        *rest = text_slice(*rest, 1, rest->length);
+    }
+    return count > 0;
+}
+
+static bool take_offset(struct text *rest, int64_t *offset_s)
+{
+    int64_t hour;
+    int64_t minute;
+    *offset_s = 0;
+    if (take_any_of(rest, "Zz"))
+        return true;
+    bool is_west = rest->length > 0 && rest->base[0] == '-';
+    if (!take_any_of(rest, "+-") || !take_pair(rest, 24, &hour))
+        return false;
+    (void)take_any_of(rest, ":");
+    if (!take_pair(rest, 60, &minute))
+        return false;
+    *offset_s = (hour * 3600 + minute * 60) * (is_west ? -1 : 1);
+    return true;
+}
+
+int clock_parse_time(struct text text, int64_t *wall_us)
+{
+    int32_t date;
+    int64_t hour;
+    int64_t minute;
+    int64_t second;
+    int64_t fraction_us;
+    int64_t offset_s;
+    struct text rest = text_slice(text, 10, text.length);
+    int err = clock_parse_date(text_slice(text, 0, 10), &date);
+    if (err != 0)
+        return err;
+    if (!take_any_of(&rest, "Tt ") || !take_pair(&rest, 24, &hour) || !take_any_of(&rest, ":") ||
+        !take_pair(&rest, 60, &minute) || !take_any_of(&rest, ":") ||
+        !take_pair(&rest, 61, &second) || !take_fraction(&rest, &fraction_us) ||
+        !take_offset(&rest, &offset_s) || rest.length > 0)
+        return ERR_NOT_A_NUMBER;
+    int64_t seconds = date * CLOCK_S_PER_DAY + hour * 3600 + minute * 60 + second - offset_s;
+    *wall_us = seconds * CLOCK_US_PER_S + fraction_us;
+    return 0;
+}
+
 /* --- zones ----------------------------------------------------------------------------------- */
 
 /*

@@ -35,5 +35,8 @@ MUST_CHECK int clock_parse_date(struct text text, int32_t *date);
 void clock_append_date(struct text_buffer *buffer, int32_t date);
 /* "2026-05-29T11:14:06.123456Z" */
 void clock_append_time(struct text_buffer *buffer, int64_t wall_us);
+/* "2026-05-29T13:00:01+10:00", with Z, with a fraction, to microseconds of UTC. errors:
+ * ERR_NOT_A_NUMBER for anything else: a time without its offset is nobody's. */
+MUST_CHECK int clock_parse_time(struct text text, int64_t *wall_us);
 
 #endif

@@ -164,6 +164,73 @@ static void times_are_written_as_iso_in_utc(void **state)
     }
 }
 
+static int64_t time_of(const char *text)
+{
+    int64_t wall_us = -1;
+    assert_int_equal(clock_parse_time(text_of(text), &wall_us), 0);
+    return wall_us;
+}
+
+static void times_are_read_with_their_offset(void **state)
+{
+    (void)state;
+    int64_t noon_us = utc_us("2026-05-29T12:00:01Z");
+    assert_int_equal(time_of("2026-05-29T12:00:01Z"), noon_us);
+    assert_int_equal(time_of("2026-05-29t12:00:01z"), noon_us);
+    assert_int_equal(time_of("2026-05-29T22:00:01+10:00"), noon_us);
+    assert_int_equal(time_of("2026-05-30T01:45:01+1345"), noon_us);
+    assert_int_equal(time_of("2026-05-29 08:30:01-03:30"), noon_us);
+    assert_int_equal(time_of("2026-05-29T12:00:01.5Z"), noon_us + 500000);
+    assert_int_equal(time_of("2026-05-29T22:00:01.1234567+10:00"), noon_us + 123456);
+    assert_int_equal(time_of("1969-12-31T23:59:59.999999Z"), -1);
+    assert_int_equal(time_of("2016-12-31T23:59:60Z"), utc_us("2017-01-01T00:00:00Z"));
+}
+
+static void written_times_read_back(void **state)
+{
+    (void)state;
+    static const int64_t times_us[] = {0, 1, -1, 1780056041123456, 4102444799999999};
+    for (size_t i = 0; i < sizeof(times_us) / sizeof(times_us[0]); i++) {
+        char bytes[40];
+        struct text_buffer buffer;
+        text_buffer_init(&buffer, bytes, sizeof(bytes));
+        clock_append_time(&buffer, times_us[i]);
+        assert_int_equal(time_of(bytes), times_us[i]);
+    }
+}
+
+static void what_is_no_time_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",
+        "2026-05-29",
+        "2026-05-29T12:00:01",
+        "2026-05-29T12:00Z",
+        "2026-05-29T24:00:00Z",
+        "2026-05-29T12:60:00Z",
+        "2026-05-29T12:00:61Z",
+        "2026-02-30T12:00:00Z",
+        "2026-05-29T12:00:01.Z",
+        "2026-05-29T12:00:01Z ",
+        "2026-05-29T12:00:01+10",
+        "2026-05-29T12:00:01+24:00",
+        "2026-05-29T12:00:01*10:00",
+        "2026-05-29x12:00:01Z",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        int64_t wall_us;
+        assert_int_equal(clock_parse_time(text_of(texts[i]), &wall_us), ERR_NOT_A_NUMBER);
+    }
+    /* A byte that ends a C string is none of the characters that are looked for. */
+    int64_t wall_us;
+    assert_int_equal(clock_parse_time((struct text){"2026-05-29\0"
+                                                    "12:00:01Z",
+                                                    20},
+                                      &wall_us),
+                     ERR_NOT_A_NUMBER);
+}
+
 /* --- zones ----------------------------------------------------------------------------------- */
 
 static void local_dates_change_at_local_midnight(void **state)
@@ -320,6 +387,9 @@ int main(void)
         cmocka_unit_test(every_date_reads_back_and_agrees_with_timegm),
         cmocka_unit_test(dates_that_do_not_exist_are_refused),
         cmocka_unit_test(times_are_written_as_iso_in_utc),
+        cmocka_unit_test(times_are_read_with_their_offset),
+        cmocka_unit_test(written_times_read_back),
+        cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(local_dates_change_at_local_midnight),
         cmocka_unit_test(local_dates_agree_with_the_c_library),
         cmocka_unit_test(names_that_are_no_zone_are_not_found),
