@@ -120,8 +120,8 @@ MUST_CHECK int store_read_proof_cursor(struct store *store, int64_t *cursor);
 MUST_CHECK int store_add_proofs(struct store *store, int64_t cursor_before, int64_t cursor_after,
                                 const struct proof *proofs, int32_t count, int64_t now_us);
 /* The operation's answer reached nobody, or its order should show it and does not: its proof, also
- * one that is not made yet, is a suspect, and its order's work is due at once. errors: ERR_NOT_FOUND:
- * no such operation of the tenant that a proof is made of. */
+ * one that is not made yet, is a suspect, and its order's work is due at once. errors:
+ * ERR_NOT_FOUND: no such operation of the tenant that a proof is made of. */
 MUST_CHECK int store_suspect(struct store *store, int64_t tenant_id, int64_t operation_id,
                              int64_t now_us);
 

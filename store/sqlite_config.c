@@ -113,7 +113,7 @@ static void read_choices(struct columns *columns, struct tenant *tenant)
     column_text(columns, tenant->webhook_topics, sizeof(tenant->webhook_topics));
     tenant->token_refresh_us = column_int(columns);
     tenant->discount_is_on_line = column_bool(columns);
-    tenant->payment_method = column_int(columns);
+    tenant->payment_method = column_int32(columns);
     tenant->order_look_is_on = column_bool(columns);
     tenant->notify_is_on = column_bool(columns);
 }

@@ -21,9 +21,9 @@ static const char sql_read_operations[] =
     " AND (later.result <> 0) = 0 AND later.card_id = operation.card_id"
     " AND later.id > operation.id AND later.action = 7), 0))"
     " FROM operation ORDER BY id";
-#define OPERATION_COLUMN_CARD_TENANT 17 /* after OPERATION_COLUMNS */
-#define OPERATION_COLUMN_HAS_TENANT 18
-#define OPERATION_COLUMN_LATER_RELEASE 19 /* of a held top-up: the last of its order and card */
+#define OPERATION_COLUMN_CARD_TENANT 18 /* after OPERATION_COLUMNS */
+#define OPERATION_COLUMN_HAS_TENANT 19
+#define OPERATION_COLUMN_LATER_RELEASE 20 /* of a held top-up: the last of its order and card */
 static const char sql_read_transfers[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
                                          " ORDER BY operation_id, id";
 /* Refunds and what releases move, with the sale that their operation is about: of a refund the one

@@ -59,7 +59,7 @@ struct tenant {
     enum body_format body_format;
     int64_t deadline_us;    /* a register is answered by then */
     bool payment_is_ours;   /* we add the payment to the order, the register does not */
-    int64_t payment_method; /* id of the payment method that is ours at Lightspeed; 0: not told */
+    int32_t payment_method; /* id of the payment method that is ours at Lightspeed; 0: not told */
     bool order_look_is_on;  /* a repeated charge may look at its order before it is decided */
     bool notify_is_on;      /* tell the register's screen what staff should know */
     struct foreign_approval approval;               /* changed by store_add_foreign_change only */

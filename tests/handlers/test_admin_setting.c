@@ -59,6 +59,9 @@ static void what_is_set_is_listed(void **state)
     assert_round_trip("refusal_status", "402", "402");
     assert_round_trip("deadline", "1", "1");
     assert_round_trip("payment_booked_by", "counterpart", "\"counterpart\"");
+    assert_round_trip("payment_method", "417", "417");
+    assert_round_trip("order_look", "off", "\"off\"");
+    assert_round_trip("notify", "off", "\"off\"");
     assert_round_trip("payment_refusals", "400,422", "\"400,422\"");
     assert_round_trip("payment_refusals", "400,401,403,422", "\"400,401,403,422\"");
     assert_round_trip("payment_refusals", "499", "\"499\"");

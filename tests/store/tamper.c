@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TRIGGERS_MAX 32
+
 /* The triggers of law 1 are dropped for the deed and put back, so that nothing else shows. */
 void tamper(const char *location, const char *sql)
 {
     sqlite3 *connection;
     sqlite3_stmt *statement;
-    char triggers[16][1024];
+    char triggers[TRIGGERS_MAX][1024];
     int count = 0;
     assert_int_equal(sqlite3_open(location, &connection), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(connection,
@@ -19,10 +21,10 @@ void tamper(const char *location, const char *sql)
                                         "WHERE type = 'trigger'",
                                         -1, &statement, NULL),
                      SQLITE_OK);
-    char drops[1024] = "PRAGMA ignore_check_constraints = ON;";
+    char drops[2048] = "PRAGMA ignore_check_constraints = ON;";
     while (sqlite3_step(statement) == SQLITE_ROW) {
         size_t used = strlen(drops);
-        assert_true(count < 16);
+        assert_true(count < TRIGGERS_MAX);
         snprintf(triggers[count++], sizeof(triggers[0]), "%s", sqlite3_column_text(statement, 0));
         snprintf(drops + used, sizeof(drops) - used, "DROP TRIGGER %s;",
                  sqlite3_column_text(statement, 1));

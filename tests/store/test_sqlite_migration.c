@@ -112,6 +112,8 @@ static void a_tenant_of_version_1_gets_the_choices_of_a_new_one(void **state)
     assert_string_equal(tenant.webhook_topics, wanted.webhook_topics);
     assert_int_equal(tenant.token_refresh_us, wanted.token_refresh_us);
     assert_false(tenant.discount_is_on_line);
+    assert_int_equal(tenant.payment_method, 0);
+    assert_true(tenant.order_look_is_on && tenant.notify_is_on);
     assert_true(tenant.search_is_on && tenant.rewards_is_on && tenant.redeem_is_on);
     assert_int_equal(tenant.loyalty_signature_mode, wanted.loyalty_signature_mode);
     assert_int_equal(tenant.earn_milli, wanted.earn_milli);
