@@ -70,7 +70,6 @@ static const struct sentence {
     [RESULT_NOTHING_HELD] = {.general = "Nothing waits for this sale"},
     [RESULT_ORDER_CLOSED] = {.general = "This sale is closed, so the card was not charged again"},
     [RESULT_NOTHING_LEFT] = {.general = "Nothing is left to give back or to take again"},
-    [RESULT_LOOK_FIRST] = {.general = "Please try again in a moment"},
     [RESULT_NOT_APPROVED] = {.general = "Gift cards cannot pay here yet: Lightspeed has not "
                                         "approved it. Take another payment"},
     [RESULT_APPROVAL_EXPIRED] = {.general = "Gift cards cannot pay here: Lightspeed's approval has "
@@ -100,6 +99,7 @@ static int64_t amount_told(const struct outcome *outcome)
 static const char *sentence_find(enum profile_action action, const struct outcome *outcome)
 {
     CHECK((unsigned)outcome->result < RESULTS_MAX);
+    CHECK(outcome->result != RESULT_LOOK_FIRST); /* who asked looks, and asks again */
     const struct sentence *sentence = &sentences[outcome->result];
     bool is_ok = outcome->result == RESULT_OK;
     if (is_held(outcome))

@@ -33,7 +33,8 @@ void oseries_reply_sentence(const struct payment_style *style, const struct outc
  * The reply to a decision or a balance look-up.
  *
  * RESULT_NOT_FOUND and RESULT_THROTTLED tell nothing but themselves, whatever the outcome holds:
- * unknown, unsold and wrong PIN read the same in every dialect (design section 6).
+ * unknown, unsold and wrong PIN read the same in every dialect (design section 6). CHECKs that it
+ * is not RESULT_LOOK_FIRST, which is no answer.
  */
 void oseries_reply_outcome(const struct payment_style *style, const struct outcome *outcome,
                            struct text_buffer *reply);

@@ -48,21 +48,63 @@ static bool is_inside_window(const struct operation *operation, const struct com
     return age_us >= -COMMAND_WAIT_MAX_US && age_us < command->policy.replay_window_no_order_us;
 }
 
-static bool is_given_back(const struct operation *operation)
+/* Rule 4: the same charge, after the window. */
+static enum repeat judge_late_repeat(const struct order_evidence *order)
 {
-    return operation->action == ACTION_CHARGE &&
-           operation->given_back_minor == operation->amount_minor;
+    if (order->is_booked)
+        return order->is_closed || order->due_minor <= 0 ? REPEAT_REPLAY : REPEAT_NONE;
+    return order->is_closed ? REPEAT_CLOSED : REPEAT_SUSPECT;
 }
 
-/* The operation has succeeded, and has the command's identity. */
-static enum repeat judge(const struct operation *operation, const struct command *command)
+/* Rule 5: a charge of another amount. Without a change of the order it is one more payment. */
+static enum repeat judge_other_amount(const struct order_evidence *order)
 {
-    if (is_given_back(operation))
+    if (order->is_booked)
+        return REPEAT_NONE;
+    if (order->is_closed)
+        return REPEAT_CLOSED;
+    return order->has_changed ? REPEAT_REPLACE : REPEAT_NONE;
+}
+
+/* What is known of another operation than this one tells nothing: something came in between. */
+static enum repeat judge_by_order(const struct operation *operation, const struct command *command,
+                                  bool is_same)
+{
+    const struct order_evidence *order = &command->evidence;
+    switch (order->state) {
+    case EVIDENCE_NONE:
+        return command->order_is_readable ? REPEAT_LOOK : REPEAT_NONE;
+    case EVIDENCE_UNREADABLE:
+        return REPEAT_NONE;
+    case EVIDENCE_READ:
+        break;
+    }
+    if (order->operation_id != operation->id)
+        return REPEAT_NONE;
+    return is_same ? judge_late_repeat(order) : judge_other_amount(order);
+}
+
+/* The operation has succeeded, is of the command's sale, and is the latest that counts. */
+static enum repeat judge(const struct operation *operation, const struct command *command,
+                         bool is_same)
+{
+    bool has_order = command->order_id != 0;
+    bool is_late_load = command->action == ACTION_TOP_UP && has_order;
+    bool may_look = command->action == ACTION_CHARGE && operation->action == ACTION_CHARGE;
+    if (operation_is_undone(operation))
         return REPEAT_NONE; /* rule 2 */
-    if (is_inside_window(operation, command))
+    if (is_same && is_inside_window(operation, command))
         return REPEAT_REPLAY; /* rule 3 */
-    bool is_late_load = command->action == ACTION_TOP_UP && command->order_id != 0;
-    return is_late_load ? REPEAT_LATE : REPEAT_NONE;
+    if (may_look && has_order)
+        return judge_by_order(operation, command, is_same);
+    return is_same && is_late_load ? REPEAT_LATE : REPEAT_NONE;
+}
+
+/* Nobody at a register has asked for it. */
+static bool is_of_nobody(const struct operation *operation)
+{
+    return operation->action == ACTION_RELEASE || operation->action == ACTION_REVERSE ||
+           operation->action == ACTION_RECHARGE;
 }
 
 /*
@@ -70,22 +112,23 @@ static enum repeat judge(const struct operation *operation, const struct command
  * already waited for it) nor hides the success before it: charge, mistyped refund, charge again is
  * still a retry. Of the successes only the latest of the sale counts, whatever its action (rule 2);
  * except for top-ups: no balance bounds them, so any earlier load of the sale counts, also with
- * other operations between, or a repeated load would mint money. A release is nobody's request: it
- * hides nothing.
+ * other operations between, or a repeated load would mint money. A release, a reversal or a
+ * recharge is nobody's request: it hides nothing.
  */
-enum repeat answer_once(const struct decision *decision, const struct operation **earlier)
+enum repeat answer_once(const struct decision *decision, struct view_operation **earlier)
 {
     const struct command *command = decision->command;
-    const struct view_operation *each = view_newest(decision->view, decision->card);
+    struct view_operation *each = view_newest(decision->view, decision->card);
     for (; each != NULL; each = view_older(decision->view, each)) {
-        *earlier = &each->operation;
-        bool is_same = is_same_identity(*earlier, command);
-        bool is_refusal = (*earlier)->result != RESULT_OK;
-        if (is_refusal && is_same && was_in_flight(*earlier, command))
+        const struct operation *operation = &each->operation;
+        bool is_same = is_same_identity(operation, command);
+        bool is_refusal = operation->result != RESULT_OK;
+        *earlier = each;
+        if (is_refusal && is_same && was_in_flight(operation, command))
             return REPEAT_REPLAY; /* rule 1 */
-        if (is_refusal || (*earlier)->action == ACTION_RELEASE || !is_same_sale(*earlier, command))
+        if (is_refusal || is_of_nobody(operation) || !is_same_sale(operation, command))
             continue;
-        enum repeat repeat = is_same ? judge(*earlier, command) : REPEAT_NONE;
+        enum repeat repeat = judge(operation, command, is_same);
         if (repeat != REPEAT_NONE || command->action != ACTION_TOP_UP)
             return repeat;
     }

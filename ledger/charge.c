@@ -1,6 +1,9 @@
 /* Charge: the card pays for a sale, wholly or, where the tenant allows it, with what it has. */
 #include "ledger/rules.h"
 
+#include "base/check.h"
+#include "base/money.h"
+
 #include "base/banned.h"
 
 #define US_PER_HOUR (INT64_C(3600) * 1000000)
@@ -22,6 +25,16 @@ static int32_t uses_this_hour(const struct card *card, int64_t hour)
     return is_this_hour(card, hour) ? card->used_count : 0;
 }
 
+/* What the card has, with what the charge that this one replaces gives back. */
+static int64_t balance_to_charge(const struct decision *decision)
+{
+    int64_t balance_minor = decision->card->card.balance_minor;
+    if (decision->replaced != NULL)
+        CHECK(money_add(balance_minor, operation_left_minor(&decision->replaced->operation),
+                        &balance_minor));
+    return balance_minor;
+}
+
 enum result charge_check(struct decision *decision)
 {
     const struct command *command = decision->command;
@@ -29,10 +42,11 @@ enum result charge_check(struct decision *decision)
     int32_t uses_max = command->policy.uses_hour_max;
     if (uses_max > 0 && uses_this_hour(card, hour_of(command)) >= uses_max)
         return RESULT_OVER_USES;
-    bool is_partial = card->balance_minor < command->asked_minor;
-    if (card->balance_minor == 0 || (is_partial && !command->policy.partial_is_allowed))
+    int64_t balance_minor = balance_to_charge(decision);
+    bool is_partial = balance_minor < command->asked_minor;
+    if (balance_minor == 0 || (is_partial && !command->policy.partial_is_allowed))
         return RESULT_NO_FUNDS;
-    decision->outcome->amount_minor = is_partial ? card->balance_minor : command->asked_minor;
+    decision->outcome->amount_minor = is_partial ? balance_minor : command->asked_minor;
     return RESULT_OK;
 }
 

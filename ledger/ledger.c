@@ -10,8 +10,24 @@
 
 #include "base/banned.h"
 
+static bool is_undo(enum action action)
+{
+    return action == ACTION_REVERSE || action == ACTION_RECHARGE;
+}
+
+/* Where it is found does not depend on how many operations the order has had since. */
+static void undo_keys(const struct command *command, struct keys *keys)
+{
+    CHECK(command->answers_operation_id > 0);
+    *keys = (struct keys){.answers_operation_id = command->answers_operation_id};
+}
+
 void ledger_keys(const struct command *command, struct keys *keys)
 {
+    if (is_undo(command->action)) {
+        undo_keys(command, keys);
+        return;
+    }
     bool is_refund = command->action == ACTION_REFUND;
     bool names_sale = is_refund && command->refunded_order_id != 0;
     CHECK(!names_sale || command->order_id != 0);
@@ -77,11 +93,13 @@ void outcome_show_card(struct outcome *outcome, const struct card *card)
 }
 
 /* Only stored values, so that the answer is the same byte for byte. */
-static void outcome_replay(struct outcome *outcome, const struct operation *earlier)
+static void outcome_replay(struct outcome *outcome, const struct operation *earlier,
+                           enum repeat repeat)
 {
     outcome->result = earlier->result;
     outcome->action = earlier->action;
     outcome->is_replay = true;
+    outcome->is_suspect = repeat == REPEAT_SUSPECT;
     outcome->operation_id = earlier->id;
     outcome->amount_minor = earlier->amount_minor;
     outcome->balance_minor = earlier->balance_minor_after;
@@ -109,28 +127,55 @@ static enum result decide_after_identity(struct decision *decision, enum repeat 
 {
     if (repeat == REPEAT_LATE)
         return RESULT_ALREADY_LOADED;
+    if (repeat == REPEAT_CLOSED)
+        return RESULT_ORDER_CLOSED;
     enum result result = rule_validity(&decision->card->card, decision->command->local_date);
     if (result != RESULT_OK)
         return result;
     return decide_check_action(decision);
 }
 
-static void decide_on_card(struct decision *decision)
+static bool is_answer(enum repeat repeat)
+{
+    return repeat == REPEAT_REPLAY || repeat == REPEAT_SUSPECT;
+}
+
+static void outcome_look_first(struct outcome *outcome, const struct operation *earlier)
+{
+    outcome->result = RESULT_LOOK_FIRST;
+    outcome->earlier_operation_id = earlier->id;
+    outcome->earlier_minor = earlier->amount_minor;
+}
+
+static void decide_afresh(struct decision *decision, enum repeat repeat)
 {
     struct outcome *outcome = decision->outcome;
-    const struct operation *earlier = NULL;
-    enum repeat repeat = answer_once(decision, &earlier);
-    if (repeat == REPEAT_REPLAY) {
-        outcome_replay(outcome, earlier);
-        return;
-    }
     outcome->result = decide_after_identity(decision, repeat);
     if (outcome->result != RESULT_OK)
         outcome->amount_minor = 0;
+    else if (decision->replaced != NULL)
+        undo_replaced(decision);
     struct operation *operation = view_record(decision);
     if (outcome->result == RESULT_OK)
         decide_apply_action(decision, operation);
     outcome_show_card(outcome, &decision->card->card);
+}
+
+static void decide_on_card(struct decision *decision)
+{
+    struct view_operation *earlier = NULL;
+    enum repeat repeat = answer_once(decision, &earlier);
+    if (is_answer(repeat)) {
+        outcome_replay(decision->outcome, &earlier->operation, repeat);
+        return;
+    }
+    if (repeat == REPEAT_LOOK) {
+        outcome_look_first(decision->outcome, &earlier->operation);
+        return;
+    }
+    if (repeat == REPEAT_REPLACE && undo_has_room(decision, &earlier->operation))
+        decision->replaced = earlier;
+    decide_afresh(decision, repeat);
 }
 
 /*
@@ -150,16 +195,19 @@ static bool may_be_answered_again(const struct decision *decision)
 
 static void decide_again_only(struct decision *decision)
 {
-    const struct operation *earlier = NULL;
-    if (!may_be_answered_again(decision) || answer_once(decision, &earlier) != REPEAT_REPLAY ||
-        earlier->result != RESULT_OK)
+    struct view_operation *found = NULL;
+    if (!may_be_answered_again(decision))
         return;
+    enum repeat repeat = answer_once(decision, &found);
+    if (!is_answer(repeat) || found->operation.result != RESULT_OK)
+        return;
+    const struct operation *earlier = &found->operation;
     bool is_sale = (earlier->action == ACTION_TOP_UP && earlier->card_version_after == 1) ||
                    (earlier->action == ACTION_HOLD_LOAD && earlier->card_version_after == 0);
     if (!decision->command->has_pin && !is_sale)
         return;
     outcome_show_card(decision->outcome, &decision->card->card);
-    outcome_replay(decision->outcome, earlier);
+    outcome_replay(decision->outcome, earlier, repeat);
 }
 
 static void decide(struct decision *decision)
@@ -188,6 +236,8 @@ void ledger_decide(struct view *view, const struct scope *scope, int32_t command
         issue_decide(&decision, command_index);
     else if (command->action == ACTION_RELEASE)
         release_decide(&decision);
+    else if (is_undo(command->action))
+        undo_decide(&decision);
     else
         decide(&decision);
 }

@@ -22,13 +22,14 @@
 #define ORDER_REFUSALS_MAX 8
 /* Charges a refund without a known sale looks at, newest first. */
 #define RECENT_CHARGES_MAX 64
-/* Each command loads at most these lists, then adds one operation of its own. (A refund looks at
- * what its named sale paid or at recent charges, never at both.) */
+/* Each command loads at most these lists, then adds its own operation, and a charge that takes the
+ * place of another one's reversal before it. (A refund looks at what its named sale paid or at
+ * recent charges, never at both; a reversal or recharge at one operation.) */
 #define VIEW_OPERATIONS_MAX                                                                        \
-    (BATCH_MAX * (ORDER_OPERATIONS_MAX + ORDER_REFUSALS_MAX + RECENT_CHARGES_MAX + 1))
-/* A refund writes one transfer per charge that it answers, a release one per held top-up, all other
- * actions at most one. */
-#define VIEW_TRANSFERS_MAX (BATCH_MAX * (ORDER_OPERATIONS_MAX + RECENT_CHARGES_MAX))
+    (BATCH_MAX * (ORDER_OPERATIONS_MAX + ORDER_REFUSALS_MAX + RECENT_CHARGES_MAX + 2))
+/* A refund writes one transfer per charge that it answers, loaded or of this batch; a release one
+ * per held top-up; a charge at most two; all other actions at most one. */
+#define VIEW_TRANSFERS_MAX (BATCH_MAX * (ORDER_OPERATIONS_MAX + RECENT_CHARGES_MAX + 2))
 #define VIEW_NONE (-1)
 
 /* What the store must load for one command, besides the card found by (tenant_id, card_index). */
@@ -46,7 +47,9 @@ struct keys {
      * older than recent_since_us, the newest RECENT_CHARGES_MAX. */
     bool wants_recent_charges;
     int64_t recent_since_us;
-    bool wants_register_day; /* refunds without a known sale given today by this register */
+    int64_t answers_operation_id; /* of reversals and recharges: the operation that is undone, if it
+                                     is this card's; else 0 */
+    bool wants_register_day;      /* refunds without a known sale given today by this register */
 };
 
 struct view_card {
@@ -133,8 +136,11 @@ void view_add_operation(struct view *view, int32_t card, const struct operation 
  * ownership  borrows all; updates view and *outcome; allocates nothing.
  * errors     none: a decision cannot fail.
  * outcomes   the first of RESULT_LIST that applies. Refusals on a known card are recorded as
- * operations, except RESULT_THROTTLED, RESULT_NOT_FOUND, RESULT_AMOUNT_*, RESULT_NOTHING_HELD:
- * those leave no trace.
+ * operations, except RESULT_THROTTLED, RESULT_NOT_FOUND, RESULT_AMOUNT_*, RESULT_NOTHING_HELD,
+ * RESULT_LOOK_FIRST, and all refusals of reversals and recharges: those leave no trace.
+ * undoing    REVERSE, RECHARGE: _NOT_FOUND when there is no such card, or answers_operation_id is
+ * no operation of this card and order that can be undone so; _NOTHING_LEFT; _OVER_BALANCE_MAX
+ * (reverse); _NO_FUNDS (recharge, of an empty card). asked_minor becomes what was left to undo.
  * source     design sections 3 and 4, laws 1-9.
  */
 void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,

@@ -1,4 +1,4 @@
-/* Wire names of actions and results. */
+/* Wire names of actions and results, and what an operation left behind. */
 #include "ledger/operation.h"
 
 #include "base/check.h"
@@ -40,4 +40,26 @@ const char *action_name(enum action action)
         return "recharge";
     }
     check_failed("action is one of enum action", __FILE__, __LINE__);
+}
+
+bool operation_is_charge(const struct operation *operation)
+{
+    bool is_debit = operation->action == ACTION_CHARGE || operation->action == ACTION_RECHARGE;
+    return is_debit && operation->result == RESULT_OK;
+}
+
+bool operation_gives_back(const struct operation *operation)
+{
+    bool is_credit = operation->action == ACTION_REFUND || operation->action == ACTION_REVERSE;
+    return is_credit && operation->result == RESULT_OK;
+}
+
+int64_t operation_left_minor(const struct operation *operation)
+{
+    return operation->amount_minor - operation->given_back_minor;
+}
+
+bool operation_is_undone(const struct operation *operation)
+{
+    return operation->amount_minor > 0 && operation_left_minor(operation) == 0;
 }

@@ -43,6 +43,10 @@ enum action {
     X(RESULT_AMOUNT_TOO_LARGE, 7, "amount_too_large")                                              \
     X(RESULT_ALREADY_EXISTS, 8, "already_exists") /* issue: that number is taken */                \
     X(RESULT_ALREADY_LOADED, 9, "already_loaded") /* top-up: this sale has loaded it before */     \
+    X(RESULT_LOOK_FIRST, 24,                                                                       \
+      "look_first") /* charge: only the order can say what is meant. Never stored nor told */      \
+    X(RESULT_ORDER_CLOSED, 22, "order_closed") /* charge: asked again when its sale is over */     \
+    X(RESULT_NOTHING_LEFT, 23, "nothing_left") /* reverse, recharge: nothing is left to undo */    \
     X(RESULT_DISABLED, 10, "disabled")                                                             \
     X(RESULT_NOT_YET_VALID, 11, "not_yet_valid")                                                   \
     X(RESULT_EXPIRED, 12, "expired")                                                               \
@@ -58,10 +62,6 @@ enum action {
     X(RESULT_OVER_REGISTER_DAY, 20,                                                                \
       "over_register_day") /* refund without a known sale: register's cap for the day */           \
     X(RESULT_NOTHING_HELD, 21, "nothing_held") /* release: none, or all was released before */     \
-    X(RESULT_ORDER_CLOSED, 22, "order_closed") /* charge: asked again when its sale is over */     \
-    X(RESULT_NOTHING_LEFT, 23, "nothing_left") /* reverse, recharge: nothing is left to undo */    \
-    X(RESULT_LOOK_FIRST, 24,                                                                       \
-      "look_first") /* charge: only the order can say what is meant. Never stored nor told */      \
     X(RESULT_NOT_APPROVED, 25,                                                                     \
       "not_approved") /* charge whose payment we add: Lightspeed has not approved that */          \
     X(RESULT_APPROVAL_EXPIRED, 26, "approval_expired")                                             \
@@ -101,6 +101,15 @@ struct operation {
     int64_t previous_operation_id; /* of the same card; 0: first. A card's history is this chain */
     int64_t created_at_us;         /* when it was decided */
 };
+
+/* A charge or recharge that took something: what refunds and reversals may answer. */
+bool operation_is_charge(const struct operation *operation);
+/* A refund or reversal that gave something: what recharges may answer. */
+bool operation_gives_back(const struct operation *operation);
+/* What of it is not undone yet: amount_minor - given_back_minor. */
+int64_t operation_left_minor(const struct operation *operation);
+/* It moved something, and all of that was undone since. */
+bool operation_is_undone(const struct operation *operation);
 
 /* Why a credit was given (law 9). Stored as these numbers. */
 enum cause {

@@ -11,11 +11,6 @@
 
 #include "base/banned.h"
 
-static bool is_charge(const struct operation *operation)
-{
-    return operation->action == ACTION_CHARGE && operation->result == RESULT_OK;
-}
-
 static int64_t sale_of(const struct command *command)
 {
     return command->refunded_order_id != 0 ? command->refunded_order_id : command->order_id;
@@ -27,7 +22,7 @@ static bool order_became_known(const struct decision *decision)
     const struct view *view = decision->view;
     for (int32_t i = 0; i < view->operation_count; i++) {
         const struct view_operation *each = &view->operations[i];
-        if (each->is_new && is_charge(&each->operation) &&
+        if (each->is_new && operation_is_charge(&each->operation) &&
             each->operation.tenant_id == decision->command->tenant_id &&
             each->operation.order_id == sale_of(decision->command))
             return true;
@@ -48,7 +43,7 @@ static bool order_is_known(const struct decision *decision)
 static bool is_candidate(const struct decision *decision, const struct operation *operation,
                          bool is_known)
 {
-    if (!is_charge(operation))
+    if (!operation_is_charge(operation))
         return false;
     if (is_known)
         return operation->order_id == sale_of(decision->command);
@@ -69,8 +64,7 @@ static struct reach refund_reach(const struct decision *decision, bool is_known)
         if (!is_candidate(decision, charge, is_known))
             continue;
         reach.has_charges = true;
-        CHECK(money_add(reach.left_minor, charge->amount_minor - charge->given_back_minor,
-                        &reach.left_minor));
+        CHECK(money_add(reach.left_minor, operation_left_minor(charge), &reach.left_minor));
     }
     return reach;
 }
@@ -120,7 +114,7 @@ static int64_t refund_answer(struct decision *decision, const struct operation *
                              struct view_operation *answered, int64_t left_minor)
 {
     struct operation *charge = &answered->operation;
-    int64_t open_minor = charge->amount_minor - charge->given_back_minor;
+    int64_t open_minor = operation_left_minor(charge);
     int64_t amount_minor = open_minor < left_minor ? open_minor : left_minor;
     if (amount_minor == 0)
         return 0;

@@ -35,6 +35,17 @@ void refund_apply(struct decision *decision, struct operation *operation);
  * in, for it has been paid. Decides whole: it is nobody's request, so nothing is ever replayed. */
 void release_decide(struct decision *decision);
 
+/*
+ * Reversals and recharges: they undo one operation, whatever state the card is in. Nobody at a
+ * register asks for them, so both decide whole: nothing is ever replayed, and refusals leave no
+ * trace.
+ */
+void undo_decide(struct decision *decision);
+/* Could the card take what reversing this charge gives back? */
+bool undo_has_room(const struct decision *decision, const struct operation *charge);
+/* The charge that is about to be recorded takes the place of decision->replaced: reverses that. */
+void undo_replaced(struct decision *decision);
+
 /* Issue makes its own card and decides whole. */
 void issue_decide(struct decision *decision, int32_t command_index);
 

@@ -89,6 +89,7 @@ struct operation *view_record(struct decision *decision)
         .result = outcome->result,
         .order_id = command->order_id,
         .refunded_order_id = command->refunded_order_id,
+        .answers_operation_id = decision->answers_operation_id,
         .site_id = command->site_id,
         .register_id = command->register_id,
         .asked_minor = outcome->asked_minor,

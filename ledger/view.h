@@ -13,8 +13,10 @@ struct decision {
     struct view *view;
     const struct scope *scope;
     const struct command *command;
-    enum action action;     /* as it will be recorded: the policy may hold a top-up back */
-    struct view_card *card; /* NULL: no such card */
+    enum action action;           /* as it will be recorded: the policy may hold a top-up back */
+    struct view_card *card;       /* NULL: no such card */
+    int64_t answers_operation_id; /* as it will be recorded: what a reversal or recharge undoes */
+    struct view_operation *replaced; /* the charge whose place this one takes (rule 5), or NULL */
     int64_t now_us;
     struct outcome *outcome;
 };

@@ -166,15 +166,27 @@ static int fetch_order_is_known(struct store_sqlite *sqlite, int64_t tenant_id, 
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
     bind_int(&binder, ACTION_CHARGE);
+    bind_int(&binder, ACTION_RECHARGE);
     err = sqlite_step(sqlite, statement, is_known);
     sqlite3_reset(statement);
     return err;
 }
 
+/* Of another card it is as if it were not there. */
+static int fetch_answered(struct store_sqlite *sqlite, struct view *view, int64_t id, int32_t card)
+{
+    struct operation operation;
+    int err = sqlite_find_operation(sqlite, id, &operation);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    if (operation.card_id == view->cards[card].card.id)
+        view_add_operation(view, card, &operation);
+    return 0;
+}
+
 static bool is_open_charge(const struct operation *operation, int64_t since_us)
 {
-    return operation->action == ACTION_CHARGE && operation->result == RESULT_OK &&
-           operation->given_back_minor < operation->amount_minor &&
+    return operation_is_charge(operation) && !operation_is_undone(operation) &&
            operation->created_at_us >= since_us;
 }
 
@@ -261,6 +273,8 @@ static int fetch_history(struct store_sqlite *sqlite, struct view *view,
         err = fetch_order_operations(sqlite, view, command, scope->card);
     if (err == 0 && keys->wants_refunded_operations && scope->order_is_known)
         err = fetch_order_part(sqlite, view, command, keys->sale_order_id, scope->card, false);
+    if (err == 0 && keys->answers_operation_id != 0 && scope->card != VIEW_NONE)
+        err = fetch_answered(sqlite, view, keys->answers_operation_id, scope->card);
     if (scope->card == VIEW_NONE || !ledger_knows(command, &view->cards[scope->card].card))
         return err;
     if (err == 0 && keys->wants_recent_charges && !scope->order_is_known &&

@@ -26,18 +26,28 @@ static const char sql_read_operations[] =
 #define OPERATION_COLUMN_LATER_RELEASE 20 /* of a held top-up: the last of its order and card */
 static const char sql_read_transfers[] = "SELECT " TRANSFER_COLUMNS " FROM transfer"
                                          " ORDER BY operation_id, id";
-/* Refunds and what releases move, with the sale that their operation is about: of a refund the one
- * that the API has named, where a card had paid on it by then, else 0; of a release its order. */
+/*
+ * What answers another operation: refunds, reversals, what releases move, and recharges (whose
+ * transfers, being debits, answer themselves: their operation says what they answer). With the sale
+ * that their operation is about: of a refund the one that the API has named, where a card had paid
+ * on it by then, else 0; of all others their order.
+ */
 static const char sql_read_answers[] =
     "SELECT " TRANSFER_COLUMNS ","
     " coalesce((SELECT iif(cause = 3, iif(EXISTS (SELECT 1 FROM operation AS charge"
     "   WHERE charge.tenant_id = operation.tenant_id"
     "   AND charge.order_id = operation.refunded_order_id AND (charge.result <> 0) = 0"
-    "   AND charge.action = 2 AND charge.id < operation.id), refunded_order_id, 0), order_id)"
-    "  FROM operation WHERE operation.id = transfer.operation_id), 0)"
-    " FROM transfer WHERE cause = 3 OR (cause = 2 AND answers_operation_id <> operation_id)"
-    " ORDER BY answers_operation_id, id";
+    "   AND charge.action IN (2, 9) AND charge.id < operation.id), refunded_order_id, 0), order_id)"
+    "  FROM operation WHERE operation.id = transfer.operation_id), 0),"
+    " iif(cause <> 1, answers_operation_id, (SELECT operation.answers_operation_id FROM operation"
+    "  WHERE operation.id = transfer.operation_id)) AS answered"
+    " FROM transfer WHERE cause IN (3, 5)"
+    " OR (cause = 2 AND transfer.answers_operation_id <> operation_id)"
+    " OR (cause = 1 AND operation_id IN (SELECT operation.id FROM operation"
+    "  WHERE operation.answers_operation_id <> 0 AND operation.action = 9))"
+    " ORDER BY answered, id";
 #define ANSWER_COLUMN_ORDER 11 /* after TRANSFER_COLUMNS */
+#define ANSWER_COLUMN_ANSWERED 12
 
 struct operation_pass {
     struct verify *verify;
@@ -47,6 +57,7 @@ struct operation_pass {
     struct operation operation;
     struct transfer transfer;
     struct transfer answer;
+    int64_t answered_id; /* what it answers */
 };
 
 /* The card pass names causes that do not exist; here they just fit no action. */
@@ -56,11 +67,26 @@ static void load(const struct stream *stream, struct transfer *transfer)
         transfer->cause = (enum cause)0;
 }
 
-static int next(struct stream *stream, struct transfer *transfer)
+static int next_transfer(struct operation_pass *pass)
 {
-    int err = stream_next(stream);
+    int err = stream_next(&pass->transfers);
     if (err == 0)
-        load(stream, transfer);
+        load(&pass->transfers, &pass->transfer);
+    return err;
+}
+
+static void load_answer(struct operation_pass *pass)
+{
+    load(&pass->answers, &pass->answer);
+    if (pass->answers.has_row)
+        pass->answered_id = sqlite3_column_int64(pass->answers.statement, ANSWER_COLUMN_ANSWERED);
+}
+
+static int next_answer(struct operation_pass *pass)
+{
+    int err = stream_next(&pass->answers);
+    if (err == 0)
+        load_answer(pass);
     return err;
 }
 
@@ -111,11 +137,15 @@ static bool accounts_fit(const struct operation *operation, const struct transfe
            transfer->credit_account == (shape.is_debit ? counter : card);
 }
 
-/* A refund answers an earlier charge, a release an earlier held top-up; everything else answers for
- * itself. */
+/* A refund answers an earlier charge, a release an earlier held top-up, a reversal what its
+ * operation says; everything else answers for itself. */
 static bool answer_fits(const struct operation *operation, const struct transfer *transfer)
 {
-    if (transfer->cause == CAUSE_REFUND || operation->action == ACTION_RELEASE)
+    if (operation->action == ACTION_REVERSE &&
+        transfer->answers_operation_id != operation->answers_operation_id)
+        return false;
+    if (transfer->cause == CAUSE_REFUND || transfer->cause == CAUSE_REVERSE ||
+        operation->action == ACTION_RELEASE)
         return transfer->answers_operation_id < operation->id;
     return transfer->answers_operation_id == operation->id;
 }
@@ -187,7 +217,7 @@ static int check_transfers(struct operation_pass *pass)
             !money_add(sum_minor, last.amount_minor, &sum_minor))
             verify_report(pass->verify, "sum_overflows", "transfers of operation %" PRId64,
                           operation->id);
-        err = next(&pass->transfers, &pass->transfer);
+        err = next_transfer(pass);
     }
     if (err == 0 && sum_minor != operation->amount_minor)
         verify_report(pass->verify, "operation_amount_differs",
@@ -198,7 +228,7 @@ static int check_transfers(struct operation_pass *pass)
     return err;
 }
 
-/* --- the refunds and releases that answer an operation --- */
+/* --- the refunds, reversals, recharges and releases that answer an operation --- */
 
 static int64_t answer_order(const struct operation_pass *pass)
 {
@@ -211,12 +241,18 @@ static bool is_to_its_card(const struct operation *answered, const struct transf
            answer->credit_account == account_make(ACCOUNT_CARD, answered->card_id);
 }
 
+static bool is_from_its_card(const struct operation *answered, const struct transfer *answer)
+{
+    return is_owner(answered->card_id) &&
+           answer->debit_account == account_make(ACCOUNT_CARD, answered->card_id);
+}
+
 static void check_refund(struct operation_pass *pass)
 {
     const struct operation *charge = &pass->operation;
     const struct transfer *refund = &pass->answer;
     int64_t order_id = answer_order(pass);
-    if (charge->action != ACTION_CHARGE || charge->result != RESULT_OK)
+    if (!operation_is_charge(charge))
         verify_report(pass->verify, "refund_answers_no_charge",
                       "transfer %" PRId64 " answers operation %" PRId64
                       ", which is no successful charge",
@@ -231,6 +267,48 @@ static void check_refund(struct operation_pass *pass)
                       "transfer %" PRId64 " gives back sale %" PRId64 "; operation %" PRId64
                       ", which it answers, paid for sale %" PRId64,
                       refund->id, order_id, charge->id, charge->order_id);
+}
+
+static void check_reversal(struct operation_pass *pass)
+{
+    const struct operation *charge = &pass->operation;
+    const struct transfer *reversal = &pass->answer;
+    if (!operation_is_charge(charge))
+        verify_report(pass->verify, "reversal_answers_no_charge",
+                      "transfer %" PRId64 " reverses operation %" PRId64
+                      ", which is no successful charge",
+                      reversal->id, charge->id);
+    else if (!is_to_its_card(charge, reversal))
+        verify_report(pass->verify, "reversal_to_other_card",
+                      "transfer %" PRId64 " gives back to another card than %" PRId64
+                      ", which paid in operation %" PRId64,
+                      reversal->id, charge->card_id, charge->id);
+    else if (answer_order(pass) != charge->order_id)
+        verify_report(pass->verify, "reversal_of_other_sale",
+                      "transfer %" PRId64 " is of sale %" PRId64 "; operation %" PRId64
+                      ", which it reverses, paid for sale %" PRId64,
+                      reversal->id, answer_order(pass), charge->id, charge->order_id);
+}
+
+static void check_recharge(struct operation_pass *pass)
+{
+    const struct operation *given = &pass->operation;
+    const struct transfer *recharge = &pass->answer;
+    if (!operation_gives_back(given))
+        verify_report(pass->verify, "recharge_answers_no_credit",
+                      "transfer %" PRId64 " takes again operation %" PRId64
+                      ", which is no successful refund or reversal",
+                      recharge->id, given->id);
+    else if (!is_from_its_card(given, recharge))
+        verify_report(pass->verify, "recharge_of_other_card",
+                      "transfer %" PRId64 " takes from another card than %" PRId64
+                      ", which operation %" PRId64 " gave to",
+                      recharge->id, given->card_id, given->id);
+    else if (answer_order(pass) != given->order_id)
+        verify_report(pass->verify, "recharge_of_other_sale",
+                      "transfer %" PRId64 " is of sale %" PRId64 "; operation %" PRId64
+                      ", which it takes again, gave back on sale %" PRId64,
+                      recharge->id, answer_order(pass), given->id, given->order_id);
 }
 
 static void check_release(struct operation_pass *pass)
@@ -254,38 +332,63 @@ static void check_release(struct operation_pass *pass)
                       release->id, answer_order(pass), held->id, held->order_id);
 }
 
+/* A cause that does not exist is named elsewhere. */
 static void check_answer(struct operation_pass *pass)
 {
-    const struct transfer *answer = &pass->answer;
-    bool is_refund = answer->cause == CAUSE_REFUND;
-    bool is_lost = answer->answers_operation_id < pass->operation.id;
-    if (is_lost && is_refund)
-        verify_report(pass->verify, "refund_answers_nothing",
-                      "transfer %" PRId64 " answers operation %" PRId64 ", which does not exist",
-                      answer->id, answer->answers_operation_id);
-    else if (is_lost)
-        verify_report(pass->verify, "release_answers_nothing",
-                      "transfer %" PRId64 " releases operation %" PRId64 ", which does not exist",
-                      answer->id, answer->answers_operation_id);
-    else if (is_refund)
+    switch (pass->answer.cause) {
+    case CAUSE_REFUND:
         check_refund(pass);
-    else
+        break;
+    case CAUSE_REVERSE:
+        check_reversal(pass);
+        break;
+    case CAUSE_CHARGE:
+        check_recharge(pass);
+        break;
+    case CAUSE_LOAD:
         check_release(pass);
+        break;
+    case CAUSE_GRANT:
+        break;
+    }
 }
 
-static void check_given_back(struct verify *verify, const struct operation *charge,
+static void check_lost_answer(const struct operation_pass *pass)
+{
+    const struct transfer *answer = &pass->answer;
+    if (answer->cause == CAUSE_REFUND)
+        verify_report(pass->verify, "refund_answers_nothing",
+                      "transfer %" PRId64 " answers operation %" PRId64 ", which does not exist",
+                      answer->id, pass->answered_id);
+    else if (answer->cause == CAUSE_REVERSE)
+        verify_report(pass->verify, "reversal_answers_nothing",
+                      "transfer %" PRId64 " reverses operation %" PRId64 ", which does not exist",
+                      answer->id, pass->answered_id);
+    else if (answer->cause == CAUSE_CHARGE)
+        verify_report(pass->verify, "recharge_answers_nothing",
+                      "transfer %" PRId64 " takes again operation %" PRId64
+                      ", which does not exist",
+                      answer->id, pass->answered_id);
+    else
+        verify_report(pass->verify, "release_answers_nothing",
+                      "transfer %" PRId64 " releases operation %" PRId64 ", which does not exist",
+                      answer->id, pass->answered_id);
+}
+
+/* Of a charge what refunds and reversals gave, of these what recharges took again. */
+static void check_given_back(struct verify *verify, const struct operation *operation,
                              int64_t sum_minor)
 {
-    if (charge->given_back_minor != sum_minor)
+    if (operation->given_back_minor != sum_minor)
         verify_report(verify, "given_back_differs",
                       "operation %" PRId64 " counts %" PRId64
-                      " as given back; refunds gave %" PRId64,
-                      charge->id, charge->given_back_minor, sum_minor);
-    if (charge->given_back_minor < 0 || sum_minor > charge->amount_minor ||
-        charge->given_back_minor > charge->amount_minor)
+                      " of it as undone; what answers it moved %" PRId64,
+                      operation->id, operation->given_back_minor, sum_minor);
+    if (operation->given_back_minor < 0 || sum_minor > operation->amount_minor ||
+        operation->given_back_minor > operation->amount_minor)
         verify_report(verify, "given_back_above_charge",
-                      "operation %" PRId64 " took %" PRId64 "; %" PRId64 " was given back",
-                      charge->id, charge->amount_minor, sum_minor);
+                      "operation %" PRId64 " moved %" PRId64 "; %" PRId64 " of it was undone",
+                      operation->id, operation->amount_minor, sum_minor);
 }
 
 /* All of it, and by the next release of its order and card. */
@@ -310,21 +413,23 @@ static void check_held(const struct operation_pass *pass, int64_t released_minor
 static int check_answers(struct operation_pass *pass)
 {
     const struct operation *operation = &pass->operation;
-    int64_t given_minor = 0, released_minor = 0;
+    int64_t undone_minor = 0, released_minor = 0;
     int err = 0;
-    while (err == 0 && pass->answers.has_row &&
-           pass->answer.answers_operation_id <= operation->id) {
-        check_answer(pass);
-        int64_t *sum_minor = pass->answer.cause == CAUSE_REFUND ? &given_minor : &released_minor;
-        if (pass->answer.answers_operation_id == operation->id &&
+    while (err == 0 && pass->answers.has_row && pass->answered_id <= operation->id) {
+        int64_t *sum_minor = pass->answer.cause == CAUSE_LOAD ? &released_minor : &undone_minor;
+        if (pass->answered_id < operation->id)
+            check_lost_answer(pass);
+        else
+            check_answer(pass);
+        if (pass->answered_id == operation->id &&
             !money_add(*sum_minor, pass->answer.amount_minor, sum_minor))
             verify_report(pass->verify, "sum_overflows", "what answers operation %" PRId64,
                           operation->id);
-        err = next(&pass->answers, &pass->answer);
+        err = next_answer(pass);
     }
     if (err != 0)
         return err;
-    check_given_back(pass->verify, operation, given_minor);
+    check_given_back(pass->verify, operation, undone_minor);
     check_held(pass, released_minor);
     return 0;
 }
@@ -336,7 +441,7 @@ static void check_amount(struct verify *verify, const struct operation *operatio
     bool is_refusal = operation->result != RESULT_OK;
     bool fits =
         is_refusal ? operation->amount_minor == 0
-        : operation->action == ACTION_CHARGE
+        : operation_is_charge(operation)
             ? operation->amount_minor > 0 && operation->amount_minor <= operation->asked_minor
         : operation->action == ACTION_HOLD_LOAD ? operation->amount_minor == 0
                                                 : operation->amount_minor == operation->asked_minor;
@@ -346,6 +451,19 @@ static void check_amount(struct verify *verify, const struct operation *operatio
                       " and moved %" PRId64,
                       operation->id, (int)operation->action, (int)operation->result,
                       operation->asked_minor, operation->amount_minor);
+}
+
+/* A recharge's transfer answers itself: only here it shows that the answer comes later. */
+static void check_undoes(struct verify *verify, const struct operation *operation)
+{
+    bool undoes = operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE;
+    bool fits = undoes ? operation->answers_operation_id > 0 &&
+                             operation->answers_operation_id < operation->id
+                       : operation->answers_operation_id == 0;
+    if (!fits)
+        verify_report(verify, "undone_operation_differs",
+                      "operation %" PRId64 " (action %d) says that it undoes operation %" PRId64,
+                      operation->id, (int)operation->action, operation->answers_operation_id);
 }
 
 static void check_belonging(struct verify *verify, const struct operation *operation,
@@ -383,6 +501,7 @@ static void check_operation(struct operation_pass *pass)
         return;
     }
     check_amount(verify, operation);
+    check_undoes(verify, operation);
     check_belonging(verify, operation,
                     sqlite3_column_int64(statement, OPERATION_COLUMN_CARD_TENANT));
 }
@@ -421,7 +540,7 @@ int verify_operations(struct verify *verify)
         err = stream_open(&pass.answers, verify, sql_read_answers);
     if (err == 0) {
         load(&pass.transfers, &pass.transfer);
-        load(&pass.answers, &pass.answer);
+        load_answer(&pass);
         err = check_operations(&pass);
     }
     if (err == 0)

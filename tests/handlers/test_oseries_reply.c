@@ -1,5 +1,6 @@
 /* The superset writer: exact bytes, sentences for everything, the same bytes for the same outcome.
  */
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -13,8 +14,8 @@
 #include <cmocka.h>
 
 static const enum result results[] = {
-#define X(symbol, number, name) symbol,
-    RESULT_LIST(X)
+#define X(symbol, number, name) symbol == RESULT_LOOK_FIRST ? RESULT_OK : symbol,
+    RESULT_LIST(X) /* that one is never told */
 #undef X
 };
 
@@ -177,6 +178,21 @@ static void every_result_has_a_sentence_for_every_action(void **state)
                 outcome.action = ACTION_HOLD_LOAD;
                 check_sentence(&style, &outcome);
             }
+}
+
+static void on_failed_check(const char *expression, const char *file, int line)
+{
+    mock_assert(0, expression, file, line);
+}
+
+static void what_only_the_order_can_say_is_never_told(void **state)
+{
+    (void)state;
+    struct payment_style style = style_of(PROFILE_CHECKOUT, "AUD");
+    struct outcome outcome = outcome_of(RESULT_LOOK_FIRST);
+    check_hook = on_failed_check;
+    expect_assert_failure(reply_of(&style, &outcome));
+    check_hook = NULL;
 }
 
 static const struct jread *check_member(const struct jread *document, const char *name,
@@ -351,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_partial_approval_says_what_is_still_due),
         cmocka_unit_test(refusals_name_what_the_cashier_can_do),
         cmocka_unit_test(every_result_has_a_sentence_for_every_action),
+        cmocka_unit_test(what_only_the_order_can_say_is_never_told),
         cmocka_unit_test(every_reply_is_json_with_the_promised_kinds),
         cmocka_unit_test(amounts_have_exactly_the_decimals_of_the_currency),
         cmocka_unit_test(every_kind_of_value_can_be_told_under_any_name),

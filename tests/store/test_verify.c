@@ -77,6 +77,27 @@ static void add_held_loads(struct rows *rows)
     assert_int_equal(rows_run(rows, refund).result, RESULT_OK); /* 24: t21, t22: of no known sale */
 }
 
+static void undo(struct rows *rows, enum action action, int64_t order_id, int64_t operation_id)
+{
+    struct command command = rows_command(rows, action, CARD_A, order_id, 0);
+    command.answers_operation_id = operation_id;
+    assert_int_equal(rows_run(rows, command).result, RESULT_OK);
+}
+
+static void add_undone(struct rows *rows)
+{
+    run(rows, ACTION_CHARGE, CARD_A, 31, 100, RESULT_OK); /* 25: t23 */
+    undo(rows, ACTION_REVERSE, 31, 25);                   /* 26: t24 */
+    undo(rows, ACTION_RECHARGE, 31, 26);                  /* 27: t25 */
+    run(rows, ACTION_CHARGE, CARD_A, 32, 60, RESULT_OK);  /* 28: t26 */
+    undo(rows, ACTION_REVERSE, 32, 28);                   /* 29: t27 */
+    run(rows, ACTION_CHARGE, CARD_A, 33, 50, RESULT_OK);  /* 30: t28 */
+    run(rows, ACTION_REFUND, CARD_A, 33, 20, RESULT_OK);  /* 31: t29 */
+    undo(rows, ACTION_RECHARGE, 33, 31);                  /* 32: t30 */
+    run(rows, ACTION_REFUND, CARD_A, 33, 45, RESULT_OK);  /* 33: t31 of 32, t32 of 30 */
+    undo(rows, ACTION_REVERSE, 33, 30);                   /* 34: t33, the rest of 30 */
+}
+
 static void fill(struct rows *rows)
 {
     struct command stock = rows_issue(rows, CARD_C, 0);
@@ -97,6 +118,7 @@ static void fill(struct rows *rows)
     run(rows, ACTION_CHARGE, CARD_B, 17, 50, RESULT_OK); /* 14: t13, for 12 was the buried one's */
     add_second_tenant(rows);
     add_held_loads(rows);
+    add_undone(rows);
 }
 
 static int setup_group(void **state)
@@ -179,6 +201,33 @@ static const struct corruption corruptions[] = {
     {"refund_answers_no_charge", "UPDATE transfer SET answers_operation_id = 7 WHERE id = 9"},
     {"refund_to_other_card", "UPDATE transfer SET answers_operation_id = 5 WHERE id = 9"},
     {"refund_of_other_sale", "UPDATE operation SET refunded_order_id = 23 WHERE id = 23"},
+    {"reversal_answers_nothing", "UPDATE transfer SET answers_operation_id = 99 WHERE id = 24"},
+    {"reversal_answers_nothing", "DELETE FROM operation WHERE id = 25"},
+    {"reversal_answers_no_charge", "UPDATE transfer SET answers_operation_id = 7 WHERE id = 24"},
+    {"reversal_answers_no_charge", "UPDATE operation SET action = 4 WHERE id = 28"},
+    {"reversal_to_other_card", "UPDATE transfer SET answers_operation_id = 5 WHERE id = 24"},
+    {"reversal_of_other_sale", "UPDATE transfer SET answers_operation_id = 28 WHERE id = 24"},
+    {"reversal_of_other_sale", "UPDATE operation SET order_id = 31 WHERE id = 29"},
+    {"recharge_answers_nothing", "UPDATE operation SET answers_operation_id = 99 WHERE id = 27"},
+    {"recharge_answers_nothing", "DELETE FROM operation WHERE id = 26"},
+    {"recharge_answers_no_credit", "UPDATE operation SET answers_operation_id = 25 WHERE id = 27"},
+    {"recharge_of_other_card", "UPDATE operation SET answers_operation_id = 10 WHERE id = 27"},
+    {"recharge_of_other_sale", "UPDATE operation SET answers_operation_id = 29 WHERE id = 27"},
+    {"undone_operation_differs", "UPDATE operation SET answers_operation_id = 4 WHERE id = 6"},
+    {"undone_operation_differs", "UPDATE operation SET answers_operation_id = 0 WHERE id = 27"},
+    {"undone_operation_differs", "UPDATE operation SET answers_operation_id = 28 WHERE id = 26"},
+    {"transfer_answer_differs", "UPDATE operation SET answers_operation_id = 24 WHERE id = 26"},
+    {"transfer_cause_differs", "UPDATE transfer SET cause = 3 WHERE id = 24"},
+    {"given_back_differs", "UPDATE operation SET given_back_minor = 0 WHERE id = 25"},
+    {"given_back_differs", "UPDATE operation SET given_back_minor = 0 WHERE id = 26"},
+    {"given_back_differs", "UPDATE operation SET given_back_minor = 1 WHERE id = 29"},
+    {"given_back_differs", "UPDATE operation SET given_back_minor = 44 WHERE id = 30"},
+    {"given_back_differs", "UPDATE operation SET given_back_minor = 20 WHERE id = 33"},
+    {"given_back_above_charge", "UPDATE operation SET given_back_minor = 101 WHERE id = 26"},
+    {"given_back_above_charge", "UPDATE transfer SET amount_minor = 101 WHERE id = 25"},
+    {"amount_not_as_asked", "UPDATE operation SET asked_minor = 101 WHERE id = 26"},
+    {"amount_not_as_asked", "UPDATE operation SET asked_minor = 99 WHERE id = 27"},
+    {"refusal_moved_money", "UPDATE operation SET result = 14 WHERE id = 27"},
     {"hold_moved_money", "UPDATE transfer SET operation_id = 19 WHERE id = 15"},
     {"amount_not_as_asked", "UPDATE operation SET amount_minor = 70 WHERE id = 19"},
     {"release_answers_nothing", "UPDATE transfer SET answers_operation_id = 99 WHERE id = 15"},
@@ -222,7 +271,7 @@ static void clean_store_has_no_findings(void **state)
     assert_int_equal(rows_verify(fixture->rows.store), 0); /* the writer's connection too */
     assert_true(findings.progress_calls > 0);
     assert_int_equal(findings.done, findings.total);
-    assert_int_equal(findings.total, 4 + 2 * 24 + 2 * 22);
+    assert_int_equal(findings.total, 4 + 2 * 34 + 2 * 33);
 }
 
 static void tampering_with_nothing_is_not_found(void **state)
