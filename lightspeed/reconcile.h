@@ -32,28 +32,45 @@ struct reconcile_times {
 /* --- the judgement: pure --- */
 
 enum judgement {
-    JUDGED_WAIT,      /* look again; reason says for what */
-    JUDGED_CONFIRMED, /* payment says where */
-    JUDGED_MISSING,   /* the first read that does not show it, or one that agrees too early */
-    JUDGED_REVERSE,   /* a charge: give it back */
-    JUDGED_TAKE_BACK, /* a refund that the register does not show: charge again what it gave */
-    JUDGED_RECHARGE,  /* a payment seen after its reversal: charge again */
-    JUDGED_LIST,      /* reason */
-    JUDGED_SWEEP,     /* to be reversed once a sweep has read the other orders */
+    JUDGED_KEEP,       /* nothing new: the proof stays as it is */
+    JUDGED_WAIT,       /* look again; reason says for what */
+    JUDGED_CONFIRMED,  /* shown_order_id and payment_number say where */
+    JUDGED_MISSING,    /* the first read that does not show it, or one that agrees too early */
+    JUDGED_UNDONE,     /* the register does not show it, and it was given back before: reversed */
+    JUDGED_REVERSE,    /* a charge: give it back */
+    JUDGED_TAKE_BACK,  /* a refund that the register does not show: charge again what it gave */
+    JUDGED_RECHARGE,   /* a payment seen after its reversal: charge again */
+    JUDGED_GIVE_AGAIN, /* a refund seen after it was taken back: reverse what took it back */
+    JUDGED_LIST,       /* reason */
+    JUDGED_SWEEP,      /* to be reversed once a sweep has read the other orders */
+};
+/* What is known of the charges that a refund gave back. */
+enum answered {
+    ANSWERED_SHOWN,   /* the register shows them, or nobody asks (before the connection) */
+    ANSWERED_UNKNOWN, /* not settled yet */
+    ANSWERED_MISSING, /* it does not: then the refund was what undid them */
 };
 struct judged {
     const struct proof_facts *facts;
+    /* What reversals and recharges left of it: left_minor can still be undone (of a charge: given
+     * back; of a refund: taken back), undone_minor is undone and can be done again. */
+    int64_t left_minor, undone_minor;
+    enum answered answered; /* refunds */
+    bool has_shown_refund;  /* charges: the register shows a refund of it */
+    bool is_loaded;         /* top-ups: its money has moved */
     /* what is known besides the order */
     bool is_ref_elsewhere; /* another order shows its ref */
-    int64_t elsewhere_order_id, elsewhere_number;
+    int64_t elsewhere_order_id, elsewhere_number, elsewhere_minor;
     bool is_amount_elsewhere; /* an unclaimed payment of its amount at its site */
     /* out */
     enum judgement judgement;
     enum proof_reason reason;
     int64_t shown_order_id, payment_number;
+    int64_t missing_since_us;
 };
 struct judge_case {
     const struct oseries_order *order; /* NULL: it cannot be read */
+    bool is_connected;                 /* order NULL: the merchant is */
     int64_t method_id;
     int64_t generation;
     int64_t now_us;

@@ -49,7 +49,9 @@ const char *proof_state_name(enum proof_state state); /* "open" */
       "The register shows another amount under its reference")                                     \
     X(PROOF_REASON_NOT_CONNECTED, 15, "not_connected", "The merchant is not connected")            \
     X(PROOF_REASON_PAYMENT_UNKNOWN, 16, "payment_unknown",                                         \
-      "The register shows a payment that no card has made")
+      "The register shows a payment that no card has made")                                        \
+    X(PROOF_REASON_REFUND_SHOWN, 17, "refund_shown",                                               \
+      "The register does not show it, and yet shows a refund of it")
 
 enum proof_reason {
 #define X(symbol, number, name, sentence) symbol = number,

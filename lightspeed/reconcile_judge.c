@@ -1,0 +1,269 @@
+/* The judgement: what an order as it was read says of our operations on it. Pure. */
+#include "lightspeed/reconcile.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+/* --- what is said --- */
+
+static void say(struct judged *judged, enum judgement judgement, enum proof_reason reason)
+{
+    judged->judgement = judgement;
+    judged->reason = reason;
+}
+
+static void say_list(struct judged *judged, enum proof_reason reason)
+{
+    say(judged, JUDGED_LIST, reason);
+}
+
+static void say_keep(struct judged *judged)
+{
+    const struct proof *proof = &judged->facts->proof;
+    say(judged, JUDGED_KEEP, proof->reason);
+    judged->shown_order_id = proof->shown_order_id;
+    judged->payment_number = proof->payment_number;
+    judged->missing_since_us = proof->missing_since_us;
+}
+
+/* --- what is asked --- */
+
+static bool is_refund(const struct judged *judged)
+{
+    return judged->facts->proof.booked_minor < 0;
+}
+
+static int64_t age_us(const struct judge_case *about, const struct judged *judged)
+{
+    return about->now_us - judged->facts->operation.created_at_us;
+}
+
+static bool is_old(const struct judge_case *about, const struct judged *judged)
+{
+    return age_us(about, judged) >= about->times.open_listed_us;
+}
+
+/* A register may still repeat its request, or tell of it. */
+static bool is_young(const struct judge_case *about, const struct judged *judged)
+{
+    int64_t age = age_us(about, judged);
+    return age < about->times.reverse_age_us || age <= about->replay_window_us;
+}
+
+/* Rejected is not over: nothing says that it was paid otherwise. */
+static bool is_closed(const struct oseries_order *order)
+{
+    return order->is_deleted || order->status == ORDER_COMPLETE;
+}
+
+/* Is the order settled without the operation? Of a sale the payments are as much as its total; of a
+ * sale that lacks a refund, they are no more. */
+static bool is_covered(const struct oseries_order *order, const struct judged *judged)
+{
+    int64_t paid_minor = 0;
+    if (order->is_deleted)
+        return true;
+    for (int32_t i = 0; i < order->payment_count; i++)
+        paid_minor += order->payments[i].amount_minor;
+    return is_refund(judged) ? paid_minor <= order->total_minor : paid_minor >= order->total_minor;
+}
+
+/* --- where it is shown --- */
+
+static void judge_wait(const struct judge_case *about, struct judged *judged,
+                       enum proof_reason reason)
+{
+    say(judged, is_old(about, judged) ? JUDGED_LIST : JUDGED_WAIT, reason);
+}
+
+/* The card could not pay it when the payment was seen: that is for people now. */
+static bool is_debt_listed(const struct proof *proof)
+{
+    return proof->state == PROOF_LISTED && proof->reason == PROOF_REASON_CARD_EMPTY;
+}
+
+/* is_ours: for certain, by ref or method. Money is not taken from a card on account of an amount
+ * alone. */
+static void judge_shown(struct judged *judged, bool is_ours)
+{
+    if (judged->undone_minor == 0)
+        say(judged, JUDGED_CONFIRMED, PROOF_REASON_NONE);
+    else if (is_debt_listed(&judged->facts->proof))
+        say_keep(judged);
+    else if (!is_ours)
+        say_list(judged, PROOF_REASON_PAYMENT_UNKNOWN);
+    else
+        say(judged, is_refund(judged) ? JUDGED_GIVE_AGAIN : JUDGED_RECHARGE, PROOF_REASON_NONE);
+}
+
+static void judge_elsewhere(struct judged *judged)
+{
+    judged->shown_order_id = judged->elsewhere_order_id;
+    judged->payment_number = judged->elsewhere_number;
+    if (judged->elsewhere_minor != judged->facts->proof.booked_minor)
+        say_list(judged, PROOF_REASON_AMOUNT_DIFFERS);
+    else
+        judge_shown(judged, true);
+}
+
+static void judge_booked(const struct judge_case *about, struct judged *judged,
+                         const struct booking *booking)
+{
+    const struct oseries_order *order = about->order;
+    const struct order_payment *payment = &order->payments[booking->payment];
+    const struct proof *proof = &judged->facts->proof;
+    bool was_confirmed = proof->state == PROOF_CONFIRMED && proof->shown_order_id == order->id;
+    judged->shown_order_id = order->id;
+    judged->payment_number = payment->number;
+    if (payment->amount_minor != proof->booked_minor && is_closed(order))
+        say_list(judged, PROOF_REASON_AMOUNT_DIFFERS);
+    else if (payment->amount_minor != proof->booked_minor)
+        judge_wait(about, judged, PROOF_REASON_ORDER_OPEN);
+    else if (booking->is_ambiguous && was_confirmed) /* before there was any doubt */
+        say_keep(judged);
+    else if (booking->is_ambiguous && is_closed(order))
+        say_list(judged, PROOF_REASON_AMBIGUOUS);
+    else if (booking->is_ambiguous)
+        judge_wait(about, judged, PROOF_REASON_ORDER_OPEN);
+    else
+        judge_shown(judged,
+                    payment_is_ours(payment, about->generation,
+                                    payment_method_of(order, about->generation, about->method_id)));
+}
+
+/* --- where it is missing --- */
+
+static void judge_unreadable(const struct judge_case *about, struct judged *judged)
+{
+    enum proof_state state = judged->facts->proof.state;
+    if (state == PROOF_CONFIRMED || state == PROOF_REVERSED)
+        say_keep(judged);
+    else
+        judge_wait(about, judged,
+                   about->is_connected ? PROOF_REASON_UNREADABLE : PROOF_REASON_NOT_CONNECTED);
+}
+
+/* All that reads of this order can say has been said. */
+static void judge_agreed(const struct judge_case *about, struct judged *judged)
+{
+    if (is_refund(judged) && judged->answered == ANSWERED_UNKNOWN)
+        judge_wait(about, judged, PROOF_REASON_SEEN_MISSING);
+    else if (judged->left_minor == 0 && judged->has_shown_refund)
+        say_list(judged, PROOF_REASON_REFUND_SHOWN);
+    else if (judged->left_minor == 0 || (is_refund(judged) && judged->answered == ANSWERED_MISSING))
+        say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
+    else if (judged->is_amount_elsewhere)
+        say_list(judged, PROOF_REASON_ELSEWHERE);
+    else if (about->swept_since_us <= judged->missing_since_us)
+        say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
+    else if (is_refund(judged) && judged->facts->proof.state == PROOF_LISTED &&
+             judged->facts->proof.reason == PROOF_REASON_CREDIT_SPENT)
+        say_keep(judged);
+    else
+        say(judged, is_refund(judged) ? JUDGED_TAKE_BACK : JUDGED_REVERSE, PROOF_REASON_NONE);
+}
+
+static void judge_closed(const struct judge_case *about, struct judged *judged)
+{
+    int64_t since_us = judged->facts->proof.missing_since_us;
+    judged->missing_since_us = since_us == 0 ? about->now_us : since_us;
+    if (is_young(about, judged) ||
+        about->now_us - judged->missing_since_us < about->times.reread_us)
+        say(judged, JUDGED_MISSING, PROOF_REASON_SEEN_MISSING);
+    else
+        judge_agreed(about, judged);
+}
+
+/* It is reversed, and that still holds. */
+static bool is_settled(const struct judged *judged)
+{
+    bool is_moot = is_refund(judged) && judged->answered == ANSWERED_MISSING;
+    return judged->facts->proof.state == PROOF_REVERSED && (judged->left_minor == 0 || is_moot);
+}
+
+static void judge_missing(const struct judge_case *about, struct judged *judged,
+                          const struct booking *booking)
+{
+    const struct oseries_order *order = about->order;
+    enum proof_state state = judged->facts->proof.state;
+    if (judged->left_minor == 0 && judged->undone_minor > 0 && judged->has_shown_refund)
+        say_list(judged, PROOF_REASON_REFUND_SHOWN);
+    else if (is_settled(judged) || (state == PROOF_CONFIRMED && order->is_cut))
+        say_keep(judged);
+    else if (judged->left_minor == 0 && judged->undone_minor > 0)
+        say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
+    else if (!is_closed(order))
+        judge_wait(about, judged, PROOF_REASON_ORDER_OPEN);
+    else if (order->is_cut)
+        say_list(judged, PROOF_REASON_CUT);
+    else if (booking->is_ambiguous)
+        say_list(judged, PROOF_REASON_AMBIGUOUS);
+    else if (!is_covered(order, judged))
+        say(judged, is_young(about, judged) ? JUDGED_WAIT : JUDGED_LIST, PROOF_REASON_NOT_COVERED);
+    else
+        judge_closed(about, judged);
+}
+
+/* Nothing is booked for a load but the money that the till took: it stands with its sale. */
+static void judge_load(const struct judge_case *about, struct judged *judged)
+{
+    const struct oseries_order *order = about->order;
+    bool is_over = order->is_deleted || order->status == ORDER_REJECTED;
+    judged->shown_order_id = order->id;
+    if (is_over && judged->is_loaded)
+        say_list(judged, PROOF_REASON_SALE_DELETED);
+    else if (is_over || order->status == ORDER_COMPLETE)
+        say(judged, JUDGED_CONFIRMED, PROOF_REASON_NONE);
+    else if (judged->facts->proof.state == PROOF_CONFIRMED)
+        say_keep(judged);
+    else
+        judge_wait(about, judged, PROOF_REASON_ORDER_OPEN);
+}
+
+/* --- all of an order --- */
+
+static void judge_one(const struct judge_case *about, struct judged *judged,
+                      const struct booking *booking)
+{
+    judged->shown_order_id = judged->payment_number = judged->missing_since_us = 0;
+    if (about->order != NULL && judged->facts->proof.booked_minor == 0)
+        judge_load(about, judged);
+    else if (about->order != NULL && booking->payment >= 0)
+        judge_booked(about, judged, booking);
+    else if (judged->is_ref_elsewhere)
+        judge_elsewhere(judged);
+    else if (about->order == NULL)
+        judge_unreadable(about, judged);
+    else
+        judge_missing(about, judged, booking);
+}
+
+/* What stands elsewhere takes no payment of this order but by its ref. */
+static struct booking booking_of(const struct judge_case *about, const struct judged *judged)
+{
+    const struct proof *proof = &judged->facts->proof;
+    bool was_here = about->order != NULL && proof->shown_order_id == about->order->id;
+    return (struct booking){
+        .operation_id = proof->operation_id,
+        .card_id = proof->card_id,
+        .amount_minor = judged->is_ref_elsewhere ? 0 : proof->booked_minor,
+        .known_number = was_here ? proof->payment_number : 0,
+        .is_undone = judged->left_minor == 0 && proof->shown_order_id == 0,
+        .payment = -1,
+    };
+}
+
+void reconcile_judge(const struct judge_case *about, struct judged *judged, int32_t count,
+                     int64_t claimed[ORDER_PAYMENTS_MAX])
+{
+    struct booking bookings[ORDER_PROOFS_MAX];
+    CHECK(count >= 0 && count <= ORDER_PROOFS_MAX);
+    memset(claimed, 0, ORDER_PAYMENTS_MAX * sizeof(claimed[0]));
+    for (int32_t i = 0; i < count; i++)
+        bookings[i] = booking_of(about, &judged[i]);
+    if (about->order != NULL)
+        bookings_match(bookings, count, about->order, about->generation, about->method_id, claimed);
+    for (int32_t i = 0; i < count; i++)
+        judge_one(about, &judged[i], &bookings[i]);
+}
