@@ -6,6 +6,7 @@
 #define COUNTERPART_LIGHTSPEED_LOOK_H
 
 #include "lightspeed/booking.h"
+#include "runtime/reader.h"
 
 #define ORDER_LOOK_US (INT64_C(1200) * 1000)
 /* The API's clock and ours may differ by so much: a change counts as later only beyond it. */
@@ -13,6 +14,7 @@
 
 /* The extra bytes of its job. */
 struct order_look {
+    struct outbound *outbound;
     struct oseries_api *api;
     struct reader *reader; /* what else of ours is on the order */
     int64_t tenant_id, order_id;
@@ -26,6 +28,13 @@ struct order_look {
  * EVIDENCE_UNREADABLE. */
 void order_look_begin(struct job *job);
 
+/* Operations on one order that are matched with its payments; with more nothing is read from it. A
+ * sale has a handful. */
+#define ORDER_LOOK_OPERATIONS_MAX 128
+/* Pure: the charges and refunds among an order's successful operations (in id order), as the order
+ * should show them; returns how many. bookings: as many as operations. */
+int32_t order_bookings_make(const struct operation *operations, int32_t count,
+                            struct booking *bookings);
 /* Pure: what an order that was read says of one of our operations on it. */
 void order_evidence_make(const struct oseries_order *order, const struct booking *bookings,
                          int32_t count, const struct operation *earlier, int64_t generation,

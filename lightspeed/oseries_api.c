@@ -59,11 +59,10 @@ void oseries_api_read_counters(struct oseries_api *api, struct api_counters *cou
     };
 }
 
-/* An exponent of -1: no such tenant. */
-static int exponent_of(struct oseries_api *api, int64_t tenant_id)
+int call_exponent(const struct oseries_call *call)
 {
-    const struct directory_snapshot *snapshot = directory_acquire(api->directory);
-    const struct directory_tenant *found = directory_find_id(snapshot, tenant_id);
+    const struct directory_snapshot *snapshot = directory_acquire(call->api->directory);
+    const struct directory_tenant *found = directory_find_id(snapshot, call->call.tenant_id);
     int exponent = found == NULL ? -1 : found->tenant.currency.exponent;
     directory_release(snapshot);
     return exponent;
@@ -74,7 +73,7 @@ static int exponent_of(struct oseries_api *api, int64_t tenant_id)
 static int read_order(const struct oseries_call *call, const struct jread *document,
                       struct oseries_order *order)
 {
-    int exponent = exponent_of(call->api, call->call.tenant_id);
+    int exponent = call_exponent(call);
     if (exponent < 0)
         return ERR_NOT_FOUND;
     int err = oseries_order_read(document, exponent, order);
@@ -155,7 +154,7 @@ static void change_begin(struct change *change, struct oseries_call *call, api_d
     call->on_done = on_done;
     call->context = context;
     change->call = call;
-    change->exponent = exponent_of(call->api, call->call.tenant_id);
+    change->exponent = call_exponent(call);
     if (change->exponent < 0)
         change->exponent = 0; /* no such tenant: it has no grant either, and nothing is sent */
     text_buffer_init(&change->buffer, change->bytes, sizeof(change->bytes));
@@ -228,5 +227,26 @@ void oseries_api_post_payment(struct oseries_api *api, const struct api_call *ca
     write_decimal(&body.json, TEXT("amount"), amount_minor, body.exponent);
     jwrite_key(&body.json, TEXT("ref"));
     jwrite_text(&body.json, text_of(ref));
+    change_send(&body);
+}
+
+void oseries_api_post_notification(struct oseries_api *api, const struct api_call *call,
+                                   int64_t order_id, const struct notice *notice,
+                                   api_done_fn on_done, void *context)
+{
+    struct change body;
+    struct oseries_call *made = call_create(api, call, "POST", on_changed);
+    CHECK(strlen(notice->message) <= NOTICE_MAX && notice->duration_s >= NOTICE_S_MIN &&
+          notice->duration_s <= NOTICE_S_MAX);
+    call_set_path(made, "/orders/%" PRId64 "/notifications", order_id);
+    change_begin(&body, made, on_done, context);
+    jwrite_key(&body.json, TEXT("broadcast_level"));
+    jwrite_text(&body.json, TEXT("now"));
+    jwrite_key(&body.json, TEXT("alert_colour"));
+    jwrite_text(&body.json, notice->is_urgent ? TEXT("red") : TEXT("orange"));
+    jwrite_key(&body.json, TEXT("message"));
+    jwrite_text(&body.json, text_of(notice->message));
+    jwrite_key(&body.json, TEXT("duration"));
+    jwrite_int64(&body.json, notice->duration_s);
     change_send(&body);
 }

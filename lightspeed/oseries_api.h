@@ -132,6 +132,63 @@ void oseries_api_post_payment(struct oseries_api *api, const struct api_call *ca
                               int64_t order_id, int64_t amount_minor, const char *ref,
                               api_done_fn on_done, void *context);
 
+/* --- lists of orders -------------------------------------------------------------------------- */
+
+/* What a list says of an order; the whole is read one by one (o-series 7.1). */
+struct order_brief {
+    int64_t id;
+    int64_t site_id;
+    enum order_status status;
+    int64_t total_minor, paid_minor;
+    bool is_deleted, is_refund;
+    int64_t refunded_order_id; /* 0: none */
+    char updated_at[40];
+};
+/* Pure. errors: ERR_BAD_REPLY. */
+MUST_CHECK int order_brief_read(const struct jread *json, int exponent, struct order_brief *order);
+
+enum order_list {
+    ORDERS_COMPLETE,
+    ORDERS_DELETED,
+};
+#define API_URL_MAX 1024
+/* Where a list goes on: an address that the API gave, or the number of a page. */
+struct api_page {
+    int64_t number; /* from 0; without an address */
+    char url[API_URL_MAX];
+};
+/* Records of one page: 25 today. A longer one is refused: it would not be bounded. */
+#define ORDER_PAGE_MAX 100
+struct order_page {
+    const struct order_brief *orders;
+    int32_t count;
+    bool has_next;
+    struct api_page next;
+};
+/* page is NULL when result->error is not 0; good for the call only. */
+typedef void (*api_order_page_fn)(void *context, const struct api_result *result,
+                                  const struct order_page *page);
+/* One page of the orders created since then (wall clock); from: NULL: the first. */
+void oseries_api_list_orders(struct oseries_api *api, const struct api_call *call,
+                             enum order_list list, int64_t created_since_us,
+                             const struct api_page *from, api_order_page_fn on_done, void *context);
+
+/* --- the register's screen (o-series 7.6) ------------------------------------------------------ */
+
+#define NOTICE_MAX 300 /* characters; at most 5 notices an order */
+#define NOTICE_S_MIN 3
+#define NOTICE_S_MAX 60
+struct notice {
+    bool is_urgent; /* red; else orange */
+    int32_t duration_s;
+    const char *message;
+};
+/* Shown at once on the registers of the order's site. errors: ERR_REFUSED with 400: the order has
+ * had its five. */
+void oseries_api_post_notification(struct oseries_api *api, const struct api_call *call,
+                                   int64_t order_id, const struct notice *notice,
+                                   api_done_fn on_done, void *context);
+
 /* --- companies, customers, webhooks ----------------------------------------------------------- */
 
 struct oseries_customer {

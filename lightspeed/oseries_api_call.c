@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "lightspeed/oseries_call.h"
 
 #include <stdarg.h>
@@ -374,6 +375,33 @@ bool call_set_url(struct oseries_call *call, struct text url)
     text_append(&buffer, url);
     call->url_is_whole = true;
     return !buffer.is_cut && text_is_printable(url);
+}
+
+int call_find_next_page(const struct oseries_call *call, const struct outbound_reply *reply,
+                        bool *has_next, struct api_page *next)
+{
+    int64_t pages = 0;
+    bool has_cursor = reply->next_page.length > 0;
+    bool has_more = !call->url_is_whole && text_parse_int64(reply->pages, &pages) == 0 &&
+                    call->page + 1 < pages;
+    struct text_buffer url;
+    *has_next = has_cursor || has_more;
+    *next = (struct api_page){.number = has_cursor ? 0 : call->page + 1};
+    text_buffer_init(&url, next->url, sizeof(next->url));
+    text_append(&url, reply->next_page);
+    bool is_ours = !has_cursor || (url_is_same_origin(reply->next_page, text_of(call->api->url)) &&
+                                   text_is_printable(reply->next_page) && !url.is_cut);
+    return is_ours ? 0 : ERR_BAD_REPLY;
+}
+
+void call_set_page(struct oseries_call *call, const struct api_page *page, const char *path)
+{
+    if (page->url[0] != '\0') {
+        CHECK(call_set_url(call, text_of(page->url))); /* looked at by call_find_next_page */
+        return;
+    }
+    call_set_path(call, "%s", path);
+    call->page = page->number;
 }
 
 void call_set_body(struct oseries_call *call, struct text json)

@@ -1,7 +1,6 @@
 /* The O-Series API: the company's webhooks, brought to what they should be. */
 #include "base/error.h"
 #include "base/log.h"
-#include "base/url.h"
 #include "lightspeed/oseries_call.h"
 
 #include <inttypes.h>
@@ -149,37 +148,22 @@ static void note_webhook(struct ensuring *ensuring, const struct jread *json)
 static void on_page(struct oseries_call *call, const struct api_result *result,
                     const struct jread *document, const struct outbound_reply *reply);
 
-/*
- * The page after this one (protocol o-series 7.1): X-Next-Page, its whole address, followed on the
- * API's own origin only; or, of old, X-Pages, how many there are, and X-Page in the request. A page
- * that was followed to has no number of ours: its X-Pages says nothing.
- *
- * false      there is none. *error: there is one, and it cannot be got at.
- */
+/* false: there is none. *error: there is one, and it cannot be got at. */
 static bool make_next_page(const struct oseries_call *call, const struct outbound_reply *reply,
                            struct oseries_call **next, int *error)
 {
     struct ensuring *ensuring = call->work;
-    int64_t pages = 0;
-    bool has_cursor = reply->next_page.length > 0;
-    bool has_more = !call->url_is_whole && text_parse_int64(reply->pages, &pages) == 0 &&
-                    call->page + 1 < pages;
-    if (!has_cursor && !has_more)
+    struct api_page page;
+    bool has_next;
+    *error = call_find_next_page(call, reply, &has_next, &page);
+    if (*error == 0 && has_next && ++ensuring->pages > CALL_PAGES_MAX)
+        *error = ERR_BAD_REPLY;
+    if (*error != 0 || !has_next)
         return false;
     *next = call_create(call->api, &call->call, "GET", on_page);
     (*next)->work = ensuring;
-    bool is_ours = !has_cursor || url_is_same_origin(reply->next_page, text_of(call->api->url));
-    if (has_cursor && is_ours) {
-        is_ours = call_set_url(*next, reply->next_page);
-    } else if (!has_cursor) {
-        call_set_path(*next, "%s", call->url);
-        (*next)->page = call->page + 1;
-    }
-    if (is_ours && ++ensuring->pages <= CALL_PAGES_MAX)
-        return true;
-    call_discard(*next);
-    *error = ERR_BAD_REPLY;
-    return false;
+    call_set_page(*next, &page, call->url);
+    return true;
 }
 
 static void on_page(struct oseries_call *call, const struct api_result *result,

@@ -12,7 +12,7 @@
 #include "lightspeed/oseries_api.h"
 #include "lightspeed/rate.h"
 
-#define CALL_URL_MAX 1024
+#define CALL_URL_MAX API_URL_MAX
 #define CALL_BODY_MAX                                                                              \
     (8 * 1024)            /* notes of ORDER_NOTES_MAX, each byte escaped as \u00XX, and some */
 #define CALL_PAGES_MAX 40 /* of 25 records */
@@ -65,6 +65,7 @@ struct oseries_call {
     api_order_fn on_order;
     api_done_fn on_done;
     api_customer_fn on_customer;
+    api_order_page_fn on_order_page;
     void *context;
     void *work; /* of a call in several steps */
 };
@@ -102,8 +103,24 @@ __attribute__((format(printf, 2, 3))) void call_set_path(struct oseries_call *ca
 MUST_CHECK bool call_set_url(struct oseries_call *call, struct text url);
 void call_set_body(struct oseries_call *call, struct text json); /* copied */
 void call_discard(struct oseries_call *call);                    /* instead of call_begin */
+/*
+ * The page after this one (protocol o-series 7.1): X-Next-Page, its whole address, followed on the
+ * API's own origin only; or, of old, X-Pages, how many there are, and X-Page in the request. A page
+ * that was followed to has no number of ours: its X-Pages says nothing.
+ *
+ * outcomes   *has_next
+ * errors     ERR_BAD_REPLY: there is one, and it cannot be got at.
+ */
+MUST_CHECK int call_find_next_page(const struct oseries_call *call,
+                                   const struct outbound_reply *reply, bool *has_next,
+                                   struct api_page *next);
+/* path: of the first page, where the next one is a number. */
+void call_set_page(struct oseries_call *call, const struct api_page *page, const char *path);
 /* on_end is called exactly once, later, never from inside the call. */
 void call_begin(struct oseries_call *call);
+
+/* Of the tenant's currency; -1: there is no such tenant. */
+int call_exponent(const struct oseries_call *call);
 
 void calls_init(struct oseries_api *api);
 void calls_finish(struct oseries_api *api); /* frees what has not ended, untold */

@@ -234,3 +234,21 @@ int oseries_order_read(const struct jread *json, int exponent, struct oseries_or
     read_lists(&reader, json, order);
     return reader.is_bad ? ERR_BAD_REPLY : 0;
 }
+
+int order_brief_read(const struct jread *json, int exponent, struct order_brief *order)
+{
+    struct order_reader reader = {.exponent = exponent};
+    *order = (struct order_brief){0};
+    if (jread_kind_of(json) != JREAD_OBJECT)
+        return ERR_BAD_REPLY;
+    order->id = read_order_id(&reader, json);
+    order->status = read_status(jread_member(json, "status"));
+    order->is_deleted = read_flag(&reader, jread_member(json, "deleted"));
+    order->site_id = read_reference(&reader, json, "site", "site_id");
+    order->is_refund = read_flag(&reader, jread_member(json, "is_refund"));
+    order->refunded_order_id = read_id(&reader, jread_member(json, "refunded_order_id"));
+    order->total_minor = read_money(&reader, jread_member(json, "total"));
+    order->paid_minor = read_money(&reader, jread_member(json, "paid"));
+    (void)read_text(jread_member(json, "updated_at"), order->updated_at, sizeof(order->updated_at));
+    return reader.is_bad ? ERR_BAD_REPLY : 0;
+}

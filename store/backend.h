@@ -118,6 +118,8 @@ struct store_backend {
     int (*each_entry)(struct store *store, int64_t card_id, int64_t before_operation_id,
                       int32_t limit, store_entry_fn each, void *context);
     int (*read_operation)(struct store *store, int64_t operation_id, struct operation *operation);
+    int (*each_order_operation)(struct store *store, int64_t tenant_id, int64_t order_id,
+                                int32_t limit, store_operation_fn each, void *context);
     int (*read_totals)(struct store *store, struct store_totals *totals);
     int (*ping)(struct store *store);
     int (*verify)(struct store *store, verify_finding_fn finding, verify_progress_fn progress,

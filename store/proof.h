@@ -112,7 +112,6 @@ struct register_payment {
 /* Successful charges, refunds and top-ups with id > after_id of tenants that have a grant, in id
  * order, and the greatest id that was looked at, which is where the next scan begins. */
 #define PROOF_SCAN_MAX 1000
-typedef void (*store_operation_fn)(void *context, const struct operation *operation);
 MUST_CHECK int store_scan_operations(struct store *store, int64_t after_id, int32_t limit,
                                      store_operation_fn each, void *context, int64_t *scanned_to);
 MUST_CHECK int store_read_proof_cursor(struct store *store, int64_t *cursor);

@@ -153,6 +153,7 @@ static const struct store_backend sqlite_backend = {
     .read_card_by_last4 = sqlite_read_card_by_last4,
     .each_entry = sqlite_each_entry,
     .read_operation = sqlite_read_operation,
+    .each_order_operation = sqlite_each_order_operation,
     .read_totals = sqlite_read_totals,
     .ping = sqlite_ping,
     .verify = sqlite_verify,

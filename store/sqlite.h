@@ -28,6 +28,7 @@ enum statement {
     STATEMENT_READ_OPERATION,
     STATEMENT_READ_ORDER_OPERATIONS,
     STATEMENT_READ_ORDER_IS_KNOWN,
+    STATEMENT_READ_WHOLE_ORDER,
     STATEMENT_INSERT_OPERATION,
     STATEMENT_INSERT_TOMBSTONE,
     STATEMENT_UPDATE_GIVEN_BACK,
@@ -251,6 +252,8 @@ int sqlite_set_card_status(struct store *store, int64_t tenant_id,
 int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
                       int32_t limit, store_entry_fn each, void *context);
 int sqlite_read_operation(struct store *store, int64_t operation_id, struct operation *operation);
+int sqlite_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
+                                int32_t limit, store_operation_fn each, void *context);
 int sqlite_read_totals(struct store *store, struct store_totals *totals);
 int sqlite_ping(struct store *store);
 

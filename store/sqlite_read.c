@@ -118,6 +118,32 @@ int sqlite_read_operation(struct store *store, int64_t operation_id, struct oper
     return sqlite_find_operation(sqlite_of(store), operation_id, operation);
 }
 
+int sqlite_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
+                                int32_t limit, store_operation_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_WHOLE_ORDER, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, order_id);
+    bind_int(&binder, limit);
+    err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct operation operation;
+        err = row_read_operation(statement, &operation);
+        if (err != 0)
+            break;
+        each(context, &operation);
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
 /* --- history --- */
 
 /* Where a walk along a card's two chains stands. Operations lead; transfers follow them, because

@@ -146,6 +146,13 @@ int store_each_entry(struct store *store, int64_t card_id, int64_t before_operat
     return store->backend->each_entry(store, card_id, before_operation_id, limit, each, context);
 }
 
+int store_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
+                               int32_t limit, store_operation_fn each, void *context)
+{
+    CHECK(order_id != 0 && limit > 0);
+    return store->backend->each_order_operation(store, tenant_id, order_id, limit, each, context);
+}
+
 int store_read_totals(struct store *store, struct store_totals *totals)
 {
     return store->backend->read_totals(store, totals);

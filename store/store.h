@@ -117,6 +117,11 @@ MUST_CHECK int store_read_card_by_last4(struct store *store, int64_t tenant_id, 
 MUST_CHECK int store_read_operation(struct store *store, int64_t operation_id,
                                     struct operation *operation);
 
+/* All that succeeded on one order, whatever the card, in id order; at most limit of them. */
+typedef void (*store_operation_fn)(void *context, const struct operation *operation);
+MUST_CHECK int store_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
+                                          int32_t limit, store_operation_fn each, void *context);
+
 /* One line of a card's history: an operation, and its transfer where money moved (transfer.id 0 for
  * refusals). A refund that answers several charges gives several lines. */
 struct entry {

@@ -60,6 +60,7 @@ static const struct control_route {
     {"POST", "orders", control_order_post},
     {"GET", "orders/#", control_order_get},
     {"PUT", "orders/#", control_order_put},
+    {"GET", "orders/#/notifications", control_order_notifications},
     {"POST", "orders/#/payments", control_order_pay},
     {"POST", "orders/#/lines", control_order_add_lines},
     {"PUT", "orders/#/lines/#", control_order_put_line},

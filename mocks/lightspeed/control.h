@@ -20,6 +20,7 @@ void control_order_list(struct cloud *cloud, struct call *call, struct answer *a
 void control_order_post(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_order_get(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_order_put(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_order_notifications(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_order_pay(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_order_add_lines(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_order_put_line(struct cloud *cloud, struct call *call, struct answer *answer);

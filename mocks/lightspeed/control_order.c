@@ -48,6 +48,27 @@ void control_order_get(struct cloud *cloud, struct call *call, struct answer *an
         show(cloud, order, 200, answer);
 }
 
+/* What the register's screen has shown of it, oldest first. */
+void control_order_notifications(struct cloud *cloud, struct call *call, struct answer *answer)
+{
+    const struct order *order = find_order(cloud, call, answer);
+    struct jwrite *writer = &answer->writer;
+    if (order == NULL)
+        return;
+    jwrite_array_begin(writer);
+    for (size_t i = 0; i < order->notification_count; i++) {
+        const struct notification *each = &order->notifications[i];
+        jwrite_object_begin(writer);
+        jwrite_named_int(writer, "id", each->id);
+        jwrite_named_text(writer, "broadcast_level", each->broadcast_level);
+        jwrite_named_text(writer, "alert_colour", each->alert_colour);
+        jwrite_named_text(writer, "message", each->message);
+        jwrite_named_int(writer, "duration", each->duration_s);
+        jwrite_object_end(writer);
+    }
+    jwrite_array_end(writer);
+}
+
 /* A number in the JSON; otherwise stays as it is. */
 static void take_id(const struct jread *json, const char *name, int64_t *id)
 {

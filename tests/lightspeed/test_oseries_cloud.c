@@ -39,7 +39,13 @@ enum what {
     ASK_PAY,
     ASK_FIND,
     ASK_HOOKS,
+    ASK_COMPLETE,
+    ASK_DELETED,
+    ASK_NOTIFY,
 };
+
+#define LISTED_MAX 200
+#define NOTICE "Gift card ...1234: $25.50 given back, this sale does not show its payment"
 
 /* One call at a time. */
 static struct {
@@ -51,6 +57,12 @@ static struct {
     struct api_result result;
     struct oseries_order order;
     struct oseries_customer customer;
+    int64_t since_us;
+    bool has_page; /* ask for page, else for the first */
+    struct api_page page;
+    bool has_next;
+    struct order_brief listed[LISTED_MAX]; /* of all pages since list() */
+    int32_t listed_count, page_count;
 } now;
 
 static int setup(void **state)
@@ -103,9 +115,24 @@ static void on_customer(void *context, const struct api_result *result,
     on_done(context, result);
 }
 
+static void on_page(void *context, const struct api_result *result, const struct order_page *page)
+{
+    now.has_next = page != NULL && page->has_next;
+    for (int32_t i = 0; page != NULL && i < page->count; i++) {
+        assert_true(now.listed_count < LISTED_MAX);
+        now.listed[now.listed_count++] = page->orders[i];
+    }
+    if (now.has_next)
+        now.page = page->next;
+    now.page_count++;
+    on_done(context, result);
+}
+
 static void ask_now(void *context)
 {
     (void)context;
+    const struct api_page *from = now.has_page ? &now.page : NULL;
+    const struct notice notice = {.is_urgent = true, .duration_s = 60, .message = NOTICE};
     const struct order_change change = {.notes = now.mark};
     const struct line_change line = {.product_id = 7302, .notes = now.mark};
     switch (now.what) {
@@ -130,6 +157,17 @@ static void ask_now(void *context)
     case ASK_HOOKS:
         oseries_api_ensure_webhooks(f.api, &now.call, "orders/completed,orders/deleted",
                                     "http://127.0.0.1:9/hooks", on_done, NULL);
+        break;
+    case ASK_COMPLETE:
+        oseries_api_list_orders(f.api, &now.call, ORDERS_COMPLETE, now.since_us, from, on_page,
+                                NULL);
+        break;
+    case ASK_DELETED:
+        oseries_api_list_orders(f.api, &now.call, ORDERS_DELETED, now.since_us, from, on_page,
+                                NULL);
+        break;
+    case ASK_NOTIFY:
+        oseries_api_post_notification(f.api, &now.call, now.order_id, &notice, on_done, NULL);
         break;
     }
 }
@@ -254,6 +292,102 @@ static void webhooks_of_others_on_several_pages_are_no_hindrance(void **state)
     assert_int_equal(requests_of("\"method\":\"GET\",\"path\":\"" HOOKS), 2 * 3);
 }
 
+/* All pages of a list. */
+static void list(enum what what)
+{
+    now.listed_count = now.page_count = 0;
+    now.has_page = false;
+    do {
+        assert_int_equal(ask(what, SECONDS(10))->error, 0);
+        now.has_page = now.has_next;
+    } while (now.has_next);
+}
+
+static const struct order_brief *listed(int64_t order_id)
+{
+    for (int32_t i = 0; i < now.listed_count; i++)
+        if (now.listed[i].id == order_id)
+            return &now.listed[i];
+    return NULL;
+}
+
+static int64_t end_order(int64_t order_id, const char *how)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/orders/%" PRId64 "/%s", order_id, how);
+    control("POST", path, "{}");
+    return order_id;
+}
+
+static void complete_and_deleted_orders_are_listed_page_by_page(void **state)
+{
+    (void)state;
+    enum { SALES = 60 };
+    int64_t sales[SALES];
+    now.since_us = clock_wall_us() - SECONDS(60);
+    for (int i = 0; i < SALES; i++)
+        sales[i] = end_order(make_order(), "complete");
+    int64_t open = make_order();
+    int64_t deleted = end_order(make_order(), "delete");
+    list(ASK_COMPLETE);
+    assert_int_equal(now.listed_count, SALES);
+    assert_int_equal(now.page_count, 3);
+    for (int i = 0; i < SALES; i++) {
+        const struct order_brief *order = listed(sales[i]);
+        assert_non_null(order);
+        assert_int_equal(order->status, ORDER_COMPLETE);
+        assert_int_equal(order->site_id, 923);
+        assert_int_equal(order->total_minor, 4900);
+        assert_int_equal(order->paid_minor, 4900);
+        assert_false(order->is_deleted || order->is_refund);
+        int64_t updated_us;
+        assert_int_equal(clock_parse_time(text_of(order->updated_at), &updated_us), 0);
+        assert_in_range(updated_us, now.since_us, clock_wall_us());
+    }
+    assert_null(listed(open));
+    list(ASK_DELETED);
+    assert_int_equal(now.listed_count, 1);
+    assert_true(now.listed[0].id == deleted && now.listed[0].is_deleted);
+    now.since_us = clock_wall_us() + SECONDS(60);
+    list(ASK_COMPLETE);
+    assert_int_equal(now.listed_count, 0);
+}
+
+static void a_page_that_cannot_be_had_is_told(void **state)
+{
+    (void)state;
+    now.since_us = 0;
+    now.has_page = false;
+    control("POST", "/faults", "{\"action\":\"status\",\"status\":503,\"count\":1}");
+    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, ERR_BAD_REPLY);
+    control("POST", "/faults",
+            "{\"action\":\"status\",\"status\":200,\"body\":\"{}\",\"count\":1}");
+    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, ERR_BAD_REPLY);
+    control("POST", "/faults",
+            "{\"action\":\"status\",\"status\":200,\"body\":\"[{}]\",\"count\":1}");
+    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, ERR_BAD_REPLY);
+    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, 0);
+}
+
+static void an_order_takes_five_notices_and_no_more(void **state)
+{
+    (void)state;
+    char path[64];
+    now.order_id = make_order();
+    snprintf(path, sizeof(path), "/orders/%" PRId64 "/notifications", now.order_id);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(ask(ASK_NOTIFY, SECONDS(10))->error, 0);
+    assert_int_equal(ask(ASK_NOTIFY, SECONDS(10))->error, ERR_REFUSED);
+    assert_int_equal(now.result.status, 400);
+    now.order_id = 12345;
+    assert_int_equal(ask(ASK_NOTIFY, SECONDS(10))->error, ERR_NOT_FOUND);
+    const char *all = control("GET", path, NULL);
+    int count = 0;
+    for (; (all = strstr(all, NOTICE)) != NULL; count++)
+        all++;
+    assert_int_equal(count, 5);
+}
+
 static void tokens_of_one_second_are_renewed_without_a_caller_noticing(void **state)
 {
     (void)state;
@@ -376,6 +510,9 @@ int main(void)
         TEST(a_customer_is_found_behind_the_redirect),
         TEST(webhooks_are_there_once_however_often_they_are_asked_for),
         TEST(webhooks_of_others_on_several_pages_are_no_hindrance),
+        TEST(complete_and_deleted_orders_are_listed_page_by_page),
+        TEST(a_page_that_cannot_be_had_is_told),
+        TEST(an_order_takes_five_notices_and_no_more),
         TEST(tokens_of_one_second_are_renewed_without_a_caller_noticing),
         TEST(what_is_said_of_a_change_is_what_the_order_shows),
     };

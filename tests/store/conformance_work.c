@@ -536,6 +536,48 @@ static void one_operation_is_read_by_its_id(void **state)
     assert_int_equal(store_read_operation(rows->store, 99, &operation), ERR_NOT_FOUND);
 }
 
+struct order_ids {
+    int64_t ids[8];
+    int32_t count;
+};
+
+static void take_id(void *context, const struct operation *operation)
+{
+    struct order_ids *found = context;
+    assert_int_equal(operation->result, RESULT_OK);
+    assert_int_equal(operation->order_id, ORDER);
+    assert_in_range(found->count, 0, COUNT_OF(found->ids) - 1);
+    found->ids[found->count++] = operation->id;
+}
+
+static void what_succeeded_on_an_order_is_read_whatever_the_card(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct order_ids found = {.count = 0};
+    int64_t ids[3];
+    rows_run(rows, rows_issue(rows, CARD_A, 1000));
+    rows_run(rows, rows_issue(rows, CARD_B, 1000));
+    ids[0] = rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_B, ORDER, 100)).operation_id;
+    ids[1] = rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 200)).operation_id;
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, ORDER + 1, 300));
+    rows_run(rows, rows_command(rows, ACTION_REFUND, CARD_B, ORDER, 99999)); /* refused */
+    ids[2] = rows_run(rows, rows_command(rows, ACTION_REFUND, CARD_B, ORDER, 50)).operation_id;
+    int64_t tenant_id = rows->tenant.id;
+    assert_int_equal(store_each_order_operation(rows->store, tenant_id, ORDER, 8, take_id, &found),
+                     0);
+    assert_int_equal(found.count, 3);
+    assert_memory_equal(found.ids, ids, sizeof(ids));
+    found.count = 0;
+    assert_int_equal(store_each_order_operation(rows->store, tenant_id, ORDER, 2, take_id, &found),
+                     0);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.ids[0], ids[0]);
+    found.count = 0;
+    assert_int_equal(
+        store_each_order_operation(rows->store, tenant_id + 1, ORDER, 8, take_id, &found), 0);
+    assert_int_equal(found.count, 0);
+}
+
 static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(work_is_read_back_field_by_field),
     CONFORMANCE_TEST(the_same_thing_asked_again_is_added_once),
@@ -558,6 +600,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(the_points_that_answer_an_order_are_found),
     CONFORMANCE_TEST(an_order_is_counted_when_it_has_earned_or_was_done_without),
     CONFORMANCE_TEST(one_operation_is_read_by_its_id),
+    CONFORMANCE_TEST(what_succeeded_on_an_order_is_read_whatever_the_card),
 };
 
 int conformance_run_work(const char *name)
