@@ -1,6 +1,6 @@
 /*
- * Lists, 25 records at a time, with the headers of both ways of paging. Who follows addresses is not
- * told how many pages there are: counting them each time would make a long walk quadratic.
+ * Lists, 25 records at a time, with the headers of both ways of paging. Who follows addresses is
+ * not told how many pages there are: counting them each time would make a long walk quadratic.
  */
 #include "mocks/lightspeed/api.h"
 
