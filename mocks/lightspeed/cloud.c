@@ -54,6 +54,7 @@ static const struct settings SETTINGS_DEFAULT = {
     .access_token_ttl_s = 3600,
     .code_ttl_s = 300,
     .expired_error = "invalid_token",
+    .registers_keep_ref = true,
     .rate_bearer_max = 180,
     .rate_basic_max = 60,
     .rate_window_s = 60,

@@ -151,10 +151,12 @@ struct settings {
     int64_t refresh_token_ttl_s; /* 0: for ever */
     int64_t code_ttl_s;
     bool refresh_returns_new;
-    bool refresh_revokes_old; /* only when a new one is given, or nobody could go on */
-    char expired_error[32];   /* older libraries of this kind say expired_token */
-    int64_t visibility_delay_ms;
-    int64_t rate_bearer_max; /* requests per window and grant */
+    bool refresh_revokes_old;    /* only when a new one is given, or nobody could go on */
+    char expired_error[32];      /* older libraries of this kind say expired_token */
+    int64_t visibility_delay_ms; /* of a new order, in lists */
+    int64_t read_delay_ms;       /* the same by id too */
+    bool registers_keep_ref;     /* what the partner calls reference_id becomes a payment's ref */
+    int64_t rate_bearer_max;     /* requests per window and grant */
     int64_t rate_basic_max;
     int64_t rate_window_s;
     bool rate_retry_after;

@@ -68,6 +68,11 @@ static const struct control_route {
     {"POST", "orders/#/complete", control_order_complete},
     {"POST", "orders/#/delete", control_order_delete},
     {"POST", "orders/#/reopen", control_order_reopen},
+    {"POST", "orders/#/split", control_order_split},
+    {"POST", "orders/#/merge", control_order_merge},
+    {"POST", "orders/#/hide", control_order_hide},
+    {"POST", "orders/#/show", control_order_show},
+    {"GET", "notifications", control_notifications},
     {"POST", "webhooks/#/send", control_webhook_send},
 };
 

@@ -28,10 +28,17 @@ void control_order_remove_line(struct cloud *cloud, struct call *call, struct an
 void control_order_complete(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_order_delete(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_order_reopen(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_order_split(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_order_merge(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_order_hide(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_order_show(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_notifications(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_webhook_send(struct cloud *cloud, struct call *call, struct answer *answer);
-/* The newest ORDERS_SHOWN_MAX, whole, as array. */
+/* Whole, as array, at most ORDERS_SHOWN_MAX: from an id on, or (0) the newest. */
 #define ORDERS_SHOWN_MAX 1000
-void control_write_orders(const struct cloud *cloud, struct jwrite *writer);
+void control_write_orders(const struct cloud *cloud, int64_t from_id, struct jwrite *writer);
+/* All of all orders, as array. */
+void control_write_notifications(const struct cloud *cloud, struct jwrite *writer);
 
 /* control_state.c */
 void control_state(struct cloud *cloud, struct call *call, struct answer *answer);

@@ -4,24 +4,66 @@
 #include "mocks/lightspeed/webhook.h"
 
 #include "base/error.h"
+#include "mocks/lightspeed/field.h"
 
 #include <string.h>
 
 #include "base/banned.h"
 
-void control_write_orders(const struct cloud *cloud, struct jwrite *writer)
+void control_write_orders(const struct cloud *cloud, int64_t from_id, struct jwrite *writer)
 {
     size_t count = cloud->orders.count;
+    size_t first = count > ORDERS_SHOWN_MAX ? count - ORDERS_SHOWN_MAX : 0;
+    if (from_id != 0)
+        first = table_lower_bound(&cloud->orders, from_id);
     jwrite_array_begin(writer);
-    for (size_t i = count > ORDERS_SHOWN_MAX ? count - ORDERS_SHOWN_MAX : 0; i < count; i++)
+    for (size_t i = first; i < count && i - first < ORDERS_SHOWN_MAX; i++)
         order_write(cloud, cloud->orders.records[i], writer);
     jwrite_array_end(writer);
 }
 
+/* start: from this id on. */
 void control_order_list(struct cloud *cloud, struct call *call, struct answer *answer)
 {
+    char digits[32];
+    int64_t from_id = 0;
+    if (call_query(call, "start", digits, sizeof(digits)) &&
+        (text_parse_int64(text_of(digits), &from_id) != 0 || from_id <= 0))
+        answer_bad(answer, "start: an id wanted.");
+    else
+        control_write_orders(cloud, from_id, &answer->writer);
+}
+
+static const struct field NOTIFICATION[] = {
+    FIELD_OF_INT(struct notification, id, "id", 0, 0, false),
+    FIELD_OF_TEXT(struct notification, broadcast_level, "broadcast_level", false),
+    FIELD_OF_TEXT(struct notification, alert_colour, "alert_colour", false),
+    FIELD_OF_TEXT(struct notification, message, "message", false),
+    FIELD_OF_INT(struct notification, duration_s, "duration", 0, 0, false),
+};
+
+static void write_notifications(const struct order *order, struct jwrite *writer)
+{
+    for (size_t i = 0; i < order->notification_count; i++) {
+        jwrite_object_begin(writer);
+        jwrite_named_int(writer, "order_id", order->id);
+        fields_write(NOTIFICATION, COUNT_OF(NOTIFICATION), 2, &order->notifications[i], writer);
+        jwrite_object_end(writer);
+    }
+}
+
+void control_write_notifications(const struct cloud *cloud, struct jwrite *writer)
+{
+    jwrite_array_begin(writer);
+    for (size_t i = 0; i < cloud->orders.count; i++)
+        write_notifications(cloud->orders.records[i], writer);
+    jwrite_array_end(writer);
+}
+
+void control_notifications(struct cloud *cloud, struct call *call, struct answer *answer)
+{
     (void)call;
-    control_write_orders(cloud, &answer->writer);
+    control_write_notifications(cloud, &answer->writer);
 }
 
 static struct order *find_order(const struct cloud *cloud, const struct call *call,
@@ -196,22 +238,106 @@ void control_order_complete(struct cloud *cloud, struct call *call, struct answe
         show(cloud, order, 200, answer);
 }
 
-void control_order_delete(struct cloud *cloud, struct call *call, struct answer *answer)
+/* What a register may say with an order that it deletes, opens again or hides. */
+struct order_wish {
+    int64_t register_id; /* 0: where it is */
+    int64_t for_ms;      /* 0: until it is shown again */
+    bool keeps_payments;
+};
+
+static const struct field WISH[] = {
+    FIELD_OF_INT(struct order_wish, register_id, "register_id", 1, INT64_MAX, false),
+    FIELD_OF_INT(struct order_wish, for_ms, "for_ms", 1, 86400000, false),
+    FIELD_OF(struct order_wish, keeps_payments, "keep_payments", FIELD_BOOL),
+};
+
+/* The order, and the wish; no body is none. NULL: refused. */
+static struct order *find_order_wish(struct cloud *cloud, struct call *call,
+                                     struct order_wish *wish, struct answer *answer)
 {
     struct order *order = find_order(cloud, call, answer);
+    *wish = (struct order_wish){.keeps_payments = true};
+    if (order == NULL || call->body.length == 0)
+        return order;
+    const struct jread *json = call_json(call, answer);
+    if (json == NULL || !fields_are_known(WISH, COUNT_OF(WISH), NULL, json, answer) ||
+        !fields_read(WISH, COUNT_OF(WISH), 2, true, json, wish, answer))
+        return NULL;
+    return order;
+}
+
+/* keep_payments false: what was paid is gone from the order too. */
+void control_order_delete(struct cloud *cloud, struct call *call, struct answer *answer)
+{
+    struct order_wish wish;
+    struct order *order = find_order_wish(cloud, call, &wish, answer);
     if (order == NULL)
         return;
+    if (!wish.keeps_payments)
+        order->payment_count = 0;
     sale_delete(cloud, order);
     show(cloud, order, 200, answer);
 }
 
 void control_order_reopen(struct cloud *cloud, struct call *call, struct answer *answer)
 {
+    struct order_wish wish;
+    struct order *order = find_order_wish(cloud, call, &wish, answer);
+    if (order == NULL)
+        return;
+    const struct till *till = cloud_till(cloud, order->company_id, wish.register_id);
+    if (wish.register_id != 0 && till == NULL) {
+        answer_bad(answer, "register_id: no such register of this company.");
+        return;
+    }
+    sale_reopen(cloud, order, till);
+    show(cloud, order, 200, answer);
+}
+
+/* Clients find it neither by id nor in lists; its webhooks go out as ever. */
+void control_order_hide(struct cloud *cloud, struct call *call, struct answer *answer)
+{
+    struct order_wish wish;
+    struct order *order = find_order_wish(cloud, call, &wish, answer);
+    if (order == NULL)
+        return;
+    order->is_hidden = wish.for_ms == 0;
+    order->shown_us = wish.for_ms == 0 ? 0 : cloud->mono_us + wish.for_ms * 1000;
+    show(cloud, order, 200, answer);
+}
+
+void control_order_show(struct cloud *cloud, struct call *call, struct answer *answer)
+{
     struct order *order = find_order(cloud, call, answer);
     if (order == NULL)
         return;
-    sale_reopen(cloud, order);
+    order->is_hidden = false;
+    order->shown_us = 0;
     show(cloud, order, 200, answer);
+}
+
+void control_order_split(struct cloud *cloud, struct call *call, struct answer *answer)
+{
+    struct order *order = find_order(cloud, call, answer);
+    const struct jread *json = order == NULL ? NULL : call_json(call, answer);
+    const struct order *made = json == NULL ? NULL : sale_split(cloud, order, json, answer);
+    if (made != NULL)
+        show(cloud, made, 201, answer);
+}
+
+void control_order_merge(struct cloud *cloud, struct call *call, struct answer *answer)
+{
+    struct order *order = find_order(cloud, call, answer);
+    const struct jread *json = order == NULL ? NULL : call_json(call, answer);
+    int64_t into_id = 0;
+    if (json == NULL)
+        return;
+    take_id(json, "into", &into_id);
+    struct order *into = table_find(&cloud->orders, into_id);
+    if (into == NULL)
+        answer_bad(answer, "into: no such order.");
+    else if (sale_merge(cloud, order, into, answer))
+        show(cloud, into, 200, answer);
 }
 
 /* An order to a webhook once more, whatever has happened to it. */

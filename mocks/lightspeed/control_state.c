@@ -21,6 +21,8 @@ static const struct field SETTINGS[] = {
     FIELD_OF(struct settings, refresh_revokes_old, "refresh_revokes_old", FIELD_BOOL),
     FIELD_OF_TEXT(struct settings, expired_error, "expired_token_error", true),
     FIELD_OF_INT(struct settings, visibility_delay_ms, "visibility_delay_ms", 0, 600000, false),
+    FIELD_OF_INT(struct settings, read_delay_ms, "read_delay_ms", 0, 600000, false),
+    FIELD_OF(struct settings, registers_keep_ref, "registers_keep_ref", FIELD_BOOL),
     FIELD_OF_INT(struct settings, rate_bearer_max, "rate_limit_bearer", 0, RATE_MAX, false),
     FIELD_OF_INT(struct settings, rate_basic_max, "rate_limit_basic", 0, RATE_MAX, false),
     FIELD_OF_INT(struct settings, rate_window_s, "rate_limit_window_s", 1, 86400, false),
@@ -254,7 +256,9 @@ void control_state(struct cloud *cloud, struct call *call, struct answer *answer
     write_grants(cloud, writer);
     jwrite_named_int(writer, "order_count", (int64_t)cloud->orders.count);
     jwrite_key(writer, TEXT("orders"));
-    control_write_orders(cloud, writer);
+    control_write_orders(cloud, 0, writer);
+    jwrite_key(writer, TEXT("notifications"));
+    control_write_notifications(cloud, writer);
     jwrite_named_int(writer, "deliveries_lost", cloud->post.lost);
     jwrite_key(writer, TEXT("deliveries"));
     post_write(cloud, writer);

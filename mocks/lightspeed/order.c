@@ -63,6 +63,11 @@ bool order_lines_are_locked(const struct order *order)
     return order_is_closed(order) || order->status == ORDER_ACCEPTED;
 }
 
+bool order_is_hidden(const struct order *order, int64_t mono_us)
+{
+    return order->is_hidden || order->shown_us > mono_us;
+}
+
 /* --- totals */
 
 /* Money off never turns what is owed into what is paid out; on a refund all signs are the other
@@ -181,6 +186,14 @@ bool order_add_payment(struct order *order, const struct payment *payment)
     order->payments = payments;
     payments[order->payment_count++] = *payment;
     return true;
+}
+
+void order_remove_payment(struct order *order, size_t index)
+{
+    CHECK(index < order->payment_count);
+    order->payment_count--;
+    memmove(order->payments + index, order->payments + index + 1,
+            (order->payment_count - index) * sizeof(*order->payments));
 }
 
 void order_release(void *record)

@@ -100,6 +100,8 @@ struct order {
     int64_t created_us;
     int64_t updated_us;
     int64_t visible_us; /* monotonic: lists show it from then on */
+    bool is_hidden;     /* from clients: 404, and in no list */
+    int64_t shown_us;   /* monotonic: hidden until then, whatever is_hidden says */
 };
 
 struct line_total {
@@ -121,6 +123,7 @@ bool order_status_find(struct text name, enum order_status *status); /* either c
 bool order_may_move(enum order_status from, enum order_status to);
 bool order_is_closed(const struct order *order);
 bool order_lines_are_locked(const struct order *order);
+bool order_is_hidden(const struct order *order, int64_t mono_us);
 
 struct line_total line_total(const struct line *line, int exponent);
 struct order_total order_total(const struct order *order, int exponent);
@@ -131,6 +134,7 @@ int64_t payment_share(int64_t order_minor, int64_t charge_minor, int64_t amount_
 /* Room for one more at index (0..count); false: full or no memory. */
 MUST_CHECK bool order_insert_line(struct order *order, size_t index, const struct line *line);
 void order_remove_line(struct order *order, size_t index);
+void order_remove_payment(struct order *order, size_t index);
 MUST_CHECK bool order_add_payment(struct order *order, const struct payment *payment);
 void order_release(void *order); /* frees what it owns */
 /* A draft to change; false: no memory. Then adopt it, or drop it with order_release. */

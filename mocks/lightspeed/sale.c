@@ -29,8 +29,7 @@ static void sale_sell_stock(struct cloud *cloud, const struct order *order)
     }
 }
 
-/* Every change ends here. */
-static void sale_changed(struct cloud *cloud, struct order *order, enum order_status before)
+void sale_changed(struct cloud *cloud, struct order *order, enum order_status before)
 {
     order->updated_us = cloud->wall_us;
     webhook_fire_order(cloud, "orders/updated", order);
@@ -43,7 +42,7 @@ static void sale_changed(struct cloud *cloud, struct order *order, enum order_st
     webhook_fire_callback(cloud, order);
 }
 
-static bool refuse(struct order *draft, struct answer *answer, const char *why)
+bool sale_refuse(struct order *draft, struct answer *answer, const char *why)
 {
     order_release(draft);
     if (why != NULL)
@@ -51,8 +50,7 @@ static bool refuse(struct order *draft, struct answer *answer, const char *why)
     return false;
 }
 
-/* A draft of an order that may still be changed; a register may change what is not closed. */
-static bool sale_draft(const struct order *order, struct order *draft, struct answer *answer)
+bool sale_draft(const struct order *order, struct order *draft, struct answer *answer)
 {
     if (order_is_closed(order)) {
         answer_error(answer, 400, "bad_request", "The order is %s and cannot be changed.",
@@ -161,7 +159,8 @@ static bool draft_pay(struct cloud *cloud, struct order *draft,
                               .surcharge_minor = wish->surcharge_minor,
                               .application_id = application == NULL ? 0 : application->id,
                               .created_us = cloud->wall_us};
-    memcpy(payment.ref, wish->ref, sizeof(payment.ref));
+    if (application != NULL || cloud->settings.registers_keep_ref)
+        memcpy(payment.ref, wish->ref, sizeof(payment.ref));
     payment.service_charge_minor =
         payment_share(order_total(draft, exponent).total_minor, draft->service_charge_minor,
                       wish->amount_minor, wish->tip_minor, charge_left_minor(draft));
@@ -201,9 +200,9 @@ bool sale_pay(struct cloud *cloud, struct order *order, const struct application
     if (!payment_is_allowed(order, application, answer) || !sale_draft(order, &draft, answer))
         return false;
     if (application == NULL && has_lock(order, "PAYMENTS"))
-        return refuse(&draft, answer, "The payments of this order are locked.");
+        return sale_refuse(&draft, answer, "The payments of this order are locked.");
     if (!draft_read_payment(cloud, &draft, application, json, answer))
-        return refuse(&draft, answer, NULL);
+        return sale_refuse(&draft, answer, NULL);
     draft_complete_when_paid(cloud, &draft);
     enum order_status before = order->status;
     order_adopt(order, &draft);
@@ -267,9 +266,9 @@ bool sale_add_lines(struct cloud *cloud, struct order *order, const struct appli
     if (!lines_may_change(order, application, answer) || !sale_draft(order, &draft, answer))
         return false;
     if (!order_read_lines(cloud, json, &draft, answer))
-        return refuse(&draft, answer, NULL);
+        return sale_refuse(&draft, answer, NULL);
     if (draft.line_count == order->line_count)
-        return refuse(&draft, answer, "lines: at least one wanted.");
+        return sale_refuse(&draft, answer, "lines: at least one wanted.");
     int64_t at = 0;
     bool is_placed = jread_int64(jread_member(json, "number"), &at) == 0;
     *number = is_placed && (size_t)at <= order->line_count ? (size_t)at : order->line_count + 1;
@@ -295,7 +294,7 @@ bool sale_change_line(struct cloud *cloud, struct order *order,
         !sale_draft(order, &draft, answer))
         return false;
     if (!order_read_line(cloud, &draft, json, false, &draft.lines[number - 1], answer))
-        return refuse(&draft, answer, NULL);
+        return sale_refuse(&draft, answer, NULL);
     order_adopt(order, &draft);
     sale_changed(cloud, order, order->status);
     return true;
@@ -354,7 +353,7 @@ bool sale_update(struct cloud *cloud, struct order *order, const struct applicat
         return false;
     if (!order_read_header(cloud, json, &draft, answer) ||
         !draft_set_status(cloud, &draft, application, json, answer))
-        return refuse(&draft, answer, NULL);
+        return sale_refuse(&draft, answer, NULL);
     if (application != NULL && cloud->settings.ignore_variations)
         draft.variation = order->variation;
     enum order_status before = order->status;
@@ -376,7 +375,7 @@ static void draft_choose_till(const struct cloud *cloud, struct order *draft)
     }
 }
 
-static void draft_number_sale(struct cloud *cloud, struct order *draft)
+void sale_draft_number(struct cloud *cloud, struct order *draft)
 {
     if (draft->sale_number[0] != '\0')
         return;
@@ -416,6 +415,7 @@ static const struct field REGISTER_FIELDS[] = {
     FIELD_OF_INT(struct order, staff_id, "staff_member_id", 1, INT64_MAX, false),
     FIELD_OF_TEXT(struct order, payment_type, "order_payment_type", false),
     FIELD_OF(struct order, service_charge_minor, "service_charge", FIELD_MONEY),
+    FIELD_OF(struct order, is_hidden, "hidden", FIELD_BOOL),
 };
 
 static bool draft_read(struct cloud *cloud, struct order *draft,
@@ -432,6 +432,12 @@ static bool draft_read(struct cloud *cloud, struct order *draft,
            draft_read_payments(cloud, draft, application, json, answer);
 }
 
+void sale_draft_delay(const struct cloud *cloud, struct order *draft)
+{
+    draft->visible_us = cloud->mono_us + cloud->settings.visibility_delay_ms * 1000;
+    draft->shown_us = cloud->mono_us + cloud->settings.read_delay_ms * 1000;
+}
+
 struct order *sale_create(struct cloud *cloud, const struct company *company,
                           const struct application *application, int64_t site_id,
                           const struct jread *json, struct answer *answer)
@@ -443,9 +449,8 @@ struct order *sale_create(struct cloud *cloud, const struct company *company,
                           .variation = {.coefficient = DECIMAL_ONE},
                           .guests = 1,
                           .created_us = cloud->wall_us,
-                          .updated_us = cloud->wall_us,
-                          .visible_us =
-                              cloud->mono_us + cloud->settings.visibility_delay_ms * 1000};
+                          .updated_us = cloud->wall_us};
+    sale_draft_delay(cloud, &draft);
     bool is_good = draft_read(cloud, &draft, application, json, answer);
     if (is_good) {
         draft_complete_when_paid(cloud, &draft);
@@ -460,7 +465,7 @@ struct order *sale_create(struct cloud *cloud, const struct company *company,
     }
     if (application == NULL)
         draft_choose_till(cloud, &draft);
-    draft_number_sale(cloud, &draft);
+    sale_draft_number(cloud, &draft);
     draft.id = order->id;
     *order = draft;
     webhook_fire_order(cloud, "orders/created", order);
@@ -485,11 +490,12 @@ bool sale_complete(struct cloud *cloud, struct order *order, int64_t method_id,
     if (wish.amount_minor != 0 && method_id != 0) {
         const struct method *method = find_method(cloud, &draft, NULL, &wish);
         if (method == NULL || !draft_pay(cloud, &draft, NULL, method, &wish))
-            return refuse(&draft, answer, "pay_rest: no such payment method, or no more room.");
+            return sale_refuse(&draft, answer,
+                               "pay_rest: no such payment method, or no more room.");
     }
     draft.status = ORDER_COMPLETE;
     if (!draft_may_complete(cloud, &draft, answer))
-        return refuse(&draft, answer, NULL);
+        return sale_refuse(&draft, answer, NULL);
     enum order_status before = order->status;
     order_adopt(order, &draft);
     sale_changed(cloud, order, before);
@@ -502,12 +508,4 @@ void sale_delete(struct cloud *cloud, struct order *order)
     order->updated_us = cloud->wall_us;
     webhook_fire_order(cloud, "orders/deleted", order);
     webhook_fire_callback(cloud, order);
-}
-
-void sale_reopen(struct cloud *cloud, struct order *order)
-{
-    enum order_status before = order->status;
-    order->is_deleted = false;
-    order->status = ORDER_PENDING;
-    sale_changed(cloud, order, before);
 }

@@ -39,6 +39,28 @@ MUST_CHECK bool sale_change_payment(struct cloud *cloud, struct order *order,
 MUST_CHECK bool sale_complete(struct cloud *cloud, struct order *order, int64_t method_id,
                               struct answer *answer);
 void sale_delete(struct cloud *cloud, struct order *order);
-void sale_reopen(struct cloud *cloud, struct order *order);
+
+/* --- sale_move.c: a register's alone, too. Payments keep their ids and get new numbers. */
+
+/* Open again, on till (of its company) or, with NULL, where it was. */
+void sale_reopen(struct cloud *cloud, struct order *order, const struct till *till);
+/* The lines and payments that json names by their numbers, to a new order on the same register or
+ * on json's register_id. */
+struct order *sale_split(struct cloud *cloud, struct order *order, const struct jread *json,
+                         struct answer *answer);
+/* All lines and payments to into; what is left of order is deleted. */
+MUST_CHECK bool sale_merge(struct cloud *cloud, struct order *order, struct order *into,
+                           struct answer *answer);
+
+/* --- what both files use */
+
+/* Every change ends here. */
+void sale_changed(struct cloud *cloud, struct order *order, enum order_status before);
+/* A draft of an order that may still be changed; a register may change what is not closed. */
+MUST_CHECK bool sale_draft(const struct order *order, struct order *draft, struct answer *answer);
+/* false; the draft is dropped, and the answer says why (NULL: it does already). */
+MUST_CHECK bool sale_refuse(struct order *draft, struct answer *answer, const char *why);
+void sale_draft_number(struct cloud *cloud, struct order *draft);      /* unless it has one */
+void sale_draft_delay(const struct cloud *cloud, struct order *draft); /* from now on */
 
 #endif

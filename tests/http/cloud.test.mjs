@@ -465,6 +465,14 @@ test('lists come 25 at a time, by page number and by following the next page', a
   assert.deepEqual(followed, all);
   isError(await own.api(access, 'GET', ORDERS, undefined, { headers: { 'X-Page': 'x' } }), 400);
   isError(await own.api(access, 'GET', `${ORDERS}?start=x`), 400);
+
+  // Who follows is not told the number of pages; who asks for whole orders of the cloud gets a thousand at a time.
+  const second = await own.api(access, 'GET', `${ORDERS}?start=${all[25]}`);
+  assert.deepEqual(second.json.map((order) => order.id), all.slice(25, 50));
+  assert.ok(!('x-pages' in second.headers));
+  const whole = await own.control('GET', `/orders?start=${all[55]}`);
+  assert.deepEqual(whole.map((order) => order.id), all.slice(55));
+  isError(await own.tryControl('GET', '/orders?start=x'), 400);
 });
 
 // --- the merchant --------------------------------------------------------------------------------
@@ -818,6 +826,199 @@ test('a register reopens and deletes, and a deleted order takes no change', asyn
   isError(await cloud.tryControl('POST', `/orders/${unpaid.id}/complete`, { pay_rest: false }), 400, /not fully paid/);
 });
 
+// --- bills that move -----------------------------------------------------------------------------
+
+const paidCents = (order) => order.payments.map((payment) => Math.round(payment.amount * 100));
+const ids = (order) => order.payments.map((payment) => payment.id);
+const names = (order) => order.lines.map((line) => line.product.id);
+const pay = (order, amount, ref, method = 'Our Gift Card') =>
+  cloud.control('POST', `/orders/${order.id}/payments`, { method, amount, ...(ref === undefined ? {} : { ref }) });
+const split = (order, body) => cloud.control('POST', `/orders/${order.id}/split`, body);
+
+/** A bill of three lines (4.50, 45.00, 4.50) and three payments. */
+async function bill() {
+  const order = await cloud.order({ lines: [{ product_id: 7302 }, { product_id: 7308 }, { product_id: 7302 }] });
+  for (const [amount, ref] of [[1, 'a'], [2, 'b'], [3, 'c']]) await pay(order, amount, ref);
+  return read(pathOf(order));
+}
+
+test('a bill is split: lines and payments move to a new order, with their ids and new numbers', async () => {
+  const before = await bill();
+  const made = await split(before, { lines: [3, 1], payments: [2] });
+  const rest = await read(pathOf(before));
+  assert.notEqual(made.id, before.id);
+  assert.deepEqual([names(made), made.total, paidCents(made), made.paid], [[7302, 7302], 9, [200], 2]);
+  assert.deepEqual([names(rest), rest.total, paidCents(rest), rest.paid], [[7308], 45, [100, 300], 4]);
+  assert.deepEqual(ids(made), [ids(before)[1]]);
+  assert.deepEqual(rest.payments.map(({ number, ref }) => [number, ref]), [[1, 'a'], [2, 'c']]);
+  assert.deepEqual([made.payments[0].number, made.payments[0].ref], [1, 'b']);
+  assert.deepEqual([made.status, made.register_id, made.site_id], ['PENDING', 9091, SITE]);
+  assert.notEqual(made.sale_number, before.sale_number);
+  assert.deepEqual(await read(pathOf(made)), made);
+});
+
+test('a split goes to another register where that is wanted, and its site goes with it', async () => {
+  const before = await bill();
+  const made = await split(before, { payments: [1, 2, 3], register_id: 9092 });
+  assert.deepEqual([made.register_id, made.site_id, made.lines, paidCents(made)], [9092, 924, [], [100, 200, 300]]);
+  assert.deepEqual((await read(pathOf(before))).payments, []);
+});
+
+test('what cannot be split is refused, and nothing moves', async () => {
+  const before = await bill();
+  const same = await cloud.control('GET', `/orders/${before.id}`);
+  for (const [body, sentence] of [
+    [{}, /lines or payments/],
+    [{ lines: [], payments: [] }, /lines or payments/],
+    [{ lines: [4] }, /lines: different numbers from 1 to 3/],
+    [{ lines: [0] }, /lines/],
+    [{ lines: [1, 1] }, /lines/],
+    [{ lines: 1 }, /lines/],
+    [{ payments: [4] }, /payments: different numbers from 1 to 3/],
+    [{ payments: ['x'] }, /payments/],
+    [{ lines: [1], register_id: 19091 }, /register_id/],
+    [{ lines: [1], register_id: 'x' }, /register_id/],
+  ])
+    isError(await cloud.tryControl('POST', `/orders/${before.id}/split`, body), 400, sentence);
+  isError(await cloud.tryControl('POST', '/orders/1/split', { lines: [1] }), 404);
+  assert.deepEqual(await cloud.control('GET', `/orders/${before.id}`), same);
+  await cloud.control('POST', `/orders/${before.id}/complete`, {});
+  isError(await cloud.tryControl('POST', `/orders/${before.id}/split`, { lines: [1] }), 400, /COMPLETE/);
+});
+
+test('bills are put together: one has everything, the other is empty and deleted', async () => {
+  const one = await bill();
+  const two = await bill();
+  const both = await cloud.control('POST', `/orders/${one.id}/merge`, { into: two.id });
+  assert.equal(both.id, two.id);
+  assert.deepEqual(ids(both), [...ids(two), ...ids(one)]);
+  assert.deepEqual(both.payments.map(({ number }) => number), [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual([both.lines.length, both.total, both.paid, both.status], [6, 108, 12, 'PENDING']);
+  const gone = await read(pathOf(one));
+  assert.deepEqual([gone.deleted, gone.lines, gone.payments, gone.total, gone.paid], [true, [], [], 0, 0]);
+  assert.deepEqual(await read(pathOf(two)), both);
+  const deleted = await read(`${ORDERS}/deleted?created_gte=2020-01-01`);
+  assert.ok(deleted.some(({ id }) => id === one.id));
+});
+
+test('what cannot be put together is refused, and nothing moves', async () => {
+  const one = await bill();
+  const closed = await cloud.order();
+  await cloud.control('POST', `/orders/${closed.id}/complete`, {});
+  const foreign = await cloud.order({ register_id: 19091, lines: [{ product_id: 8301 }] });
+  const full = await cloud.order({ lines: Array(98).fill({ product_id: 7302 }) });
+  const merge = (order, into) => cloud.tryControl('POST', `/orders/${order.id}/merge`, { into });
+  isError(await merge(one, one.id), 400, /into/);
+  isError(await merge(one, 1), 400, /into/);
+  isError(await merge(one, foreign.id), 400, /same company/);
+  isError(await merge(one, closed.id), 400, /COMPLETE/);
+  isError(await merge(closed, one.id), 400, /COMPLETE/);
+  isError(await merge(one, full.id), 400, /100 lines/);
+  isError(await cloud.tryControl('POST', `/orders/1/merge`, { into: one.id }), 404);
+  assert.deepEqual(await read(pathOf(one)), one);
+});
+
+test('an order is opened again on another register, and only on one of its company', async () => {
+  const order = await bill();
+  await cloud.control('POST', `/orders/${order.id}/complete`, {});
+  const reopen = (body) => cloud.tryControl('POST', `/orders/${order.id}/reopen`, body);
+  isError(await reopen({ register_id: 19091 }), 400, /register_id/);
+  isError(await reopen({ till: 9092 }), 400, /till/);
+  assert.equal((await read(pathOf(order))).status, 'COMPLETE');
+  const { json } = await reopen({ register_id: 9092 });
+  assert.deepEqual([json.status, json.register_id, json.site_id], ['PENDING', 9092, 924]);
+  assert.deepEqual(paidCents(json).slice(0, 3), [100, 200, 300]);
+});
+
+test('an order is deleted with its payments or without', async () => {
+  const kept = await bill();
+  const dropped = await bill();
+  await cloud.control('POST', `/orders/${kept.id}/delete`);
+  await cloud.control('POST', `/orders/${dropped.id}/delete`, { keep_payments: false });
+  assert.deepEqual([(await read(pathOf(kept))).deleted, (await read(pathOf(kept))).paid], [true, 6]);
+  assert.deepEqual([(await read(pathOf(dropped))).deleted, (await read(pathOf(dropped))).paid], [true, 0]);
+});
+
+test('a hidden order is found by no client, neither by id nor in lists, until it is shown', async () => {
+  const order = await bill();
+  const isListed = async () => {
+    for (let start = order.id; ; ) {
+      const reply = await api('GET', `${ORDERS}?start=${start}`);
+      if (reply.json.some(({ id }) => id === order.id)) return true;
+      if (!reply.headers['x-next-page']) return false;
+      start = new URL(reply.headers['x-next-page']).searchParams.get('start');
+    }
+  };
+  const isHidden = async (is) => {
+    assert.equal((await api('GET', pathOf(order))).status, is ? 404 : 200);
+    assert.equal((await api('GET', `${ORDERS}/saleid/${order.sale_number}`)).status, is ? 404 : 200);
+    assert.equal((await api('POST', `${pathOf(order)}/lines`, { product_id: 7302 })).status, is ? 404 : 201);
+    assert.equal((await api('PUT', pathOf(order), { notes: 'x' })).status, is ? 404 : 200);
+    assert.equal(await isListed(), !is);
+  };
+  await isHidden(false);
+  const hide = (body) => cloud.tryControl('POST', `/orders/${order.id}/hide`, body);
+  isError(await hide({ for_ms: 0 }), 400, /for_ms/);
+  await isHidden(false);
+  assert.equal((await hide()).status, 200);
+  await isHidden(true);
+  assert.equal((await pay(order, 4)).paid, 10); // the register sees it
+  await cloud.control('POST', `/orders/${order.id}/show`);
+  await isHidden(false);
+  await hide({ for_ms: 300 });
+  await isHidden(true);
+  await until('the order to show again', async () => (await api('GET', pathOf(order))).status === 200);
+  await isHidden(false);
+  const born = await cloud.order({ hidden: true });
+  isError(await api('GET', pathOf(born)), 404);
+});
+
+test('with a read delay a new order is found neither by id nor in lists before it has passed', async (t) => {
+  const own = await startCloud(t);
+  const access = (await own.tokens()).access_token;
+  await own.settings({ read_delay_ms: 400 });
+  const order = await own.order({ lines: [{ product_id: 7302 }, { product_id: 7302 }] });
+  const made = await own.control('POST', `/orders/${order.id}/split`, { lines: [1] });
+  const finds = async ({ id }) => (await own.api(access, 'GET', `${ORDERS}/${id}`)).status;
+  const lists = async ({ id }) => (await own.api(access, 'GET', ORDERS)).json.some((one) => one.id === id);
+  for (const one of [order, made]) assert.deepEqual([await finds(one), await lists(one)], [404, false]);
+  await until('both to be found', async () => (await finds(order)) === 200 && (await finds(made)) === 200);
+  for (const one of [order, made]) assert.ok(await lists(one));
+});
+
+test('registers keep the reference of the partner with a payment, or drop it; a client keeps its own', async (t) => {
+  const own = await startCloud(t);
+  const access = (await own.tokens()).access_token;
+  await own.settings({ may_pay_foreign_orders: { 'demo-client': true } });
+  const order = await own.order();
+  const refs = async () => (await own.control('GET', `/orders/${order.id}`)).payments.map(({ ref }) => ref);
+  const take = (ref) => own.control('POST', `/orders/${order.id}/payments`, { method_id: 88, amount: 1, ref });
+  await take('CP1-1');
+  await own.settings({ registers_keep_ref: false });
+  await take('CP1-2');
+  const ours = await own.api(access, 'POST', `${ORDERS}/${order.id}/payments`, { amount: 1, ref: 'CP1-3' });
+  assert.equal(ours.status, 201, ours.text);
+  assert.deepEqual(await refs(), ['CP1-1', null, 'CP1-3']);
+});
+
+test('moves are told: the new order, the changed ones, the emptied one', async (t) => {
+  const own = await startCloud(t);
+  const access = (await own.tokens()).access_token;
+  for (const topic of ['orders/created', 'orders/updated', 'orders/deleted'])
+    await own.api(access, 'POST', `/companies/${COMPANY}/webhooks`, { topic, address: 'http://127.0.0.1:9/' });
+  const told = async () => (await own.control('GET', '/deliveries')).map(({ topic, subject_id }) => `${topic} ${subject_id}`);
+  const order = await own.order({ lines: [{ product_id: 7302 }, { product_id: 7302 }] });
+  const before = (await told()).length;
+  const made = await own.control('POST', `/orders/${order.id}/split`, { lines: [1] });
+  await own.control('POST', `/orders/${made.id}/merge`, { into: order.id });
+  assert.deepEqual((await told()).slice(before), [
+    `orders/created ${made.id}`,
+    `orders/updated ${order.id}`,
+    `orders/updated ${order.id}`,
+    `orders/deleted ${made.id}`,
+  ]);
+});
+
 // --- lines ---------------------------------------------------------------------------------------
 
 test('lines are added at a place or at the end, changed and taken away', async () => {
@@ -995,6 +1196,11 @@ test('five notifications per order, each within its limits', async () => {
     isError(await notify(changes), 400, sentence);
   for (let i = 0; i < 5; i++) created(await notify({ register_ids: [9091], duration: 60 }));
   isError(await notify(), 400, /at most 5/);
+  for (const notifications of [(await cloud.state()).notifications, await cloud.control('GET', '/notifications')]) {
+    const kept = notifications.filter(({ order_id: of }) => of === order.id);
+    assert.equal(kept.length, 5);
+    assert.deepEqual(kept[4], { order_id: order.id, id: 5, ...good, duration: 60 });
+  }
 });
 
 // --- webhooks ------------------------------------------------------------------------------------
@@ -1347,6 +1553,8 @@ test('what the control address does not understand is refused, and nothing chang
     ['PUT', '/settings', { refresh_returns_new: 'yes' }, /refresh_returns_new/],
     ['PUT', '/settings', { code_ttl_s: 5, webhooks: { drop: 101 } }, /drop/],
     ['PUT', '/settings', { code_ttl_s: 5, webhooks: { drops: 1 } }, /drops/],
+    ['PUT', '/settings', { registers_keep_ref: 1 }, /registers_keep_ref/],
+    ['PUT', '/settings', { read_delay_ms: -1 }, /read_delay_ms/],
     ['POST', '/faults', { action: 'nonsense' }, /action/],
     ['POST', '/faults', {}, /action/],
     ['POST', '/faults', { rules: [{ action: 'html' }, { action: 'hang', ms: -1 }] }, /ms/],
