@@ -173,7 +173,7 @@ void oseries_api_list_orders(struct oseries_api *api, const struct api_call *cal
                              enum order_list list, int64_t created_since_us,
                              const struct api_page *from, api_order_page_fn on_done, void *context);
 
-/* --- the register's screen (o-series 7.6) ------------------------------------------------------ */
+/* --- the register's screen (o-series 7.6) ----------------------------------------------------- */
 
 #define NOTICE_MAX 300 /* characters; at most 5 notices an order */
 #define NOTICE_S_MIN 3
