@@ -7,6 +7,7 @@
 
 #include "store/grant.h"
 #include "store/member.h"
+#include "store/proof.h"
 #include "store/store.h"
 #include "store/verify.h"
 #include "store/work.h"
@@ -68,6 +69,7 @@ struct store_backend_points {
 /* store/work.h */
 struct store_backend_work {
     int (*add)(struct store *store, struct work *work);
+    int (*open)(struct store *store, struct work *work);
     int (*each_open)(struct store *store, int32_t per_tenant, int32_t limit, store_work_fn each,
                      void *context);
     int (*each)(struct store *store, int64_t tenant_id, int32_t limit, store_work_fn each,
@@ -85,12 +87,58 @@ struct store_backend_work {
                             bool *is_counted);
 };
 
+/* store/proof.h */
+struct store_backend_proofs {
+    int (*scan)(struct store *store, int64_t after_id, int32_t limit, store_operation_fn each,
+                void *context, int64_t *scanned_to);
+    int (*read_cursor)(struct store *store, int64_t *cursor);
+    int (*add)(struct store *store, int64_t cursor_before, int64_t cursor_after,
+               const struct proof *proofs, int32_t count, int64_t now_us);
+    int (*suspect)(struct store *store, int64_t tenant_id, int64_t operation_id, int32_t local_date,
+                   int64_t now_us);
+    int (*each_of_order)(struct store *store, int64_t tenant_id, int64_t order_id,
+                         store_proof_fn each, void *context);
+    int (*read)(struct store *store, int64_t operation_id, struct proof_facts *facts);
+    int (*update)(struct store *store, const struct proof *proof, int64_t changed_at_before_us);
+    int (*put_payments)(struct store *store, int64_t tenant_id, int64_t order_id,
+                        const struct register_payment *payments, int32_t count);
+    int (*each_payment)(struct store *store, int64_t tenant_id, int64_t order_id,
+                        store_register_payment_fn each, void *context);
+    int (*each_payment_of_ref)(struct store *store, int64_t tenant_id, const char *ref,
+                               store_register_payment_fn each, void *context);
+    int (*each_unclaimed)(struct store *store, int64_t tenant_id, int64_t site_id,
+                          int64_t amount_minor, int64_t since_us, store_register_payment_fn each,
+                          void *context);
+    int (*claim_payment)(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
+                         int64_t operation_id);
+    int (*put_order_seen)(struct store *store, const struct order_seen *seen);
+    int (*read_order_seen)(struct store *store, int64_t tenant_id, int64_t order_id,
+                           struct order_seen *seen);
+    int (*forget_orders)(struct store *store, int64_t before_us, int32_t *forgotten);
+    int (*put_sweep)(struct store *store, const struct sweep *sweep);
+    int (*read_sweep)(struct store *store, int64_t tenant_id, struct sweep *sweep);
+    int (*count_unread)(struct store *store, int64_t tenant_id, int64_t before_us,
+                        int32_t attempts_max, int64_t *count);
+    int (*read_totals)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                       struct proof_totals *totals);
+    int (*each_open_item)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                          int32_t limit, store_open_item_fn each, void *context);
+    int (*each_operation_after)(struct store *store, int64_t tenant_id, int64_t after_id,
+                                int32_t limit, store_operation_fn each, void *context);
+    int (*each_answer)(struct store *store, int64_t operation_id, store_operation_fn each,
+                       void *context);
+    int (*each_transfer)(struct store *store, int64_t operation_id, store_transfer_fn each,
+                         void *context);
+    int (*read_card)(struct store *store, int64_t card_id, struct card *card);
+};
+
 struct store_backend {
     const struct store_backend_grants *grants;
     const struct store_backend_members *members;
     const struct store_backend_rewards *rewards;
     const struct store_backend_points *points;
     const struct store_backend_work *work;
+    const struct store_backend_proofs *proofs;
     int (*fetch)(struct store *store, struct batch *batch);
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);

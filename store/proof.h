@@ -51,7 +51,9 @@ const char *proof_state_name(enum proof_state state); /* "open" */
     X(PROOF_REASON_PAYMENT_UNKNOWN, 16, "payment_unknown",                                         \
       "The register shows a payment that no card has made")                                        \
     X(PROOF_REASON_REFUND_SHOWN, 17, "refund_shown",                                               \
-      "The register does not show it, and yet shows a refund of it")
+      "The register does not show it, and yet shows a refund of it")                               \
+    X(PROOF_REASON_CHANGED, 18, "changed",                                                         \
+      "The register or the ledger says something else since it was judged")
 
 enum proof_reason {
 #define X(symbol, number, name, sentence) symbol = number,
@@ -86,9 +88,14 @@ struct proof_facts {
     struct operation operation;
     uint8_t card_index[CARD_INDEX_BYTES];
     char last4[5];
-    int64_t reversed_operation_id; /* the newest reversal that answers it; 0: none */
-    int64_t reversed_minor;        /* all reversals that answer it */
-    int64_t recharged_minor;       /* all recharges that answer it or a reversal of it */
+    /* Of the reversals and recharges that answer it, or one another down to it. */
+    int64_t reversed_operation_id;  /* the newest reversal; 0: none */
+    int64_t recharged_operation_id; /* the newest recharge; newer than the reversal: this one is
+                                       what a reversal has to answer now */
+    int64_t reversed_minor;
+    int64_t recharged_minor;
+    int64_t ledger_minor; /* what the ledger says of it now: booked less reversed plus recharged */
+    int64_t shown_minor;  /* the payment that it claims; 0: none */
 };
 
 /* A payment of ours on an order, as it was last read. */
@@ -110,21 +117,29 @@ struct register_payment {
 /* --- making them (runtime: the scan) --- */
 
 /* Successful charges, refunds and top-ups with id > after_id of tenants that have a grant, in id
- * order, and the greatest id that was looked at, which is where the next scan begins. */
+ * order, at most limit, and the greatest id that was looked at, which is where the next scan
+ * begins: after_id when there is nothing newer. One call looks at PROOF_SCAN_MAX rows at most, so
+ * it may find nothing and yet not be at the end. */
 #define PROOF_SCAN_MAX 1000
 MUST_CHECK int store_scan_operations(struct store *store, int64_t after_id, int32_t limit,
                                      store_operation_fn each, void *context, int64_t *scanned_to);
 MUST_CHECK int store_read_proof_cursor(struct store *store, int64_t *cursor);
 /* Writes the rows (those that are there already stay as they are), opens the work WORK_PROVE_ORDER
- * of each order, and moves the cursor; nothing when it is not at cursor_before any more:
- * ERR_STALE. One transaction. */
+ * of each order, due at now_us, and moves the cursor; nothing when it is not at cursor_before any
+ * more: ERR_STALE. One transaction, of at most PROOF_SCAN_MAX proofs. */
 MUST_CHECK int store_add_proofs(struct store *store, int64_t cursor_before, int64_t cursor_after,
                                 const struct proof *proofs, int32_t count, int64_t now_us);
 /* The operation's answer reached nobody, or its order should show it and does not: its proof, also
- * one that is not made yet, is a suspect, and its order's work is due at once. errors:
- * ERR_NOT_FOUND: no such operation of the tenant that a proof is made of. */
+ * one that is not made yet, is a suspect, and its order's work is due at once. local_date: the
+ * operation's, at its site, for a proof that is not made yet; the scan, when it comes there, leaves
+ * it as it is. errors: ERR_NOT_FOUND: no such operation of the tenant that a proof is made of (a
+ * tenant without a grant has none). */
 MUST_CHECK int store_suspect(struct store *store, int64_t tenant_id, int64_t operation_id,
-                             int64_t now_us);
+                             int32_t local_date, int64_t now_us);
+/* A proof as it begins: open and not looked at, or listed where there is no order to look at. */
+struct proof proof_make(const struct operation *operation, int32_t local_date, int64_t now_us);
+/* Is a proof made of it? Not whether its tenant has a grant. */
+bool proof_is_made_of(const struct operation *operation);
 
 /* --- judging them --- */
 
@@ -135,11 +150,20 @@ MUST_CHECK int store_each_order_proof(struct store *store, int64_t tenant_id, in
 MUST_CHECK int store_read_proof(struct store *store, int64_t operation_id,
                                 struct proof_facts *facts); /* ERR_NOT_FOUND */
 /* state, reason, is_suspect, shown_order_id, payment_number, missing_since_us, changed_at_us as
- * given. errors: ERR_NOT_FOUND; ERR_STALE: changed since *proof was read (changed_at_before_us). */
+ * given (changed_at_us at least one more than before, so that two writers see each other). errors:
+ * ERR_NOT_FOUND; ERR_STALE: changed since *proof was read (changed_at_before_us);
+ * ERR_STORE_CONSTRAINT: a state that does not move there. */
 MUST_CHECK int store_update_proof(struct store *store, const struct proof *proof,
                                   int64_t changed_at_before_us);
 
-/* What one order shows of ours now: replaces what was known of it. */
+/*
+ * What one order shows of ours now: replaces what was known of it. An operation claims one payment:
+ * a claim that stood on another order's has moved here, and that one is nobody's. A confirmed
+ * charge or refund whose payment is no longer where it was is open again (PROOF_REASON_SEEN_MISSING;
+ * changed_at_us stays: who puts the payments is about to judge it). So put the payments before
+ * the proofs that they confirm. errors: ERR_NOT_FOUND: claimed by what is no operation of the
+ * tenant; nothing is written.
+ */
 MUST_CHECK int store_put_register_payments(struct store *store, int64_t tenant_id, int64_t order_id,
                                            const struct register_payment *payments, int32_t count);
 typedef void (*store_register_payment_fn)(void *context, const struct register_payment *payment);
@@ -152,7 +176,9 @@ MUST_CHECK int store_each_payment_of_ref(struct store *store, int64_t tenant_id,
 MUST_CHECK int store_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
                                             int64_t amount_minor, int64_t since_us,
                                             store_register_payment_fn each, void *context);
-/* operation_id 0: nobody's again. errors: ERR_NOT_FOUND. */
+/* operation_id 0: nobody's again. What it claimed before, and what had claimed this one, as in
+ * store_put_register_payments. errors: ERR_NOT_FOUND: no such payment, or operation of the tenant.
+ */
 MUST_CHECK int store_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id,
                                    int64_t number, int64_t operation_id);
 
@@ -169,6 +195,12 @@ MUST_CHECK int store_put_order_seen(struct store *store, const struct order_seen
 MUST_CHECK int store_read_order_seen(struct store *store, int64_t tenant_id, int64_t order_id,
                                      struct order_seen *seen); /* ERR_NOT_FOUND */
 
+/* Forget what was read before before_us, at most ORDER_FORGET_MAX at a time: the committer waits.
+ */
+#define ORDER_SEEN_KEEP_US (INT64_C(60) * 86400 * 1000000)
+#define ORDER_FORGET_MAX 1000
+MUST_CHECK int store_forget_orders(struct store *store, int64_t before_us, int32_t *forgotten);
+
 struct sweep {
     int64_t tenant_id;
     int64_t begun_at_us;    /* of the latest one that ended */
@@ -178,8 +210,8 @@ struct sweep {
 MUST_CHECK int store_put_sweep(struct store *store, const struct sweep *sweep);
 MUST_CHECK int store_read_sweep(struct store *store, int64_t tenant_id,
                                 struct sweep *sweep); /* zeroes when there was none */
-/* Open work of these kinds that was made before before_us and has been tried fewer than
- * attempts_max times: while there is any, the sweep's orders are not all read. */
+/* Open work WORK_ORDER_CHANGED and WORK_PROVE_ORDER that was made before before_us and has been
+ * tried fewer than attempts_max times: while there is any, the sweep's orders are not all read. */
 MUST_CHECK int store_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
                                          int32_t attempts_max, int64_t *count);
 
@@ -190,27 +222,37 @@ struct proof_totals {
     int64_t ledger_minor;   /* charges and recharges less refunds and reversals, by the day of the
                                operation that they belong to */
     int64_t operations, confirmed, reversed, open, listed;
-    int64_t strays; /* payments that nobody claims */
+    int64_t changed; /* of the confirmed and reversed: those that PROOF_REASON_CHANGED tells */
+    int64_t strays;  /* payments that nobody claims */
 };
-/* Of the local dates from..until, both included; from 0: all. The difference of the two sums is
- * that of the items that store_each_open_item tells. */
+/*
+ * Of the local dates from..until, both included; from 0: all. Both sums are of operations that have
+ * proofs: a payment counts on the day of the operation that claims it, one that nobody claims on
+ * its own. The difference of the two sums is that of the items that store_each_open_item tells,
+ * whatever has happened since the last look: read both between store_begin_read and store_end_read.
+ */
 MUST_CHECK int store_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from,
                                        int32_t until, struct proof_totals *totals);
-/* An operation that is open or listed (payment NULL), or a payment that nobody claims (facts
- * NULL). difference_minor: what it adds to register total less ledger total. */
+/* An operation that is open or listed, or that is confirmed or reversed and yet the sums differ
+ * (payment NULL), or a payment that nobody claims (facts NULL). */
 struct open_item {
     const struct proof_facts *facts;
     const struct register_payment *payment;
-    int64_t difference_minor;
+    enum proof_reason
+        reason; /* the proof's, PROOF_REASON_CHANGED or PROOF_REASON_PAYMENT_UNKNOWN */
+    int64_t difference_minor; /* what it adds to register total less ledger total */
 };
 typedef void (*store_open_item_fn)(void *context, const struct open_item *item);
+/* Operations first, both by date; at most limit in all. */
 MUST_CHECK int store_each_open_item(struct store *store, int64_t tenant_id, int32_t from,
                                     int32_t until, int32_t limit, store_open_item_fn each,
                                     void *context);
 /* Operations of a tenant (0: of all) with id > after_id, in id order: for `counterpart tail`. */
 MUST_CHECK int store_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
                                           int32_t limit, store_operation_fn each, void *context);
-/* Operations that answer this one, and transfers of one operation: for `counterpart explain`. */
+/* Operations that answer this one (refunds, releases, reversals, recharges), and transfers of one
+ * operation, both newest first, along the card's chains: for `counterpart explain`. errors:
+ * ERR_NOT_FOUND: no such operation. */
 MUST_CHECK int store_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
                                  void *context);
 typedef void (*store_transfer_fn)(void *context, const struct transfer *transfer);

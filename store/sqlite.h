@@ -58,6 +58,9 @@ enum statement_area {
     AREA_SEARCH,
     AREA_GRANT,
     AREA_WORK,
+    AREA_PROOF,
+    AREA_PROOF_PAYMENT,
+    AREA_PROOF_REPORT,
     AREA_COUNT,
 };
 #define AREA_STATEMENTS_MAX 32
@@ -254,6 +257,10 @@ int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_opera
 int sqlite_read_operation(struct store *store, int64_t operation_id, struct operation *operation);
 int sqlite_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
                                 int32_t limit, store_operation_fn each, void *context);
+int sqlite_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
+                       void *context);
+int sqlite_each_operation_transfer(struct store *store, int64_t operation_id,
+                                   store_transfer_fn each, void *context);
 int sqlite_read_totals(struct store *store, struct store_totals *totals);
 int sqlite_ping(struct store *store);
 
@@ -299,6 +306,81 @@ extern const struct store_backend_work sqlite_work;
 const char *sqlite_work_text(int index);
 /* In the commit's transaction: what the decided commands of a batch leave to be done. */
 MUST_CHECK int sqlite_write_work(struct store_sqlite *sqlite, const struct batch *batch);
+
+/* In the change under way: store_open_work. */
+MUST_CHECK int sqlite_write_open_work(struct store_sqlite *sqlite, struct work *work);
+int sqlite_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
+                               int32_t attempts_max, int64_t *count);
+
+/* sqlite_proof.c: the proofs and the scan that makes them */
+extern const struct store_backend_proofs sqlite_proofs;
+/* The two sums behind PROOF_FIELDS are kept up by the store alone. */
+#define PROOF_FIELDS                                                                               \
+    "operation_id, tenant_id, order_id, card_id, site_id, register_id, action, booked_minor, "     \
+    "local_date, state, reason, is_suspect, shown_order_id, payment_number, missing_since_us, "    \
+    "created_at_us, changed_at_us"
+#define PROOF_COLUMNS PROOF_FIELDS ", ledger_minor, shown_minor"
+/*
+ * The reversals and recharges that answer an operation (id: how the statement names it), or one
+ * another down to it. Answers are newer than what they answer, so it ends also in damaged rows.
+ */
+#define PROOF_TREE(id)                                                                             \
+    "WITH RECURSIVE tree (id, action, amount_minor) AS ("                                          \
+    "SELECT id, action, amount_minor FROM operation WHERE answers_operation_id = " id              \
+    " AND answers_operation_id <> 0 AND operation.id > " id " AND result = 0 UNION ALL "           \
+    "SELECT operation.id, operation.action, operation.amount_minor FROM tree CROSS JOIN "          \
+    "operation "                                                                                   \
+    "ON operation.answers_operation_id = tree.id AND operation.answers_operation_id <> 0 "         \
+    "AND operation.id > tree.id AND operation.result = 0) "
+/* What they add to what the ledger says of it. */
+#define PROOF_TREE_MINOR(id)                                                                       \
+    "(" PROOF_TREE(id) "SELECT coalesce(sum(iif(action = 9, amount_minor, -amount_minor)), 0) "    \
+                       "FROM tree)"
+/* errors  ERR_STORE_CORRUPT. Of *facts what the row itself says. */
+MUST_CHECK int row_read_proof(sqlite3_stmt *statement, struct proof_facts *facts);
+/* All that is beside the row. errors: ERR_STORE_CORRUPT: there is no such operation or card. */
+MUST_CHECK int sqlite_fill_proof_facts(struct store_sqlite *sqlite, struct proof_facts *facts);
+/* In the commit's transaction: what reversals and recharges of a batch change of their proofs. */
+MUST_CHECK int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch);
+/* As sqlite_member_text. */
+const char *sqlite_proof_text(int index);
+
+/* sqlite_proof_payment.c: what orders were seen to show */
+#define REGISTER_PAYMENT_COLUMNS                                                                   \
+    "tenant_id, order_id, number, site_id, register_id, method_id, amount_minor, ref, "            \
+    "operation_id, local_date, seen_at_us"
+/* errors  ERR_STORE_CORRUPT. */
+MUST_CHECK int row_read_register_payment(sqlite3_stmt *statement, struct register_payment *payment);
+int sqlite_put_register_payments(struct store *store, int64_t tenant_id, int64_t order_id,
+                                 const struct register_payment *payments, int32_t count);
+int sqlite_each_register_payment(struct store *store, int64_t tenant_id, int64_t order_id,
+                                 store_register_payment_fn each, void *context);
+int sqlite_each_payment_of_ref(struct store *store, int64_t tenant_id, const char *ref,
+                               store_register_payment_fn each, void *context);
+int sqlite_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
+                                  int64_t amount_minor, int64_t since_us,
+                                  store_register_payment_fn each, void *context);
+int sqlite_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
+                         int64_t operation_id);
+int sqlite_put_order_seen(struct store *store, const struct order_seen *seen);
+int sqlite_read_order_seen(struct store *store, int64_t tenant_id, int64_t order_id,
+                           struct order_seen *seen);
+int sqlite_forget_orders(struct store *store, int64_t before_us, int32_t *forgotten);
+int sqlite_put_sweep(struct store *store, const struct sweep *sweep);
+int sqlite_read_sweep(struct store *store, int64_t tenant_id, struct sweep *sweep);
+/* As sqlite_member_text. */
+const char *sqlite_proof_payment_text(int index);
+
+/* sqlite_proof_report.c */
+int sqlite_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                             struct proof_totals *totals);
+int sqlite_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                          int32_t limit, store_open_item_fn each, void *context);
+int sqlite_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
+                                int32_t limit, store_operation_fn each, void *context);
+int sqlite_read_card_by_id(struct store *store, int64_t card_id, struct card *card);
+/* As sqlite_member_text. */
+const char *sqlite_proof_report_text(int index);
 
 /* sqlite_member.c */
 extern const struct store_backend_members sqlite_members;

@@ -191,6 +191,8 @@ int sqlite_commit(struct store *store, const struct batch *batch)
     if (err == 0)
         err = sqlite_write_work(sqlite, batch);
     if (err == 0)
+        err = sqlite_write_proofs(sqlite, batch);
+    if (err == 0)
         return commit_transaction(sqlite, &batch->view);
     sqlite_rollback(sqlite);
     return err;

@@ -269,6 +269,99 @@ int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_opera
     return err;
 }
 
+/* --- what an operation moved, and what answers it --- */
+
+static int walk_begin(struct walk *walk, int64_t operation_id, struct operation *operation,
+                      bool *is_alone)
+{
+    *is_alone = sqlite3_get_autocommit(walk->sqlite->connection) != 0;
+    int err = *is_alone ? sqlite_begin_read(&walk->sqlite->store) : 0;
+    if (err != 0)
+        return err;
+    err = sqlite_find_operation(walk->sqlite, operation_id, operation);
+    walk->card_id = operation->card_id;
+    if (err == 0 && walk->card_id != 0) /* a tombstone is on no card, and nothing is its */
+        err = walk_start(walk, 0);
+    if (err != 0 && *is_alone)
+        sqlite_end_read(&walk->sqlite->store);
+    return err;
+}
+
+struct transfer_walk {
+    store_transfer_fn each;
+    void *context;
+};
+
+static void on_transfer_entry(void *context, const struct entry *entry)
+{
+    const struct transfer_walk *transfers = context;
+    if (entry->transfer.id != 0)
+        transfers->each(transfers->context, &entry->transfer);
+}
+
+int sqlite_each_operation_transfer(struct store *store, int64_t operation_id,
+                                   store_transfer_fn each, void *context)
+{
+    struct walk walk = {.sqlite = sqlite_of(store)};
+    struct transfer_walk transfers = {.each = each, .context = context};
+    struct operation operation = {0};
+    bool is_alone;
+    int err = walk_begin(&walk, operation_id, &operation, &is_alone);
+    if (err != 0)
+        return err;
+    err = walk_give_entries(&walk, &operation, on_transfer_entry, &transfers);
+    if (is_alone)
+        sqlite_end_read(store);
+    return err;
+}
+
+struct answer_walk {
+    int64_t operation_id; /* that is answered */
+    bool is_answer;
+};
+
+/* Refunds and releases name what they answer in their transfers, the others in themselves. */
+static void on_answer_entry(void *context, const struct entry *entry)
+{
+    struct answer_walk *answers = context;
+    answers->is_answer |=
+        entry->operation.answers_operation_id == answers->operation_id ||
+        (entry->transfer.id != 0 && entry->transfer.answers_operation_id == answers->operation_id);
+}
+
+static int walk_answers(struct walk *walk, int64_t operation_id, store_operation_fn each,
+                        void *context)
+{
+    int err = 0;
+    while (err == 0 && walk->operation_id > operation_id) {
+        struct answer_walk answers = {.operation_id = operation_id};
+        struct operation operation;
+        err = walk_find_operation(walk, walk->operation_id, &operation);
+        if (err != 0)
+            return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+        walk->operation_id = operation.previous_operation_id;
+        err = walk_give_entries(walk, &operation, on_answer_entry, &answers);
+        if (err == 0 && answers.is_answer)
+            each(context, &operation);
+    }
+    return err;
+}
+
+int sqlite_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
+                       void *context)
+{
+    struct walk walk = {.sqlite = sqlite_of(store)};
+    struct operation operation = {0};
+    bool is_alone;
+    int err = walk_begin(&walk, operation_id, &operation, &is_alone);
+    if (err != 0)
+        return err;
+    err = walk_answers(&walk, operation_id, each, context);
+    if (is_alone)
+        sqlite_end_read(store);
+    return err;
+}
+
 /* --- totals --- */
 
 int sqlite_read_totals(struct store *store, struct store_totals *totals)

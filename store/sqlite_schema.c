@@ -432,9 +432,17 @@ static const char schema_3[] =
     "ALTER TABLE tenant ADD COLUMN notify_is_on INTEGER NOT NULL DEFAULT 1"
     " CHECK (notify_is_on IN (0, 1));"
 
-    /* Operations up to this id have their proofs (store/proof.h). */
+    /* The scan for new operations goes on after this id (store/proof.h). What was decided more than
+     * two days before the migration was closed without proofs: reading all those orders anew would
+     * keep the API busy for weeks. */
     "ALTER TABLE meta ADD COLUMN proof_cursor INTEGER NOT NULL DEFAULT 0"
     " CHECK (proof_cursor >= 0);"
+    "UPDATE meta SET proof_cursor = coalesce((SELECT id FROM operation WHERE created_at_us <"
+    " (SELECT created_at_us FROM operation ORDER BY id DESC LIMIT 1) - 172800000000"
+    " ORDER BY id DESC LIMIT 1), 0);"
+    /* The last two columns are sums that are kept with the rows that they are made of, so that a
+     * report of a million proofs reads one index: what the ledger says of the operation now (with
+     * the reversals and recharges that answer it), and the payments that it claims. */
     "CREATE TABLE proof ("
     " operation_id INTEGER PRIMARY KEY CHECK (operation_id > 0),"
     " tenant_id INTEGER NOT NULL,"
@@ -443,7 +451,7 @@ static const char schema_3[] =
     " site_id INTEGER NOT NULL,"
     " register_id INTEGER NOT NULL,"
     " action INTEGER NOT NULL CHECK (action BETWEEN 1 AND 9),"
-    " booked_minor INTEGER NOT NULL," /* signed */
+    " booked_minor INTEGER NOT NULL," /* signed, as the two sums */
     " local_date INTEGER NOT NULL,"
     " state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 4),"
     " reason INTEGER NOT NULL CHECK (reason BETWEEN 0 AND 31),"
@@ -452,15 +460,23 @@ static const char schema_3[] =
     " payment_number INTEGER NOT NULL,"
     " missing_since_us INTEGER NOT NULL,"
     " created_at_us INTEGER NOT NULL,"
-    " changed_at_us INTEGER NOT NULL"
+    " changed_at_us INTEGER NOT NULL,"
+    " ledger_minor INTEGER NOT NULL,"
+    " shown_minor INTEGER NOT NULL"
     ") STRICT;"
     "CREATE INDEX proof_by_order ON proof (tenant_id, order_id, operation_id);"
-    "CREATE INDEX proof_by_day ON proof (tenant_id, local_date, operation_id);"
-    "CREATE INDEX proof_open ON proof (tenant_id, operation_id) WHERE state IN (1, 4);"
+    "CREATE INDEX proof_by_day ON proof (tenant_id, local_date, state, ledger_minor, shown_minor);"
+    /* Every proof that a report tells by itself: so the differences of these, and of the payments
+     * that nobody claims, are the difference of the sums. */
+    "CREATE INDEX proof_told ON proof (tenant_id, local_date, operation_id)"
+    " WHERE state IN (1, 4) OR shown_minor <> ledger_minor;"
     "CREATE TRIGGER proof_moves_along_its_table BEFORE UPDATE OF state ON proof"
     " WHEN (old.state = 3 AND new.state = 1) OR (old.state = 4 AND new.state = 1)"
     " OR (old.state = 2 AND new.state IN (3, 4)) BEGIN"
     " SELECT RAISE(ABORT, 'law 6: a proof moves along its table'); END;"
+    "CREATE TRIGGER proof_is_never_rewritten BEFORE UPDATE OF operation_id, tenant_id, order_id,"
+    " card_id, site_id, register_id, action, booked_minor, local_date, created_at_us ON proof BEGIN"
+    " SELECT RAISE(ABORT, 'law 6: a proof stays that of its operation'); END;"
     "CREATE TRIGGER proof_is_never_deleted BEFORE DELETE ON proof BEGIN"
     " SELECT RAISE(ABORT, 'law 6: a proof is never deleted'); END;"
 
@@ -480,10 +496,13 @@ static const char schema_3[] =
     " PRIMARY KEY (tenant_id, order_id, number)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX register_payment_by_ref ON register_payment (tenant_id, ref) WHERE ref <> '';"
-    "CREATE INDEX register_payment_by_day ON register_payment (tenant_id, local_date);"
-    "CREATE INDEX register_payment_unclaimed ON register_payment (tenant_id, site_id, amount_minor)"
+    "CREATE INDEX register_payment_unclaimed ON register_payment"
+    " (tenant_id, site_id, amount_minor, seen_at_us) WHERE operation_id = 0;"
+    /* Those that are claimed count through their proofs. */
+    "CREATE INDEX register_payment_by_day ON register_payment (tenant_id, local_date, amount_minor)"
     " WHERE operation_id = 0;"
-    "CREATE INDEX register_payment_by_operation ON register_payment (operation_id)"
+    /* An operation claims one payment, wherever it stands. */
+    "CREATE UNIQUE INDEX register_payment_by_operation ON register_payment (operation_id)"
     " WHERE operation_id <> 0;"
 
     "CREATE TABLE order_seen ("
@@ -495,6 +514,7 @@ static const char schema_3[] =
     " read_at_us INTEGER NOT NULL,"
     " PRIMARY KEY (tenant_id, order_id)"
     ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX order_seen_by_age ON order_seen (read_at_us);"
     "CREATE TABLE sweep ("
     " tenant_id INTEGER PRIMARY KEY,"
     " begun_at_us INTEGER NOT NULL,"
@@ -502,6 +522,10 @@ static const char schema_3[] =
     " listed INTEGER NOT NULL,"
     " missed INTEGER NOT NULL"
     ") STRICT;"
+
+    /* How often the row was opened again: who ends the work does so only for what was asked before
+     * it began (store/work.h). */
+    "ALTER TABLE work ADD COLUMN openings INTEGER NOT NULL DEFAULT 0 CHECK (openings >= 0);"
 
     /* The approval to pay orders that our application did not create (store/foreign.h). */
     "CREATE TABLE foreign_approval ("

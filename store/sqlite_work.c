@@ -10,11 +10,13 @@
 
 #define WORK_COLUMNS                                                                               \
     "id, tenant_id, kind, subject_id, identity, state, attempts, due_at_us, created_at_us, "       \
-    "ended_at_us, reason"
+    "ended_at_us, reason, openings"
 
 enum work_statement {
     WORK_INSERT,
+    WORK_OPEN_AGAIN,
     WORK_UPDATE,
+    WORK_READ_IS_THERE,
     WORK_READ_OPEN,
     WORK_HASTEN,
     WORK_REOPEN,
@@ -24,6 +26,7 @@ enum work_statement {
     WORK_READ_HELD,
     WORK_READ_ORDER_ENTRY,
     WORK_READ_COUNTED,
+    WORK_COUNT_UNREAD,
     WORK_STATEMENTS,
 };
 
@@ -33,8 +36,16 @@ static const char *const work_text[WORK_STATEMENTS] = {
                     "due_at_us, created_at_us, ended_at_us, reason) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                     "ON CONFLICT (tenant_id, kind, identity) DO NOTHING",
+    /* The SETs read the row as it was. */
+    [WORK_OPEN_AGAIN] =
+        "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, openings = openings + 1, "
+        "due_at_us = iif(state = 1, min(due_at_us, ?4), ?4), "
+        "created_at_us = iif(state = 1, created_at_us, ?5), "
+        "reason = iif(state = 1, reason, '') "
+        "WHERE tenant_id = ?1 AND kind = ?2 AND identity = ?3 RETURNING " WORK_COLUMNS,
     [WORK_UPDATE] = "UPDATE work SET state = ?, attempts = ?, due_at_us = ?, ended_at_us = ?, "
-                    "reason = ? WHERE id = ?",
+                    "reason = ? WHERE id = ? AND openings = ?",
+    [WORK_READ_IS_THERE] = "SELECT 1 FROM work WHERE id = ?",
     [WORK_READ_OPEN] = "SELECT " WORK_COLUMNS " FROM work WHERE id IN "
                        "(SELECT first.id FROM tenant CROSS JOIN work AS first ON first.id IN "
                        "(SELECT id FROM work WHERE state = 1 AND tenant_id = tenant.id "
@@ -67,6 +78,8 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "WHERE tenant_id = ?1 AND order_id = ?2 AND cause = 2 AND cause IN (2, 3)) "
         "OR EXISTS (SELECT 1 FROM work "
         "WHERE tenant_id = ?1 AND subject_id = ?2 AND kind = 1 AND state = 2 AND reason = '')",
+    [WORK_COUNT_UNREAD] = "SELECT count(*) FROM work WHERE tenant_id = ? AND state = 1 "
+                          "AND kind IN (1, 4) AND created_at_us < ? AND attempts < ?",
 };
 
 static int work_prepare(struct store_sqlite *sqlite, enum work_statement which,
@@ -82,7 +95,7 @@ static int row_read_work(sqlite3_stmt *statement, struct work *work)
     struct columns columns = {.statement = statement};
     work->id = column_int(&columns);
     work->tenant_id = column_int(&columns);
-    work->kind = (enum work_kind)column_enum(&columns, WORK_ORDER_CHANGED, WORK_REGISTER_WEBHOOKS);
+    work->kind = (enum work_kind)column_enum(&columns, WORK_ORDER_CHANGED, WORK_NOTIFY);
     work->subject_id = column_int(&columns);
     column_blob(&columns, work->identity, sizeof(work->identity));
     work->state = (enum work_state)column_enum(&columns, WORK_OPEN, WORK_GIVEN_UP);
@@ -91,6 +104,7 @@ static int row_read_work(sqlite3_stmt *statement, struct work *work)
     work->created_at_us = column_int(&columns);
     work->ended_at_us = column_int(&columns);
     column_text(&columns, work->reason, sizeof(work->reason));
+    work->openings = column_int32(&columns);
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 
@@ -119,6 +133,35 @@ static int insert_work(struct store_sqlite *sqlite, struct work *work)
     return 0;
 }
 
+static int open_again(struct store_sqlite *sqlite, struct work *work)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_OPEN_AGAIN, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work->tenant_id);
+    bind_int(&binder, work->kind);
+    bind_blob(&binder, work->identity, sizeof(work->identity));
+    bind_int(&binder, work->due_at_us);
+    bind_int(&binder, work->created_at_us);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* its insert has met it in this transaction */
+    if (err != 0)
+        return err;
+    struct work row;
+    err = row_read_work(binder.statement, &row);
+    if (err == 0)
+        *work = row; /* its identity was bound until now */
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+int sqlite_write_open_work(struct store_sqlite *sqlite, struct work *work)
+{
+    int err = insert_work(sqlite, work);
+    return err == ERR_ALREADY_EXISTS ? open_again(sqlite, work) : err;
+}
+
 int sqlite_write_work(struct store_sqlite *sqlite, const struct batch *batch)
 {
     int err = 0;
@@ -137,6 +180,19 @@ static int sqlite_add_work(struct store *store, struct work *work)
     if (err != 0)
         return err;
     err = insert_work(sqlite, work);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+static int sqlite_open_work(struct store *store, struct work *work)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = sqlite_write_open_work(sqlite, work);
     if (err == 0)
         return sqlite_commit_change(sqlite);
     sqlite_rollback_change(sqlite);
@@ -199,6 +255,18 @@ static int sqlite_count_open_work(struct store *store, int64_t *open)
     return 0;
 }
 
+static int check_is_there(struct store_sqlite *sqlite, int64_t work_id)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_READ_IS_THERE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
 static int update_work(struct store_sqlite *sqlite, const struct work *work)
 {
     struct binder binder;
@@ -211,9 +279,10 @@ static int update_work(struct store_sqlite *sqlite, const struct work *work)
     bind_int(&binder, work->ended_at_us);
     bind_text(&binder, work->reason);
     bind_int(&binder, work->id);
+    bind_int(&binder, work->openings);
     err = sqlite_finish(sqlite, binder.statement);
     if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
-        err = ERR_NOT_FOUND;
+        err = check_is_there(sqlite, work->id); /* opened again: then it stays as it is */
     return err;
 }
 
@@ -381,6 +450,25 @@ static int sqlite_is_order_counted(struct store *store, int64_t tenant_id, int64
     return 0;
 }
 
+int sqlite_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
+                               int32_t attempts_max, int64_t *count)
+{
+    struct binder binder;
+    int err = work_prepare(sqlite_of(store), WORK_COUNT_UNREAD, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, before_us);
+    bind_int(&binder, attempts_max);
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
+    if (err != 0)
+        return err;
+    *count = column_int(&(struct columns){.statement = binder.statement});
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
 const char *sqlite_work_text(int index)
 {
     return index >= 0 && index < WORK_STATEMENTS ? work_text[index] : NULL;
@@ -388,6 +476,7 @@ const char *sqlite_work_text(int index)
 
 const struct store_backend_work sqlite_work = {
     .add = sqlite_add_work,
+    .open = sqlite_open_work,
     .each_open = sqlite_each_open_work,
     .each = sqlite_each_work,
     .count_open = sqlite_count_open_work,

@@ -80,6 +80,12 @@ int store_add_work(struct store *store, struct work *work)
     return store->backend->work->add(store, work);
 }
 
+int store_open_work(struct store *store, struct work *work)
+{
+    CHECK(work->tenant_id > 0 && work->subject_id > 0 && work->state == WORK_OPEN);
+    return store->backend->work->open(store, work);
+}
+
 int store_each_open_work(struct store *store, int32_t per_tenant, int32_t limit, store_work_fn each,
                          void *context)
 {

@@ -48,6 +48,7 @@ struct work {
     int64_t created_at_us;
     int64_t ended_at_us;              /* 0: open */
     char reason[WORK_REASON_MAX + 1]; /* of the latest attempt; of what is done, what was ignored */
+    int32_t openings; /* by store_open_work, since it was made; the store's to count */
 };
 
 /* New open work that is told apart by one number, such as an operation id or a time. */
@@ -64,8 +65,10 @@ bool work_follows(const struct command *command, const struct outcome *outcome, 
 /* id is filled in. errors: ERR_ALREADY_EXISTS: this identity is there, open or ended; nothing
  * changed. */
 MUST_CHECK int store_add_work(struct store *store, struct work *work);
-/* As store_add_work; where this identity is there, open or ended, that row is open again, due at
- * the earlier of the two times, as if it had never been tried. */
+/* As store_add_work, but where this identity is there, that row is open as if it had never been
+ * tried: one that was open is due at the earlier of the two times and stays as old as it is, one
+ * that had ended is as new as this. Whoever is at it at this moment does not end it any more
+ * (store_update_work): the new reason may have come after the look. *work is the row. */
 MUST_CHECK int store_open_work(struct store *store, struct work *work);
 /* Open work, what is due first coming first; of each tenant at most per_tenant, so that nobody's
  * backlog hides what others wait for. */
@@ -76,7 +79,8 @@ MUST_CHECK int store_each_open_work(struct store *store, int32_t per_tenant, int
 MUST_CHECK int store_each_work(struct store *store, int64_t tenant_id, int32_t limit,
                                store_work_fn each, void *context);
 MUST_CHECK int store_count_open_work(struct store *store, int64_t *open);
-/* state, attempts, due_at_us, ended_at_us and reason as given. errors: ERR_NOT_FOUND. */
+/* state, attempts, due_at_us, ended_at_us and reason as given; nothing when store_open_work has
+ * opened it again since *work was read: it stays open. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_update_work(struct store *store, const struct work *work);
 /* A tenant's open work that is due later is due at now_us: what it waited for has come. But for
  * payments: one may be on its way, and its order must not be read before it has arrived. At most

@@ -1,0 +1,573 @@
+/*
+ * Proofs as rows: made from operations by a scan that follows them, judged with what the ledger
+ * says of them by then, and their sums kept up with the ledger.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+enum proof_statement {
+    PROOF_SCAN,
+    PROOF_READ_IS_NEEDED,
+    PROOF_READ_HAS_GRANT,
+    PROOF_READ_CURSOR,
+    PROOF_MOVE_CURSOR,
+    PROOF_INSERT,
+    PROOF_SUSPECT,
+    PROOF_READ,
+    PROOF_READ_OF_ORDER,
+    PROOF_UPDATE,
+    PROOF_READ_ANSWERS,
+    PROOF_READ_CARD,
+    PROOF_REFRESH,
+    PROOF_STATEMENTS,
+};
+
+/* Grants of surface 1 are those of the O-Series; actions 2, 3, 4 and 6 are charges, top-ups,
+ * refunds and held top-ups. */
+static const char *const proof_text[PROOF_STATEMENTS] = {
+    [PROOF_SCAN] = "SELECT " OPERATION_COLUMNS ", result = 0 AND action IN (2, 3, 4, 6) "
+                   "AND EXISTS (SELECT 1 FROM oauth_grant "
+                   "WHERE oauth_grant.tenant_id = operation.tenant_id AND surface = 1) "
+                   "FROM operation WHERE id > ? ORDER BY id LIMIT ?",
+    [PROOF_READ_IS_NEEDED] = "SELECT EXISTS (SELECT 1 FROM tenant CROSS JOIN oauth_grant "
+                             "ON oauth_grant.tenant_id = tenant.id AND surface = 1), "
+                             "(SELECT coalesce(max(id), 0) FROM operation)",
+    [PROOF_READ_HAS_GRANT] = "SELECT 1 FROM oauth_grant WHERE tenant_id = ? AND surface = 1",
+    [PROOF_READ_CURSOR] = "SELECT proof_cursor FROM meta WHERE id = 1",
+    [PROOF_MOVE_CURSOR] = "UPDATE meta SET proof_cursor = ? WHERE id = 1 AND proof_cursor = ?",
+    /* A reversal may have come between the scan and this, and a payment before the proof. */
+    [PROOF_INSERT] =
+        "INSERT INTO proof (" PROOF_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+        "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?8 + " PROOF_TREE_MINOR(
+            "?1") ", "
+                  "(SELECT coalesce(sum(amount_minor), 0) FROM register_payment "
+                  "WHERE register_payment.operation_id = ?1 AND register_payment.operation_id <> "
+                  "0)) "
+                  "ON CONFLICT (operation_id) DO NOTHING",
+    [PROOF_SUSPECT] = "UPDATE proof SET is_suspect = 1, changed_at_us = max(?, changed_at_us + 1) "
+                      "WHERE operation_id = ? AND tenant_id = ? RETURNING order_id",
+    [PROOF_READ] = "SELECT " PROOF_COLUMNS " FROM proof WHERE operation_id = ?",
+    [PROOF_READ_OF_ORDER] =
+        "SELECT " PROOF_COLUMNS " FROM proof WHERE tenant_id = ?1 AND order_id = ?2 "
+        "AND operation_id >= coalesce((SELECT operation_id FROM proof WHERE tenant_id = ?1 "
+        "AND order_id = ?2 ORDER BY operation_id DESC LIMIT 1 OFFSET ?3), 0) ORDER BY operation_id",
+    [PROOF_UPDATE] = "UPDATE proof SET state = ?, reason = ?, is_suspect = ?, shown_order_id = ?, "
+                     "payment_number = ?, missing_since_us = ?, "
+                     "changed_at_us = max(?, changed_at_us + 1) "
+                     "WHERE operation_id = ? AND changed_at_us = ?",
+    [PROOF_READ_ANSWERS] = PROOF_TREE("?1") "SELECT coalesce(max(iif(action = 8, id, 0)), 0), "
+                                            "coalesce(max(iif(action = 9, id, 0)), 0), "
+                                            "coalesce(sum(iif(action = 8, amount_minor, 0)), 0), "
+                                            "coalesce(sum(iif(action = 9, amount_minor, 0)), 0) "
+                                            "FROM tree",
+    [PROOF_READ_CARD] = "SELECT number_index, last4 FROM card WHERE id = ?",
+    [PROOF_REFRESH] = "UPDATE proof SET ledger_minor = booked_minor + " PROOF_TREE_MINOR(
+        "?1") " WHERE operation_id = ?1",
+};
+
+static int proof_prepare(struct store_sqlite *sqlite, enum proof_statement which,
+                         struct binder *binder)
+{
+    CHECK(PROOF_STATEMENTS <= AREA_STATEMENTS_MAX);
+    *binder = (struct binder){0};
+    return sqlite_prepare_of(sqlite, AREA_PROOF, (int)which, proof_text[which], &binder->statement);
+}
+
+/* --- rows --- */
+
+int row_read_proof(sqlite3_stmt *statement, struct proof_facts *facts)
+{
+    struct columns columns = {.statement = statement};
+    struct proof *proof = &facts->proof;
+    memset(facts, 0, sizeof(*facts));
+    proof->operation_id = column_int(&columns);
+    proof->tenant_id = column_int(&columns);
+    proof->order_id = column_int(&columns);
+    proof->card_id = column_int(&columns);
+    proof->site_id = column_int(&columns);
+    proof->register_id = column_int(&columns);
+    proof->action = (enum action)column_enum(&columns, ACTION_ISSUE, ACTION_RECHARGE);
+    proof->booked_minor = column_int(&columns);
+    proof->local_date = column_int32(&columns);
+    proof->state = (enum proof_state)column_enum(&columns, PROOF_OPEN, PROOF_LISTED);
+    proof->reason =
+        (enum proof_reason)column_enum(&columns, PROOF_REASON_NONE, PROOF_REASON_CHANGED);
+    proof->is_suspect = column_bool(&columns);
+    proof->shown_order_id = column_int(&columns);
+    proof->payment_number = column_int(&columns);
+    proof->missing_since_us = column_int(&columns);
+    proof->created_at_us = column_int(&columns);
+    proof->changed_at_us = column_int(&columns);
+    facts->ledger_minor = column_int(&columns);
+    facts->shown_minor = column_int(&columns);
+    return columns.is_bad ? ERR_STORE_CORRUPT : 0;
+}
+
+static void bind_proof(struct binder *binder, const struct proof *proof)
+{
+    bind_int(binder, proof->operation_id);
+    bind_int(binder, proof->tenant_id);
+    bind_int(binder, proof->order_id);
+    bind_int(binder, proof->card_id);
+    bind_int(binder, proof->site_id);
+    bind_int(binder, proof->register_id);
+    bind_int(binder, proof->action);
+    bind_int(binder, proof->booked_minor);
+    bind_int(binder, proof->local_date);
+    bind_int(binder, proof->state);
+    bind_int(binder, proof->reason);
+    bind_int(binder, proof->is_suspect);
+    bind_int(binder, proof->shown_order_id);
+    bind_int(binder, proof->payment_number);
+    bind_int(binder, proof->missing_since_us);
+    bind_int(binder, proof->created_at_us);
+    bind_int(binder, proof->changed_at_us);
+}
+
+/* --- the scan --- */
+
+static int read_is_needed(struct store_sqlite *sqlite, bool *is_needed, int64_t *last_id)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_READ_IS_NEEDED, &binder);
+    if (err != 0)
+        return err;
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* EXISTS and a maximum always have a row */
+    if (err != 0)
+        return err;
+    struct columns columns = {.statement = binder.statement};
+    *is_needed = column_bool(&columns);
+    *last_id = column_int(&columns);
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+static int scan_rows(struct store_sqlite *sqlite, sqlite3_stmt *statement, int32_t limit,
+                     store_operation_fn each, void *context, int64_t *scanned_to)
+{
+    int is_wanted = sqlite3_column_count(statement) - 1; /* after OPERATION_COLUMNS */
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row && limit > 0) {
+        struct operation operation;
+        err = row_read_operation(statement, &operation);
+        if (err != 0)
+            break;
+        if (sqlite3_column_int(statement, is_wanted) != 0) {
+            each(context, &operation);
+            limit--;
+        }
+        *scanned_to = operation.id;
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* Where nobody is connected the scan is at the end at once, however much is sold. */
+static int scan_operations(struct store *store, int64_t after_id, int32_t limit,
+                           store_operation_fn each, void *context, int64_t *scanned_to)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    bool is_needed;
+    int64_t last_id;
+    *scanned_to = after_id;
+    int err = read_is_needed(sqlite, &is_needed, &last_id);
+    if (err == 0 && !is_needed && last_id > after_id)
+        *scanned_to = last_id;
+    if (err != 0 || !is_needed)
+        return err;
+    err = proof_prepare(sqlite, PROOF_SCAN, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, after_id);
+    bind_int(&binder, PROOF_SCAN_MAX);
+    return scan_rows(sqlite, binder.statement, limit, each, context, scanned_to);
+}
+
+static int read_cursor(struct store *store, int64_t *cursor)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite_of(store), PROOF_READ_CURSOR, &binder);
+    if (err != 0)
+        return err;
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+    *cursor = column_int(&(struct columns){.statement = binder.statement});
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+/* --- making them --- */
+
+static int move_cursor(struct store_sqlite *sqlite, int64_t before, int64_t after)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_MOVE_CURSOR, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, after);
+    bind_int(&binder, before);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+        err = ERR_STALE;
+    return err;
+}
+
+static int insert_proof(struct store_sqlite *sqlite, const struct proof *proof)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_INSERT, &binder);
+    if (err != 0)
+        return err;
+    bind_proof(&binder, proof);
+    return sqlite_finish(sqlite, binder.statement);
+}
+
+/* One row an order: its identity is the order's own number. */
+static int open_prove_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
+                           int64_t now_us)
+{
+    if (order_id == 0)
+        return 0; /* there is nothing to look at */
+    struct work work = work_make(tenant_id, WORK_PROVE_ORDER, order_id, order_id, now_us);
+    return sqlite_write_open_work(sqlite, &work);
+}
+
+static int write_proofs(struct store_sqlite *sqlite, const struct proof *proofs, int32_t count,
+                        int64_t now_us)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < count; i++) {
+        bool is_same_order = i > 0 && proofs[i].order_id == proofs[i - 1].order_id &&
+                             proofs[i].tenant_id == proofs[i - 1].tenant_id;
+        err = insert_proof(sqlite, &proofs[i]);
+        if (err == 0 && !is_same_order)
+            err = open_prove_work(sqlite, proofs[i].tenant_id, proofs[i].order_id, now_us);
+    }
+    return err;
+}
+
+static int add_proofs(struct store *store, int64_t cursor_before, int64_t cursor_after,
+                      const struct proof *proofs, int32_t count, int64_t now_us)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = move_cursor(sqlite, cursor_before, cursor_after);
+    if (err == 0)
+        err = write_proofs(sqlite, proofs, count, now_us);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+/* --- suspects --- */
+
+static int mark_suspect(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id,
+                        int64_t now_us, int64_t *order_id)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_SUSPECT, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, now_us);
+    bind_int(&binder, operation_id);
+    bind_int(&binder, tenant_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    *order_id = column_int(&(struct columns){.statement = binder.statement});
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+static int check_has_grant(struct store_sqlite *sqlite, int64_t tenant_id)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_READ_HAS_GRANT, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+/* The scan, when it comes to the operation, finds the row there. */
+static int insert_suspect(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id,
+                          int32_t local_date, int64_t now_us, int64_t *order_id)
+{
+    struct operation operation;
+    int err = sqlite_find_operation(sqlite, operation_id, &operation);
+    if (err == 0 && (operation.tenant_id != tenant_id || !proof_is_made_of(&operation)))
+        err = ERR_NOT_FOUND;
+    if (err == 0)
+        err = check_has_grant(sqlite, tenant_id);
+    if (err != 0)
+        return err;
+    struct proof proof = proof_make(&operation, local_date, now_us);
+    proof.is_suspect = true;
+    *order_id = proof.order_id;
+    return insert_proof(sqlite, &proof);
+}
+
+static int suspect(struct store *store, int64_t tenant_id, int64_t operation_id, int32_t local_date,
+                   int64_t now_us)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int64_t order_id;
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = mark_suspect(sqlite, tenant_id, operation_id, now_us, &order_id);
+    if (err == ERR_NOT_FOUND)
+        err = insert_suspect(sqlite, tenant_id, operation_id, local_date, now_us, &order_id);
+    if (err == 0)
+        err = open_prove_work(sqlite, tenant_id, order_id, now_us);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+/* --- facts --- */
+
+static int fill_answers(struct store_sqlite *sqlite, struct proof_facts *facts)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_READ_ANSWERS, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, facts->proof.operation_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* sums always have a row */
+    if (err != 0)
+        return err;
+    struct columns columns = {.statement = binder.statement};
+    facts->reversed_operation_id = column_int(&columns);
+    facts->recharged_operation_id = column_int(&columns);
+    facts->reversed_minor = column_int(&columns);
+    facts->recharged_minor = column_int(&columns);
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+static int fill_card(struct store_sqlite *sqlite, struct proof_facts *facts)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_READ_CARD, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, facts->proof.card_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    struct columns columns = {.statement = binder.statement};
+    column_blob(&columns, facts->card_index, sizeof(facts->card_index));
+    column_text(&columns, facts->last4, sizeof(facts->last4));
+    sqlite3_reset(binder.statement);
+    return columns.is_bad ? ERR_STORE_CORRUPT : 0;
+}
+
+int sqlite_fill_proof_facts(struct store_sqlite *sqlite, struct proof_facts *facts)
+{
+    int err = sqlite_find_operation(sqlite, facts->proof.operation_id, &facts->operation);
+    if (err == 0)
+        err = fill_card(sqlite, facts);
+    if (err == 0)
+        err = fill_answers(sqlite, facts);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    log_event(LOG_ERROR, "proof_of_nothing", LOG_INT("operation_id", facts->proof.operation_id));
+    return ERR_STORE_CORRUPT;
+}
+
+static int each_proof(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_proof_fn each,
+                      void *context)
+{
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct proof_facts facts;
+        err = row_read_proof(statement, &facts);
+        if (err == 0)
+            err = sqlite_fill_proof_facts(sqlite, &facts);
+        if (err != 0)
+            break;
+        each(context, &facts);
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+/* The open statement keeps what is read beside it of one moment. */
+static int each_order_proof(struct store *store, int64_t tenant_id, int64_t order_id,
+                            store_proof_fn each, void *context)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite_of(store), PROOF_READ_OF_ORDER, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, order_id);
+    bind_int(&binder, ORDER_PROOFS_MAX - 1);
+    return each_proof(sqlite_of(store), binder.statement, each, context);
+}
+
+static int read_proof(struct store *store, int64_t operation_id, struct proof_facts *facts)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_READ, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, operation_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_proof(binder.statement, facts);
+    if (err == 0)
+        err = sqlite_fill_proof_facts(sqlite, facts);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+/* --- changing them --- */
+
+static int check_is_there(struct store_sqlite *sqlite, int64_t operation_id)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_READ, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, operation_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+static int write_proof(struct store_sqlite *sqlite, const struct proof *proof,
+                       int64_t changed_at_before_us)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_UPDATE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, proof->state);
+    bind_int(&binder, proof->reason);
+    bind_int(&binder, proof->is_suspect);
+    bind_int(&binder, proof->shown_order_id);
+    bind_int(&binder, proof->payment_number);
+    bind_int(&binder, proof->missing_since_us);
+    bind_int(&binder, proof->changed_at_us);
+    bind_int(&binder, proof->operation_id);
+    bind_int(&binder, changed_at_before_us);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err != 0 || sqlite3_changes(sqlite->connection) == 1)
+        return err;
+    err = check_is_there(sqlite, proof->operation_id);
+    return err == 0 ? ERR_STALE : err;
+}
+
+static int update_proof(struct store *store, const struct proof *proof,
+                        int64_t changed_at_before_us)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = write_proof(sqlite, proof, changed_at_before_us);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+/* --- with the ledger --- */
+
+static bool is_answer(const struct operation *operation)
+{
+    return (operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE) &&
+           operation->result == RESULT_OK;
+}
+
+static int refresh_proof(struct store_sqlite *sqlite, int64_t operation_id)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_REFRESH, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, operation_id);
+    return sqlite_finish(sqlite, binder.statement); /* no row: the scan makes it with all of this */
+}
+
+/* Up to the request of a register that it is all about. */
+static int write_answer(struct store_sqlite *sqlite, const struct operation *answer)
+{
+    struct operation operation = *answer;
+    int err = 0;
+    while (err == 0 && is_answer(&operation)) {
+        if (operation.answers_operation_id >= operation.id)
+            return ERR_STORE_CONSTRAINT; /* what it answers came before it */
+        err = sqlite_find_operation(sqlite, operation.answers_operation_id, &operation);
+    }
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? ERR_STORE_CONSTRAINT : err;
+    return refresh_proof(sqlite, operation.id);
+}
+
+int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < batch->view.operation_count; i++) {
+        const struct view_operation *each = &batch->view.operations[i];
+        if (each->is_new && is_answer(&each->operation))
+            err = write_answer(sqlite, &each->operation);
+    }
+    return err;
+}
+
+const char *sqlite_proof_text(int index)
+{
+    return index >= 0 && index < PROOF_STATEMENTS ? proof_text[index] : NULL;
+}
+
+const struct store_backend_proofs sqlite_proofs = {
+    .scan = scan_operations,
+    .read_cursor = read_cursor,
+    .add = add_proofs,
+    .suspect = suspect,
+    .each_of_order = each_order_proof,
+    .read = read_proof,
+    .update = update_proof,
+    .put_payments = sqlite_put_register_payments,
+    .each_payment = sqlite_each_register_payment,
+    .each_payment_of_ref = sqlite_each_payment_of_ref,
+    .each_unclaimed = sqlite_each_unclaimed_payment,
+    .claim_payment = sqlite_claim_payment,
+    .put_order_seen = sqlite_put_order_seen,
+    .read_order_seen = sqlite_read_order_seen,
+    .forget_orders = sqlite_forget_orders,
+    .put_sweep = sqlite_put_sweep,
+    .read_sweep = sqlite_read_sweep,
+    .count_unread = sqlite_count_unread_orders,
+    .read_totals = sqlite_read_proof_totals,
+    .each_open_item = sqlite_each_open_item,
+    .each_operation_after = sqlite_each_operation_after,
+    .each_answer = sqlite_each_answer,
+    .each_transfer = sqlite_each_operation_transfer,
+    .read_card = sqlite_read_card_by_id,
+};

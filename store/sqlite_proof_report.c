@@ -1,0 +1,225 @@
+/*
+ * What is told of proofs: the sums of register and ledger, what they differ by item by item, and
+ * single rows for people who ask why.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+
+#include "base/banned.h"
+
+enum report_statement {
+    REPORT_TOTALS,
+    REPORT_READ_PROOFS,
+    REPORT_READ_STRAYS,
+    REPORT_READ_OPERATIONS,
+    REPORT_READ_CARD,
+    REPORT_STATEMENTS,
+};
+
+/* The conditions of the indexes of parts stand word for word. */
+static const char *const report_text[REPORT_STATEMENTS] = {
+    [REPORT_TOTALS] =
+        "SELECT * FROM (SELECT coalesce(sum(shown_minor), 0), coalesce(sum(ledger_minor), 0), "
+        "count(*), coalesce(sum(state = 2), 0), coalesce(sum(state = 3), 0), "
+        "coalesce(sum(state = 1), 0), coalesce(sum(state = 4), 0), "
+        "coalesce(sum(state IN (2, 3) AND shown_minor <> ledger_minor), 0) "
+        "FROM proof WHERE tenant_id = ?1 AND local_date BETWEEN ?2 AND ?3), "
+        "(SELECT coalesce(sum(amount_minor), 0), count(*) FROM register_payment "
+        "WHERE tenant_id = ?1 AND local_date BETWEEN ?2 AND ?3 AND operation_id = 0)",
+    [REPORT_READ_PROOFS] =
+        "SELECT " PROOF_COLUMNS " FROM proof INDEXED BY proof_told WHERE tenant_id = ? "
+        "AND local_date BETWEEN ? AND ? AND (state IN (1, 4) OR shown_minor <> ledger_minor) "
+        "ORDER BY local_date, operation_id LIMIT ?",
+    [REPORT_READ_STRAYS] = "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment "
+                           "WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
+                           "AND operation_id = 0 ORDER BY local_date LIMIT ?",
+    [REPORT_READ_OPERATIONS] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE id > ? "
+                               "AND (?2 = 0 OR tenant_id = ?2) ORDER BY id LIMIT ?3",
+    [REPORT_READ_CARD] = "SELECT " CARD_COLUMNS " FROM card WHERE id = ?",
+};
+
+static int report_prepare(struct store_sqlite *sqlite, enum report_statement which,
+                          struct binder *binder)
+{
+    CHECK(REPORT_STATEMENTS <= AREA_STATEMENTS_MAX);
+    *binder = (struct binder){0};
+    return sqlite_prepare_of(sqlite, AREA_PROOF_REPORT, (int)which, report_text[which],
+                             &binder->statement);
+}
+
+static void bind_days(struct binder *binder, int64_t tenant_id, int32_t from, int32_t until)
+{
+    bind_int(binder, tenant_id);
+    bind_int(binder, from == 0 ? INT32_MIN : from);
+    bind_int(binder, from == 0 ? INT32_MAX : until);
+}
+
+/* --- sums --- */
+
+/* A claimed payment counts through the proof of its operation, and so on the operation's day. */
+static void read_totals(struct columns *columns, struct proof_totals *totals)
+{
+    totals->register_minor = column_int(columns);
+    totals->ledger_minor = column_int(columns);
+    totals->operations = column_int(columns);
+    totals->confirmed = column_int(columns);
+    totals->reversed = column_int(columns);
+    totals->open = column_int(columns);
+    totals->listed = column_int(columns);
+    totals->changed = column_int(columns);
+    totals->register_minor += column_int(columns);
+    totals->strays = column_int(columns);
+}
+
+int sqlite_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                             struct proof_totals *totals)
+{
+    struct binder binder;
+    int err = report_prepare(sqlite_of(store), REPORT_TOTALS, &binder);
+    if (err != 0)
+        return err;
+    bind_days(&binder, tenant_id, from, until);
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* sums always have a row */
+    if (err != 0)
+        return err;
+    struct columns columns = {.statement = binder.statement};
+    read_totals(&columns, totals);
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+/* --- items --- */
+
+static struct open_item proof_item(const struct proof_facts *facts)
+{
+    bool is_open = facts->proof.state == PROOF_OPEN || facts->proof.state == PROOF_LISTED;
+    return (struct open_item){
+        .facts = facts,
+        .reason = is_open ? facts->proof.reason : PROOF_REASON_CHANGED,
+        .difference_minor = facts->shown_minor - facts->ledger_minor,
+    };
+}
+
+static int each_open_proof(struct store_sqlite *sqlite, sqlite3_stmt *statement, int32_t *left,
+                           store_open_item_fn each, void *context)
+{
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct proof_facts facts;
+        err = row_read_proof(statement, &facts);
+        if (err == 0)
+            err = sqlite_fill_proof_facts(sqlite, &facts);
+        if (err != 0)
+            break;
+        struct open_item item = proof_item(&facts);
+        each(context, &item);
+        --*left;
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+static int each_stray(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_open_item_fn each,
+                      void *context)
+{
+    bool has_row;
+    int err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
+        struct register_payment payment;
+        err = row_read_register_payment(statement, &payment);
+        if (err != 0)
+            break;
+        struct open_item item = {.payment = &payment,
+                                 .reason = PROOF_REASON_PAYMENT_UNKNOWN,
+                                 .difference_minor = payment.amount_minor};
+        each(context, &item);
+        err = sqlite_step(sqlite, statement, &has_row);
+    }
+    sqlite3_reset(statement);
+    return err;
+}
+
+static int each_item(struct store_sqlite *sqlite, int64_t tenant_id, int32_t from, int32_t until,
+                     int32_t limit, store_open_item_fn each, void *context)
+{
+    struct binder binder;
+    int err = report_prepare(sqlite, REPORT_READ_PROOFS, &binder);
+    if (err != 0)
+        return err;
+    bind_days(&binder, tenant_id, from, until);
+    bind_int(&binder, limit);
+    err = each_open_proof(sqlite, binder.statement, &limit, each, context);
+    if (err != 0 || limit == 0)
+        return err;
+    err = report_prepare(sqlite, REPORT_READ_STRAYS, &binder);
+    if (err != 0)
+        return err;
+    bind_days(&binder, tenant_id, from, until);
+    bind_int(&binder, limit);
+    return each_stray(sqlite, binder.statement, each, context);
+}
+
+int sqlite_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                          int32_t limit, store_open_item_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    bool is_alone = sqlite3_get_autocommit(sqlite->connection) != 0;
+    int err = is_alone ? sqlite_begin_read(store) : 0; /* one snapshot for all items */
+    if (err != 0)
+        return err;
+    err = each_item(sqlite, tenant_id, from, until, limit, each, context);
+    if (is_alone)
+        sqlite_end_read(store);
+    return err;
+}
+
+/* --- single rows --- */
+
+int sqlite_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
+                                int32_t limit, store_operation_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    bool has_row;
+    int err = report_prepare(sqlite, REPORT_READ_OPERATIONS, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, after_id);
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, limit);
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        struct operation operation;
+        err = row_read_operation(binder.statement, &operation);
+        if (err != 0)
+            break;
+        each(context, &operation);
+        err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+int sqlite_read_card_by_id(struct store *store, int64_t card_id, struct card *card)
+{
+    struct binder binder;
+    int err = report_prepare(sqlite_of(store), REPORT_READ_CARD, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, card_id);
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_card(binder.statement, card);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+const char *sqlite_proof_report_text(int index)
+{
+    return index >= 0 && index < REPORT_STATEMENTS ? report_text[index] : NULL;
+}
