@@ -159,9 +159,9 @@ MUST_CHECK int store_update_proof(struct store *store, const struct proof *proof
 /*
  * What one order shows of ours now: replaces what was known of it. An operation claims one payment:
  * a claim that stood on another order's has moved here, and that one is nobody's. A confirmed
- * charge or refund whose payment is no longer where it was is open again (PROOF_REASON_SEEN_MISSING;
- * changed_at_us stays: who puts the payments is about to judge it). So put the payments before
- * the proofs that they confirm. errors: ERR_NOT_FOUND: claimed by what is no operation of the
+ * charge or refund whose payment is no longer where it was is open again, SEEN_MISSING
+ * (changed_at_us stays: who puts the payments is about to judge it). So put the payments before the
+ * proofs that they confirm. errors: ERR_NOT_FOUND: claimed by what is no operation of the
  * tenant; nothing is written.
  */
 MUST_CHECK int store_put_register_payments(struct store *store, int64_t tenant_id, int64_t order_id,
