@@ -131,6 +131,7 @@ static const struct store_backend sqlite_backend = {
     .rewards = &sqlite_rewards,
     .points = &sqlite_points,
     .work = &sqlite_work,
+    .foreign = &sqlite_foreign,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
     .rollback = sqlite_store_rollback,
