@@ -13,7 +13,7 @@
 #define REWARD_JSON_MAX 2048 /* title and terms, of which each byte may take six, and 200 more */
 #define LIST_MAX (REWARDS_MAX * REWARD_JSON_MAX + 64)
 
-/* --- the effect as text: money_off:10.00, percent_off:15, product:7302 */
+/* --- the effect as text: money_off:10.00, percent_off:15, product:7302, pay:10.00 */
 
 static const struct effect_name {
     enum reward_effect effect;
@@ -22,6 +22,7 @@ static const struct effect_name {
     {REWARD_MONEY_OFF, "money_off:"},
     {REWARD_PERCENT_OFF, "percent_off:"},
     {REWARD_PRODUCT, "product:"},
+    {REWARD_PAY, "pay:"},
 };
 
 static const struct effect_name *find_effect(struct text text)
@@ -37,6 +38,7 @@ static bool parse_value(struct text value, int exponent, struct reward *reward)
     int64_t number = 0;
     switch (reward->effect) {
     case REWARD_MONEY_OFF:
+    case REWARD_PAY:
         return money_parse(value, exponent, &reward->amount_minor) == 0 && reward->amount_minor > 0;
     case REWARD_PERCENT_OFF:
         if (money_parse(value, PERCENT_DECIMALS, &number) != 0 || number < 1 ||
@@ -63,6 +65,9 @@ static void refuse_value(struct exchange *exchange, enum reward_effect effect)
     case REWARD_PRODUCT:
         sentence = "'effect' names the product's O-Series id, such as product:7302";
         break;
+    case REWARD_PAY:
+        sentence = "'effect' pays an amount above zero, such as pay:10.00";
+        break;
     }
     admin_refuse(exchange, 400, "bad_effect", "%s", sentence);
 }
@@ -76,7 +81,8 @@ static bool read_effect(struct exchange *exchange, const struct jread *body, int
     const struct effect_name *name = find_effect(text);
     if (name == NULL) {
         admin_refuse(exchange, 400, "bad_effect",
-                     "'effect' must be money_off:AMOUNT, percent_off:PERCENT or product:ID");
+                     "'effect' must be money_off:AMOUNT, percent_off:PERCENT, product:ID or "
+                     "pay:AMOUNT");
         return false;
     }
     reward->effect = name->effect;
@@ -93,6 +99,7 @@ static void append_effect(struct text_buffer *buffer, const struct reward *rewar
             text_append(buffer, text_of(effect_names[i].prefix));
     switch (reward->effect) {
     case REWARD_MONEY_OFF:
+    case REWARD_PAY:
         money_append(buffer, reward->amount_minor, exponent);
         break;
     case REWARD_PERCENT_OFF:

@@ -530,6 +530,14 @@ static bool read_token(struct exchange *exchange, struct text token, struct toke
     return false;
 }
 
+static int32_t date_of(const struct exchange *exchange, int64_t site_id)
+{
+    const struct directory_site *site =
+        directory_find_site(exchange->snapshot, exchange->tenant->tenant.id, site_id);
+    return clock_local_date(site != NULL ? site->zone : exchange->tenant->zone,
+                            exchange->received_wall_us);
+}
+
 static void submit_redemption(struct exchange *exchange, const struct token_claims *claims)
 {
     const struct call *call = exchange->data;
@@ -543,6 +551,7 @@ static void submit_redemption(struct exchange *exchange, const struct token_clai
     memcpy(redemption->token_id, claims->id, sizeof(redemption->token_id));
     redemption->order_id = call->request.order_id;
     redemption->site_id = call->request.site_id;
+    redemption->local_date = date_of(exchange, call->request.site_id);
     redemption->request_id = exchange->request_id;
     redemption->deadline_us = exchange_deadline_us(exchange) - AFTER_REDEEM_US;
     job->begin = redeem_begin;

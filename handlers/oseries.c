@@ -283,6 +283,7 @@ static void fill_command(const struct exchange *exchange, const struct payment *
     command->local_date = payment->local_date;
     command->received_at_us = exchange->received_steady_us;
     command->payment_is_ours = exchange->tenant->tenant.payment_is_ours;
+    command->approval = exchange->tenant->tenant.approval;
     command->policy = exchange->tenant->tenant.policy;
 }
 

@@ -47,7 +47,7 @@ enum result charge_check(struct decision *decision)
     if (balance_minor == 0 || (is_partial && !command->policy.partial_is_allowed))
         return RESULT_NO_FUNDS;
     decision->outcome->amount_minor = is_partial ? balance_minor : command->asked_minor;
-    return RESULT_OK;
+    return approval_is_needed(command) ? approval_check(decision) : RESULT_OK;
 }
 
 void charge_apply(struct decision *decision, struct operation *operation)
@@ -57,6 +57,8 @@ void charge_apply(struct decision *decision, struct operation *operation)
     card->used_count = uses_this_hour(card, hour) + 1;
     if (!is_this_hour(card, hour))
         card->used_hour = hour;
+    if (approval_is_needed(decision->command))
+        approval_apply(decision);
     view_move(decision, operation, CAUSE_CHARGE, account_make(ACCOUNT_SALES, operation->tenant_id),
               operation->amount_minor, operation->id);
 }

@@ -109,7 +109,9 @@ struct outcome {
     int64_t balance_minor; /* after; for refusals what is on the card now. 0 for RESULT_THROTTLED,
                               _NOT_FOUND */
     int64_t card_version;
-    int64_t limit_minor; /* for RESULT_OVER_*: what would have been possible; else 0 */
+    int64_t foreign_minor; /* what it pays, or when its approval says no would have paid, onto an
+                              order that is not ours; else 0 */
+    int64_t limit_minor;   /* for RESULT_OVER_*: what would have been possible; else 0 */
     int32_t expires_on;
 };
 

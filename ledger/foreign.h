@@ -45,9 +45,27 @@ enum foreign_verdict {
 };
 const char *foreign_verdict_name(enum foreign_verdict verdict); /* "allowed" */
 
+/* What wants to pay. Stored as these numbers. */
+enum foreign_effect {
+    FOREIGN_CHARGE = 1, /* a gift card, where we add the payment to the order */
+    FOREIGN_REWARD = 2, /* points: a reward that pays */
+};
+const char *foreign_effect_name(enum foreign_effect effect); /* "gift_card", "points" */
+
+/* What became of a payment that was allowed: open -> paid | unpaid. Stored as these numbers. */
+enum foreign_end {
+    FOREIGN_OPEN = 0,   /* not sent yet, or not known; counts as paid */
+    FOREIGN_PAID = 1,   /* it is on the order */
+    FOREIGN_UNPAID = 2, /* it is certain that it is not: refused by the API, or never sent */
+};
+const char *foreign_end_name(enum foreign_end end); /* "open" */
+
 /* In order of precedence as the enum has it. paid_today_minor: what was allowed before on that
  * date, whatever became of it, less what is certain not to have been paid. */
 enum foreign_verdict foreign_judge(const struct foreign_approval *approval, int64_t amount_minor,
                                    int32_t local_date, int64_t paid_today_minor);
+/* What could have been paid where the verdict names a limit; else 0. */
+int64_t foreign_limit_minor(const struct foreign_approval *approval, enum foreign_verdict verdict,
+                            int64_t paid_today_minor);
 
 #endif

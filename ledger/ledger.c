@@ -31,7 +31,8 @@ void ledger_keys(const struct command *command, struct keys *keys)
     bool is_refund = command->action == ACTION_REFUND;
     bool names_sale = is_refund && command->refunded_order_id != 0;
     CHECK(!names_sale || command->order_id != 0);
-    *keys = (struct keys){.wants_order_operations = command->action != ACTION_ISSUE};
+    *keys = (struct keys){.wants_order_operations = command->action != ACTION_ISSUE,
+                          .wants_foreign_day = approval_is_needed(command)};
     if (!is_refund)
         return;
     keys->sale_order_id = names_sale ? command->refunded_order_id : command->order_id;

@@ -50,6 +50,7 @@ struct keys {
     int64_t answers_operation_id; /* of reversals and recharges: the operation that is undone, if it
                                      is this card's; else 0 */
     bool wants_register_day;      /* refunds without a known sale given today by this register */
+    bool wants_foreign_day;       /* what was paid today onto orders that are not ours */
 };
 
 struct view_card {
@@ -86,15 +87,31 @@ struct view_day {
     int64_t refunded_minor_loaded;
 };
 
+/* Payments that were allowed onto orders which are not ours, per tenant and local date: the limit
+ * that a day has, less what is certain not to have been paid. */
+struct foreign_day {
+    int64_t tenant_id;
+    int32_t local_date;
+    int64_t paid_minor;
+};
+
+struct view_foreign_day {
+    struct foreign_day day;
+    bool is_new;
+    bool is_changed;
+    int64_t paid_minor_loaded;
+};
+
 /* Which of the view's rows belong to one command. Filled by the store. */
 struct scope {
     int32_t card; /* index into view.cards, VIEW_NONE: no such card */
     int32_t day;  /* index into view.days, VIEW_NONE: not wanted. A missing row is loaded as zero,
                      is_new */
     bool order_is_known; /* of a refund: the sale that it gives back */
+    int32_t foreign_day; /* as day, of view.foreign_days */
 };
 
-/* Capacities: cards and days BATCH_MAX, operations VIEW_OPERATIONS_MAX, transfers
+/* Capacities: cards and both kinds of days BATCH_MAX, operations VIEW_OPERATIONS_MAX, transfers
  * VIEW_TRANSFERS_MAX. The memory is the owner's (store/batch.h); pages that a batch does not touch
  * cost nothing. */
 struct view {
@@ -104,6 +121,8 @@ struct view {
     int32_t operation_count;
     struct view_day *days;
     int32_t day_count;
+    struct view_foreign_day *foreign_days;
+    int32_t foreign_day_count;
     struct transfer *transfers; /* all new */
     int32_t transfer_count;
     /* The next free ids, handed in by the store before the first decision. The ledger counts up. */

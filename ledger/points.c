@@ -17,6 +17,7 @@ struct points_decision {
     const struct points_command *command;
     int64_t now_us;
     struct points_changes *changes;
+    int64_t limit_minor;
 };
 
 const char *points_result_name(enum points_result result)
@@ -145,6 +146,8 @@ static void move_reservation(struct points_decision *decision, enum reservation_
 {
     struct reservation *reservation = change_reservation(decision);
     CHECK(reservation_may_move(reservation->state, to));
+    if (reservation->pays_minor != 0)
+        decision->changes->end = to == RESERVATION_RETURNED ? FOREIGN_UNPAID : FOREIGN_PAID;
     reservation->state = to;
     reservation->is_unsure = false;
 }
@@ -242,6 +245,7 @@ static void add_reservation(struct points_decision *decision)
         .order_id = command->order_id,
         .site_id = command->site_id,
         .points = command->points,
+        .pays_minor = command->pays_minor,
         .state = RESERVATION_RESERVED,
         .created_at_us = decision->now_us,
         .changed_at_us = decision->now_us,
@@ -249,6 +253,36 @@ static void add_reservation(struct points_decision *decision)
     memcpy(view->reservation.token_id, command->token_id, sizeof(command->token_id));
     memcpy(view->reservation.reason, command->reason, sizeof(command->reason));
     decision->changes->reservation_is_new = true;
+}
+
+static enum points_result result_of(enum foreign_verdict verdict)
+{
+    switch (verdict) {
+    case FOREIGN_ALLOWED:
+        return POINTS_OK;
+    case FOREIGN_NOT_APPROVED:
+        return POINTS_NOT_APPROVED;
+    case FOREIGN_EXPIRED:
+        return POINTS_APPROVAL_EXPIRED;
+    case FOREIGN_OVER_PAYMENT_MAX:
+        return POINTS_OVER_APPROVED;
+    case FOREIGN_OVER_DAY_MAX:
+        return POINTS_OVER_APPROVED_DAY;
+    }
+    check_failed("verdict is one of enum foreign_verdict", __FILE__, __LINE__);
+}
+
+/* May points pay onto an order that is not ours? */
+static enum points_result reserve_judge(struct points_decision *decision)
+{
+    const struct points_view *view = decision->view;
+    const struct points_command *command = decision->command;
+    enum foreign_verdict verdict = foreign_judge(&view->approval, command->pays_minor,
+                                                 command->local_date, view->foreign_paid_minor);
+    decision->changes->has_attempt = true;
+    decision->changes->verdict = verdict;
+    decision->limit_minor = foreign_limit_minor(&view->approval, verdict, view->foreign_paid_minor);
+    return result_of(verdict);
 }
 
 static enum points_result reserve(struct points_decision *decision)
@@ -263,12 +297,15 @@ static enum points_result reserve(struct points_decision *decision)
         return POINTS_INACTIVE;
     if (view->order_is_busy)
         return POINTS_ORDER_BUSY;
-    if (points <= 0 || points > POINTS_MAX)
+    if (points <= 0 || points > POINTS_MAX || decision->command->pays_minor < 0)
         return POINTS_BAD_AMOUNT;
     if (points > spendable(&view->account))
         return POINTS_NOT_ENOUGH;
-    add_reservation(decision);
-    return POINTS_OK;
+    enum points_result result =
+        decision->command->pays_minor != 0 ? reserve_judge(decision) : POINTS_OK;
+    if (result == POINTS_OK)
+        add_reservation(decision);
+    return result;
 }
 
 /* --- what becomes of a reservation --- */
@@ -293,6 +330,12 @@ static enum points_result move_to(struct points_decision *decision, enum reserva
         return POINTS_WRONG_STATE;
     move_reservation(decision, to);
     return POINTS_OK;
+}
+
+static enum points_result apply(struct points_decision *decision)
+{
+    bool pays = decision->view->reservation.pays_minor != 0;
+    return pays ? POINTS_WRONG_STATE : move_to(decision, RESERVATION_APPLIED);
 }
 
 static enum points_result burn(struct points_decision *decision)
@@ -351,7 +394,7 @@ static enum points_result decide(struct points_decision *decision)
     case POINTS_MARK_UNSURE:
         return mark_unsure(decision);
     case POINTS_APPLY:
-        return move_to(decision, RESERVATION_APPLIED);
+        return apply(decision);
     case POINTS_BURN:
         return burn(decision);
     case POINTS_RETURN:
@@ -382,4 +425,5 @@ void points_decide(struct points_view *view, const struct points_command *comman
         outcome->account = view->account;
     if (view->has_reservation)
         outcome->reservation = view->reservation;
+    outcome->limit_minor = decision.limit_minor;
 }

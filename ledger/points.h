@@ -9,8 +9,7 @@
 #ifndef COUNTERPART_LEDGER_POINTS_H
 #define COUNTERPART_LEDGER_POINTS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "ledger/foreign.h"
 
 #define POINTS_MAX INT64_C(1000000000000) /* of one member: sums stay far inside int64_t */
 #define POINTS_TOKEN_CHARS 32             /* id of the one-time token (oauth/jwt.h) */
@@ -49,6 +48,7 @@ struct reservation {
     int64_t order_id;
     int64_t site_id;
     int64_t points;
+    int64_t pays_minor; /* a payment of so much onto the order; 0: a discount or a product */
     enum reservation_state state;
     bool is_unsure; /* RESERVED: a change was sent and no reply came; it may still arrive */
     char reason[POINTS_REASON_MAX + 1];
@@ -106,6 +106,10 @@ enum points_action {
     X(POINTS_ORDER_BUSY, "order_busy")     /* reserve: another reward is being put on the order */ \
     X(POINTS_BAD_AMOUNT, "bad_amount")     /* not positive, or too large */                        \
     X(POINTS_NOT_ENOUGH, "not_enough")                                                             \
+    X(POINTS_NOT_APPROVED, "not_approved") /* reserve what pays: as RESULT_NOT_APPROVED ... */     \
+    X(POINTS_APPROVAL_EXPIRED, "approval_expired")                                                 \
+    X(POINTS_OVER_APPROVED, "over_approved")                                                       \
+    X(POINTS_OVER_APPROVED_DAY, "over_approved_day")                                               \
     X(POINTS_NOTHING, "nothing") /* earn, unearn, expire: comes to no points */
 
 enum points_result {
@@ -124,6 +128,8 @@ struct points_command {
     int64_t sale_order_id;                 /* UNEARN: of this sale; order_id takes it back */
     int64_t site_id;                       /* RESERVE */
     int64_t reward_id;                     /* RESERVE */
+    int64_t pays_minor;                    /* RESERVE: onto the order; 0: it is no payment */
+    int32_t local_date;                    /* RESERVE: at the site */
     char token_id[POINTS_TOKEN_CHARS + 1]; /* RESERVE */
     int64_t reservation_id;                /* MARK_UNSURE, APPLY, BURN, RETURN */
     bool is_order_deleted;                 /* RETURN */
@@ -138,10 +144,13 @@ struct points_view {
     bool has_reward;      /* RESERVE: the tenant has it, switched on or off */
     bool has_reservation; /* RESERVE: of this token, not returned; else: reservation_id */
     struct reservation reservation;
-    bool order_is_busy;    /* RESERVE: another reservation of the order is RESERVED */
-    bool order_is_counted; /* EARN, UNEARN: has this order such an entry already? */
-    int64_t sale_points;   /* UNEARN: earned by the member on the sale, not taken back yet */
-    bool is_given_back;    /* RETURN: has an entry returned the burned points already? */
+    bool order_is_busy;               /* RESERVE: another reservation of the order is RESERVED */
+    bool order_is_counted;            /* EARN, UNEARN: has this order such an entry already? */
+    struct foreign_approval approval; /* RESERVE of what pays: the tenant's */
+    int64_t
+        foreign_paid_minor; /* RESERVE of what pays: of its date (ledger/ledger.h foreign_day) */
+    int64_t sale_points;    /* UNEARN: earned by the member on the sale, not taken back yet */
+    bool is_given_back;     /* RETURN: has an entry returned the burned points already? */
     int64_t next_entry_id;
     int64_t next_reservation_id;
 };
@@ -154,12 +163,17 @@ struct points_changes {
     struct points_entry entry;
     bool reservation_is_new, reservation_is_changed; /* view->reservation is its new state */
     enum reservation_state state_before;
+    /* RESERVE of what pays, allowed or refused: it is written down, and counts for its day. */
+    bool has_attempt;
+    enum foreign_verdict verdict;
+    enum foreign_end end; /* what became of such a payment; FOREIGN_OPEN: nothing new */
 };
 
 struct points_outcome {
     enum points_result result;
     struct points_account account; /* after; zeroed when there is none */
     struct reservation reservation;
+    int64_t limit_minor; /* POINTS_OVER_APPROVED*: what could have been paid; else 0 */
 };
 
 /* May a reservation move so? The one table (law 6). */
@@ -181,6 +195,9 @@ int64_t points_for_amount(int64_t amount_minor, int exponent, int64_t earn_milli
  *          reservation (the caller looks at the order and settles it); APPLIED or BURNED:
  *          POINTS_ALREADY_DONE; else POINTS_OTHER_ORDER. A returned one does not count: its token
  *          is free. Whether the reward is on, and what it costs, is the caller's to know.
+ *          What pays is judged last, against the approval and its date's sum.
+ * APPLY    of what pays: POINTS_WRONG_STATE. A payment cannot be taken off the order again, so its
+ *          points are burned as soon as it is there.
  * UNEARN   takes what is there down to what is held, and no further (law 4); of one sale, however
  *          many refunds and deletions it has, no more than it earned.
  * MARK_UNSURE, APPLY, BURN, RETURN   of what is there already: POINTS_ALREADY_DONE; a reason that

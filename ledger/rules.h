@@ -23,6 +23,14 @@ enum result rule_amount(const struct command *command, bool zero_is_fine);
 enum result charge_check(struct decision *decision);
 void charge_apply(struct decision *decision, struct operation *operation);
 
+/* Is this a charge whose payment we add to an order that is not ours? */
+bool approval_is_needed(const struct command *command);
+/* May outcome->amount_minor be paid so? RESULT_OK, _NOT_APPROVED, _APPROVAL_EXPIRED,
+ * _OVER_APPROVED, _OVER_APPROVED_DAY; tells foreign_minor and limit_minor. */
+enum result approval_check(struct decision *decision);
+/* It will be: counts for its day. */
+void approval_apply(struct decision *decision);
+
 /* Is this top-up one that waits until its order completes? One without an order cannot. */
 bool top_up_is_held(const struct command *command);
 enum result top_up_check(struct decision *decision);

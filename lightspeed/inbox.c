@@ -73,10 +73,21 @@ static void chore_log(const struct chore *chore)
               LOG_TEXT("reason", work->reason));
 }
 
+/* The extra bytes of its errand. */
+struct update {
+    struct work work;
+    struct foreign_attempt answer; /* operation_id 0: none */
+};
+
 static int task_update(struct job *job, struct store *store)
 {
-    const struct work *work = errand_data_of(job);
-    return store_update_work(store, work);
+    const struct update *update = errand_data_of(job);
+    int err = 0;
+    if (update->answer.operation_id != 0)
+        err = store_answer_foreign_attempt(store, &update->answer);
+    if (err != 0 && err != ERR_NOT_FOUND) /* none: a charge from before there were attempts */
+        return err;
+    return store_update_work(store, &update->work);
 }
 
 /* What could not be written down is found open again, and every step is safe to repeat. */
@@ -112,10 +123,10 @@ static void chore_write(struct chore *chore, const char *reason)
     text_buffer_init(&buffer, chore->work.reason, sizeof(chore->work.reason));
     text_append(&buffer, text_of(reason));
     chore_log(chore);
-    struct errand *errand = chore_errand(chore, sizeof(chore->work));
+    struct errand *errand = chore_errand(chore, sizeof(struct update));
     if (errand == NULL)
         return;
-    *(struct work *)errand_data(errand) = chore->work;
+    *(struct update *)errand_data(errand) = (struct update){chore->work, chore->answer};
     errand->job.joins = true;
     errand_write(errand, chore->inbox->config.committer, task_update, on_updated, chore);
 }

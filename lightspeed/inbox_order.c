@@ -129,7 +129,8 @@ static int task_look_for_unpaid(struct store *store, struct points_task *task,
 {
     struct points_entry back;
     int err = 0;
-    if (!reward_is_applied(reservation, task->read) || !order_has_discount(task->read))
+    bool has_worth = reservation->pays_minor != 0 || order_has_discount(task->read);
+    if (!reward_is_applied(reservation, task->read) || !has_worth)
         return 0;
     if (reservation->state == RESERVATION_BURNED)
         err = store_read_points_answer(store, reservation->id, POINTS_CAUSE_RETURN, &back);

@@ -1,6 +1,7 @@
 /*
  * A payment that we add to the order ourselves (tenants whose register does not): the order is read
- * first, and a payment with our reference means that it is done.
+ * first, and a payment with our reference means that it is done. Before it is sent its approval is
+ * looked at once more (store/foreign.h), and what the API says of it is kept.
  */
 #include "lightspeed/booking.h"
 #include "lightspeed/inbox_state.h"
@@ -32,6 +33,25 @@ static bool is_listed(const char *statuses, int status)
     return false;
 }
 
+/* Written with the work, whatever becomes of that. */
+static void payment_answered(struct chore *chore, enum foreign_end end, int status,
+                             const char *sentence)
+{
+    struct text_buffer buffer;
+    chore->answer = (struct foreign_attempt){.tenant_id = chore->work.tenant_id,
+                                             .operation_id = chore->work.subject_id,
+                                             .end = end,
+                                             .api_status = status,
+                                             .answered_at_us = clock_steady_us()};
+    text_buffer_init(&buffer, chore->answer.api_answer, sizeof(chore->answer.api_answer));
+    text_append(&buffer, text_of(sentence));
+}
+
+static void payment_never_sent(struct chore *chore, const char *reason)
+{
+    payment_answered(chore, FOREIGN_UNPAID, 0, reason);
+}
+
 static void payment_refused(struct chore *chore, const struct api_result *result)
 {
     char reason[WORK_REASON_MAX + 1];
@@ -43,27 +63,67 @@ static void payment_refused(struct chore *chore, const struct api_result *result
     chore_give_up(chore, reason);
 }
 
+/* Did Lightspeed have a say in it? */
+static bool is_answer(const struct api_result *result)
+{
+    return result->status != 0 || result->may_have_happened;
+}
+
 static void on_posted(void *context, const struct api_result *result)
 {
     struct chore *chore = context;
     if (result->error == 0) {
+        payment_answered(chore, FOREIGN_PAID, result->status, "");
         chore_done(chore, "");
         return;
     }
     if (!result->may_have_happened)
         chore->work.due_at_us = 0; /* nothing is under way, so nothing need be waited out */
     bool is_no = result->error == ERR_REFUSED || result->error == ERR_NOT_FOUND;
-    if (is_no && is_listed(chore->tenant->tenant.payment_refusals, result->status)) {
+    bool is_final = is_no && is_listed(chore->tenant->tenant.payment_refusals, result->status);
+    if (is_final || is_answer(result))
+        payment_answered(chore, is_final ? FOREIGN_UNPAID : FOREIGN_OPEN, result->status,
+                         result->sentence[0] != '\0' ? result->sentence
+                                                     : error_name(result->error));
+    if (is_final)
         payment_refused(chore, result);
-        return;
-    }
-    chore_retry_api(chore, result);
+    else
+        chore_retry_api(chore, result);
+}
+
+/* The extra bytes of its errand. */
+struct arm {
+    struct work work;
+    struct foreign_attempt attempt;
+};
+
+static bool may_be_sent(const struct foreign_attempt *attempt)
+{
+    return attempt->verdict == FOREIGN_ALLOWED && attempt->end == FOREIGN_OPEN;
 }
 
 static int task_arm(struct job *job, struct store *store)
 {
-    const struct work *work = errand_data_of(job);
-    return store_update_work(store, work);
+    struct arm *arm = errand_data_of(job);
+    int err = store_begin_foreign_payment(store, clock_steady_us(), &arm->attempt);
+    if (err != 0 || !may_be_sent(&arm->attempt))
+        return err;
+    return store_update_work(store, &arm->work);
+}
+
+/* Nothing was sent; work that is retried is judged anew. */
+static void payment_not_approved(struct chore *chore, const struct foreign_attempt *attempt)
+{
+    char reason[WORK_REASON_MAX + 1];
+    struct text_buffer buffer;
+    if (attempt->end == FOREIGN_PAID) {
+        chore_give_up(chore, "it was paid before, and the order does not show it any more");
+        return;
+    }
+    text_buffer_init(&buffer, reason, sizeof(reason));
+    text_append_format(&buffer, "not sent, for want of Lightspeed's approval: %s",
+                       foreign_verdict_name(attempt->verdict));
+    chore_give_up(chore, reason);
 }
 
 /* It is written down that a payment may be on its way: a process that starts anew waits for it too.
@@ -71,9 +131,15 @@ static int task_arm(struct job *job, struct store *store)
 static void on_armed(struct errand *errand)
 {
     struct chore *chore = errand->context;
+    const struct arm *arm = errand_data(errand);
     char ref[ORDER_REF_MAX + 1];
     if (errand->job.error != 0) {
         chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    if (!may_be_sent(&arm->attempt)) {
+        chore->work.due_at_us = 0; /* as it was found: nothing is under way */
+        payment_not_approved(chore, &arm->attempt);
         return;
     }
     struct api_call call = chore_call(chore);
@@ -82,13 +148,29 @@ static void on_armed(struct errand *errand)
                              chore->operation.amount_minor, ref, on_posted, chore);
 }
 
+/* Today, at the site of the charge. */
+static int32_t payment_date(const struct chore *chore)
+{
+    const struct directory_site *site =
+        directory_find_site(chore->snapshot, chore->operation.tenant_id, chore->operation.site_id);
+    return clock_local_date(site != NULL ? site->zone : chore->tenant->zone, clock_wall_us());
+}
+
 static void payment_arm(struct chore *chore)
 {
-    struct errand *errand = chore_errand(chore, sizeof(chore->work));
+    const struct operation *operation = &chore->operation;
+    struct errand *errand = chore_errand(chore, sizeof(struct arm));
     if (errand == NULL)
         return;
     chore->work.due_at_us = clock_steady_us() + INBOX_SETTLE_US;
-    *(struct work *)errand_data(errand) = chore->work;
+    struct arm *arm = errand_data(errand);
+    arm->work = chore->work;
+    arm->attempt = (struct foreign_attempt){.tenant_id = operation->tenant_id,
+                                            .operation_id = operation->id,
+                                            .order_id = operation->order_id,
+                                            .site_id = operation->site_id,
+                                            .amount_minor = operation->amount_minor,
+                                            .local_date = payment_date(chore)};
     errand->job.joins = true;
     errand_write(errand, chore->inbox->config.committer, task_arm, on_armed, chore);
 }
@@ -112,8 +194,21 @@ static bool was_never_sent(const struct work *work)
     return work->attempts == 0 && work->due_at_us == work->created_at_us;
 }
 
+static void payment_drop(struct chore *chore)
+{
+    payment_never_sent(chore, GIVEN_BACK);
+    chore_done(chore, GIVEN_BACK);
+}
+
+static void payment_cannot(struct chore *chore, const char *reason)
+{
+    payment_never_sent(chore, reason);
+    chore_give_up(chore, reason);
+}
+
 static void payment_found(struct chore *chore)
 {
+    payment_answered(chore, FOREIGN_PAID, 200, "found on the order");
     if (is_given_back(chore))
         chore_give_up(chore, "given back, and yet the payment is on the order");
     else
@@ -135,9 +230,9 @@ static void on_order(void *context, const struct api_result *result,
     else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
         chore_give_up(chore, "the order has more payments than can be looked through");
     else if (is_given_back(chore))
-        chore_done(chore, GIVEN_BACK);
+        payment_drop(chore);
     else if (order->is_deleted)
-        chore_give_up(chore, "the order was deleted before the payment was added");
+        payment_cannot(chore, "the order was deleted before the payment was added");
     else
         payment_arm(chore);
 }
@@ -158,11 +253,11 @@ static void on_read(struct errand *errand)
     }
     chore->operation = *operation;
     if (is_given_back(chore) && was_never_sent(&chore->work)) {
-        chore_done(chore, GIVEN_BACK);
+        payment_drop(chore);
         return;
     }
     if (operation->order_id == 0) {
-        chore_give_up(chore, "charged without an order: there is none to add a payment to");
+        payment_cannot(chore, "charged without an order: there is none to add a payment to");
         return;
     }
     struct api_call call = chore_call(chore);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "lightspeed/inbox.h"
 #include "runtime/errand.h"
+#include "store/foreign.h"
 
 #include <stdatomic.h>
 
@@ -43,7 +44,9 @@ struct chore {
     struct held_cards held;
     int32_t held_at; /* the next of them to release */
     bool is_release_refused;
-    struct operation operation; /* WORK_POST_PAYMENT */
+    struct operation operation;    /* WORK_POST_PAYMENT */
+    struct foreign_attempt answer; /* WORK_POST_PAYMENT: what became of its attempt, written with
+                                      the work; operation_id 0: nothing new */
 };
 
 struct inbox {

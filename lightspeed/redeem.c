@@ -41,6 +41,10 @@
 #define SENTENCE_NOT_TAKEN "Lightspeed did not take the discount. Nothing was redeemed"
 #define SENTENCE_NOT_FREE                                                                          \
     "Lightspeed did not take the discount. Nothing was redeemed. Take the product off the sale"
+#define SENTENCE_MAY_NOT_PAY                                                                       \
+    "Lightspeed does not let points pay here. Nothing was redeemed. Ask the manager"
+#define SENTENCE_NOT_PAID                                                                          \
+    "Lightspeed did not take the payment. Check that the sale is open. Nothing was redeemed"
 #define SENTENCE_SLOW "Not done in time. Nothing was redeemed. Try again"
 
 struct attempt {
@@ -60,8 +64,9 @@ struct attempt {
     bool may_arrive_later;
     struct reward_plan plan, fallback; /* of the order as it was read */
     char old_notes[ORDER_NOTES_MAX + 1];
-    enum points_action move; /* the last one */
-    bool is_redeemed;        /* what is told when the move has worked */
+    struct redeem_answer answer; /* to a payment */
+    enum points_action move;     /* the last one */
+    bool is_redeemed;            /* what is told when the move has worked */
     enum points_result result;
     char sentence[SENTENCE_MAX + 1];
     bool is_left_open;
@@ -238,14 +243,16 @@ static void on_moved(struct errand *errand)
 static void attempt_move(struct attempt *attempt)
 {
     if (!redeem_move_begin(attempt->redeem, &attempt->reservation, attempt->move,
-                           attempt->is_redeemed ? NULL : attempt->sentence, on_moved, attempt))
+                           attempt->is_redeemed ? NULL : attempt->sentence, &attempt->answer,
+                           on_moved, attempt))
         attempt_leave_open(attempt);
 }
 
 static void attempt_burn(struct attempt *attempt)
 {
     attempt->is_redeemed = true;
-    attempt->move = attempt->burn_is_on_complete ? POINTS_APPLY : POINTS_BURN;
+    bool is_payment = attempt->reservation.pays_minor != 0; /* nobody takes it off again */
+    attempt->move = attempt->burn_is_on_complete && !is_payment ? POINTS_APPLY : POINTS_BURN;
     attempt_move(attempt);
 }
 
@@ -295,6 +302,8 @@ static const char *sentence_of_refusal(const struct attempt *attempt,
         return result->error == ERR_NOT_FOUND ? SENTENCE_NO_ORDER : SENTENCE_MAY_NOT_READ;
     if (is_of_product)
         return SENTENCE_NO_PRODUCT;
+    if (attempt->plan.step == STEP_POST_PAYMENT && result->error != ERR_NOT_FOUND)
+        return is_of_right ? SENTENCE_MAY_NOT_PAY : SENTENCE_NOT_PAID;
     if (result->error == ERR_NOT_FOUND)
         return SENTENCE_NO_ORDER;
     return is_of_right ? SENTENCE_MAY_NOT_CHANGE : SENTENCE_REFUSED;
@@ -320,6 +329,8 @@ static const char *step_name(enum reward_step step)
         return "put_line";
     case STEP_POST_LINE:
         return "post_line";
+    case STEP_POST_PAYMENT:
+        return "post_payment";
     }
     return "unknown";
 }
@@ -350,8 +361,9 @@ static void on_read_back(void *context, const struct api_result *result,
     bool is_read = result->error == 0;
     bool is_deleted = is_read && order->is_deleted;
     bool is_applied = is_read && !is_deleted && reward_is_applied(&attempt->reservation, order);
-    bool is_absent = result->error == ERR_NOT_FOUND || is_deleted ||
-                     (is_read && !is_applied && !reward_may_be_hidden(order));
+    bool is_absent =
+        result->error == ERR_NOT_FOUND || is_deleted ||
+        (is_read && !is_applied && !reward_may_be_hidden(&attempt->reservation, order));
     bool is_ignored =
         is_applied && reward_look(&attempt->plan, &attempt->reservation, order) == REWARD_IGNORED;
     if (is_ignored && !attempt->may_arrive_later)
@@ -435,7 +447,7 @@ static void on_looked(void *context, const struct api_result *result,
         sight = reward_look(&attempt->plan, &attempt->reservation, order);
     if (sight == REWARD_IGNORED)
         attempt_not_taken(attempt);
-    else if (sight == REWARD_UNSEEN && !reward_may_be_hidden(order))
+    else if (sight == REWARD_UNSEEN && !reward_may_be_hidden(&attempt->reservation, order))
         attempt_mark_unsure(attempt);
     else
         attempt_burn(attempt);
@@ -453,9 +465,24 @@ static void attempt_look(struct attempt *attempt)
                           attempt);
 }
 
+/* Of a payment everything that was said is evidence. */
+static void attempt_note_answer(struct attempt *attempt, const struct api_result *result)
+{
+    struct text_buffer buffer;
+    attempt->answer.is_there = true;
+    attempt->answer.status = result->status;
+    text_buffer_init(&buffer, attempt->answer.sentence, sizeof(attempt->answer.sentence));
+    if (result->sentence[0] != '\0')
+        text_append(&buffer, text_of(result->sentence));
+    else if (result->error != 0)
+        text_append(&buffer, text_of(error_name(result->error)));
+}
+
 static void on_changed(void *context, const struct api_result *result)
 {
     struct attempt *attempt = context;
+    if (attempt->plan.step == STEP_POST_PAYMENT)
+        attempt_note_answer(attempt, result);
     if (result->error == 0) {
         attempt_look(attempt);
         return;
@@ -499,6 +526,10 @@ static void attempt_change(struct attempt *attempt)
     case STEP_POST_LINE:
         oseries_api_post_line(api, &call, order_id, &line, on_changed, attempt);
         break;
+    case STEP_POST_PAYMENT:
+        oseries_api_post_payment(api, &call, order_id, plan->pays_minor, plan->ref, on_changed,
+                                 attempt);
+        break;
     }
 }
 
@@ -531,11 +562,12 @@ static void make_plans(struct attempt *attempt, const struct oseries_order *orde
 }
 
 /* A change that an earlier request may have sent, and no mark: sent again, the values of an order
- * or line come to the same, but a new line would stand there twice. */
+ * or line come to the same, but a new line or payment would stand there twice. */
 static bool may_send_again(const struct attempt *attempt, const struct oseries_order *order)
 {
     return !attempt->is_unsure && attempt->plan.step != STEP_POST_LINE &&
-           !reward_may_be_hidden(order);
+           attempt->plan.step != STEP_POST_PAYMENT &&
+           !reward_may_be_hidden(&attempt->reservation, order);
 }
 
 static void attempt_decide(struct attempt *attempt, const struct oseries_order *order)
@@ -616,6 +648,8 @@ static int reserve_find_points(struct reserve *reserve, struct store *store)
         return err;
     if (err == 0 && reserve->reward.is_active) {
         command->points = reserve->reward.points;
+        command->pays_minor =
+            reserve->reward.effect == REWARD_PAY ? reserve->reward.amount_minor : 0;
         reserve->is_offered = true;
         return 0;
     }
@@ -652,6 +686,18 @@ static void say_result(struct attempt *attempt, const struct points_outcome *out
         break;
     case POINTS_NOT_ENOUGH:
         attempt_say(attempt, "Not enough points for this reward");
+        break;
+    case POINTS_NOT_APPROVED:
+        attempt_say(attempt, "Points cannot pay here yet: Lightspeed has not approved it");
+        break;
+    case POINTS_APPROVAL_EXPIRED:
+        attempt_say(attempt, "Points cannot pay here: Lightspeed's approval has run out");
+        break;
+    case POINTS_OVER_APPROVED:
+        attempt_say(attempt, "This reward pays more than Lightspeed has approved at once");
+        break;
+    case POINTS_OVER_APPROVED_DAY:
+        attempt_say(attempt, "This reward pays more than Lightspeed has approved for today");
         break;
     case POINTS_OK:
     case POINTS_ALREADY_DONE:
@@ -739,7 +785,8 @@ static void attempt_reserve(struct attempt *attempt)
                                                .member_id = attempt->asked.member_id,
                                                .order_id = attempt->asked.order_id,
                                                .site_id = attempt->asked.site_id,
-                                               .reward_id = attempt->asked.reward_id};
+                                               .reward_id = attempt->asked.reward_id,
+                                               .local_date = attempt->asked.local_date};
     memcpy(reserve->command.token_id, attempt->asked.token_id, sizeof(reserve->command.token_id));
     errand->job.joins = true;
     errand_write(errand, redeem->config.committer, task_reserve, on_reserved, attempt);

@@ -9,6 +9,11 @@
  * reserved, the register is told success:false, and redeem_settle looks again until two reads
  * REDEEM_SETTLE_US apart agree. An API that says yes is looked after while there is time: it may
  * keep the notes and ignore the variation.
+ *
+ * A reward that pays adds a payment instead, with the mark as its ref. It needs the approval of
+ * ledger/foreign.h, which is judged with the reservation, before any call; what the API says of it
+ * is kept with its attempt (store/foreign.h). A payment cannot be taken off an order again, so it
+ * is never added twice without a look, and its points are burned at once.
  */
 #ifndef COUNTERPART_LIGHTSPEED_REDEEM_H
 #define COUNTERPART_LIGHTSPEED_REDEEM_H
@@ -38,6 +43,7 @@ struct redemption {
     int64_t tenant_id, member_id, reward_id; /* of the verified token */
     char token_id[POINTS_TOKEN_CHARS + 1];
     int64_t order_id, site_id;
+    int32_t local_date;  /* at the site, when the request came */
     uint64_t request_id; /* for the log */
     int64_t deadline_us; /* monotonic: job_end by then */
     /* out */
@@ -64,6 +70,7 @@ enum reward_step {
     STEP_PUT_ORDER, /* order_change */
     STEP_PUT_LINE,
     STEP_POST_LINE,
+    STEP_POST_PAYMENT,
 };
 struct reward_plan {
     enum reward_step step;
@@ -72,7 +79,9 @@ struct reward_plan {
     bool has_ppm, has_fixed;
     int64_t price_variation_ppm, price_fixed_variation_minor;
     /* of the order or line that it changes, as they were read */
-    int64_t old_ppm, old_fixed_minor, old_total_minor;
+    int64_t old_ppm, old_fixed_minor, old_total_minor, old_paid_minor;
+    int64_t pays_minor;
+    char ref[ORDER_REF_MAX + 1];     /* of the payment: the mark */
     char notes[ORDER_NOTES_MAX + 1]; /* the old ones and the mark */
     const char *problem;
 };
@@ -81,8 +90,9 @@ struct reward_plan {
  * percentage already, or discount_is_on_line, of the dearest line that can bear it, scaled so
  * that the order comes to that much less. Percent off:
  * price_variation, or the amount it comes to (rounded down) where the order has a fixed variation.
- * Product: a new line with its price taken off. Never below zero: what is more than is left to pay
- * is refused whole, so that nobody gives points for less than they were worth.
+ * Product: a new line with its price taken off. Pay: a payment of that amount. Never below zero:
+ * what is more than is left to pay is refused whole, so that nobody gives points for less than they
+ * were worth.
  *
  * The notes get the reward's title and the mark; notes that were cut, or would be, are refused.
  */
@@ -90,7 +100,8 @@ void reward_plan_make(const struct reward *reward, const struct reservation *res
                       const struct oseries_order *order, bool discount_is_on_line,
                       struct reward_plan *plan);
 /* Has the reservation's change been made to this order? The mark, its number and the beginning of
- * its token's id, stands as a word of its own: CP-R4-0f3a9c1b is not in CP-R4-0f3a9c1bd. */
+ * its token's id, stands as a word of its own: CP-R4-0f3a9c1b is not in CP-R4-0f3a9c1bd. Of what
+ * pays it is the ref of a payment. */
 bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order);
 enum reward_sight {
     REWARD_TAKEN,
@@ -100,8 +111,8 @@ enum reward_sight {
 /* What an API that said yes to the plan has made of it, by the order read back. */
 enum reward_sight reward_look(const struct reward_plan *plan, const struct reservation *reservation,
                               const struct oseries_order *order);
-/* More of the order than was read could hold a mark: one that is not seen proves nothing. */
-bool reward_may_be_hidden(const struct oseries_order *order);
+/* More of the order than was read could hold the mark: one that is not seen proves nothing. */
+bool reward_may_be_hidden(const struct reservation *reservation, const struct oseries_order *order);
 /* Is any price of it, or of one of its lines, less than it would be? */
 bool order_has_discount(const struct oseries_order *order);
 /* Has somebody taken it off again: neither its mark nor any discount is left on the order, all of

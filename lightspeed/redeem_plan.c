@@ -46,10 +46,20 @@ static bool notes_have_mark(const char *notes, struct text mark)
     return false;
 }
 
+static bool payments_have_ref(const struct oseries_order *order, struct text ref)
+{
+    for (int32_t i = 0; i < order->payment_count; i++)
+        if (text_equal(text_of(order->payments[i].ref), ref))
+            return true;
+    return false;
+}
+
 bool reward_is_applied(const struct reservation *reservation, const struct oseries_order *order)
 {
     char bytes[MARK_MAX];
     struct text mark = mark_write(reservation, bytes);
+    if (reservation->pays_minor != 0)
+        return payments_have_ref(order, mark);
     if (notes_have_mark(order->notes, mark))
         return true;
     for (int32_t i = 0; i < order->line_count; i++)
@@ -63,8 +73,10 @@ static bool line_notes_may_be_cut(const struct order_line *line)
     return strlen(line->notes) + UTF8_MAX > LINE_NOTES_MAX;
 }
 
-bool reward_may_be_hidden(const struct oseries_order *order)
+bool reward_may_be_hidden(const struct reservation *reservation, const struct oseries_order *order)
 {
+    if (reservation->pays_minor != 0)
+        return order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX;
     if (order->notes_are_cut || order->is_cut)
         return true;
     for (int32_t i = 0; i < order->line_count; i++)
@@ -120,6 +132,12 @@ enum reward_sight reward_look(const struct reward_plan *plan, const struct reser
     char bytes[MARK_MAX];
     struct text mark = mark_write(reservation, bytes);
     CHECK(plan->step != STEP_NONE);
+    /* More was paid: an API that keeps no ref has taken it, too. */
+    if (plan->step == STEP_POST_PAYMENT)
+        return payments_have_ref(order, mark) ||
+                       order->paid_minor - plan->old_paid_minor >= plan->pays_minor
+                   ? REWARD_TAKEN
+                   : REWARD_UNSEEN;
     if (plan->step == STEP_PUT_ORDER) {
         if (is_changed(plan, order->price_variation_ppm, order->price_fixed_variation_minor,
                        order->total_minor))
@@ -145,7 +163,7 @@ bool order_has_discount(const struct oseries_order *order)
 
 bool reward_is_gone(const struct reservation *reservation, const struct oseries_order *order)
 {
-    return !reward_is_applied(reservation, order) && !reward_may_be_hidden(order) &&
+    return !reward_is_applied(reservation, order) && !reward_may_be_hidden(reservation, order) &&
            !order_has_discount(order);
 }
 
@@ -273,7 +291,7 @@ static void put_line(const struct reward *reward, const struct reservation *rese
     }
 }
 
-/* --- the three effects --- */
+/* --- the effects --- */
 
 static void plan_amount(const struct reward *reward, const struct reservation *reservation,
                         const struct oseries_order *order, int64_t amount_minor, bool is_on_line,
@@ -328,10 +346,27 @@ static void plan_product(const struct reward *reward, const struct reservation *
         refuse(plan, "The order has too many lines for this reward");
 }
 
+static void plan_pay(const struct reward *reward, const struct reservation *reservation,
+                     const struct oseries_order *order, struct reward_plan *plan)
+{
+    _Static_assert(MARK_MAX <= sizeof(plan->ref), "a mark fits a ref");
+    plan->step = STEP_POST_PAYMENT;
+    plan->pays_minor = reservation->pays_minor;
+    plan->old_paid_minor = order->paid_minor;
+    (void)mark_write(reservation, plan->ref);
+    if (reservation->pays_minor != reward->amount_minor)
+        refuse(plan, "This reward is not set up correctly. Ask the manager");
+    else if (reservation->pays_minor > due_minor_of(order))
+        refuse(plan, "Less is left to pay on this order than the reward is worth");
+    else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
+        refuse(plan, "The order has too many payments for this reward");
+}
+
 static bool reward_is_sound(const struct reward *reward)
 {
     switch (reward->effect) {
     case REWARD_MONEY_OFF:
+    case REWARD_PAY:
         return reward->amount_minor > 0 && reward->amount_minor <= MONEY_MAX_MINOR;
     case REWARD_PERCENT_OFF:
         return reward->percent_bp > 0 && reward->percent_bp <= ALL_BP;
@@ -374,6 +409,9 @@ void reward_plan_make(const struct reward *reward, const struct reservation *res
         break;
     case REWARD_PRODUCT:
         plan_product(reward, reservation, order, plan);
+        break;
+    case REWARD_PAY:
+        plan_pay(reward, reservation, order, plan);
         break;
     }
 }

@@ -143,7 +143,8 @@ static void on_settled(struct errand *errand)
 static void watch_move(struct watch *watch, enum points_action action, const char *reason)
 {
     watch->move = action;
-    if (!redeem_move_begin(watch->redeem, &watch->reservation, action, reason, on_settled, watch))
+    if (!redeem_move_begin(watch->redeem, &watch->reservation, action, reason, NULL, on_settled,
+                           watch))
         watch_rest(watch);
 }
 
@@ -192,7 +193,8 @@ static void watch_found_applied(struct watch *watch, const struct oseries_order 
     struct tenant_terms terms =
         terms_of(watch->redeem->config.directory, watch->reservation.tenant_id);
     bool is_complete = order->status == ORDER_COMPLETE;
-    if (is_complete || !terms.burn_is_on_complete)
+    bool is_payment = watch->reservation.pays_minor != 0; /* nobody takes it off again */
+    if (is_complete || is_payment || !terms.burn_is_on_complete)
         watch_move(watch, POINTS_BURN, NULL);
     else if (is_too_old(&watch->reservation, &terms, clock_steady_us()))
         watch_move(watch, POINTS_RETURN, REASON_TOO_OLD);
@@ -210,7 +212,7 @@ static void watch_found(struct watch *watch, const struct oseries_order *order)
         watch_found_absent(watch, REASON_DELETED);
     } else if (reward_is_applied(&watch->reservation, order)) {
         watch_found_applied(watch, order);
-    } else if (!reward_may_be_hidden(order) ||
+    } else if (!reward_may_be_hidden(&watch->reservation, order) ||
                is_too_old(&watch->reservation, &terms, clock_steady_us())) {
         watch_found_absent(watch, REASON_ABSENT);
     } else {

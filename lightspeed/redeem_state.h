@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "lightspeed/redeem.h"
 #include "runtime/errand.h"
+#include "store/foreign.h"
 
 #include <stdatomic.h>
 
@@ -34,16 +35,25 @@ struct redeem {
     _Atomic int32_t open;
 };
 
+/* What the API said of a payment: kept with the move that it leads to. */
+struct redeem_answer {
+    bool is_there;
+    int status; /* 0: no reply */
+    char sentence[FOREIGN_TEXT_MAX + 1];
+};
+
 /* A move of a reservation on the committer's thread; the extra bytes of its errand. */
 struct redeem_move {
+    struct redeem_answer answer;
     struct points_command command;
     struct points_outcome outcome;
 };
-/* on_done finds a struct redeem_move in errand_data. false: memory is short, and on_done will not
- * come. */
+/* answer may be NULL. on_done finds a struct redeem_move in errand_data. false: memory is short,
+ * and on_done will not come. */
 MUST_CHECK bool redeem_move_begin(struct redeem *redeem, const struct reservation *reservation,
                                   enum points_action action, const char *reason,
-                                  errand_done_fn on_done, void *context);
+                                  const struct redeem_answer *answer, errand_done_fn on_done,
+                                  void *context);
 /* Did the move do what it should, now or before? */
 MUST_CHECK bool redeem_move_is_done(const struct errand *errand);
 

@@ -178,7 +178,7 @@ static const struct subcommand subcommands[] = {
                {"title", FLAG_TEXT, true, "TITLE", "what cashiers and members read"},
                {"points", FLAG_TEXT, true, "N", "what it costs"},
                {"effect", FLAG_TEXT, true, "EFFECT",
-                "money_off:10.00, percent_off:15 or product:7302"},
+                "money_off:10.00, percent_off:15, product:7302 or pay:10.00"},
                {"terms", FLAG_TEXT, false, "TEXT", "what else they should know"}}},
     {.noun = "reward",
      .verb = "list",

@@ -5,6 +5,7 @@
 #ifndef COUNTERPART_STORE_BACKEND_H
 #define COUNTERPART_STORE_BACKEND_H
 
+#include "store/foreign.h"
 #include "store/grant.h"
 #include "store/member.h"
 #include "store/proof.h"
@@ -132,7 +133,21 @@ struct store_backend_proofs {
     int (*read_card)(struct store *store, int64_t card_id, struct card *card);
 };
 
+/* store/foreign.h */
+struct store_backend_foreign {
+    int (*add_change)(struct store *store, struct foreign_change *change);
+    int (*each_change)(struct store *store, int64_t tenant_id, store_foreign_change_fn each,
+                       void *context);
+    int (*begin_payment)(struct store *store, int64_t now_us, struct foreign_attempt *attempt);
+    int (*answer)(struct store *store, const struct foreign_attempt *attempt);
+    int (*each_attempt)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                        int32_t limit, store_foreign_attempt_fn each, void *context);
+    int (*each_sum)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                    int32_t limit, store_foreign_sum_fn each, void *context);
+};
+
 struct store_backend {
+    const struct store_backend_foreign *foreign;
     const struct store_backend_grants *grants;
     const struct store_backend_members *members;
     const struct store_backend_rewards *rewards;

@@ -15,10 +15,11 @@ static bool view_allocate(struct view *view)
 {
     view->cards = calloc(BATCH_MAX, sizeof(*view->cards));
     view->days = calloc(BATCH_MAX, sizeof(*view->days));
+    view->foreign_days = calloc(BATCH_MAX, sizeof(*view->foreign_days));
     view->operations = calloc(VIEW_OPERATIONS_MAX, sizeof(*view->operations));
     view->transfers = calloc(VIEW_TRANSFERS_MAX, sizeof(*view->transfers));
-    return view->cards != NULL && view->days != NULL && view->operations != NULL &&
-           view->transfers != NULL;
+    return view->cards != NULL && view->days != NULL && view->foreign_days != NULL &&
+           view->operations != NULL && view->transfers != NULL;
 }
 
 struct batch *batch_create(void)
@@ -39,6 +40,7 @@ void batch_destroy(struct batch *batch)
         return;
     free(batch->view.cards);
     free(batch->view.days);
+    free(batch->view.foreign_days);
     free(batch->view.operations);
     free(batch->view.transfers);
     free(batch);
@@ -50,6 +52,7 @@ void batch_clear(struct batch *batch)
     batch->view.card_count = 0;
     batch->view.operation_count = 0;
     batch->view.day_count = 0;
+    batch->view.foreign_day_count = 0;
     batch->view.transfer_count = 0;
     batch->view.next_card_id = 0;
     batch->view.next_operation_id = 0;
@@ -63,7 +66,8 @@ void batch_add(struct batch *batch, const struct command *command)
     int32_t at = batch->count++;
     batch->commands[at] = command;
     batch->keys[at] = (struct keys){0};
-    batch->scopes[at] = (struct scope){.card = VIEW_NONE, .day = VIEW_NONE};
+    batch->scopes[at] =
+        (struct scope){.card = VIEW_NONE, .day = VIEW_NONE, .foreign_day = VIEW_NONE};
     batch->outcomes[at] = (struct outcome){0};
     ledger_keys(command, &batch->keys[at]);
 }
@@ -89,6 +93,9 @@ bool batch_has_changes(const struct batch *batch)
             return true;
     for (int32_t i = 0; i < view->day_count; i++)
         if (view->days[i].is_changed)
+            return true;
+    for (int32_t i = 0; i < view->foreign_day_count; i++)
+        if (view->foreign_days[i].is_changed)
             return true;
     return false;
 }

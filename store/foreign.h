@@ -31,27 +31,68 @@ MUST_CHECK int store_each_foreign_change(struct store *store, int64_t tenant_id,
                                          store_foreign_change_fn each,
                                          void *context); /* oldest first */
 
+/* One payment that somebody wanted to make. What was decided is insert-only; the rest is what
+ * became of it. */
 struct foreign_attempt {
     int64_t id;
     int64_t tenant_id;
-    int64_t order_id, site_id;
-    int64_t operation_id;   /* a charge whose payment we add; else 0 */
-    int64_t reservation_id; /* a reward that pays from points; else 0 */
+    enum foreign_effect effect;
+    int64_t order_id, site_id; /* order_id 0: the register named none */
+    int64_t operation_id;      /* FOREIGN_CHARGE: the charge; else 0 */
+    int64_t reservation_id;    /* FOREIGN_REWARD that was allowed; else 0 */
     int64_t amount_minor;
     int32_t local_date;
     enum foreign_verdict verdict; /* other than FOREIGN_ALLOWED: no call was made */
-    int32_t api_status;           /* 0: not answered (yet) */
-    bool is_final;                /* the API's refusal is permanent, or the payment is made */
-    char api_answer[FOREIGN_TEXT_MAX + 1];
+    enum foreign_end end;         /* FOREIGN_UNPAID from the start where the verdict was no */
+    int32_t api_status;           /* the latest; 0: no reply (yet) */
+    char api_answer[FOREIGN_TEXT_MAX + 1]; /* the API's own words, or why nothing was sent */
     int64_t created_at_us, answered_at_us;
 };
-/* What the API said; an attempt that is final is not changed any more. errors: ERR_NOT_FOUND. */
+
+/*
+ * Attempts come to be with what they are part of: with a charge, allowed or refused, in its commit
+ * (store_commit); with a reservation in store_run_points, whose moves end it, too. This one is for
+ * the moment before the payment of a charge is sent, which may be much later: may it still be?
+ *
+ * attempt    tenant_id, operation_id, order_id, site_id, amount_minor and local_date (of now) are
+ *            given; the rest becomes the row's. verdict FOREIGN_ALLOWED and end FOREIGN_OPEN: send
+ *            it. FOREIGN_PAID: it was made before.
+ *            One that is open was counted when the charge was decided: of its approval only state
+ *            and expiry are looked at again; where these say no it ends here. One that has ended
+ *            unpaid, or a charge from before there were approvals, is judged anew, and a new row.
+ */
+MUST_CHECK int store_begin_foreign_payment(struct store *store, int64_t now_us,
+                                           struct foreign_attempt *attempt);
+/* What the API said of the newest allowed attempt of attempt->operation_id, or else of
+ * attempt->reservation_id: end, api_status, api_answer, answered_at_us. One that has ended is not
+ * changed any more; one that ends unpaid no longer counts for its day. Of a reservation end stays
+ * FOREIGN_OPEN: its moves end it. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_answer_foreign_attempt(struct store *store,
                                             const struct foreign_attempt *attempt);
 typedef void (*store_foreign_attempt_fn)(void *context, const struct foreign_attempt *attempt);
-/* Newest first, local dates from..until (from 0: all). */
+/* Newest date first, and the newest of each first; local dates from..until (0: no bound). */
 MUST_CHECK int store_each_foreign_attempt(struct store *store, int64_t tenant_id, int32_t from,
                                           int32_t until, int32_t limit,
                                           store_foreign_attempt_fn each, void *context);
+
+/* The attempts of one local date, added up. */
+struct foreign_sum {
+    int32_t local_date;
+    int64_t attempts, attempted_minor;
+    int64_t refused, refused_minor; /* by us: no call was made */
+    int64_t paid, paid_minor;
+    int64_t unpaid, unpaid_minor; /* allowed by us; refused by the API, or never sent */
+    int64_t open, open_minor;
+};
+typedef void (*store_foreign_sum_fn)(void *context, const struct foreign_sum *sum);
+/* Newest first; dates without attempts are left out. */
+MUST_CHECK int store_each_foreign_sum(struct store *store, int64_t tenant_id, int32_t from,
+                                      int32_t until, int32_t limit, store_foreign_sum_fn each,
+                                      void *context);
+
+/* The attempt that a decided charge leaves, allowed or refused; written in the transaction of its
+ * commit. Pure. */
+bool foreign_attempt_follows(const struct command *command, const struct outcome *outcome,
+                             int64_t now_us, struct foreign_attempt *attempt);
 
 #endif

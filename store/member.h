@@ -86,6 +86,8 @@ enum reward_effect {
     REWARD_MONEY_OFF = 1,   /* amount_minor off the order */
     REWARD_PERCENT_OFF = 2, /* percent_bp / 100 percent off the order */
     REWARD_PRODUCT = 3,     /* one product_id, free of charge */
+    REWARD_PAY = 4,         /* amount_minor is paid onto the order: needs an approval
+                               (ledger/foreign.h), and cannot be taken off again */
 };
 struct reward {
     int64_t id;

@@ -132,6 +132,7 @@ static const struct store_backend sqlite_backend = {
     .points = &sqlite_points,
     .work = &sqlite_work,
     .proofs = &sqlite_proofs,
+    .foreign = &sqlite_foreign,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
     .rollback = sqlite_store_rollback,

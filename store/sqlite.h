@@ -61,6 +61,7 @@ enum statement_area {
     AREA_PROOF,
     AREA_PROOF_PAYMENT,
     AREA_PROOF_REPORT,
+    AREA_FOREIGN,
     AREA_COUNT,
 };
 #define AREA_STATEMENTS_MAX 32
@@ -273,8 +274,8 @@ extern const struct store_backend_rewards sqlite_rewards;
 /* sqlite_points.c, sqlite_points_read.c */
 extern const struct store_backend_points sqlite_points;
 #define RESERVATION_COLUMNS                                                                        \
-    "id, tenant_id, member_id, reward_id, token_id, order_id, site_id, points, state, is_unsure, " \
-    "reason, created_at_us, changed_at_us"
+    "id, tenant_id, member_id, reward_id, token_id, order_id, site_id, points, pays_minor, "       \
+    "state, is_unsure, reason, created_at_us, changed_at_us"
 #define POINTS_ENTRY_COLUMNS                                                                       \
     "id, tenant_id, member_id, version, cause, points, points_after, order_id, sale_order_id, "    \
     "reservation_id, previous_entry_id, created_at_us, reason"
@@ -381,6 +382,34 @@ int sqlite_each_operation_after(struct store *store, int64_t tenant_id, int64_t 
 int sqlite_read_card_by_id(struct store *store, int64_t card_id, struct card *card);
 /* As sqlite_member_text. */
 const char *sqlite_proof_report_text(int index);
+/* sqlite_foreign.c */
+extern const struct store_backend_foreign sqlite_foreign;
+#define FOREIGN_CHANGE_COLUMNS                                                                     \
+    "id, tenant_id, from_state, to_state, payment_max_minor, day_max_minor, expires_on, "          \
+    "reference, note, actor, created_at_us"
+#define FOREIGN_ATTEMPT_COLUMNS                                                                    \
+    "id, tenant_id, effect, order_id, site_id, operation_id, reservation_id, amount_minor, "       \
+    "local_date, verdict, end_state, api_status, api_answer, created_at_us, answered_at_us"
+/* As sqlite_member_text. */
+const char *sqlite_foreign_text(int index);
+/* errors  ERR_STORE_CORRUPT. */
+MUST_CHECK int row_read_foreign_change(sqlite3_stmt *statement, struct foreign_change *change);
+MUST_CHECK int row_read_foreign_attempt(sqlite3_stmt *statement, struct foreign_attempt *attempt);
+/* state, payment_max_minor, day_max_minor, expires_on. */
+void columns_approval(struct columns *columns, struct foreign_approval *approval);
+/* In the commit's transaction: the day of a charge whose payment is ours, and what the batch
+ * changed. */
+MUST_CHECK int sqlite_fetch_foreign_day(struct store_sqlite *sqlite, struct view *view,
+                                        const struct command *command, int32_t *index);
+MUST_CHECK int sqlite_write_foreign(struct store_sqlite *sqlite, const struct batch *batch);
+/* In a points command's transaction. */
+MUST_CHECK int sqlite_fetch_foreign_points(struct store_sqlite *sqlite,
+                                           const struct points_command *command,
+                                           struct points_view *view);
+MUST_CHECK int sqlite_write_foreign_points(struct store_sqlite *sqlite,
+                                           const struct points_command *command,
+                                           const struct points_view *view,
+                                           const struct points_changes *changes, int64_t now_us);
 
 /* sqlite_member.c */
 extern const struct store_backend_members sqlite_members;

@@ -189,6 +189,8 @@ int sqlite_commit(struct store *store, const struct batch *batch)
     if (err == 0)
         err = write_days(sqlite, &batch->view);
     if (err == 0)
+        err = sqlite_write_foreign(sqlite, batch);
+    if (err == 0)
         err = sqlite_write_work(sqlite, batch);
     if (err == 0)
         err = sqlite_write_proofs(sqlite, batch);

@@ -290,7 +290,7 @@ static int fetch_command(struct store_sqlite *sqlite, struct batch *batch, int32
     const struct command *command = batch->commands[at];
     const struct keys *keys = &batch->keys[at];
     struct scope *scope = &batch->scopes[at];
-    *scope = (struct scope){.card = VIEW_NONE, .day = VIEW_NONE};
+    *scope = (struct scope){.card = VIEW_NONE, .day = VIEW_NONE, .foreign_day = VIEW_NONE};
     int err = fetch_card(sqlite, &batch->view, command, &scope->card);
     if (err == 0 && keys->wants_order_is_known)
         err = fetch_order_is_known(sqlite, command->tenant_id, keys->sale_order_id,
@@ -299,6 +299,8 @@ static int fetch_command(struct store_sqlite *sqlite, struct batch *batch, int32
         err = fetch_history(sqlite, &batch->view, command, keys, scope);
     if (err == 0 && keys->wants_register_day)
         err = fetch_day(sqlite, &batch->view, command, &scope->day);
+    if (err == 0 && keys->wants_foreign_day)
+        err = sqlite_fetch_foreign_day(sqlite, &batch->view, command, &scope->foreign_day);
     return err;
 }
 

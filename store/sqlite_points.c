@@ -52,7 +52,7 @@ static const char *const points_text[POINTS_STATEMENTS] = {
                                "AND reservation_id <> 0 AND cause = 5",
     [POINTS_READ_REWARD] = "SELECT 1 FROM reward WHERE id = ? AND tenant_id = ?",
     [POINTS_INSERT_RESERVATION] = "INSERT INTO reservation (" RESERVATION_COLUMNS ") "
-                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [POINTS_UPDATE_RESERVATION] =
         "UPDATE reservation SET state = ?, is_unsure = ?, reason = ?, changed_at_us = ? "
         "WHERE id = ? AND state = ?",
@@ -150,6 +150,8 @@ static int fetch_for_reserve(struct store_sqlite *sqlite, const struct points_co
         err = fetch_exists(sqlite, POINTS_READ_BUSY, order, COUNT_OF(order), &view->order_is_busy);
     if (err == 0)
         err = fetch_exists(sqlite, POINTS_READ_REWARD, reward, COUNT_OF(reward), &view->has_reward);
+    if (err == 0 && command->pays_minor != 0)
+        err = sqlite_fetch_foreign_points(sqlite, command, view);
     return err;
 }
 
@@ -260,6 +262,7 @@ static int insert_reservation(struct store_sqlite *sqlite, const struct reservat
     bind_int(&binder, reservation->order_id);
     bind_int(&binder, reservation->site_id);
     bind_int(&binder, reservation->points);
+    bind_int(&binder, reservation->pays_minor);
     bind_int(&binder, reservation->state);
     bind_int(&binder, reservation->is_unsure);
     bind_text(&binder, reservation->reason);
@@ -322,6 +325,12 @@ static int write_changes(struct store_sqlite *sqlite, const struct points_change
     return err;
 }
 
+/* An attempt to pay that was refused is kept, too. */
+static bool has_rows_to_write(const struct points_changes *changes, enum points_result result)
+{
+    return result == POINTS_OK || changes->has_attempt;
+}
+
 /* --- the command --- */
 
 static int run_points(struct store *store, const struct points_command *command, int64_t now_us,
@@ -340,9 +349,11 @@ static int run_points(struct store *store, const struct points_command *command,
     points_decide(&view, command, now_us, &changes, &decided);
     if (decided.result == POINTS_OK)
         err = write_changes(sqlite, &changes, &view);
+    if (err == 0)
+        err = sqlite_write_foreign_points(sqlite, command, &view, &changes, now_us);
     if (err != 0)
         goto err_after_begin;
-    if (decided.result == POINTS_OK)
+    if (has_rows_to_write(&changes, decided.result))
         err = sqlite_commit_change(sqlite);
     else
         sqlite_rollback_change(sqlite); /* nothing that could be unknown, and no fsync */

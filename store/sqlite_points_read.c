@@ -66,6 +66,7 @@ int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservatio
     reservation->order_id = column_int(&columns);
     reservation->site_id = column_int(&columns);
     reservation->points = column_int(&columns);
+    reservation->pays_minor = column_int(&columns);
     reservation->state =
         (enum reservation_state)column_enum(&columns, RESERVATION_RESERVED, RESERVATION_RETURNED);
     reservation->is_unsure = column_bool(&columns);

@@ -57,7 +57,7 @@ static int read_row(sqlite3_stmt *statement, struct reward *reward)
     column_text(&columns, reward->title, sizeof(reward->title));
     column_text(&columns, reward->terms, sizeof(reward->terms));
     reward->points = column_int(&columns);
-    reward->effect = (enum reward_effect)column_enum(&columns, REWARD_MONEY_OFF, REWARD_PRODUCT);
+    reward->effect = (enum reward_effect)column_enum(&columns, REWARD_MONEY_OFF, REWARD_PAY);
     reward->amount_minor = column_int(&columns);
     reward->percent_bp = column_int32(&columns);
     reward->product_id = column_int(&columns);

@@ -15,6 +15,12 @@
     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "            \
     "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
+/* Read with the tenant, never written with it. */
+#define TENANT_APPROVAL                                                                            \
+    ", coalesce(state, 0), coalesce(foreign_approval.payment_max_minor, 0), "                      \
+    "coalesce(day_max_minor, 0), coalesce(expires_on, 0) "                                         \
+    "FROM tenant LEFT JOIN foreign_approval ON foreign_approval.tenant_id = tenant.id"
+
 /*
  * UPDATE card names only what a decision may change. None of these columns is in an index: SQLite
  * rewrites an index entry whenever one of its columns is assigned, changed or not, and that random
@@ -72,8 +78,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_UPDATE_DAY] =
         "UPDATE register_day SET refunded_minor = ? WHERE tenant_id = ? AND site_id = ? "
         "AND register_id = ? AND local_date = ? AND refunded_minor = ?",
-    [STATEMENT_READ_TENANT] = "SELECT id, " TENANT_FIELDS " FROM tenant WHERE id = ?",
-    [STATEMENT_READ_TENANTS] = "SELECT id, " TENANT_FIELDS " FROM tenant ORDER BY id",
+    [STATEMENT_READ_TENANT] = "SELECT id, " TENANT_FIELDS TENANT_APPROVAL " WHERE id = ?",
+    [STATEMENT_READ_TENANTS] = "SELECT id, " TENANT_FIELDS TENANT_APPROVAL " ORDER BY id",
     [STATEMENT_INSERT_TENANT] = "INSERT INTO tenant (" TENANT_FIELDS ") VALUES (" TENANT_MARKS ")",
     /* Without id: assigning a key that others refer to makes SQLite count all of them. */
     [STATEMENT_UPDATE_TENANT] =

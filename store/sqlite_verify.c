@@ -243,6 +243,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
     if (err == 0)
         err = verify_words_count_rows(&verify);
     if (err == 0)
+        err = verify_foreign_count_rows(&verify);
+    if (err == 0)
         err = verify_pages(&verify);
     if (err == 0)
         err = verify_schema(&verify);
@@ -258,6 +260,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
         err = verify_points(&verify);
     if (err == 0)
         err = verify_words(&verify);
+    if (err == 0)
+        err = verify_foreign(&verify);
     sqlite_rollback(verify.sqlite);
     if (err == 0 && progress != NULL)
         progress(context, verify.rows_total, verify.rows_total);

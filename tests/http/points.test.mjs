@@ -121,7 +121,7 @@ test('reward add says what is wrong', async () => {
     await bad({ points }, 'bad_number', /whole number from 1 to/);
   await bad({ points: '' }, 'missing', /'points' is missing/);
   for (const effect of ['', 'money', 'money_of:10', 'Money_Off:10', 'percent:15', '10.00', ':10', 'product 7302'])
-    await bad({ effect }, 'bad_effect', /money_off:AMOUNT, percent_off:PERCENT or product:ID/);
+    await bad({ effect }, 'bad_effect', /money_off:AMOUNT, percent_off:PERCENT, product:ID or pay:AMOUNT/);
   for (const value of ['', '0', '-1', '10.001', 'ten', '1e2', '1,50', '$5', '99999999999999999999'])
     await bad({ effect: `money_off:${value}` }, 'bad_effect', /amount above zero/);
   await bad({ effect: 'money_off:1.50' }, 'bad_effect', /amount above zero/, yen);

@@ -32,7 +32,7 @@ static bool result_seen[64];
 
 static void world_create(struct world *world)
 {
-    *world = (struct world){.scope = {VIEW_NONE, VIEW_NONE, false}};
+    *world = (struct world){.scope = {VIEW_NONE, VIEW_NONE, false, VIEW_NONE}};
     view_memory_init(&world->view);
     world->view.next_card_id = 100;
     world->view.next_operation_id = 1000;
@@ -229,6 +229,27 @@ static bool set_evidence(struct command *command, const char *name, int64_t valu
     return true;
 }
 
+/* Of a charge whose payment is added by us. */
+static bool set_approval(struct world *world, const char *name, int64_t value)
+{
+    struct foreign_approval *approval = &world->command.approval;
+    if (strcmp(name, "ours") == 0)
+        world->command.payment_is_ours = true;
+    else if (strcmp(name, "approved") == 0)
+        approval->state = FOREIGN_APPROVED;
+    else if (strcmp(name, "approved_max") == 0)
+        approval->payment_max_minor = value;
+    else if (strcmp(name, "approved_day_max") == 0)
+        approval->day_max_minor = value;
+    else if (strcmp(name, "approved_until") == 0)
+        approval->expires_on = (int32_t)(TODAY + value);
+    else if (strcmp(name, "paid_today") == 0)
+        world->view.foreign_days[0].day.paid_minor = value;
+    else
+        return false;
+    return true;
+}
+
 static void set_command(struct world *world, char *token)
 {
     struct command *command = &world->command;
@@ -260,7 +281,7 @@ static void set_command(struct world *world, char *token)
         command->local_date = (int32_t)(TODAY + value);
     else if (strcmp(name, "stock") == 0)
         command->new_card.status = CARD_STOCK;
-    else if (!set_evidence(command, name, value))
+    else if (!set_evidence(command, name, value) && !set_approval(world, name, value))
         command->action = action_of(name);
 }
 
@@ -327,6 +348,10 @@ static void expect(struct world *world, char *token)
         assert_int_equal(outcome->reversed_operation_id, value);
     else if (strcmp(name, "given") == 0)
         assert_int_equal(undone_of(world), value);
+    else if (strcmp(name, "foreign") == 0)
+        assert_int_equal(outcome->foreign_minor, value);
+    else if (strcmp(name, "paid_today") == 0)
+        assert_int_equal(world->view.foreign_days[0].day.paid_minor, value);
     else
         fail_msg("unknown expectation %s", name);
 }
@@ -389,6 +414,8 @@ static void walk_line(char *line)
     ledger_keys(&world.command, &keys);
     world.scope.day = keys.wants_register_day ? 0 : VIEW_NONE;
     world.view.day_count = 1;
+    world.scope.foreign_day = keys.wants_foreign_day ? 0 : VIEW_NONE;
+    world.view.foreign_day_count = 1;
     struct card card_before = world.view.cards[0].card;
     ledger_decide(&world.view, &world.scope, 0, &world.command, NOW_US, &world.outcome);
     assert_laws(&world);

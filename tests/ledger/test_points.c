@@ -26,6 +26,7 @@
 #define NEXT_ENTRY 1000
 #define NEXT_RESERVATION 2000
 #define COLUMNS 5
+#define DATE 19000
 
 struct world {
     struct points_view view;
@@ -50,7 +51,8 @@ static void world_init(struct world *world)
                  .sale_points = POINTS_MAX,
                  .next_entry_id = NEXT_ENTRY,
                  .next_reservation_id = NEXT_RESERVATION},
-        .command = {.tenant_id = TENANT,
+        .command = {.local_date = DATE,
+                    .tenant_id = TENANT,
                     .member_id = MEMBER,
                     .reward_id = REWARD,
                     .order_id = ORDER,
@@ -135,6 +137,8 @@ static void set_reservation(struct world *world, char *token)
         reservation->reward_id = value;
     else if (strcmp(name, "tenant") == 0)
         reservation->tenant_id = value;
+    else if (strcmp(name, "pays") == 0)
+        reservation->pays_minor = value;
     else if (strcmp(name, "unsure") == 0)
         reservation->is_unsure = true;
     else if (strcmp(name, "counted") == 0)
@@ -171,8 +175,21 @@ static void set_command(struct world *world, char *token)
     int64_t value = split_pair(token, &name, &word);
     if (find_action(name, &command->action))
         return;
+    struct foreign_approval *approval = &world->view.approval;
     if (strcmp(name, "points") == 0)
         command->points = value;
+    else if (strcmp(name, "pays") == 0)
+        command->pays_minor = value;
+    else if (strcmp(name, "approved") == 0)
+        approval->state = FOREIGN_APPROVED;
+    else if (strcmp(name, "approved_max") == 0)
+        approval->payment_max_minor = value;
+    else if (strcmp(name, "approved_day_max") == 0)
+        approval->day_max_minor = value;
+    else if (strcmp(name, "approved_until") == 0)
+        approval->expires_on = (int32_t)(DATE + value);
+    else if (strcmp(name, "paid_today") == 0)
+        world->view.foreign_paid_minor = value;
     else if (strcmp(name, "site") == 0)
         command->site_id = value;
     else if (strcmp(name, "deleted") == 0)
@@ -258,6 +275,15 @@ static void expect(struct world *world, char *token)
         assert_string_equal(outcome->reservation.reason, word);
     else if (strcmp(name, "state") == 0)
         expect_state(world, word);
+    else if (strcmp(name, "attempt") == 0)
+        assert_string_equal(changes->has_attempt ? foreign_verdict_name(changes->verdict) : "none",
+                            word);
+    else if (strcmp(name, "pays") == 0)
+        assert_int_equal(outcome->reservation.pays_minor, value);
+    else if (strcmp(name, "end") == 0)
+        assert_string_equal(foreign_end_name(changes->end), word);
+    else if (strcmp(name, "limit") == 0)
+        assert_int_equal(outcome->limit_minor, value);
     else
         fail_msg("unknown expectation %s", name);
 }

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "lightspeed/inbox.h"
+#include "store/foreign.h"
 #include "runtime/errand.h"
 
 #define ORDER INT64_C(2802065908)
@@ -304,6 +305,15 @@ static struct oseries_order *play_order(struct fixture *fixture, int64_t id,
     return &played->order;
 }
 
+/* To pay orders that are not ours, without limits. */
+static void approve(struct fixture *fixture)
+{
+    struct foreign_change change = {.tenant_id = fixture->tenant.id, .to.state = FOREIGN_REQUESTED};
+    assert_int_equal(store_add_foreign_change(fixture->writer, &change), 0);
+    change.to.state = FOREIGN_APPROVED;
+    assert_int_equal(store_add_foreign_change(fixture->writer, &change), 0);
+}
+
 static void add_rows(struct fixture *fixture)
 {
     struct tenant *tenant = &fixture->tenant;
@@ -314,6 +324,7 @@ static void add_rows(struct fixture *fixture)
     tenant->policy.top_up_is_held = true;
     tenant->policy.replay_window_us = REPLAY_WINDOW_US;
     assert_int_equal(store_add_tenant(fixture->writer, tenant), 0);
+    approve(fixture);
     for (int i = 0; i < CARDS; i++)
         run(fixture, command_of(fixture, ACTION_ISSUE, i, 1000), NULL);
     fixture->member =
@@ -1247,6 +1258,7 @@ static struct work charge_that_is_ours(struct fixture *fixture, struct outcome *
     struct work work = {0};
     struct command command = command_of(fixture, ACTION_CHARGE, 0, 700);
     command.payment_is_ours = true;
+    command.approval.state = FOREIGN_APPROVED;
     run(fixture, command, outcome);
     work.id = 1; /* the first there is */
     work.tenant_id = fixture->tenant.id;
@@ -1435,6 +1447,7 @@ static void a_charge_without_an_order_is_shown(void **state)
     struct command command = command_of(fixture, ACTION_CHARGE, 0, 700);
     struct work work = {.id = 1};
     command.payment_is_ours = true;
+    command.approval.state = FOREIGN_APPROVED;
     command.order_id = 0;
     run(fixture, command, NULL);
     start(fixture);

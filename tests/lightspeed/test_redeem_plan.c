@@ -422,15 +422,15 @@ static void marks_may_hide_in_what_was_cut(void **state)
 {
     (void)state;
     make_order(&usual);
-    assert_false(reward_may_be_hidden(&order));
+    assert_false(reward_may_be_hidden(&reservation, &order));
     order.notes_are_cut = true;
-    assert_true(reward_may_be_hidden(&order));
+    assert_true(reward_may_be_hidden(&reservation, &order));
     make_order(&usual);
     order.is_cut = true;
-    assert_true(reward_may_be_hidden(&order));
+    assert_true(reward_may_be_hidden(&reservation, &order));
     make_order(&usual);
     memset(order.lines[1].notes, 'n', sizeof(order.lines[1].notes) - 1);
-    assert_true(reward_may_be_hidden(&order));
+    assert_true(reward_may_be_hidden(&reservation, &order));
 }
 
 /* --- was it taken? --- */

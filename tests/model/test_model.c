@@ -550,7 +550,7 @@ static void load_scope(const struct command *command, int card, struct scope *sc
 {
     struct keys keys;
     ledger_keys(command, &keys);
-    *scope = (struct scope){card < 0 ? VIEW_NONE : load_card(card), VIEW_NONE, false};
+    *scope = (struct scope){card < 0 ? VIEW_NONE : load_card(card), VIEW_NONE, false, VIEW_NONE};
     if (keys.wants_register_day)
         scope->day = load_day(command);
     for (int i = 0; keys.wants_order_is_known && i < world.operation_count; i++) {
@@ -770,7 +770,7 @@ static void issue_cards(void)
     view_clear();
     for (int i = 0; i < CARDS; i++) {
         struct command command = {.action = ACTION_ISSUE, .tenant_id = TENANT, .local_date = 1};
-        struct scope scope = {VIEW_NONE, VIEW_NONE, false};
+        struct scope scope = {VIEW_NONE, VIEW_NONE, false, VIEW_NONE};
         struct outcome outcome;
         command.card_index[0] = (uint8_t)(i + 1);
         command.new_card.status = random_chance(80) ? CARD_ACTIVE : CARD_STOCK;

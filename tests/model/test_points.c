@@ -25,6 +25,7 @@
 #define REWARDS 3
 #define ORDERS 12
 #define TOKENS 10
+#define DATES 3
 #define START_US (INT64_C(1700000000) * 1000000)
 
 /* --- the world: rows as a store would keep them --- */
@@ -40,6 +41,8 @@ struct world {
     int entry_count;
     struct reservation reservations[WORLD_COMMANDS];
     int reservation_count;
+    struct foreign_approval approval; /* of both tenants; with every limit that there is */
+    int64_t paid_minor[TENANTS + 1][DATES];
     int64_t now_us;
 };
 
@@ -57,6 +60,7 @@ struct model {
 };
 
 static struct world world;
+static int32_t date_of_reservation[WORLD_COMMANDS + 1];
 static struct model model;
 static uint64_t random_state;
 static int64_t commands_left;
@@ -174,6 +178,34 @@ static bool model_order_is_counted(const struct points_command *command)
     return false;
 }
 
+/* What was reserved to pay on that date, and did not come back unburned. */
+static int64_t model_paid_on(const struct points_command *command)
+{
+    int64_t paid_minor = 0;
+    for (int i = 0; i < model.count; i++) {
+        const struct event *each = &model.events[i];
+        if (each->command.action == POINTS_RESERVE &&
+            each->command.tenant_id == command->tenant_id &&
+            each->command.local_date == command->local_date &&
+            !model_life(each->reservation_id).is_returned)
+            paid_minor += each->command.pays_minor;
+    }
+    return paid_minor;
+}
+
+static enum points_result model_judge(const struct points_command *command)
+{
+    if (world.approval.state != FOREIGN_APPROVED)
+        return POINTS_NOT_APPROVED;
+    if (command->local_date > world.approval.expires_on)
+        return POINTS_APPROVAL_EXPIRED;
+    if (command->pays_minor > world.approval.payment_max_minor)
+        return POINTS_OVER_APPROVED;
+    return model_paid_on(command) + command->pays_minor > world.approval.day_max_minor
+               ? POINTS_OVER_APPROVED_DAY
+               : POINTS_OK;
+}
+
 static enum points_result model_reserve(const struct points_command *command, bool is_active,
                                         int64_t spendable)
 {
@@ -203,7 +235,9 @@ static enum points_result model_reserve(const struct points_command *command, bo
         return POINTS_ORDER_BUSY;
     if (command->points <= 0)
         return POINTS_BAD_AMOUNT;
-    return command->points > spendable ? POINTS_NOT_ENOUGH : POINTS_OK;
+    if (command->points > spendable)
+        return POINTS_NOT_ENOUGH;
+    return command->pays_minor == 0 ? POINTS_OK : model_judge(command);
 }
 
 static enum points_result model_of_reservation(const struct points_command *command, int64_t *moved)
@@ -218,7 +252,7 @@ static enum points_result model_of_reservation(const struct points_command *comm
             return POINTS_WRONG_STATE;
         return life.is_unsure ? POINTS_ALREADY_DONE : POINTS_OK;
     case POINTS_APPLY:
-        if (is_over)
+        if (is_over || life.reserve->pays_minor != 0)
             return POINTS_WRONG_STATE;
         return life.is_applied ? POINTS_ALREADY_DONE : POINTS_OK;
     case POINTS_BURN:
@@ -348,6 +382,8 @@ static void fetch_by_id(struct points_view *view, const struct points_command *c
 static void fetch_for_reserve(struct points_view *view, const struct points_command *command)
 {
     view->has_reward = tenant_of_reward(command->reward_id) == command->tenant_id;
+    view->approval = world.approval;
+    view->foreign_paid_minor = world.paid_minor[command->tenant_id][command->local_date];
     for (int i = 0; i < world.reservation_count; i++) {
         const struct reservation *each = &world.reservations[i];
         if (strcmp(each->token_id, command->token_id) == 0 && each->state != RESERVATION_RETURNED)
@@ -393,8 +429,16 @@ static void fetch(struct points_view *view, const struct points_command *command
                                   world.entries[i].order_id == command->order_id;
 }
 
-static void write_changes(const struct points_view *view, const struct points_changes *changes)
+static void write_changes(const struct points_command *command, const struct points_view *view,
+                          const struct points_changes *changes)
 {
+    const struct reservation *of = &view->reservation;
+    if (changes->has_attempt)
+        world.paid_minor[command->tenant_id][command->local_date] += command->pays_minor;
+    if (changes->end == FOREIGN_UNPAID)
+        world.paid_minor[of->tenant_id][date_of_reservation[of->id]] -= of->pays_minor;
+    if (changes->reservation_is_new)
+        date_of_reservation[of->id] = command->local_date;
     if (changes->account_is_changed) {
         struct points_account *account = &world.members[view->account.member_id - 1].account;
         assert_int_equal(account->version, changes->version_before);
@@ -515,6 +559,9 @@ static struct points_command random_of_member(enum points_action action)
     if (random_chance(3))
         command.reward_id = 1 + random_below(REWARDS);
     command.site_id = random_below(3);
+    command.local_date = (int32_t)random_below(DATES);
+    if (random_chance(40))
+        command.pays_minor = 1 + random_below(1050);
     snprintf(command.token_id, sizeof(command.token_id), "%lld", (long long)token);
     return command;
 }
@@ -574,7 +621,7 @@ static void run(const struct points_command *command)
     results_seen[wanted]++;
     if (wanted == POINTS_OK) {
         assert_int_equal(changes.has_entry ? changes.entry.points : 0, moved);
-        write_changes(&view, &changes);
+        write_changes(command, &view, &changes);
         remember(command, &outcome, moved);
         check_member(outcome.account.member_id);
     } else {
@@ -596,6 +643,16 @@ static void world_begin(void)
     }
 }
 
+static struct foreign_approval random_approval(void)
+{
+    return (struct foreign_approval){
+        .state = random_chance(85) ? FOREIGN_APPROVED : FOREIGN_REVOKED,
+        .payment_max_minor = 1000,
+        .day_max_minor = 1000 + random_below(9000),
+        .expires_on = random_chance(20) ? 1 : DATES,
+    };
+}
+
 static void live_one_world(void)
 {
     struct points_command earlier[8] = {0};
@@ -606,6 +663,8 @@ static void live_one_world(void)
         world.now_us += random_chance(2) ? -5000000 : random_below(10) * 1000000;
         if (random_chance(2))
             world.members[random_below(MEMBERS)].account.is_active = random_chance(80);
+        if (random_chance(3))
+            world.approval = random_approval();
         bool is_repeat = count > 0 && random_chance(25);
         struct points_command command =
             is_repeat ? earlier[random_below(count < 8 ? count : 8)] : random_command();

@@ -15,10 +15,11 @@ void view_memory_init(struct view *view)
         .cards = calloc(BATCH_MAX, sizeof(*view->cards)),
         .operations = calloc(VIEW_OPERATIONS_MAX, sizeof(*view->operations)),
         .days = calloc(BATCH_MAX, sizeof(*view->days)),
+        .foreign_days = calloc(BATCH_MAX, sizeof(*view->foreign_days)),
         .transfers = calloc(VIEW_TRANSFERS_MAX, sizeof(*view->transfers)),
     };
     CHECK(view->cards != NULL && view->operations != NULL && view->days != NULL &&
-          view->transfers != NULL);
+          view->foreign_days != NULL && view->transfers != NULL);
 }
 
 void view_memory_finish(struct view *view)
@@ -26,5 +27,6 @@ void view_memory_finish(struct view *view)
     free(view->cards);
     free(view->operations);
     free(view->days);
+    free(view->foreign_days);
     free(view->transfers);
 }

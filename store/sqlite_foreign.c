@@ -1,0 +1,659 @@
+/*
+ * Approvals and attempts to pay orders that are not ours, as rows; and each date's sum of what was
+ * allowed, which moves in the same transaction as the attempt that it counts.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+#define NOT_SENT_REVOKED "not sent: the approval no longer stands"
+#define NOT_SENT_EXPIRED "not sent: the approval has run out"
+
+enum foreign_statement {
+    FOREIGN_READ_APPROVAL,
+    FOREIGN_INSERT_APPROVAL,
+    FOREIGN_UPDATE_APPROVAL,
+    FOREIGN_INSERT_CHANGE,
+    FOREIGN_READ_CHANGES,
+    FOREIGN_READ_DAY,
+    FOREIGN_INSERT_DAY,
+    FOREIGN_UPDATE_DAY,
+    FOREIGN_RAISE_DAY,
+    FOREIGN_LOWER_DAY,
+    FOREIGN_INSERT_ATTEMPT,
+    FOREIGN_READ_OF_OPERATION,
+    FOREIGN_READ_OF_RESERVATION,
+    FOREIGN_UPDATE_ATTEMPT,
+    FOREIGN_READ_ATTEMPTS,
+    FOREIGN_READ_SUMS,
+    FOREIGN_STATEMENTS,
+};
+
+/* A partial index is used only where the query says its condition, too. */
+static const char *const foreign_text[FOREIGN_STATEMENTS] = {
+    [FOREIGN_READ_APPROVAL] =
+        "SELECT coalesce(state, 0), coalesce(foreign_approval.payment_max_minor, 0), "
+        "coalesce(day_max_minor, 0), coalesce(expires_on, 0) FROM tenant "
+        "LEFT JOIN foreign_approval ON foreign_approval.tenant_id = tenant.id WHERE tenant.id = ?",
+    [FOREIGN_INSERT_APPROVAL] =
+        "INSERT INTO foreign_approval (state, payment_max_minor, day_max_minor, expires_on, "
+        "tenant_id) VALUES (?, ?, ?, ?, ?)",
+    [FOREIGN_UPDATE_APPROVAL] =
+        "UPDATE foreign_approval SET state = ?, payment_max_minor = ?, day_max_minor = ?, "
+        "expires_on = ? WHERE tenant_id = ?",
+    [FOREIGN_INSERT_CHANGE] =
+        "INSERT INTO foreign_change (tenant_id, from_state, to_state, payment_max_minor, "
+        "day_max_minor, expires_on, reference, note, actor, created_at_us) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [FOREIGN_READ_CHANGES] = "SELECT " FOREIGN_CHANGE_COLUMNS " FROM foreign_change "
+                             "WHERE tenant_id = ? ORDER BY id",
+    [FOREIGN_READ_DAY] =
+        "SELECT paid_minor FROM foreign_day WHERE tenant_id = ? AND local_date = ?",
+    [FOREIGN_INSERT_DAY] =
+        "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) VALUES (?, ?, ?)",
+    [FOREIGN_UPDATE_DAY] = "UPDATE foreign_day SET paid_minor = ? "
+                           "WHERE tenant_id = ? AND local_date = ? AND paid_minor = ?",
+    [FOREIGN_RAISE_DAY] = "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) "
+                          "VALUES (?, ?, ?) ON CONFLICT (tenant_id, local_date) "
+                          "DO UPDATE SET paid_minor = paid_minor + excluded.paid_minor",
+    [FOREIGN_LOWER_DAY] = "UPDATE foreign_day SET paid_minor = paid_minor - ? "
+                          "WHERE tenant_id = ? AND local_date = ?",
+    [FOREIGN_INSERT_ATTEMPT] =
+        "INSERT INTO foreign_attempt (tenant_id, effect, order_id, site_id, operation_id, "
+        "reservation_id, amount_minor, local_date, verdict, end_state, api_status, api_answer, "
+        "created_at_us, answered_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [FOREIGN_READ_OF_OPERATION] =
+        "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE operation_id = ? "
+        "AND operation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",
+    [FOREIGN_READ_OF_RESERVATION] =
+        "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE reservation_id = ? "
+        "AND reservation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",
+    [FOREIGN_UPDATE_ATTEMPT] = "UPDATE foreign_attempt SET end_state = ?, api_status = ?, "
+                               "api_answer = ?, answered_at_us = ? WHERE id = ?",
+    [FOREIGN_READ_ATTEMPTS] = "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt "
+                              "WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
+                              "ORDER BY local_date DESC, id DESC LIMIT ?",
+    [FOREIGN_READ_SUMS] = "SELECT local_date, count(*), sum(amount_minor), "
+                          "sum(verdict <> 0), sum(iif(verdict <> 0, amount_minor, 0)), "
+                          "sum(end_state = 1), sum(iif(end_state = 1, amount_minor, 0)), "
+                          "sum(verdict = 0 AND end_state = 2), "
+                          "sum(iif(verdict = 0 AND end_state = 2, amount_minor, 0)), "
+                          "sum(end_state = 0), sum(iif(end_state = 0, amount_minor, 0)) "
+                          "FROM foreign_attempt WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
+                          "GROUP BY local_date ORDER BY local_date DESC LIMIT ?",
+};
+
+static int prepare(struct store_sqlite *sqlite, enum foreign_statement which, struct binder *binder)
+{
+    *binder = (struct binder){0};
+    return sqlite_prepare_of(sqlite, AREA_FOREIGN, (int)which, foreign_text[which],
+                             &binder->statement);
+}
+
+/* --- rows --- */
+
+static int row_end(const struct columns *columns, const char *table, int64_t id)
+{
+    if (!columns->is_bad)
+        return 0;
+    log_event(LOG_ERROR, "row_is_corrupt", LOG_TEXT("table", table), LOG_INT("id", id));
+    return ERR_STORE_CORRUPT;
+}
+
+void columns_approval(struct columns *columns, struct foreign_approval *approval)
+{
+    approval->state =
+        (enum foreign_state)column_enum(columns, FOREIGN_NOT_REQUESTED, FOREIGN_REVOKED);
+    approval->payment_max_minor = column_int(columns);
+    approval->day_max_minor = column_int(columns);
+    approval->expires_on = column_int32(columns);
+}
+
+int row_read_foreign_change(sqlite3_stmt *statement, struct foreign_change *change)
+{
+    struct columns columns = {.statement = statement};
+    change->id = column_int(&columns);
+    change->tenant_id = column_int(&columns);
+    change->from =
+        (enum foreign_state)column_enum(&columns, FOREIGN_NOT_REQUESTED, FOREIGN_REVOKED);
+    columns_approval(&columns, &change->to);
+    column_text(&columns, change->reference, sizeof(change->reference));
+    column_text(&columns, change->note, sizeof(change->note));
+    column_text(&columns, change->actor, sizeof(change->actor));
+    change->created_at_us = column_int(&columns);
+    return row_end(&columns, "foreign_change", change->id);
+}
+
+int row_read_foreign_attempt(sqlite3_stmt *statement, struct foreign_attempt *attempt)
+{
+    struct columns columns = {.statement = statement};
+    attempt->id = column_int(&columns);
+    attempt->tenant_id = column_int(&columns);
+    attempt->effect = (enum foreign_effect)column_enum(&columns, FOREIGN_CHARGE, FOREIGN_REWARD);
+    attempt->order_id = column_int(&columns);
+    attempt->site_id = column_int(&columns);
+    attempt->operation_id = column_int(&columns);
+    attempt->reservation_id = column_int(&columns);
+    attempt->amount_minor = column_int(&columns);
+    attempt->local_date = column_int32(&columns);
+    attempt->verdict =
+        (enum foreign_verdict)column_enum(&columns, FOREIGN_ALLOWED, FOREIGN_OVER_DAY_MAX);
+    attempt->end = (enum foreign_end)column_enum(&columns, FOREIGN_OPEN, FOREIGN_UNPAID);
+    attempt->api_status = column_int32(&columns);
+    column_text(&columns, attempt->api_answer, sizeof(attempt->api_answer));
+    attempt->created_at_us = column_int(&columns);
+    attempt->answered_at_us = column_int(&columns);
+    return row_end(&columns, "foreign_attempt", attempt->id);
+}
+
+/* --- the approval and its history --- */
+
+/* errors  ERR_NOT_FOUND: no such tenant. */
+static int read_approval(struct store_sqlite *sqlite, int64_t tenant_id,
+                         struct foreign_approval *approval)
+{
+    struct binder binder;
+    int err = prepare(sqlite, FOREIGN_READ_APPROVAL, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    struct columns columns = {.statement = binder.statement};
+    columns_approval(&columns, approval);
+    sqlite3_reset(binder.statement);
+    return row_end(&columns, "foreign_approval", tenant_id);
+}
+
+static int write_approval(struct store_sqlite *sqlite, const struct foreign_change *change)
+{
+    struct binder binder;
+    bool is_new = change->from == FOREIGN_NOT_REQUESTED;
+    int err = prepare(sqlite, is_new ? FOREIGN_INSERT_APPROVAL : FOREIGN_UPDATE_APPROVAL, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, change->to.state);
+    bind_int(&binder, change->to.payment_max_minor);
+    bind_int(&binder, change->to.day_max_minor);
+    bind_int(&binder, change->to.expires_on);
+    bind_int(&binder, change->tenant_id);
+    return sqlite_finish_update(sqlite, binder.statement, "foreign_approval", change->tenant_id);
+}
+
+static int insert_change(struct store_sqlite *sqlite, struct foreign_change *change)
+{
+    struct binder binder;
+    int err = prepare(sqlite, FOREIGN_INSERT_CHANGE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, change->tenant_id);
+    bind_int(&binder, change->from);
+    bind_int(&binder, change->to.state);
+    bind_int(&binder, change->to.payment_max_minor);
+    bind_int(&binder, change->to.day_max_minor);
+    bind_int(&binder, change->to.expires_on);
+    bind_text(&binder, change->reference);
+    bind_text(&binder, change->note);
+    bind_text(&binder, change->actor);
+    bind_int(&binder, change->created_at_us);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err == 0)
+        change->id = sqlite3_last_insert_rowid(sqlite->connection);
+    return err;
+}
+
+static int change_approval(struct store_sqlite *sqlite, struct foreign_change *change)
+{
+    struct foreign_approval now;
+    int err = read_approval(sqlite, change->tenant_id, &now);
+    if (err != 0)
+        return err;
+    change->from = now.state;
+    if (!foreign_may_move(now.state, change->to.state))
+        return ERR_REFUSED;
+    err = write_approval(sqlite, change);
+    return err != 0 ? err : insert_change(sqlite, change);
+}
+
+static int add_change(struct store *store, struct foreign_change *change)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = change_approval(sqlite, change);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+static int each_change(struct store *store, int64_t tenant_id, store_foreign_change_fn each,
+                       void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    bool has_row;
+    int err = prepare(sqlite, FOREIGN_READ_CHANGES, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        struct foreign_change change;
+        err = row_read_foreign_change(binder.statement, &change);
+        if (err != 0)
+            break;
+        each(context, &change);
+        err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+/* --- the sum of a date --- */
+
+static int read_day(struct store_sqlite *sqlite, struct foreign_day *day, bool *has_row)
+{
+    struct binder binder;
+    int err = prepare(sqlite, FOREIGN_READ_DAY, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, day->tenant_id);
+    bind_int(&binder, day->local_date);
+    err = sqlite_step(sqlite, binder.statement, has_row);
+    if (err == 0)
+        day->paid_minor =
+            *has_row ? column_int(&(struct columns){.statement = binder.statement}) : 0;
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+int sqlite_fetch_foreign_day(struct store_sqlite *sqlite, struct view *view,
+                             const struct command *command, int32_t *index)
+{
+    struct view_foreign_day wanted = {
+        .day = {.tenant_id = command->tenant_id, .local_date = command->local_date}};
+    for (int32_t i = 0; i < view->foreign_day_count; i++) {
+        const struct foreign_day *day = &view->foreign_days[i].day;
+        if (day->tenant_id == command->tenant_id && day->local_date == command->local_date) {
+            *index = i;
+            return 0;
+        }
+    }
+    bool has_row;
+    int err = read_day(sqlite, &wanted.day, &has_row);
+    if (err != 0)
+        return err;
+    wanted.is_new = !has_row;
+    wanted.paid_minor_loaded = wanted.day.paid_minor;
+    *index = view->foreign_day_count++;
+    view->foreign_days[*index] = wanted;
+    return 0;
+}
+
+static int write_day(struct store_sqlite *sqlite, const struct view_foreign_day *changed)
+{
+    struct binder binder;
+    int err = prepare(sqlite, changed->is_new ? FOREIGN_INSERT_DAY : FOREIGN_UPDATE_DAY, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, changed->day.paid_minor);
+    bind_int(&binder, changed->day.tenant_id);
+    bind_int(&binder, changed->day.local_date);
+    if (!changed->is_new)
+        bind_int(&binder, changed->paid_minor_loaded);
+    return sqlite_finish_update(sqlite, binder.statement, "foreign_day", changed->day.tenant_id);
+}
+
+/* Outside of a batch: by the attempt that counts, or no longer does. */
+static int move_day(struct store_sqlite *sqlite, enum foreign_statement which,
+                    const struct foreign_attempt *attempt)
+{
+    struct binder binder;
+    int err = prepare(sqlite, which, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, attempt->amount_minor);
+    bind_int(&binder, attempt->tenant_id);
+    bind_int(&binder, attempt->local_date);
+    return sqlite_finish_update(sqlite, binder.statement, "foreign_day", attempt->tenant_id);
+}
+
+/* --- attempts --- */
+
+static int insert_attempt(struct store_sqlite *sqlite, struct foreign_attempt *attempt)
+{
+    struct binder binder;
+    int err = prepare(sqlite, FOREIGN_INSERT_ATTEMPT, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, attempt->tenant_id);
+    bind_int(&binder, attempt->effect);
+    bind_int(&binder, attempt->order_id);
+    bind_int(&binder, attempt->site_id);
+    bind_int(&binder, attempt->operation_id);
+    bind_int(&binder, attempt->reservation_id);
+    bind_int(&binder, attempt->amount_minor);
+    bind_int(&binder, attempt->local_date);
+    bind_int(&binder, attempt->verdict);
+    bind_int(&binder, attempt->end);
+    bind_int(&binder, attempt->api_status);
+    bind_text(&binder, attempt->api_answer);
+    bind_int(&binder, attempt->created_at_us);
+    bind_int(&binder, attempt->answered_at_us);
+    err = sqlite_finish(sqlite, binder.statement);
+    if (err == 0)
+        attempt->id = sqlite3_last_insert_rowid(sqlite->connection);
+    return err;
+}
+
+int sqlite_write_foreign(struct store_sqlite *sqlite, const struct batch *batch)
+{
+    const struct view *view = &batch->view;
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < view->foreign_day_count; i++)
+        if (view->foreign_days[i].is_changed)
+            err = write_day(sqlite, &view->foreign_days[i]);
+    for (int32_t i = 0; err == 0 && i < batch->count; i++) {
+        struct foreign_attempt attempt;
+        if (foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
+                                    &attempt))
+            err = insert_attempt(sqlite, &attempt);
+    }
+    return err;
+}
+
+/* The newest that was allowed. errors: ERR_NOT_FOUND. */
+static int find_attempt(struct store_sqlite *sqlite, enum foreign_statement which, int64_t id,
+                        int64_t tenant_id, struct foreign_attempt *attempt)
+{
+    struct binder binder;
+    int err = prepare(sqlite, which, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, id);
+    bind_int(&binder, tenant_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_foreign_attempt(binder.statement, attempt);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+/* One that is open; in ending unpaid it stops to count. */
+static int update_attempt(struct store_sqlite *sqlite, const struct foreign_attempt *attempt)
+{
+    struct binder binder;
+    int err = prepare(sqlite, FOREIGN_UPDATE_ATTEMPT, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, attempt->end);
+    bind_int(&binder, attempt->api_status);
+    bind_text(&binder, attempt->api_answer);
+    bind_int(&binder, attempt->answered_at_us);
+    bind_int(&binder, attempt->id);
+    err = sqlite_finish_update(sqlite, binder.statement, "foreign_attempt", attempt->id);
+    if (err == 0 && attempt->end == FOREIGN_UNPAID)
+        err = move_day(sqlite, FOREIGN_LOWER_DAY, attempt);
+    return err;
+}
+
+static int answer_attempt(struct store_sqlite *sqlite, const struct foreign_attempt *answer)
+{
+    struct foreign_attempt attempt;
+    bool is_charge = answer->operation_id != 0;
+    int err = find_attempt(
+        sqlite, is_charge ? FOREIGN_READ_OF_OPERATION : FOREIGN_READ_OF_RESERVATION,
+        is_charge ? answer->operation_id : answer->reservation_id, answer->tenant_id, &attempt);
+    if (err != 0 || attempt.end != FOREIGN_OPEN)
+        return err;
+    attempt.end = answer->end;
+    attempt.api_status = answer->api_status;
+    attempt.answered_at_us = answer->answered_at_us;
+    memcpy(attempt.api_answer, answer->api_answer, sizeof(attempt.api_answer));
+    return update_attempt(sqlite, &attempt);
+}
+
+static int answer(struct store *store, const struct foreign_attempt *attempt)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = answer_attempt(sqlite, attempt);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+/* --- before a payment is sent --- */
+
+/* It counts for its day already. */
+static int begin_open(struct store_sqlite *sqlite, const struct foreign_approval *approval,
+                      int64_t now_us, int32_t local_date, struct foreign_attempt *attempt)
+{
+    const struct foreign_approval unlimited = {.state = approval->state,
+                                               .expires_on = approval->expires_on};
+    enum foreign_verdict verdict = foreign_judge(&unlimited, attempt->amount_minor, local_date, 0);
+    if (verdict == FOREIGN_ALLOWED)
+        return 0;
+    attempt->end = FOREIGN_UNPAID;
+    attempt->answered_at_us = now_us;
+    snprintf(attempt->api_answer, sizeof(attempt->api_answer), "%s",
+             verdict == FOREIGN_EXPIRED ? NOT_SENT_EXPIRED : NOT_SENT_REVOKED);
+    int err = update_attempt(sqlite, attempt);
+    attempt->verdict = verdict; /* the row keeps what it was allowed by */
+    return err;
+}
+
+static int begin_anew(struct store_sqlite *sqlite, const struct foreign_approval *approval,
+                      int64_t now_us, struct foreign_attempt *attempt)
+{
+    struct foreign_day day = {.tenant_id = attempt->tenant_id, .local_date = attempt->local_date};
+    bool has_row;
+    int err = read_day(sqlite, &day, &has_row);
+    if (err != 0)
+        return err;
+    attempt->effect = FOREIGN_CHARGE;
+    attempt->verdict =
+        foreign_judge(approval, attempt->amount_minor, attempt->local_date, day.paid_minor);
+    attempt->end = attempt->verdict == FOREIGN_ALLOWED ? FOREIGN_OPEN : FOREIGN_UNPAID;
+    attempt->created_at_us = now_us;
+    err = insert_attempt(sqlite, attempt);
+    if (err == 0 && attempt->verdict == FOREIGN_ALLOWED)
+        err = move_day(sqlite, FOREIGN_RAISE_DAY, attempt);
+    return err;
+}
+
+static int begin(struct store_sqlite *sqlite, int64_t now_us, struct foreign_attempt *attempt)
+{
+    struct foreign_approval approval;
+    struct foreign_attempt found;
+    int err = read_approval(sqlite, attempt->tenant_id, &approval);
+    if (err != 0)
+        return err;
+    err = find_attempt(sqlite, FOREIGN_READ_OF_OPERATION, attempt->operation_id, attempt->tenant_id,
+                       &found);
+    if (err == ERR_NOT_FOUND || (err == 0 && found.end == FOREIGN_UNPAID))
+        return begin_anew(sqlite, &approval, now_us, attempt);
+    if (err != 0)
+        return err;
+    int32_t local_date = attempt->local_date;
+    *attempt = found;
+    return found.end == FOREIGN_PAID ? 0
+                                     : begin_open(sqlite, &approval, now_us, local_date, attempt);
+}
+
+static int begin_payment(struct store *store, int64_t now_us, struct foreign_attempt *attempt)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = begin(sqlite, now_us, attempt);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
+/* --- points that pay --- */
+
+int sqlite_fetch_foreign_points(struct store_sqlite *sqlite, const struct points_command *command,
+                                struct points_view *view)
+{
+    struct foreign_day day = {.tenant_id = command->tenant_id, .local_date = command->local_date};
+    bool has_row;
+    int err = read_approval(sqlite, command->tenant_id, &view->approval);
+    if (err == 0)
+        err = read_day(sqlite, &day, &has_row);
+    view->foreign_paid_minor = day.paid_minor;
+    return err;
+}
+
+static int write_points_attempt(struct store_sqlite *sqlite, const struct points_command *command,
+                                const struct points_view *view, enum foreign_verdict verdict,
+                                int64_t now_us)
+{
+    bool is_allowed = verdict == FOREIGN_ALLOWED;
+    struct foreign_attempt attempt = {
+        .tenant_id = command->tenant_id,
+        .effect = FOREIGN_REWARD,
+        .order_id = command->order_id,
+        .site_id = command->site_id,
+        .reservation_id = is_allowed ? view->reservation.id : 0,
+        .amount_minor = command->pays_minor,
+        .local_date = command->local_date,
+        .verdict = verdict,
+        .end = is_allowed ? FOREIGN_OPEN : FOREIGN_UNPAID,
+        .created_at_us = now_us,
+    };
+    int err = insert_attempt(sqlite, &attempt);
+    return err != 0 || !is_allowed ? err : move_day(sqlite, FOREIGN_RAISE_DAY, &attempt);
+}
+
+static int end_points_attempt(struct store_sqlite *sqlite, const struct reservation *reservation,
+                              enum foreign_end end, int64_t now_us)
+{
+    struct foreign_attempt attempt;
+    int err = find_attempt(sqlite, FOREIGN_READ_OF_RESERVATION, reservation->id,
+                           reservation->tenant_id, &attempt);
+    if (err != 0) /* a payment that nobody allowed is damage, not an answer */
+        return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
+    attempt.end = end;
+    attempt.answered_at_us = now_us;
+    if (end == FOREIGN_UNPAID && attempt.api_answer[0] == '\0')
+        snprintf(attempt.api_answer, sizeof(attempt.api_answer), "%s", reservation->reason);
+    return update_attempt(sqlite, &attempt);
+}
+
+int sqlite_write_foreign_points(struct store_sqlite *sqlite, const struct points_command *command,
+                                const struct points_view *view,
+                                const struct points_changes *changes, int64_t now_us)
+{
+    if (changes->has_attempt)
+        return write_points_attempt(sqlite, command, view, changes->verdict, now_us);
+    if (changes->end != FOREIGN_OPEN)
+        return end_points_attempt(sqlite, &view->reservation, changes->end, now_us);
+    return 0;
+}
+
+/* --- reading --- */
+
+static int bind_span(struct store_sqlite *sqlite, enum foreign_statement which, int64_t tenant_id,
+                     int32_t from, int32_t until, int32_t limit, struct binder *binder)
+{
+    int err = prepare(sqlite, which, binder);
+    if (err != 0)
+        return err;
+    bind_int(binder, tenant_id);
+    bind_int(binder, from == 0 ? INT32_MIN : from);
+    bind_int(binder, until == 0 ? INT32_MAX : until);
+    bind_int(binder, limit);
+    return 0;
+}
+
+static int each_attempt(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                        int32_t limit, store_foreign_attempt_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    bool has_row;
+    int err = bind_span(sqlite, FOREIGN_READ_ATTEMPTS, tenant_id, from, until, limit, &binder);
+    if (err != 0)
+        return err;
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        struct foreign_attempt attempt;
+        err = row_read_foreign_attempt(binder.statement, &attempt);
+        if (err != 0)
+            break;
+        each(context, &attempt);
+        err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+static int read_sum(sqlite3_stmt *statement, struct foreign_sum *sum)
+{
+    struct columns columns = {.statement = statement};
+    sum->local_date = column_int32(&columns);
+    sum->attempts = column_int(&columns);
+    sum->attempted_minor = column_int(&columns);
+    sum->refused = column_int(&columns);
+    sum->refused_minor = column_int(&columns);
+    sum->paid = column_int(&columns);
+    sum->paid_minor = column_int(&columns);
+    sum->unpaid = column_int(&columns);
+    sum->unpaid_minor = column_int(&columns);
+    sum->open = column_int(&columns);
+    sum->open_minor = column_int(&columns);
+    return row_end(&columns, "foreign_attempt", sum->local_date);
+}
+
+static int each_sum(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                    int32_t limit, store_foreign_sum_fn each, void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    bool has_row;
+    int err = bind_span(sqlite, FOREIGN_READ_SUMS, tenant_id, from, until, limit, &binder);
+    if (err != 0)
+        return err;
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        struct foreign_sum sum;
+        err = read_sum(binder.statement, &sum);
+        if (err != 0)
+            break;
+        each(context, &sum);
+        err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+const char *sqlite_foreign_text(int index)
+{
+    return index >= 0 && index < FOREIGN_STATEMENTS ? foreign_text[index] : NULL;
+}
+
+const struct store_backend_foreign sqlite_foreign = {
+    .add_change = add_change,
+    .each_change = each_change,
+    .begin_payment = begin_payment,
+    .answer = answer,
+    .each_attempt = each_attempt,
+    .each_sum = each_sum,
+};
