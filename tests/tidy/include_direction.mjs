@@ -10,6 +10,7 @@ const WRAPPERS = [
   { header: /^openssl\//, files: /^base\/(seal|id)\.c$|^service\/tls\.[ch]$/ },
   { header: /^curl\//, files: /^(service|mocks\/[a-z]+)\/[a-z0-9_]+\.c$|^runtime\/http_call\.c$/ },
   { header: /^jwt\.h$/, files: /^oauth\/jwt\.c$|^tests\/oauth\// },
+  { header: /^hiredis\//, files: /^store\/redis_link\.c$/ },
   { header: /^cmocka\.h$/, files: /^tests\// },
 ];
 // The C library, POSIX and Linux: what needs no wrapper.
@@ -65,5 +66,6 @@ export const samples = [
   { name: "sqlite", files: { "store/sqlite.c": "#include <sqlite3.h>\n", "store/hot.c": "#include <sqlite3.h>\n" }, expect: ["store/hot.c:1"] },
   { name: "openssl", files: { "base/seal.c": "#include <openssl/evp.h>\n", "base/text.c": "#include <openssl/evp.h>\n" }, expect: ["base/text.c:1"] },
   { name: "curl", files: { "mocks/register/a.c": "#include <curl/curl.h>\n", "handlers/a.c": "#include <curl/curl.h>\n" }, expect: ["handlers/a.c:1"] },
+  { name: "hiredis", files: { "store/redis_link.c": "#include <hiredis/hiredis.h>\n", "store/hot_redis.c": "#include <hiredis/async.h>\n" }, expect: ["store/hot_redis.c:1"] },
   { name: "a stranger", files: { "base/a.c": "#include <boost.h>\n" }, expect: ["base/a.c:1"] },
 ];
