@@ -169,6 +169,8 @@ struct store_backend {
                            const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                            struct card *card);
     int (*generation)(struct store *store, int64_t *generation);
+    int (*hot_generation)(struct store *store, int64_t *generation);
+    int (*raise_hot_generation)(struct store *store, int64_t *generation);
     int (*begin_read)(struct store *store);
     void (*end_read)(struct store *store);
     int (*read_tenant)(struct store *store, int64_t tenant_id, struct tenant *tenant);

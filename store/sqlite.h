@@ -18,6 +18,8 @@ enum statement {
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
     STATEMENT_READ_META,
+    STATEMENT_READ_HOT_GENERATION,
+    STATEMENT_RAISE_HOT_GENERATION,
     STATEMENT_READ_LAST_IDS,
     STATEMENT_READ_CARD,
     STATEMENT_READ_CARD_BY_LAST4,
@@ -246,6 +248,8 @@ int sqlite_each_site(struct store *store, store_site_fn each, void *context);
 int sqlite_begin_read(struct store *store);
 void sqlite_end_read(struct store *store);
 int sqlite_generation(struct store *store, int64_t *generation);
+int sqlite_hot_generation(struct store *store, int64_t *generation);
+int sqlite_raise_hot_generation(struct store *store, int64_t *generation);
 int sqlite_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
                      struct card *card);
 int sqlite_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],

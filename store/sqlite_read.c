@@ -18,19 +18,35 @@ void sqlite_end_read(struct store *store)
     sqlite_rollback(sqlite_of(store));
 }
 
-int sqlite_generation(struct store *store, int64_t *generation)
+static int read_meta(struct store *store, enum statement which, int64_t *value)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_META, &statement);
+    int err = sqlite_prepare(sqlite, which, &statement);
     if (err != 0)
         return err;
     err = sqlite_step_to_row(sqlite, statement);
     if (err != 0)
         return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
-    *generation = column_int(&(struct columns){.statement = statement});
+    *value = column_int(&(struct columns){.statement = statement});
     sqlite3_reset(statement);
     return 0;
+}
+
+int sqlite_generation(struct store *store, int64_t *generation)
+{
+    return read_meta(store, STATEMENT_READ_META, generation);
+}
+
+int sqlite_hot_generation(struct store *store, int64_t *generation)
+{
+    return read_meta(store, STATEMENT_READ_HOT_GENERATION, generation);
+}
+
+int sqlite_raise_hot_generation(struct store *store, int64_t *generation)
+{
+    int err = sqlite_run(sqlite_of(store), STATEMENT_RAISE_HOT_GENERATION);
+    return err != 0 ? err : sqlite_hot_generation(store, generation);
 }
 
 int sqlite_ping(struct store *store)

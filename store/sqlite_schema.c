@@ -432,6 +432,13 @@ static const char schema_3[] =
     "ALTER TABLE tenant ADD COLUMN notify_is_on INTEGER NOT NULL DEFAULT 1"
     " CHECK (notify_is_on IN (0, 1));"
 
+    /* Part of every key in Redis (store/hot_redis.h). It starts anywhere, and is raised by any
+     * amount, so that two stores under one master key, or a store and its copy, do not share
+     * entries. */
+    "ALTER TABLE meta ADD COLUMN hot_generation INTEGER NOT NULL DEFAULT 1"
+    " CHECK (hot_generation > 0);"
+    "UPDATE meta SET hot_generation = 1 + abs(random() % 281474976710656);"
+
     /* The scan for new operations goes on after this id (store/proof.h). What was decided more than
      * two days before the migration was closed without proofs: reading all those orders anew would
      * keep the API busy for weeks. */
@@ -621,7 +628,8 @@ static const char sql_count_tables[] = "SELECT count(*) FROM sqlite_schema";
 static const char sql_set_journal[] = "PRAGMA journal_mode = WAL";
 static const char sql_read_key[] = "SELECT key_check FROM meta WHERE id = 1";
 static const char sql_insert_meta[] =
-    "INSERT INTO meta (id, key_check, key_version, generation) VALUES (1, ?, ?, 1)";
+    "INSERT INTO meta (id, key_check, key_version, generation, hot_generation)"
+    " VALUES (1, ?, ?, 1, 1 + abs(random() % 281474976710656))";
 
 static int schema_read_int(struct store_sqlite *sqlite, const char *sql, int64_t *value)
 {

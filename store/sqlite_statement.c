@@ -33,6 +33,9 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_READ_META] = "SELECT generation FROM meta WHERE id = 1",
+    [STATEMENT_READ_HOT_GENERATION] = "SELECT hot_generation FROM meta WHERE id = 1",
+    [STATEMENT_RAISE_HOT_GENERATION] = "UPDATE meta SET hot_generation = hot_generation + 1 +"
+                                       " abs(random() % 1048576) WHERE id = 1",
     [STATEMENT_READ_LAST_IDS] = "SELECT (SELECT coalesce(max(id), 0) FROM card), "
                                 "(SELECT coalesce(max(id), 0) FROM operation), "
                                 "(SELECT coalesce(max(id), 0) FROM transfer)",

@@ -97,6 +97,16 @@ int store_generation(struct store *store, int64_t *generation)
     return store->backend->generation(store, generation);
 }
 
+int store_hot_generation(struct store *store, int64_t *generation)
+{
+    return store->backend->hot_generation(store, generation);
+}
+
+int store_raise_hot_generation(struct store *store, int64_t *generation)
+{
+    return store->backend->raise_hot_generation(store, generation);
+}
+
 int store_begin_read(struct store *store)
 {
     return store->backend->begin_read(store);

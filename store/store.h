@@ -89,6 +89,10 @@ MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id,
                                      struct card *card);
 /* Part of every reference, kept to tell restored stores apart; nothing raises it yet. */
 MUST_CHECK int store_generation(struct store *store, int64_t *generation);
+/* Part of every key in Redis: raised (by the writer), it makes everything there forgotten. It has
+ * nothing to do with the one of references. */
+MUST_CHECK int store_hot_generation(struct store *store, int64_t *generation);
+MUST_CHECK int store_raise_hot_generation(struct store *store, int64_t *generation);
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
