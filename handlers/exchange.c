@@ -287,6 +287,57 @@ static void loop_call_waiting(struct exchange_loop *loop)
     }
 }
 
+/* --- asking the hot tier */
+
+/* In the request's pool, found from the lane. */
+struct asking {
+    struct hot_question question;
+    struct exchange *exchange;
+    exchange_hot_fn on_hot;
+};
+
+/* As on_slot_dispose: an exchange that dies unanswered ends here. */
+static void on_asking_dispose(void *bytes)
+{
+    struct asking *asking = bytes;
+    if (asking->question.ticket == 0)
+        return;
+    hot_forget(asking->exchange->loop->lane, &asking->question);
+    exchange_end(asking->exchange);
+}
+
+static void on_hot_reply(struct hot_question *question, const struct hot_value *value)
+{
+    struct asking *asking = H2O_STRUCT_FROM_MEMBER(struct asking, question, question);
+    struct exchange *exchange = asking->exchange;
+    exchange->jobs_away--;
+    asking->on_hot(exchange, value);
+    if (!exchange_is_under_way(exchange))
+        exchange_fail_bug(exchange, "on_hot neither answered nor sent a job");
+}
+
+enum hot_answer exchange_ask_hot(struct exchange *exchange, const uint8_t index[CARD_INDEX_BYTES],
+                                 struct hot_value *value, exchange_hot_fn on_hot)
+{
+    struct hot *hot = exchange->handlers->hot;
+    struct lane *lane = exchange->loop->lane;
+    int64_t tenant_id = exchange->tenant->tenant.id, now_us = exchange->received_monotonic_us;
+    if (!hot_is_remote(hot))
+        return hot_ask(hot, lane, tenant_id, index, now_us, NULL, value);
+    struct asking *asking =
+        h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*asking), on_asking_dispose);
+    *asking =
+        (struct asking){.question.on_reply = on_hot_reply, .exchange = exchange, .on_hot = on_hot};
+    enum hot_answer answer = hot_ask(hot, lane, tenant_id, index, now_us, &asking->question, value);
+    exchange->jobs_away += answer == HOT_LATER;
+    return answer;
+}
+
+void exchange_fill_hot(struct exchange *exchange, const struct card *card)
+{
+    hot_fill(exchange->handlers->hot, exchange->loop->lane, card, exchange->received_monotonic_us);
+}
+
 /* --- the loop */
 
 void exchange_loop_init(struct exchange_loop *loop, h2o_evloop_t *evloop,

@@ -31,6 +31,7 @@
 struct oauth;
 struct token_keys;
 struct inbox; /* lightspeed/inbox.h */
+struct depot; /* store/redis_depot.h */
 
 /* Everything a handler may use; one per process, shared by all loops, wired up by service/. */
 struct handlers {
@@ -44,6 +45,7 @@ struct handlers {
     struct token_keys *token_keys; /* of our own tokens: oauth state, redeem_url */
     struct scheduler *scheduler;   /* NULL: nothing is scheduled */
     struct hot *hot;
+    struct depot *depot; /* the Redis behind hot; NULL: there is none */
     struct budget *budget;
     struct profiles *profiles;
     const struct seal *seal;
@@ -72,6 +74,7 @@ struct exchange_snapshot;
 struct exchange_loop {
     h2o_context_t context; /* first: found from req->conn->ctx */
     struct handlers *handlers;
+    struct lane *lane;                     /* to the depot; service/'s. NULL: there is none */
     h2o_multithread_receiver_t homecoming; /* jobs that workers have given back */
     h2o_linklist_t away;                   /* jobs under way, by deadline */
     h2o_linklist_t waiting;                /* exchanges that wait their turn, oldest first */
@@ -171,6 +174,16 @@ MUST_CHECK int exchange_offer_outbound(struct exchange *exchange, struct job *jo
 typedef void (*exchange_turn_fn)(struct exchange *exchange);
 MUST_CHECK bool exchange_wait(struct exchange *exchange, exchange_turn_fn on_turn);
 void exchange_wake(struct exchange_loop *loop); /* at the end of this turn of the loop */
+
+/* Look a balance up in the hot tier. HOT_LATER: on_hot is called within LANE_TIMEOUT_US, unless the
+ * request dies; value NULL is a miss. */
+typedef void (*exchange_hot_fn)(struct exchange *exchange, const struct hot_value *value);
+MUST_CHECK enum hot_answer exchange_ask_hot(struct exchange *exchange,
+                                            const uint8_t index[CARD_INDEX_BYTES],
+                                            struct hot_value *value, exchange_hot_fn on_hot);
+/* What the store has answered. The request came before the store was asked: early enough for
+ * hot_fill. */
+void exchange_fill_hot(struct exchange *exchange, const struct card *card);
 
 /* Answer, exactly once. body is copied. Sets content type, length, no-store; HEAD gets no body. */
 void exchange_reply_json(struct exchange *exchange, int status, struct text body);

@@ -8,6 +8,7 @@
 #include "lightspeed/inbox.h"
 #include "lightspeed/redeem.h"
 #include "oauth/oauth.h"
+#include "store/redis_depot.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -58,7 +59,8 @@ static void reply_readiness(struct exchange *exchange, bool store_is_ok)
     jwrite_key(&writer, TEXT("ready"));
     jwrite_bool(&writer, is_ready);
     write_part(&writer, TEXT("store"), handlers->store_name, store_is_ok);
-    write_part(&writer, TEXT("hot"), hot_name(handlers->hot), true);
+    /* Told only: without it the store answers. */
+    write_part(&writer, TEXT("hot"), hot_name(handlers->hot), hot_is_up(handlers->hot));
     write_part(&writer, TEXT("oauth"), "refresh tokens", !grants_are_alarming(handlers));
     jwrite_key(&writer, TEXT("draining"));
     jwrite_bool(&writer, is_draining);
@@ -229,10 +231,56 @@ static void append_committer(struct text_buffer *buffer, struct committer *commi
                  "Commands and tasks waiting for the committer.", (uint64_t)counters.queue_depth);
 }
 
-static void append_hot(struct text_buffer *buffer, const struct hot *hot)
+static void append_redis(struct text_buffer *buffer, const struct hot_counters *hot,
+                         struct depot *depot)
+{
+    struct depot_counters counters;
+    depot_read_counters(depot, &counters);
+    append_counter(buffer, "counterpart_hot_skipped_total",
+                   "Balances that Redis was not asked for: it was down or not trusted.",
+                   hot->skipped);
+    append_counter(buffer, "counterpart_hot_poisoned_total",
+                   "Entries in Redis that no process of ours has written.", hot->poisoned);
+    append_counter(buffer, "counterpart_hot_undone_total",
+                   "Answers of Redis older than what this process has committed.", hot->undone);
+    append_counter(buffer, "counterpart_hot_delivered_total",
+                   "Committed balances written to Redis.", hot->delivered);
+    append_counter(buffer, "counterpart_hot_tombstones_total",
+                   "Of them, written as removals: Redis had been away.", hot->tombstones);
+    append_counter(buffer, "counterpart_hot_overflows_total",
+                   "Times that more waited for Redis than is kept: a new generation each.",
+                   hot->overflows);
+    append_gauge(buffer, "counterpart_hot_pending", "Committed balances on their way to Redis.",
+                 (uint64_t)hot->pending);
+    append_counter(buffer, "counterpart_redis_asked_total", "Questions sent to Redis.",
+                   counters.asked);
+    append_counter(buffer, "counterpart_redis_timeouts_total",
+                   "Questions without an answer within 20 ms.", counters.timeouts);
+    append_counter(buffer, "counterpart_redis_late_total",
+                   "Answers to questions that had ended before.", counters.late);
+    append_counter(buffer, "counterpart_redis_errors_total", "Error answers.", counters.errors);
+    append_counter(buffer, "counterpart_redis_refused_total",
+                   "Commands not sent: the breaker was open, or too many waited.",
+                   counters.refused);
+    append_counter(buffer, "counterpart_redis_connections_total", "Connections begun by loops.",
+                   counters.opened);
+    append_counter(buffer, "counterpart_redis_connections_lost_total",
+                   "Connections of loops that ended.", counters.lost);
+    append_gauge(buffer, "counterpart_redis_loops", "Loops that ask Redis.",
+                 (uint64_t)counters.lanes);
+    append_gauge(buffer, "counterpart_redis_breakers_open",
+                 "Of them, those whose circuit breaker keeps them from asking.",
+                 (uint64_t)(counters.lanes - counters.lanes_closed));
+}
+
+static void append_hot(struct text_buffer *buffer, const struct handlers *handlers)
 {
     struct hot_counters counters;
-    hot_read_counters(hot, &counters);
+    hot_read_counters(handlers->hot, &counters);
+    metrics_append_head(buffer, "counterpart_hot_up", "gauge",
+                        "1 while the hot tier answers; the store does otherwise.");
+    text_append_format(buffer, "counterpart_hot_up{tier=\"%s\"} %d\n", hot_name(handlers->hot),
+                       hot_is_up(handlers->hot));
     append_counter(buffer, "counterpart_hot_hits_total", "Balances found in the hot tier.",
                    counters.hits);
     append_counter(buffer, "counterpart_hot_misses_total", "Balances not found in the hot tier.",
@@ -241,6 +289,8 @@ static void append_hot(struct text_buffer *buffer, const struct hot *hot)
                    counters.puts);
     append_counter(buffer, "counterpart_hot_evictions_total",
                    "Balances that made room for others in the hot tier.", counters.evictions);
+    if (handlers->depot != NULL)
+        append_redis(buffer, &counters, handlers->depot);
 }
 
 static void append_budget(struct text_buffer *buffer, const struct budget *budget)
@@ -430,7 +480,7 @@ void operations_metrics(struct exchange *exchange)
     append_committer(&buffer, handlers->committer);
     append_gauge(&buffer, "counterpart_read_queue_depth", "Jobs waiting for a reader.",
                  (uint64_t)reader_queue_depth(handlers->reader));
-    append_hot(&buffer, handlers->hot);
+    append_hot(&buffer, handlers);
     append_budget(&buffer, handlers->budget);
     if (handlers->oauth != NULL)
         append_oauth(&buffer, handlers->oauth, grants);

@@ -401,10 +401,9 @@ static void on_balance_read(struct exchange *exchange, const struct job *job)
     if (look->is_found) {
         if (payment->request.is_last4)
             take_found_card(exchange, &look->card);
-        /* Unsold stock stays out: it looks like an unknown number, in time too. The request came
-         * before the store was asked: early enough for hot_put. */
+        /* Unsold stock stays out: it looks like an unknown number, in time too. */
         if (look->card.status != CARD_STOCK)
-            hot_put(exchange->handlers->hot, &look->card, exchange->received_monotonic_us);
+            exchange_fill_hot(exchange, &look->card);
     }
     struct outcome outcome = balance_of(payment, look->is_found ? &look->card : NULL);
     conclude(exchange, &outcome);
@@ -413,16 +412,10 @@ static void on_balance_read(struct exchange *exchange, const struct job *job)
 /* A card without a PIN, in use, asked for by its number: such a card is told even when budgets are
  * exhausted, so it is told before they are looked at. All else takes the store's way, so that
  * unknown, unsold and wrong PIN also take the same time. */
-static bool tell_hot_balance(struct exchange *exchange)
+static bool tell_hot_balance(struct exchange *exchange, const struct hot_value *value)
 {
     const struct payment *payment = exchange->data;
-    struct hot_value value;
-    if (payment->request.is_last4 || payment->request.card.pin[0] != '\0')
-        return false;
-    if (!hot_get(exchange->handlers->hot, exchange->tenant->tenant.id, payment->card_index,
-                 exchange->received_monotonic_us, &value))
-        return false;
-    struct outcome outcome = balance_of(payment, &value.card);
+    struct outcome outcome = balance_of(payment, &value->card);
     if (outcome.result == RESULT_NOT_FOUND) /* unsold, or a PIN is wanted */
         return false;
     conclude(exchange, &outcome);
@@ -547,18 +540,11 @@ static void submit_guess(struct exchange *exchange)
 /* A PIN or four digits can be guessed in a burst, so such a request holds its tokens while it is
  * decided. A full number alone pays when it turns out to be unknown: many tills may use one card at
  * once. */
-static void serve(struct exchange *exchange, enum profile_action action)
+static void serve_from_store(struct exchange *exchange)
 {
-    struct payment *payment = payment_create(exchange, action);
-    if (!read_request(exchange, payment) || !check_request(exchange, payment))
-        return;
-    find_date(exchange, payment);
+    struct payment *payment = exchange->data;
     struct payment_request *request = &payment->request;
     struct budget *budget = exchange->handlers->budget;
-    seal_card_index(exchange->handlers->seal, exchange->tenant->tenant.id,
-                    text_of(request->card.number), payment->card_index);
-    if (action == PROFILE_CHECK_BALANCE && tell_hot_balance(exchange))
-        return;
     budget_keys_fill(budget, &payment->budget, exchange->tenant->tenant.id, request->site_id,
                      request->register_id, payment->card_index, text_of(request->card.number));
     bool is_guess = request->card.pin[0] != '\0' || request->is_last4;
@@ -571,6 +557,37 @@ static void serve(struct exchange *exchange, enum profile_action action)
     payment->is_throttled =
         budget_is_exhausted(budget, &payment->budget, payment->received_monotonic_us, NULL);
     submit(exchange);
+}
+
+static void on_hot_balance(struct exchange *exchange, const struct hot_value *value)
+{
+    if (value == NULL || !tell_hot_balance(exchange, value))
+        serve_from_store(exchange);
+}
+
+static void serve_balance(struct exchange *exchange)
+{
+    const struct payment *payment = exchange->data;
+    struct hot_value value;
+    enum hot_answer answer = HOT_MISS;
+    if (!payment->request.is_last4 && payment->request.card.pin[0] == '\0')
+        answer = exchange_ask_hot(exchange, payment->card_index, &value, on_hot_balance);
+    if (answer != HOT_LATER)
+        on_hot_balance(exchange, answer == HOT_HIT ? &value : NULL);
+}
+
+static void serve(struct exchange *exchange, enum profile_action action)
+{
+    struct payment *payment = payment_create(exchange, action);
+    if (!read_request(exchange, payment) || !check_request(exchange, payment))
+        return;
+    find_date(exchange, payment);
+    seal_card_index(exchange->handlers->seal, exchange->tenant->tenant.id,
+                    text_of(payment->request.card.number), payment->card_index);
+    if (action == PROFILE_CHECK_BALANCE)
+        serve_balance(exchange);
+    else
+        serve_from_store(exchange);
 }
 
 void oseries_checkout(struct exchange *exchange)

@@ -36,7 +36,11 @@ static const struct variable {
     {"DATA", TEXT_AT(data), "./var", "folder of database, master key and admin socket"},
     {"MASTER_KEY", TEXT_AT(master_key), NULL, "file with the master key; default: in DATA"},
     {"DATABASE", TEXT_AT(database), "sqlite", "sqlite: a file in DATA"},
-    {"REDIS", TEXT_AT(redis), "", "not served by this version: leave it unset"},
+    {"REDIS", TEXT_AT(redis), "",
+     "redis://host:port/db or redis+sentinel://host,host/name: hot balances and budgets of misses "
+     "are shared there; default: kept in memory"},
+    {"HOT_TTL_S", NUMBER_AT(hot_ttl_s, 1, 3600), "60",
+     "a hot balance is asked of the store again after so long"},
     {"PUBLIC_URL", TEXT_AT(public_url), "",
      "base of the URLs that tenants configure; default: the first listen address"},
     {"THREADS", NUMBER_AT(threads, 1, THREADS_MAX), NULL, "loop threads; default: the cores"},
@@ -213,9 +217,6 @@ static int check_choices(struct config *config)
                                     "leave it unset for SQLite");
     if (strcmp(config->database, "sqlite") != 0)
         return complain("DATABASE", "must be 'sqlite' or unset");
-    if (config->redis[0] != '\0')
-        return complain("REDIS", "is not served by this version yet: leave it unset, balances are "
-                                 "then kept hot in memory");
     if ((config->tls_cert[0] == '\0') != (config->tls_key[0] == '\0'))
         return complain("TLS_CERT", "and " PREFIX "TLS_KEY go together");
     if (strcmp(config->http2, "on") != 0 && strcmp(config->http2, "off") != 0)
@@ -225,6 +226,15 @@ static int check_choices(struct config *config)
         return complain("CORE_DUMPS", "must be on or off");
     config->core_dumps_are_on = config->core_dumps[1] == 'n';
     return read_log_level(config);
+}
+
+static int read_redis(struct config *config)
+{
+    const char *fault;
+    config->redis_is_on = config->redis[0] != '\0';
+    if (!config->redis_is_on || target_parse(text_of(config->redis), &config->target, &fault) == 0)
+        return 0;
+    return complain("REDIS", fault);
 }
 
 static bool is_url(struct text url)
@@ -320,6 +330,8 @@ int config_read(char *const *environment, struct config *config)
         err = check_urls(config);
     if (err == 0)
         err = read_proxies(config);
+    if (err == 0)
+        err = read_redis(config);
     const char *connections_max = value_in(environment, "CONNECTIONS_MAX");
     config->connections_max_was_set = connections_max != NULL && connections_max[0] != '\0';
     return err != 0 ? err : make_paths(config);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "handlers/client.h"
+#include "store/redis_target.h"
 
 #include <stdio.h>
 
@@ -35,12 +36,15 @@ struct config {
     int64_t drain_s;
     int64_t request_timeout_s;
     int64_t redeem_settle_s;
+    int64_t hot_ttl_s;
 
     /* made from the above */
     enum log_level log_level;
     bool http2_is_on;
     bool core_dumps_are_on;
     struct client_proxies proxies;
+    bool redis_is_on;
+    struct target target; /* when redis_is_on */
     char store_path[CONFIG_TEXT_MAX + 32];
     char admin_path[CONFIG_TEXT_MAX + 32];
 };

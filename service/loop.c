@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "handlers/linger.h"
+#include "service/redis_loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@ struct loop_listener {
 struct loop {
     struct exchange_loop exchanges; /* first: its context is found from requests */
     struct loop_config config;
+    struct redis_loop redis;
     h2o_evloop_t *evloop;
     h2o_hostconf_t *public_hosts[2], *local_hosts[2]; /* NULL-terminated, as libh2o wants them */
     struct loop_listener listeners[LISTENERS_MAX];
@@ -239,7 +241,7 @@ static void loop_turn(struct loop *loop)
     int32_t wait_ms = exchange_loop_tend(&loop->exchanges);
     if (loop->phase != LOOP_RUNNING && wait_ms > DRAIN_TURN_MS)
         wait_ms = DRAIN_TURN_MS;
-    h2o_evloop_run(loop->evloop, wait_ms);
+    h2o_evloop_run(loop->evloop, redis_loop_turn(&loop->redis, wait_ms));
 }
 
 /* --- stopping */
@@ -269,6 +271,7 @@ static void loop_stop(struct loop *loop)
     loop_turn_until(loop, &loop->exchanges.jobs_away);
     loop_turn_until(loop, &loop->exchanges.unanswered);
     loop_end_connections(loop);
+    redis_loop_finish(&loop->redis);
     if (loop->connection_count > 0 || loop->exchanges.lingering > 0) {
         /* Left to the end of the process: nothing that belongs to them is freed under them. */
         log_event(LOG_WARNING, "connections_left", LOG_INT("count", loop->connection_count));
@@ -326,7 +329,8 @@ static int loop_start(struct loop *loop)
     loop->evloop = h2o_evloop_create();
     exchange_loop_init(&loop->exchanges, loop->evloop, config->globalconf, config->handlers);
     h2o_multithread_register_receiver(loop->exchanges.context.queue, &loop->wake, on_wake);
-    int err = 0;
+    int err = redis_loop_init(&loop->redis, loop->evloop, config->handlers->depot);
+    loop->exchanges.lane = loop->redis.lane;
     for (int i = 0; err == 0 && i < config->listeners->count; i++)
         err = listener_open(loop, &config->listeners->items[i], &loop->listeners[i]);
     return err;

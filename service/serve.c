@@ -8,6 +8,7 @@
 #include "lightspeed/redeem.h"
 #include "oauth/oauth.h"
 #include "runtime/expiry.h"
+#include "runtime/hot_raise.h"
 #include "service/config.h"
 #include "service/core_dump.h"
 #include "service/data_folder.h"
@@ -16,6 +17,7 @@
 #include "service/opening.h"
 #include "service/reason.h"
 #include "service/tls.h"
+#include "store/hot_redis.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -44,6 +46,7 @@ struct service {
     int32_t reader_count;
     struct handlers handlers;
     struct expiry *expiry;
+    struct hot_raise hot_raise;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
     struct listeners listeners;
@@ -95,6 +98,26 @@ static int open_stores(struct service *service)
 
 /* --- what the handlers use */
 
+static int make_hot(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    int64_t ttl_us = service->config.hot_ttl_s * CLOCK_US_PER_S;
+    if (!service->config.redis_is_on)
+        return hot_memory_create(HOT_ENTRIES_DEFAULT, ttl_us, &handlers->hot);
+    int err = depot_create(&service->config.target, &handlers->depot);
+    if (err != 0)
+        return err;
+    const struct hot_redis_config config = {
+        .depot = handlers->depot,
+        .seal = service->seal,
+        .ttl_us = ttl_us,
+        .now_us = clock_monotonic_us,
+        .wall_us = hot_redis_wall_us,
+        .pending_max = HOT_PENDING_MAX,
+    };
+    return hot_redis_create(&config, &handlers->hot);
+}
+
 static int make_tiers(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
@@ -103,7 +126,7 @@ static int make_tiers(struct service *service)
     if (err != 0)
         return reason_give(err, "the profiles in %s cannot be used; the log line above says why",
                            service->config.profiles);
-    err = hot_memory_create(HOT_ENTRIES_DEFAULT, &handlers->hot);
+    err = make_hot(service);
     if (err == 0)
         err = budget_create(&handlers->budget);
     if (err == 0)
@@ -141,6 +164,10 @@ static int start_workers(struct service *service)
     int err = reader_create(service->readers, service->reader_count, &service->handlers.reader);
     if (err == 0)
         err = committer_create(&config, &service->handlers.committer);
+    if (err == 0 && service->config.redis_is_on) {
+        service->hot_raise = (struct hot_raise){service->handlers.committer, service->handlers.hot};
+        err = hot_redis_start(service->handlers.hot, hot_raise, &service->hot_raise);
+    }
     if (err == 0)
         err = outbound_create(&service->handlers.outbound);
     return err == 0 ? 0 : complain("threads", err);
@@ -475,6 +502,7 @@ static void drain(struct service *service, const sigset_t *signals)
 static void stop_threads(struct service *service)
 {
     outbound_drain(service->handlers.outbound);
+    hot_redis_stop(service->handlers.hot);
     committer_stop(service->handlers.committer);
     reader_stop(service->handlers.reader);
     outbound_stop(service->handlers.outbound);
@@ -514,6 +542,7 @@ static void service_finish(struct service *service)
     metrics_destroy(handlers->metrics);
     budget_destroy(handlers->budget);
     hot_destroy(handlers->hot);
+    depot_destroy(handlers->depot);
     profiles_destroy(handlers->profiles);
     close_stores(service);
     token_keys_destroy(handlers->token_keys);

@@ -343,7 +343,7 @@ test('a configuration that cannot be meant is refused by name', async () => {
     REQUEST_TIMEOUT_S: '-1',
     TRUSTED_PROXIES: '10.0.0.0/99',
     DATABASE: 'postgresql://x',
-    REDIS: 'redis://x',
+    REDIS: 'rediss://x',
     TLS_CERT: '/nowhere',
     CONNEXIONS_MAX: '5',
     PROFILES: '/nowhere',

@@ -127,7 +127,7 @@ static int setup(void **state)
     struct store_config config = {.location = ":memory:", .seal = fixture->seal};
     assert_int_equal(store_open(&config, STORE_WRITER, &fixture->real), 0);
     faulty_store_init(&fixture->faulty, fixture->real);
-    assert_int_equal(hot_memory_create(1024, &fixture->hot), 0);
+    assert_int_equal(hot_memory_create(1024, HOT_TTL_US, &fixture->hot), 0);
     add_tenant(fixture);
     struct committer_config committer = {
         .store = &fixture->faulty.super, .hot = fixture->hot, .batch_max = BATCH_MAX};
@@ -557,8 +557,9 @@ static void the_hot_tier_learns_each_commit(void **state)
     call_init(&call, fixture, ACTION_CHARGE, 1, 1000);
     submit(fixture, &call);
     call_await(&call);
-    assert_true(hot_get(fixture->hot, fixture->tenant_id, fixture->card_index, clock_monotonic_us(),
-                        &value));
+    assert_int_equal(hot_ask(fixture->hot, NULL, fixture->tenant_id, fixture->card_index,
+                             clock_monotonic_us(), NULL, &value),
+                     HOT_HIT);
     assert_int_equal(value.card.balance_minor, CARD_BALANCE - 1000);
     call_finish(&call);
 }
@@ -574,8 +575,9 @@ static void the_hot_tier_does_not_know_unsold_stock(void **state)
     submit(fixture, &call);
     call_await(&call);
     assert_int_equal(call.job.outcome.result, RESULT_OK);
-    assert_false(hot_get(fixture->hot, fixture->tenant_id, fixture->card_index,
-                         clock_monotonic_us(), &value));
+    assert_int_equal(hot_ask(fixture->hot, NULL, fixture->tenant_id, fixture->card_index,
+                             clock_monotonic_us(), NULL, &value),
+                     HOT_MISS);
     call_finish(&call);
 }
 
