@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "handlers/client.h"
+#include "lightspeed/inbox.h"
 
 #include <stdio.h>
 
@@ -35,6 +36,7 @@ struct config {
     int64_t drain_s;
     int64_t request_timeout_s;
     int64_t redeem_settle_s;
+    struct reconcile_times reconcile;
 
     /* made from the above */
     enum log_level log_level;
