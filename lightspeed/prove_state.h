@@ -48,7 +48,7 @@ MUST_CHECK int prove_read(struct store *store, struct prove *prove);
 /* What the order shows of ours, what the judgements say, and the work that follows elsewhere; after
  * is filled. errors: ERR_STALE: somebody else has judged meanwhile. */
 MUST_CHECK int prove_write(struct store *store, struct prove *prove);
-/* One proof, which changed_at_us says when it was read, and a notice for people (told_by: what makes
+/* One proof (changed_at_us says when it was read), with a notice for people (told_by: what makes
  * it one; 0: none) with it. errors: ERR_STALE. */
 MUST_CHECK int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by,
                                  int64_t now_us);
