@@ -431,6 +431,20 @@ static void append_scheduler(struct text_buffer *buffer, const struct scheduler 
     }
 }
 
+static void append_proofs(struct text_buffer *buffer, const struct inbox_counters *counters)
+{
+    append_counter(buffer, "counterpart_proofs_confirmed_total",
+                   "Operations that their orders were found to show.", counters->confirmed);
+    append_counter(buffer, "counterpart_proofs_reversed_total",
+                   "Operations that the register does not show, undone.", counters->reversed);
+    append_counter(buffer, "counterpart_proofs_recharged_total",
+                   "Cards charged again: for a late payment, or a refund that is not shown.",
+                   counters->recharged);
+    append_counter(buffer, "counterpart_proofs_listed_total",
+                   "Operations that somebody should look at: counterpart reconcile.",
+                   counters->listed);
+}
+
 static void append_inbox(struct text_buffer *buffer, struct inbox *inbox)
 {
     struct inbox_counters counters;
@@ -449,6 +463,7 @@ static void append_inbox(struct text_buffer *buffer, struct inbox *inbox)
                    "Refunds and deleted orders that took points back.", counters.taken_back);
     append_counter(buffer, "counterpart_releases_total",
                    "Cards that got what their top-ups had waited for.", counters.released);
+    append_proofs(buffer, &counters);
 }
 
 /* Pages from /proc/self/statm; 0 where there is none. */

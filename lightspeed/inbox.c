@@ -34,7 +34,9 @@ static void chore_free(struct chore *chore)
     inbox->chore_count--;
     directory_release(chore->snapshot);
     free(chore->read);
+    free(chore->prove);
     chore->read = NULL;
+    chore->prove = NULL;
     if (inbox->is_reading) {
         chore->next = inbox->over;
         inbox->over = chore;
@@ -471,6 +473,10 @@ void inbox_read_counters(struct inbox *inbox, struct inbox_counters *counters)
         .released = atomic_load_explicit(&inbox->released, memory_order_relaxed),
         .earned = atomic_load_explicit(&inbox->earned, memory_order_relaxed),
         .taken_back = atomic_load_explicit(&inbox->taken_back, memory_order_relaxed),
+        .confirmed = atomic_load_explicit(&inbox->confirmed, memory_order_relaxed),
+        .reversed = atomic_load_explicit(&inbox->reversed, memory_order_relaxed),
+        .listed = atomic_load_explicit(&inbox->listed, memory_order_relaxed),
+        .recharged = atomic_load_explicit(&inbox->recharged, memory_order_relaxed),
         .open = atomic_load_explicit(&inbox->open, memory_order_relaxed),
     };
 }

@@ -34,6 +34,22 @@
 /* A payment was sent and no reply came: it may still arrive, so the order is not read before. */
 #define INBOX_SETTLE_US (INT64_C(60) * 1000000)
 
+/* When proofs are looked at (lightspeed/reconcile.h). Tests shorten them
+ * (COUNTERPART_RECONCILE_*). */
+struct reconcile_times {
+    int64_t scan_us;        /* between scans for new operations; 5 s */
+    int64_t reread_us;      /* between the two reads that agree; 60 s */
+    int64_t reverse_age_us; /* 15 min */
+    int64_t open_listed_us; /* 24 h; what is listed is looked at as often */
+    int64_t sweep_us;       /* between sweeps; 24 h */
+};
+#define RECONCILE_TIMES                                                                            \
+    {                                                                                              \
+        .scan_us = INT64_C(5) * 1000000, .reread_us = INT64_C(60) * 1000000,                       \
+        .reverse_age_us = INT64_C(900) * 1000000, .open_listed_us = INT64_C(86400) * 1000000,      \
+        .sweep_us = INT64_C(86400) * 1000000,                                                      \
+    }
+
 struct inbox;
 struct inbox_config {
     struct outbound *outbound;
@@ -43,6 +59,7 @@ struct inbox_config {
     struct oseries_api *api;
     const char *public_url; /* webhooks come to public_url/oseries/{key}/webhooks/{topic} */
     int64_t generation;     /* of the store; part of every reference */
+    struct reconcile_times times;
 };
 /* Begins with what the store holds. */
 MUST_CHECK int inbox_create(const struct inbox_config *config, struct inbox **inbox);
@@ -56,6 +73,9 @@ void inbox_connected(struct inbox *inbox, int64_t tenant_id);
 struct inbox_counters {
     uint64_t done, given_up, retried;
     uint64_t released, earned, taken_back; /* held top-ups' cards; orders */
+    /* Operations, each time that it is said of one anew: see enum proof_state; how often a card was
+     * charged again, by a late payment or a refund that the register does not show. */
+    uint64_t confirmed, reversed, listed, recharged;
     int32_t open;
 };
 void inbox_read_counters(struct inbox *inbox, struct inbox_counters *counters); /* any thread */

@@ -1,9 +1,402 @@
-/* Stands in until it is written. */
-#include "lightspeed/inbox_state.h"
+/*
+ * The chore that proves an order: reads what is known, reads the order, judges, writes down what it
+ * shows, and lets the ledger move what has to move. Each step finds out by itself whether it was
+ * done before: what the ledger has recorded is asked first, whatever a proof says.
+ */
+#include "base/error.h"
+#include "lightspeed/prove_state.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/banned.h"
 
+#define REPEAT_US CLOCK_US_PER_S /* there is more to do, or somebody was faster */
+/* An order that stays as it is, is looked at less and less: after as long again, but so often. */
+#define QUIET_MAX_US (INT64_C(4) * 3600 * CLOCK_US_PER_S)
+
+/* --- when to look again --- */
+
+static int64_t longer(int64_t a_us, int64_t b_us)
+{
+    return a_us > b_us ? a_us : b_us;
+}
+
+static int64_t quiet_us(const struct reconcile_times *times, int64_t since_us)
+{
+    return longer(times->reread_us, clock_sooner_us(since_us, QUIET_MAX_US));
+}
+
+static int64_t young_us(const struct judge_case *about, int64_t age_us)
+{
+    return longer(about->times.reverse_age_us, about->replay_window_us + 1) - age_us;
+}
+
+/* From now on; 0: nothing more is expected of it. */
+static int64_t judged_due_us(const struct judge_case *about, const struct judged *judged)
+{
+    const struct reconcile_times *times = &about->times;
+    int64_t age_us = about->now_us - judged->facts->operation.created_at_us;
+    int64_t missing_us = about->now_us - judged->missing_since_us;
+    switch (judged->judgement) {
+    case JUDGED_KEEP:
+        return judged->facts->proof.state == PROOF_LISTED ? times->open_listed_us : 0;
+    case JUDGED_CONFIRMED:
+        return 0;
+    case JUDGED_UNDONE:
+        return judged->facts->proof.state == PROOF_CONFIRMED ? REPEAT_US : 0;
+    case JUDGED_LIST:
+        return judged->facts->proof.state == PROOF_CONFIRMED ? REPEAT_US : times->open_listed_us;
+    case JUDGED_WAIT:
+        return clock_sooner_us(quiet_us(times, age_us),
+                               longer(times->open_listed_us - age_us, times->reread_us));
+    case JUDGED_MISSING:
+        return longer(young_us(about, age_us), times->reread_us - missing_us);
+    case JUDGED_SWEEP:
+        return quiet_us(times, (missing_us - times->reread_us) / 4);
+    case JUDGED_REVERSE:
+    case JUDGED_TAKE_BACK:
+    case JUDGED_RECHARGE:
+    case JUDGED_GIVE_AGAIN:
+        return REPEAT_US; /* its command was not seen through */
+    }
+    return 0;
+}
+
+static bool is_order_open(const struct prove *prove)
+{
+    const struct oseries_order *order = &prove->order;
+    return prove->has_order && !order->is_deleted && order->status != ORDER_COMPLETE;
+}
+
+/* The earliest of what is expected; 0: nothing. *why: of the first that is not settled. What is
+ * confirmed on an open order may go again, and no list of ended orders would tell. */
+static int64_t prove_due_us(const struct prove *prove, enum proof_reason *why)
+{
+    int64_t next_us =
+        prove->count > 0 && is_order_open(prove) ? prove->about.times.open_listed_us : 0;
+    *why = PROOF_REASON_NONE;
+    for (int32_t i = 0; i < prove->count; i++) {
+        int64_t due_us = judged_due_us(&prove->about, &prove->judged[i]);
+        if (due_us <= 0)
+            continue;
+        next_us = next_us == 0 ? due_us : clock_sooner_us(next_us, due_us);
+        if (*why == PROOF_REASON_NONE)
+            *why = prove->judged[i].reason;
+    }
+    return next_us;
+}
+
+/* --- how it ends --- */
+
+static void prove_wait(struct chore *chore, int64_t delay_us, const char *reason)
+{
+    bool is_over = clock_steady_us() - chore->work.created_at_us > WORK_KEEP_US;
+    if (is_over && reason[0] == '\0') {
+        chore_done(chore, "");
+        return;
+    }
+    chore->work.attempts += chore->work.attempts < INT32_MAX;
+    chore_wait(chore, delay_us, reason);
+}
+
+static void prove_repeat(struct chore *chore, const char *reason)
+{
+    int64_t delay_us = REPEAT_US;
+    for (int32_t i = 0; i < chore->work.attempts && delay_us < QUIET_MAX_US; i++)
+        delay_us *= 2;
+    prove_wait(chore, clock_sooner_us(delay_us, QUIET_MAX_US), reason);
+}
+
+static void prove_end(struct chore *chore)
+{
+    const struct prove *prove = chore->prove;
+    enum proof_reason why;
+    int64_t delay_us = prove_due_us(prove, &why);
+    if (prove->must_repeat)
+        prove_repeat(chore, "there is more to do than one look can");
+    else if (delay_us == 0)
+        chore_done(chore, "");
+    else
+        prove_wait(chore, delay_us, proof_reason_sentence(why));
+}
+
+/* The store's failure, or somebody else was faster: all of it again. */
+static bool prove_failed(struct errand *errand)
+{
+    int err = errand->job.error;
+    if (err == ERR_SHUTTING_DOWN)
+        chore_retry_store(errand->context, err);
+    else if (err != 0)
+        prove_repeat(errand->context, error_name(err));
+    return err != 0;
+}
+
+/* --- what has happened, for metrics and the log --- */
+
+static void count_state(struct inbox *inbox, const struct proof *before, const struct proof *after)
+{
+    _Atomic uint64_t *const counters[] = {[PROOF_CONFIRMED] = &inbox->confirmed,
+                                          [PROOF_REVERSED] = &inbox->reversed,
+                                          [PROOF_LISTED] = &inbox->listed};
+    if (before->state == after->state || after->state == PROOF_OPEN)
+        return;
+    atomic_fetch_add_explicit(counters[after->state], 1, memory_order_relaxed);
+    log_event(after->state == PROOF_LISTED ? LOG_WARNING : LOG_INFO, "proof",
+              LOG_INT("operation_id", after->operation_id), LOG_INT("tenant_id", after->tenant_id),
+              LOG_INT("order_id", after->order_id),
+              LOG_TEXT("state", proof_state_name(after->state)),
+              LOG_TEXT("reason", proof_reason_name(after->reason)));
+}
+
+/* --- moving money: the ledger decides --- */
+
+static void prove_next(struct chore *chore);
+
+struct settle_task {
+    struct proof proof;
+    int64_t told_by, now_us;
+};
+
+static int task_settle(struct job *job, struct store *store)
+{
+    struct settle_task *task = errand_data_of(job);
+    struct proof proof = task->proof;
+    int err = store_begin_group(store);
+    if (err != 0)
+        return err;
+    err = prove_write_proof(store, &proof, task->told_by, task->now_us);
+    if (err != 0)
+        goto err_after_begin;
+    return store_commit_group(store);
+err_after_begin:
+    store_rollback_group(store);
+    return err;
+}
+
+static void on_settled(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    struct prove *prove = chore->prove;
+    const struct settle_task *task = errand_data(errand);
+    if (prove_failed(errand))
+        return;
+    count_state(chore->inbox, &prove->facts[prove->at].proof, &task->proof);
+    prove->at++;
+    prove_next(chore);
+}
+
+static void prove_settle(struct chore *chore, const struct judged *judged, int64_t told_by)
+{
+    struct prove *prove = chore->prove;
+    struct errand *errand = chore_errand(chore, sizeof(struct settle_task));
+    if (errand == NULL)
+        return;
+    prove->judged[prove->at] = *judged;
+    *(struct settle_task *)errand_data(errand) =
+        (struct settle_task){.proof = prove_follow(&prove->after[prove->at], judged),
+                             .told_by = told_by,
+                             .now_us = clock_steady_us()};
+    inbox_wake(chore->inbox); /* the notice */
+    errand_write(errand, chore->inbox->config.committer, task_settle, on_settled, chore);
+}
+
+/* What the ledger has made of it. false: there is more to do, or it is not what we thought. */
+static bool judge_outcome(const struct prove *prove, const struct outcome *outcome,
+                          struct judged *judged)
+{
+    const struct prove_target *left = &prove->left[prove->at];
+    const struct prove_target *undone = &prove->undone[prove->at];
+    bool is_ok = outcome->result == RESULT_OK;
+    bool is_empty = outcome->result == RESULT_NO_FUNDS;
+    enum judgement wanted = judged->judgement;
+    bool takes_back = wanted == JUDGED_TAKE_BACK;
+    bool goes_back = takes_back || wanted == JUDGED_REVERSE;
+    int64_t all_minor = goes_back ? judged->left_minor : judged->undone_minor;
+    int64_t rest_minor = goes_back ? left->rest_minor : undone->rest_minor;
+    judged->reason = PROOF_REASON_NONE;
+    if (is_ok && outcome->amount_minor == all_minor) {
+        judged->judgement = goes_back ? JUDGED_UNDONE : JUDGED_CONFIRMED;
+        return true;
+    }
+    if (!is_empty && (!is_ok || outcome->amount_minor == rest_minor))
+        return false;
+    judged->judgement = JUDGED_LIST;
+    judged->reason = takes_back ? PROOF_REASON_CREDIT_SPENT : PROOF_REASON_CARD_EMPTY;
+    return true;
+}
+
+static void log_outcome(const struct command *command, const struct outcome *outcome)
+{
+    log_event(LOG_INFO, "proof_command", LOG_TEXT("action", action_name(command->action)),
+              LOG_INT("answers_operation_id", command->answers_operation_id),
+              LOG_INT("operation_id", outcome->operation_id), LOG_INT("card_id", outcome->card_id),
+              LOG_TEXT("result", result_name(outcome->result)),
+              LOG_INT("amount_minor", outcome->amount_minor));
+}
+
+static void on_commanded(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    struct prove *prove = chore->prove;
+    const struct outcome *outcome = &errand->job.outcome;
+    if (prove_failed(errand))
+        return;
+    struct judged judged = prove->judged[prove->at];
+    bool is_recharge = errand->job.command.action == ACTION_RECHARGE;
+    log_outcome(&errand->job.command, outcome);
+    atomic_fetch_add_explicit(&chore->inbox->recharged, is_recharge && outcome->result == RESULT_OK,
+                              memory_order_relaxed);
+    if (judge_outcome(prove, outcome, &judged)) {
+        prove_settle(chore, &judged,
+                     outcome->result == RESULT_OK ? outcome->operation_id
+                                                  : judged.facts->proof.operation_id);
+        return;
+    }
+    prove->must_repeat = true;
+    prove->at++;
+    prove_next(chore);
+}
+
+static void prove_command(struct chore *chore)
+{
+    struct prove *prove = chore->prove;
+    const struct judged *judged = &prove->judged[prove->at];
+    const struct operation *operation = &judged->facts->operation;
+    bool goes_back = judged->judgement == JUDGED_REVERSE || judged->judgement == JUDGED_TAKE_BACK;
+    bool gives = judged->judgement == JUDGED_REVERSE || judged->judgement == JUDGED_GIVE_AGAIN;
+    const struct prove_target *target =
+        goes_back ? &prove->left[prove->at] : &prove->undone[prove->at];
+    struct errand *errand = chore_errand(chore, 0);
+    if (errand == NULL)
+        return;
+    CHECK(target->operation_id != 0);
+    struct command *command = &errand->job.command;
+    *command = (struct command){
+        .action = gives ? ACTION_REVERSE : ACTION_RECHARGE,
+        .answers_operation_id = target->operation_id,
+        .tenant_id = operation->tenant_id,
+        .order_id = target->order_id,
+        .site_id = operation->site_id,
+        .register_id = operation->register_id,
+        .amount_result = RESULT_OK,
+        .asked_minor = target->rest_minor,
+        .local_date =
+            prove_local_date(prove->snapshot, prove->tenant, operation->site_id, clock_wall_us()),
+        .received_at_us = clock_steady_us(),
+        .policy = prove->tenant->tenant.policy,
+    };
+    memcpy(command->card_index, judged->facts->card_index, CARD_INDEX_BYTES);
+    errand_command(errand, chore->inbox->config.committer, on_commanded, chore);
+}
+
+static void prove_next(struct chore *chore)
+{
+    struct prove *prove = chore->prove;
+    while (prove->at < prove->count && !judged_moves_money(prove->judged[prove->at].judgement))
+        prove->at++;
+    if (prove->at < prove->count)
+        prove_command(chore);
+    else
+        prove_end(chore);
+}
+
+/* --- writing --- */
+
+static int task_write(struct job *job, struct store *store)
+{
+    struct prove *const *prove = errand_data_of(job);
+    return prove_write(store, *prove);
+}
+
+static void on_written(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    struct prove *prove = chore->prove;
+    if (prove_failed(errand))
+        return;
+    for (int32_t i = 0; i < prove->count; i++)
+        count_state(chore->inbox, &prove->facts[i].proof, &prove->after[i]);
+    inbox_wake(chore->inbox); /* other orders, and a sweep */
+    prove_next(chore);
+}
+
+/* --- judging --- */
+
+static void prove_judge(struct chore *chore)
+{
+    struct prove *prove = chore->prove;
+    struct errand *errand = chore_errand(chore, sizeof(struct prove *));
+    if (errand == NULL)
+        return;
+    prove->about.order = prove->has_order ? &prove->order : NULL;
+    prove->about.now_us = clock_steady_us();
+    reconcile_judge(&prove->about, prove->judged, prove->count, prove->claimed);
+    *(struct prove **)errand_data(errand) = prove;
+    errand_write(errand, chore->inbox->config.committer, task_write, on_written, chore);
+}
+
+/* --- reading --- */
+
+static void on_order(void *context, const struct api_result *result,
+                     const struct oseries_order *order)
+{
+    struct chore *chore = context;
+    struct prove *prove = chore->prove;
+    if (result->error == ERR_SHUTTING_DOWN) {
+        chore_retry_api(chore, result);
+        return;
+    }
+    prove->has_order = result->error == 0;
+    prove->about.is_connected = result->error != ERR_NOT_CONNECTED && result->error != ERR_NO_APP;
+    if (prove->has_order)
+        prove->order = *order;
+    prove_judge(chore);
+}
+
+static int task_read(struct job *job, struct store *store)
+{
+    struct prove *const *prove = errand_data_of(job);
+    return prove_read(store, *prove);
+}
+
+static void on_read(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    if (prove_failed(errand))
+        return;
+    struct api_call call = chore_call(chore);
+    oseries_api_get_order(chore->inbox->config.api, &call, chore->work.subject_id, on_order, chore);
+}
+
+static struct prove *prove_create(const struct chore *chore)
+{
+    struct prove *prove = calloc(1, sizeof(*prove));
+    const struct tenant *tenant = &chore->tenant->tenant;
+    if (prove == NULL)
+        return NULL;
+    prove->snapshot = chore->snapshot;
+    prove->tenant = chore->tenant;
+    prove->order_id = chore->work.subject_id;
+    prove->about = (struct judge_case){
+        .generation = chore->inbox->config.generation,
+        .method_id = tenant->payment_method,
+        .replay_window_us = tenant->policy.replay_window_us,
+        .times = chore->inbox->config.times,
+    };
+    return prove;
+}
+
 void prove_begin(struct chore *chore)
 {
-    chore_give_up(chore, "not served yet");
+    chore->prove = prove_create(chore);
+    if (chore->prove == NULL) {
+        prove_repeat(chore, error_name(ERR_NO_MEMORY));
+        return;
+    }
+    struct errand *errand = chore_errand(chore, sizeof(struct prove *));
+    if (errand == NULL)
+        return;
+    *(struct prove **)errand_data(errand) = chore->prove;
+    errand_read(errand, chore->inbox->config.reader, task_read, on_read, chore);
 }

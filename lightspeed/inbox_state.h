@@ -47,6 +47,7 @@ struct chore {
     struct operation operation;    /* WORK_POST_PAYMENT */
     struct foreign_attempt answer; /* WORK_POST_PAYMENT: what became of its attempt, written with
                                       the work; operation_id 0: nothing new */
+    struct prove *prove;           /* WORK_PROVE_ORDER (lightspeed/prove_state.h); freed with it */
 };
 
 struct inbox {
@@ -60,6 +61,7 @@ struct inbox {
     struct outbound_message begin_message, wake_message;
     _Atomic bool is_woken;
     _Atomic uint64_t done, given_up, retried, released, earned, taken_back;
+    _Atomic uint64_t confirmed, reversed, listed, recharged;
     _Atomic int32_t open;
 };
 

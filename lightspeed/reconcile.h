@@ -20,15 +20,6 @@
 #include "runtime/scheduler.h"
 #include "store/proof.h"
 
-/* Tests shorten them (COUNTERPART_RECONCILE_*). */
-struct reconcile_times {
-    int64_t scan_us;        /* between scans for new operations; 5 s */
-    int64_t reread_us;      /* between the two reads that agree; 60 s */
-    int64_t reverse_age_us; /* 15 min */
-    int64_t open_listed_us; /* 24 h */
-    int64_t sweep_us;       /* between sweeps; 24 h */
-};
-
 /* --- the judgement: pure --- */
 
 enum judgement {

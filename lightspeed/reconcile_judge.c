@@ -137,6 +137,7 @@ static void judge_booked(const struct judge_case *about, struct judged *judged,
 static void judge_unreadable(const struct judge_case *about, struct judged *judged)
 {
     enum proof_state state = judged->facts->proof.state;
+    judged->missing_since_us = judged->facts->proof.missing_since_us; /* no read: it unsays none */
     if (state == PROOF_CONFIRMED || state == PROOF_REVERSED)
         say_keep(judged);
     else

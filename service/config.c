@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/url.h"
 #include "ledger/ledger.h"
+#include "lightspeed/decimal.h"
 #include "oauth/oauth.h"
 
 #include <sched.h>
@@ -15,10 +16,14 @@
 #define PREFIX "COUNTERPART_"
 #define THREADS_MAX 64
 #define CONNECTIONS_DEFAULT "20000"
+#define SECONDS_PLACES 6
+#define SECONDS_MIN_US (INT64_C(10) * 1000)
+#define SECONDS_MAX_US (INT64_C(30) * 86400 * 1000000)
 
 enum kind {
     KIND_TEXT,
     KIND_NUMBER,
+    KIND_SECONDS, /* such as 0.5; kept in microseconds, and so are min and max */
 };
 
 static const struct variable {
@@ -31,6 +36,8 @@ static const struct variable {
 } variables[] = {
 #define TEXT_AT(field) KIND_TEXT, offsetof(struct config, field), 0, 0
 #define NUMBER_AT(field, min, max) KIND_NUMBER, offsetof(struct config, field), min, max
+#define SECONDS_AT(field)                                                                          \
+    KIND_SECONDS, offsetof(struct config, field), SECONDS_MIN_US, SECONDS_MAX_US
     {"LISTEN", TEXT_AT(listen), "127.0.0.1:8080",
      "comma-separated addresses; https:// in front of one needs TLS_CERT and TLS_KEY"},
     {"DATA", TEXT_AT(data), "./var", "folder of database, master key and admin socket"},
@@ -62,6 +69,16 @@ static const struct variable {
      "Lightspeed O-Series: the REST API"},
     {"REDEEM_SETTLE_S", NUMBER_AT(redeem_settle_s, 1, 3600), "60",
      "a redemption without reply is judged by two reads of its order this far apart"},
+    {"RECONCILE_SCAN_S", SECONDS_AT(reconcile.scan_us), "5",
+     "between looks for new operations to prove"},
+    {"RECONCILE_REREAD_S", SECONDS_AT(reconcile.reread_us), "60",
+     "two reads that agree that a payment is missing are this far apart"},
+    {"RECONCILE_REVERSE_AGE_S", SECONDS_AT(reconcile.reverse_age_us), "900",
+     "no operation younger than this is reversed, nor inside the replay window"},
+    {"RECONCILE_OPEN_LISTED_S", SECONDS_AT(reconcile.open_listed_us), "86400",
+     "operations of an order that is open or unreadable so long are listed"},
+    {"RECONCILE_SWEEP_S", SECONDS_AT(reconcile.sweep_us), "86400",
+     "between sweeps for orders that no webhook has told of"},
     {"TRUSTED_PROXIES", TEXT_AT(trusted_proxies), "",
      "comma-separated networks whose X-Forwarded-For is believed"},
     {"DRAIN_S", NUMBER_AT(drain_s, 0, 600), "10",
@@ -71,6 +88,7 @@ static const struct variable {
      "on, for debugging: cores and debuggers show the master key and every token"},
 #undef TEXT_AT
 #undef NUMBER_AT
+#undef SECONDS_AT
 };
 
 static int complain(const char *name, const char *what)
@@ -151,6 +169,16 @@ static int set_text(char *field, size_t size, const char *value)
     return 0;
 }
 
+static int read_seconds(const struct variable *variable, const char *value, int64_t *field)
+{
+    if (decimal_parse(text_of(value), SECONDS_PLACES, field) == 0 && *field >= variable->min &&
+        *field <= variable->max)
+        return 0;
+    fprintf(stderr, "counterpart: " PREFIX "%s must be seconds from 0.01 to 2592000, not '%s'\n",
+            variable->name, value);
+    return ERR_BAD_CONFIG;
+}
+
 static int read_variable(const struct variable *variable, char *const *environment,
                          struct config *config)
 {
@@ -166,6 +194,8 @@ static int read_variable(const struct variable *variable, char *const *environme
         return 0;
     }
     int64_t number;
+    if (variable->kind == KIND_SECONDS)
+        return read_seconds(variable, value, (int64_t *)(void *)field);
     if (text_parse_int64(text_of(value), &number) != 0 || number < variable->min ||
         number > variable->max) {
         fprintf(stderr, "counterpart: " PREFIX "%s must be a number from %lld to %lld, not '%s'\n",
@@ -342,7 +372,7 @@ void config_print_help(FILE *file)
     for (size_t i = 0; i < COUNT_OF(variables); i++) {
         const struct variable *variable = &variables[i];
         bool has_standard = variable->standard != NULL && variable->standard[0] != '\0';
-        fprintf(file, "  " PREFIX "%-22s %s", variable->name, variable->help);
+        fprintf(file, "  " PREFIX "%-23s %s", variable->name, variable->help);
         if (has_standard)
             fprintf(file, " [%s]", variable->standard);
         fputc('\n', file);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "handlers/client.h"
 #include "store/redis_target.h"
+#include "lightspeed/inbox.h"
 
 #include <stdio.h>
 
@@ -37,6 +38,7 @@ struct config {
     int64_t request_timeout_s;
     int64_t redeem_settle_s;
     int64_t hot_ttl_s;
+    struct reconcile_times reconcile;
 
     /* made from the above */
     enum log_level log_level;

@@ -5,6 +5,7 @@
 #include "handlers/admin_request.h"
 #include "handlers/route.h"
 #include "lightspeed/inbox.h"
+#include "lightspeed/reconcile.h"
 #include "lightspeed/redeem.h"
 #include "oauth/oauth.h"
 #include "runtime/expiry.h"
@@ -47,6 +48,7 @@ struct service {
     struct handlers handlers;
     struct expiry *expiry;
     struct hot_raise hot_raise;
+    struct reconcile *reconcile;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
     struct listeners listeners;
@@ -381,11 +383,33 @@ static int start_inbox(struct service *service)
         .api = handlers->api,
         .public_url = service->public_url,
         .generation = handlers->generation,
+        .times = service->config.reconcile,
     };
     int err = inbox_create(&config, &handlers->inbox);
     if (err != 0)
         return complain("inbox", err);
     scheduler_add(handlers->scheduler, "webhooks", WEBHOOKS_PERIOD_US, register_webhooks, handlers);
+    return 0;
+}
+
+static int start_reconcile(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    const struct reconcile_config config = {
+        .outbound = handlers->outbound,
+        .committer = handlers->committer,
+        .reader = handlers->reader,
+        .directory = handlers->directory,
+        .inbox = handlers->inbox,
+        .times = service->config.reconcile,
+    };
+    int err = reconcile_create(&config, &service->reconcile);
+    if (err != 0)
+        return complain("reconciliation", err);
+    scheduler_add(handlers->scheduler, "reconcile", config.times.scan_us, reconcile_scan,
+                  service->reconcile);
+    scheduler_add(handlers->scheduler, "sweep", config.times.sweep_us, reconcile_sweep,
+                  service->reconcile);
     return 0;
 }
 
@@ -512,6 +536,7 @@ static void stop_threads(struct service *service)
         loop_destroy(service->loops[i]);
     scheduler_destroy(service->handlers.scheduler);
     expiry_destroy(service->expiry);
+    reconcile_destroy(service->reconcile);
     inbox_destroy(service->handlers.inbox);
     redeem_destroy(service->handlers.redeem);
     oseries_api_destroy(service->handlers.api);
@@ -564,6 +589,8 @@ static int service_start(struct service *service)
         err = start_lightspeed(service);
     if (err == 0)
         err = start_inbox(service);
+    if (err == 0)
+        err = start_reconcile(service);
     if (err == 0)
         err = start_loops(service);
     if (err == 0)

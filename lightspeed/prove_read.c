@@ -1,0 +1,247 @@
+/* What the store knows of an order's operations before it is judged. */
+#include "lightspeed/prove_state.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+/* Reversals and recharges of one operation: a payment that comes and goes so often is a broken
+ * register, and what is beyond it is left to people. */
+#define UNDO_MAX 32
+
+/* --- what was undone, and done again: each answers the one before --- */
+
+struct undo_tree {
+    struct operation operations[UNDO_MAX];
+    int32_t count;
+    bool has_refund; /* of the operation itself, by somebody at the till */
+    int64_t refunds[UNDO_MAX];
+    int32_t refund_count;
+};
+
+static void on_answer(void *context, const struct operation *operation)
+{
+    struct undo_tree *tree = context;
+    bool is_undo = operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE;
+    if (operation->result != RESULT_OK)
+        return;
+    if (is_undo && tree->count < UNDO_MAX)
+        tree->operations[tree->count++] = *operation;
+    if (operation->action == ACTION_REFUND && tree->refund_count < UNDO_MAX)
+        tree->refunds[tree->refund_count++] = operation->id;
+}
+
+static void target_add(struct prove_target *target, int64_t *sum_minor,
+                       const struct operation *operation)
+{
+    int64_t rest_minor = operation->amount_minor - operation->given_back_minor;
+    if (rest_minor <= 0)
+        return;
+    *sum_minor += rest_minor;
+    if (operation->id > target->operation_id)
+        *target = (struct prove_target){operation->id, operation->order_id, rest_minor};
+}
+
+/* A refund and its reversal move money the same way; so do a charge and a recharge. */
+static bool moves_alike(const struct operation *operation, enum action root)
+{
+    bool takes = operation->action == ACTION_CHARGE || operation->action == ACTION_RECHARGE;
+    return takes == (root == ACTION_CHARGE);
+}
+
+static void read_rests(struct prove *prove, int32_t at, const struct undo_tree *tree)
+{
+    struct judged *judged = &prove->judged[at];
+    enum action root = prove->facts[at].operation.action;
+    for (int32_t i = 0; i < tree->count; i++) {
+        if (moves_alike(&tree->operations[i], root))
+            target_add(&prove->left[at], &judged->left_minor, &tree->operations[i]);
+        else
+            target_add(&prove->undone[at], &judged->undone_minor, &tree->operations[i]);
+    }
+}
+
+static int read_shown_refund(struct store *store, const struct undo_tree *tree,
+                             struct judged *judged)
+{
+    for (int32_t i = 0; i < tree->refund_count && !judged->has_shown_refund; i++) {
+        struct proof_facts refund;
+        int err = store_read_proof(store, tree->refunds[i], &refund);
+        if (err != 0 && err != ERR_NOT_FOUND)
+            return err;
+        judged->has_shown_refund = err == 0 && refund.proof.state == PROOF_CONFIRMED;
+    }
+    return 0;
+}
+
+/* Nothing answers most operations, and then nothing is read. */
+static int read_undo(struct store *store, struct prove *prove, int32_t at)
+{
+    const struct operation *operation = &prove->facts[at].operation;
+    struct undo_tree tree = {.operations = {*operation}, .count = 1};
+    int err = 0;
+    if (prove->facts[at].proof.booked_minor == 0)
+        return 0;
+    for (int32_t i = 0; err == 0 && i < tree.count; i++)
+        if (tree.operations[i].given_back_minor > 0)
+            err = store_each_answer(store, tree.operations[i].id, on_answer, &tree);
+    if (err == 0)
+        err = read_shown_refund(store, &tree, &prove->judged[at]);
+    read_rests(prove, at, &tree);
+    return err;
+}
+
+/* --- the charges that a refund gave back --- */
+
+#define ANSWERED_MAX 64
+
+struct answered_list {
+    int64_t operations[ANSWERED_MAX];
+    int32_t count;
+};
+
+static void on_transfer(void *context, const struct transfer *transfer)
+{
+    struct answered_list *list = context;
+    if (transfer->cause == CAUSE_REFUND && list->count < ANSWERED_MAX)
+        list->operations[list->count++] = transfer->answers_operation_id;
+}
+
+static enum answered answered_by(const struct proof *charge)
+{
+    switch (charge->state) {
+    case PROOF_CONFIRMED:
+        return ANSWERED_SHOWN;
+    case PROOF_REVERSED:
+        return ANSWERED_MISSING;
+    case PROOF_LISTED:
+        return charge->shown_order_id != 0 ? ANSWERED_SHOWN : ANSWERED_UNKNOWN;
+    case PROOF_OPEN:
+        return ANSWERED_UNKNOWN;
+    }
+    return ANSWERED_UNKNOWN;
+}
+
+/* Some shown and some missing: nothing that we do would be right for both. */
+static int read_answered(struct store *store, struct prove *prove, int32_t at)
+{
+    struct answered_list list = {.count = 0};
+    enum answered all = ANSWERED_SHOWN;
+    if (prove->facts[at].operation.action != ACTION_REFUND)
+        return 0;
+    int err =
+        store_each_operation_transfer(store, prove->facts[at].operation.id, on_transfer, &list);
+    for (int32_t i = 0; err == 0 && i < list.count; i++) {
+        struct proof_facts charge;
+        err = store_read_proof(store, list.operations[i], &charge);
+        enum answered one = err == ERR_NOT_FOUND ? ANSWERED_SHOWN : answered_by(&charge.proof);
+        all = i == 0 || one == all ? one : ANSWERED_UNKNOWN;
+        err = err == ERR_NOT_FOUND ? 0 : err;
+    }
+    prove->judged[at].answered = all;
+    return err;
+}
+
+/* --- held loads that nothing has released --- */
+
+static void on_held(void *context, const struct card *card)
+{
+    struct prove *prove = context;
+    for (int32_t i = 0; i < prove->count; i++)
+        if (prove->facts[i].operation.action == ACTION_HOLD_LOAD &&
+            memcmp(prove->facts[i].card_index, card->index, CARD_INDEX_BYTES) == 0)
+            prove->judged[i].is_loaded = false;
+}
+
+static int read_loads(struct store *store, struct prove *prove)
+{
+    for (int32_t i = 0; i < prove->count; i++)
+        prove->judged[i].is_loaded = prove->facts[i].proof.booked_minor == 0;
+    return store_each_held_card(store, prove->tenant->tenant.id, prove->order_id, ORDER_PROOFS_MAX,
+                                on_held, prove);
+}
+
+/* --- payments on other orders --- */
+
+struct elsewhere {
+    const struct prove *prove;
+    struct judged *judged;
+};
+
+/* Of several the one of the right amount. */
+static void on_ref(void *context, const struct register_payment *payment)
+{
+    struct elsewhere *elsewhere = context;
+    struct judged *judged = elsewhere->judged;
+    if (payment->order_id == elsewhere->prove->order_id ||
+        (judged->is_ref_elsewhere && judged->elsewhere_minor == judged->facts->proof.booked_minor))
+        return;
+    judged->is_ref_elsewhere = true;
+    judged->elsewhere_order_id = payment->order_id;
+    judged->elsewhere_number = payment->number;
+    judged->elsewhere_minor = payment->amount_minor;
+}
+
+static void on_unclaimed(void *context, const struct register_payment *payment)
+{
+    struct elsewhere *elsewhere = context;
+    elsewhere->judged->is_amount_elsewhere |= payment->order_id != elsewhere->prove->order_id;
+}
+
+static int read_elsewhere(struct store *store, struct prove *prove, int32_t at)
+{
+    const struct proof *proof = &prove->facts[at].proof;
+    struct elsewhere elsewhere = {prove, &prove->judged[at]};
+    char ref[ORDER_REF_MAX + 1];
+    if (proof->booked_minor == 0)
+        return 0;
+    payment_ref_make(prove->about.generation, proof->operation_id, ref);
+    int err = store_each_payment_of_ref(store, proof->tenant_id, ref, on_ref, &elsewhere);
+    if (err == 0 && proof->state != PROOF_CONFIRMED)
+        err = store_each_unclaimed_payment(store, proof->tenant_id, proof->site_id,
+                                           proof->booked_minor, proof->created_at_us, on_unclaimed,
+                                           &elsewhere);
+    return err;
+}
+
+/* --- all of it --- */
+
+static void on_proof(void *context, const struct proof_facts *facts)
+{
+    struct prove *prove = context;
+    if (prove->count == ORDER_PROOFS_MAX)
+        return;
+    prove->facts[prove->count] = *facts;
+    prove->judged[prove->count] = (struct judged){.facts = &prove->facts[prove->count]};
+    prove->left[prove->count] = prove->undone[prove->count] = (struct prove_target){0};
+    prove->count++;
+}
+
+static int read_one(struct store *store, struct prove *prove, int32_t at)
+{
+    int err = read_undo(store, prove, at);
+    if (err == 0)
+        err = read_answered(store, prove, at);
+    if (err == 0)
+        err = read_elsewhere(store, prove, at);
+    return err;
+}
+
+int prove_read(struct store *store, struct prove *prove)
+{
+    int64_t tenant_id = prove->tenant->tenant.id;
+    struct sweep sweep;
+    prove->count = 0;
+    int err = store_each_order_proof(store, tenant_id, prove->order_id, on_proof, prove);
+    if (err == 0)
+        err = store_read_sweep(store, tenant_id, &sweep);
+    if (err != 0)
+        return err;
+    prove->about.swept_since_us = sweep.finished_at_us == 0 ? 0 : sweep.begun_at_us;
+    err = read_loads(store, prove);
+    for (int32_t i = 0; err == 0 && i < prove->count; i++)
+        err = read_one(store, prove, i);
+    return err;
+}

@@ -1,0 +1,1121 @@
+/*
+ * Reconciliation on real threads and a real store, against a Lightspeed that this file plays: the
+ * scan, the look at an order, the judgement, the commands. Whatever happened before a start (a crash
+ * after any step), the end is the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "lightspeed/reconcile.h"
+#include "runtime/errand.h"
+#include "store/grant.h"
+
+#define SITE 923
+#define METHOD 88
+#define CASH 1
+#define ORDER INT64_C(2802065908)
+#define OTHER_ORDER INT64_C(2802065950)
+#define REFUND_ORDER INT64_C(2802065951)
+#define CARDS 2
+#define BALANCE 10000
+#define PATIENCE_US (INT64_C(20) * CLOCK_US_PER_S)
+#define MS_US INT64_C(1000)
+#define HOUR_US (INT64_C(3600) * CLOCK_US_PER_S)
+
+/* --- the Lightspeed of this test ------------------------------------------------------------- */
+
+#define PLAYED_ORDERS 4
+
+struct oseries_api {
+    struct outbound *outbound;
+    pthread_mutex_t mutex; /* the test writes while the outbound thread reads */
+    struct oseries_order orders[PLAYED_ORDERS];
+    int order_count;
+    int order_reads;
+    int error; /* of every read; 0: none */
+};
+
+/* Replies come later, never from inside the call. */
+struct reply {
+    struct outbound_message message;
+    struct api_result result;
+    struct oseries_order order;
+    api_order_fn on_order;
+    api_done_fn on_done;
+    void *context;
+};
+
+static void reply_arrive(void *context)
+{
+    struct reply *reply = context;
+    if (reply->on_order != NULL)
+        reply->on_order(reply->context, &reply->result,
+                        reply->result.error == 0 ? &reply->order : NULL);
+    else
+        reply->on_done(reply->context, &reply->result);
+    free(reply);
+}
+
+static struct reply *reply_create(int error, void *context)
+{
+    struct reply *reply = calloc(1, sizeof(*reply));
+    assert_non_null(reply);
+    reply->result.error = error;
+    reply->context = context;
+    reply->message.fn = reply_arrive;
+    reply->message.context = reply;
+    return reply;
+}
+
+void oseries_api_get_order(struct oseries_api *api, const struct api_call *call, int64_t order_id,
+                           api_order_fn on_done, void *context)
+{
+    struct reply *reply = reply_create(ERR_NOT_FOUND, context);
+    assert_int_equal(call->priority, API_BACKGROUND);
+    pthread_mutex_lock(&api->mutex);
+    api->order_reads++;
+    for (int i = 0; i < api->order_count; i++) {
+        if (api->orders[i].id != order_id)
+            continue;
+        reply->result.error = 0;
+        reply->order = api->orders[i];
+    }
+    if (api->error != 0)
+        reply->result.error = api->error;
+    pthread_mutex_unlock(&api->mutex);
+    reply->on_order = on_done;
+    outbound_post(api->outbound, &reply->message);
+}
+
+/* Sweeps and notices are proved elsewhere: here Lightspeed is too busy for them. */
+static void not_now(struct oseries_api *api, api_done_fn on_done, void *context)
+{
+    struct reply *reply = reply_create(ERR_RATE_LIMITED, context);
+    reply->on_done = on_done;
+    outbound_post(api->outbound, &reply->message);
+}
+
+struct page_reply {
+    struct outbound_message message;
+    api_order_page_fn on_page;
+    void *context;
+};
+
+static void page_arrive(void *context)
+{
+    struct page_reply *reply = context;
+    const struct api_result result = {.error = ERR_RATE_LIMITED};
+    reply->on_page(reply->context, &result, NULL);
+    free(reply);
+}
+
+void oseries_api_list_orders(struct oseries_api *api, const struct api_call *call,
+                             enum order_list list, int64_t created_since_us,
+                             const struct api_page *from, api_order_page_fn on_done, void *context)
+{
+    struct page_reply *reply = calloc(1, sizeof(*reply));
+    (void)call;
+    (void)list;
+    (void)created_since_us;
+    (void)from;
+    assert_non_null(reply);
+    reply->on_page = on_done;
+    reply->context = context;
+    reply->message.fn = page_arrive;
+    reply->message.context = reply;
+    outbound_post(api->outbound, &reply->message);
+}
+
+void oseries_api_post_notification(struct oseries_api *api, const struct api_call *call,
+                                   int64_t order_id, const struct notice *notice,
+                                   api_done_fn on_done, void *context)
+{
+    (void)call;
+    (void)order_id;
+    (void)notice;
+    not_now(api, on_done, context);
+}
+
+void oseries_api_get_customer(struct oseries_api *api, const struct api_call *call,
+                              int64_t customer_id, api_customer_fn on_done, void *context)
+{
+    (void)api;
+    (void)call;
+    (void)customer_id;
+    (void)on_done;
+    (void)context;
+    fail_msg("nobody's points are counted here");
+}
+
+void oseries_api_post_payment(struct oseries_api *api, const struct api_call *call,
+                              int64_t order_id, int64_t amount_minor, const char *ref,
+                              api_done_fn on_done, void *context)
+{
+    (void)call;
+    (void)order_id;
+    (void)amount_minor;
+    (void)ref;
+    not_now(api, on_done, context);
+}
+
+void oseries_api_ensure_webhooks(struct oseries_api *api, const struct api_call *call,
+                                 const char *topics, const char *address, api_done_fn on_done,
+                                 void *context)
+{
+    (void)call;
+    (void)topics;
+    (void)address;
+    not_now(api, on_done, context);
+}
+
+/* --- the fixture: rows are written before the threads start, read through our own reader --- */
+
+struct fixture {
+    char folder[64], location[96];
+    struct seal *seal;
+    struct store *writer, *readers[1], *look;
+    struct directory *directory;
+    struct outbound *outbound;
+    struct committer *committer;
+    struct reader *reader;
+    struct inbox *inbox;
+    struct scheduler *scheduler;
+    struct reconcile *reconcile;
+    struct oseries_api api;
+    struct tenant tenant;
+    struct reconcile_times times;
+};
+
+static struct outcome run(struct fixture *fixture, struct command command)
+{
+    struct batch *batch = batch_create();
+    command.tenant_id = fixture->tenant.id;
+    command.local_date = 20000;
+    command.received_at_us = clock_steady_us();
+    command.policy = fixture->tenant.policy;
+    command.site_id = SITE;
+    batch_add(batch, &command);
+    assert_int_equal(store_fetch(fixture->writer, batch), 0);
+    batch_decide(batch, clock_steady_us());
+    assert_int_equal(store_commit(fixture->writer, batch), 0);
+    struct outcome outcome = batch->outcomes[0];
+    batch_destroy(batch);
+    assert_int_equal(outcome.result, RESULT_OK);
+    return outcome;
+}
+
+static struct command command_of(enum action action, int card, int64_t order_id,
+                                 int64_t asked_minor)
+{
+    struct command command = {
+        .action = action,
+        .order_id = order_id,
+        .asked_minor = asked_minor,
+        .new_card = {
+            .last4 = "2345", .status = CARD_ACTIVE, .number_sealed_size = 1, .key_version = 1}};
+    memset(command.card_index, 1 + card, CARD_INDEX_BYTES);
+    return command;
+}
+
+static int64_t charge(struct fixture *fixture, int card, int64_t order_id, int64_t amount_minor)
+{
+    struct command command = command_of(ACTION_CHARGE, card, order_id, amount_minor);
+    return run(fixture, command).operation_id;
+}
+
+static int64_t refund(struct fixture *fixture, int card, int64_t order_id, int64_t sale_order_id,
+                      int64_t amount_minor)
+{
+    struct command command = command_of(ACTION_REFUND, card, order_id, amount_minor);
+    command.refunded_order_id = sale_order_id;
+    return run(fixture, command).operation_id;
+}
+
+static int64_t balance_of(const struct fixture *fixture, int card)
+{
+    uint8_t index[CARD_INDEX_BYTES];
+    struct card found;
+    memset(index, 1 + card, sizeof(index));
+    assert_int_equal(store_read_card(fixture->look, fixture->tenant.id, index, &found), 0);
+    return found.balance_minor;
+}
+
+static void add_rows(struct fixture *fixture)
+{
+    struct tenant *tenant = &fixture->tenant;
+    *tenant = (struct tenant){
+        .name = "Test", .zone = "UTC", .oseries_company = 1, .profile = "default", TENANT_CHOICES};
+    tenant->currency = (struct currency){"AUD", 2};
+    memset(tenant->key, 'a', ID_KEY_CHARS);
+    tenant->payment_method = METHOD;
+    tenant->policy.refund_max_minor = BALANCE;
+    tenant->policy.refund_register_day_max_minor = BALANCE;
+    tenant->policy.partial_is_allowed = true;
+    assert_int_equal(store_add_tenant(fixture->writer, tenant), 0);
+    struct grant grant = {.tenant_id = tenant->id,
+                          .surface = APP_OSERIES,
+                          .kind = GRANT_OAUTH,
+                          .status = GRANT_CONNECTED,
+                          .company_id = 1,
+                          .access_token = "a",
+                          .refresh_token = "r",
+                          .connected_at_us = 1};
+    assert_int_equal(store_put_grant(fixture->writer, &grant), 0);
+    for (int i = 0; i < CARDS; i++)
+        (void)run(fixture, command_of(ACTION_ISSUE, i, 0, BALANCE));
+}
+
+static int setup(void **state)
+{
+    static const uint8_t master[SEAL_KEY_BYTES] = {1};
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/counterpart-prove-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->location, sizeof(fixture->location), "%s/store.db", fixture->folder);
+    assert_int_equal(seal_from_bytes(master, &fixture->seal), 0);
+    struct store_config config = {.location = fixture->location, .seal = fixture->seal};
+    assert_int_equal(store_open(&config, STORE_WRITER, &fixture->writer), 0);
+    add_rows(fixture);
+    assert_int_equal(store_open(&config, STORE_READER, &fixture->readers[0]), 0);
+    assert_int_equal(store_open(&config, STORE_READER, &fixture->look), 0);
+    pthread_mutex_init(&fixture->api.mutex, NULL);
+    fixture->times = (struct reconcile_times){.scan_us = 10 * MS_US,
+                                              .reread_us = 30 * MS_US,
+                                              .reverse_age_us = 10 * MS_US,
+                                              .open_listed_us = HOUR_US,
+                                              .sweep_us = HOUR_US};
+    *state = fixture;
+    return 0;
+}
+
+static void start_inbox(struct fixture *fixture)
+{
+    struct inbox_config config = {.outbound = fixture->outbound,
+                                  .committer = fixture->committer,
+                                  .reader = fixture->reader,
+                                  .directory = fixture->directory,
+                                  .api = &fixture->api,
+                                  .public_url = "https://partner.example",
+                                  .generation = 1,
+                                  .times = fixture->times};
+    assert_int_equal(inbox_create(&config, &fixture->inbox), 0);
+}
+
+static void start_scan(struct fixture *fixture)
+{
+    struct reconcile_config config = {.outbound = fixture->outbound,
+                                      .committer = fixture->committer,
+                                      .reader = fixture->reader,
+                                      .directory = fixture->directory,
+                                      .inbox = fixture->inbox,
+                                      .times = fixture->times};
+    assert_int_equal(reconcile_create(&config, &fixture->reconcile), 0);
+    assert_int_equal(scheduler_create(fixture->outbound, &fixture->scheduler), 0);
+    scheduler_add(fixture->scheduler, "reconcile", fixture->times.scan_us, reconcile_scan,
+                  fixture->reconcile);
+    scheduler_start(fixture->scheduler, 0, fixture->times.scan_us);
+}
+
+/* From here on the writer is the committer's. */
+static void start(struct fixture *fixture)
+{
+    struct committer_config committer = {.store = fixture->writer, .batch_max = BATCH_MAX};
+    assert_int_equal(directory_create(&fixture->directory), 0);
+    assert_int_equal(directory_load(fixture->directory, fixture->writer), 0);
+    assert_int_equal(reader_create(fixture->readers, 1, &fixture->reader), 0);
+    assert_int_equal(committer_create(&committer, &fixture->committer), 0);
+    assert_int_equal(outbound_create(&fixture->outbound), 0);
+    fixture->api.outbound = fixture->outbound;
+    start_inbox(fixture);
+    start_scan(fixture);
+}
+
+static void stop(struct fixture *fixture)
+{
+    if (fixture->outbound == NULL)
+        return;
+    outbound_drain(fixture->outbound);
+    committer_stop(fixture->committer);
+    reader_stop(fixture->reader);
+    outbound_stop(fixture->outbound);
+    scheduler_destroy(fixture->scheduler);
+    reconcile_destroy(fixture->reconcile);
+    inbox_destroy(fixture->inbox);
+    outbound_destroy(fixture->outbound);
+    committer_destroy(fixture->committer);
+    reader_destroy(fixture->reader);
+    directory_destroy(fixture->directory);
+    fixture->outbound = NULL;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    stop(fixture);
+    store_close(fixture->look);
+    store_close(fixture->readers[0]);
+    store_close(fixture->writer);
+    seal_destroy(fixture->seal);
+    pthread_mutex_destroy(&fixture->api.mutex);
+    for (size_t i = 0; i < COUNT_OF(endings); i++) {
+        char path[128];
+        snprintf(path, sizeof(path), "%s%s", fixture->location, endings[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(fixture->folder), 0);
+    free(fixture);
+    return 0;
+}
+
+/* --- the register's side --- */
+
+static struct oseries_order *find_order(struct fixture *fixture, int64_t order_id)
+{
+    int i = 0;
+    while (i < fixture->api.order_count && fixture->api.orders[i].id != order_id)
+        i++;
+    assert_true(i < fixture->api.order_count);
+    return &fixture->api.orders[i];
+}
+
+static void make_order(struct fixture *fixture, int64_t order_id, int64_t total_minor)
+{
+    assert_true(fixture->api.order_count < PLAYED_ORDERS);
+    fixture->api.orders[fixture->api.order_count++] =
+        (struct oseries_order){.id = order_id,
+                               .status = ORDER_PENDING,
+                               .site_id = SITE,
+                               .total_minor = total_minor,
+                               .price_variation_ppm = ORDER_ONE_PPM,
+                               .updated_at = "2026-05-29T13:00:01+10:00"};
+}
+
+/* operation_id 0: no ref. */
+static void pay(struct fixture *fixture, int64_t order_id, int64_t method_id, int64_t amount_minor,
+                int64_t operation_id)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    struct oseries_order *order = find_order(fixture, order_id);
+    struct order_payment *payment = &order->payments[order->payment_count];
+    *payment = (struct order_payment){
+        .number = ++order->payment_count, .method_id = method_id, .amount_minor = amount_minor};
+    if (operation_id != 0)
+        payment_ref_make(1, operation_id, payment->ref);
+    pthread_mutex_unlock(&fixture->api.mutex);
+}
+
+static void set_status(struct fixture *fixture, int64_t order_id, enum order_status status)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    find_order(fixture, order_id)->status = status;
+    pthread_mutex_unlock(&fixture->api.mutex);
+}
+
+static void unpay(struct fixture *fixture, int64_t order_id)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    find_order(fixture, order_id)->payment_count = 0;
+    pthread_mutex_unlock(&fixture->api.mutex);
+}
+
+static void make_sold(struct fixture *fixture, int64_t order_id, int64_t cash_minor)
+{
+    make_order(fixture, order_id, cash_minor);
+    pay(fixture, order_id, CASH, cash_minor, 0);
+    set_status(fixture, order_id, ORDER_COMPLETE);
+}
+
+/* While the threads are stopped. */
+static void sweep_all(struct fixture *fixture)
+{
+    struct sweep sweep = {.tenant_id = fixture->tenant.id,
+                          .begun_at_us = clock_steady_us() + HOUR_US,
+                          .finished_at_us = clock_steady_us() + HOUR_US};
+    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+}
+
+/* A reason to look at it: a webhook, say. While the threads are stopped. */
+static void ask(struct fixture *fixture, int64_t order_id)
+{
+    struct work work =
+        work_make(fixture->tenant.id, WORK_PROVE_ORDER, order_id, order_id, clock_steady_us());
+    assert_int_equal(store_open_work(fixture->writer, &work), 0);
+}
+
+static void again(struct fixture *fixture, int64_t order_id)
+{
+    stop(fixture);
+    ask(fixture, order_id);
+    start(fixture);
+}
+
+/* --- waiting --- */
+
+static struct proof_facts await(const struct fixture *fixture, int64_t operation_id,
+                                enum proof_state state, enum proof_reason reason)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    for (;;) {
+        struct proof_facts facts = {.operation = {.id = 0}};
+        int err = store_read_proof(fixture->look, operation_id, &facts);
+        if (err == 0 && facts.proof.state == state && facts.proof.reason == reason)
+            return facts;
+        if (clock_monotonic_us() > until_us)
+            fail_msg("operation %d is %s, %s", (int)operation_id,
+                     err != 0 ? "nowhere" : proof_state_name(facts.proof.state),
+                     proof_reason_name(facts.proof.reason));
+        usleep(2000);
+    }
+}
+
+static struct proof await_confirmed(const struct fixture *fixture, int64_t operation_id)
+{
+    return await(fixture, operation_id, PROOF_CONFIRMED, PROOF_REASON_NONE).proof;
+}
+
+static struct proof_facts await_reversed(const struct fixture *fixture, int64_t operation_id)
+{
+    return await(fixture, operation_id, PROOF_REVERSED, PROOF_REASON_NONE);
+}
+
+struct found {
+    enum work_kind kind;
+    int64_t subject_id;
+    int count;
+    struct work work;
+};
+
+static void on_work(void *context, const struct work *work)
+{
+    struct found *found = context;
+    if (work->kind != found->kind || work->subject_id != found->subject_id)
+        return;
+    found->count++;
+    found->work = *work;
+}
+
+/* Open or given up: done work is shown to nobody. */
+static struct found find_work(const struct fixture *fixture, enum work_kind kind,
+                              int64_t subject_id)
+{
+    struct found found = {.kind = kind, .subject_id = subject_id};
+    assert_int_equal(store_each_work(fixture->look, fixture->tenant.id, 100, on_work, &found), 0);
+    return found;
+}
+
+/* The look at this order is over, and nothing more is expected. */
+static void await_quiet(const struct fixture *fixture, int64_t order_id)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (find_work(fixture, WORK_PROVE_ORDER, order_id).count > 0) {
+        if (clock_monotonic_us() > until_us)
+            fail_msg("still open: %s", find_work(fixture, WORK_PROVE_ORDER, order_id).work.reason);
+        usleep(2000);
+    }
+}
+
+static void count_answer(void *context, const struct operation *operation)
+{
+    *(int *)context += operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE;
+}
+
+static int answers_of(const struct fixture *fixture, int64_t operation_id)
+{
+    int count = 0;
+    assert_int_equal(store_each_answer(fixture->look, operation_id, count_answer, &count), 0);
+    return count;
+}
+
+struct payments_seen {
+    struct register_payment payments[8];
+    int count;
+};
+
+static void on_payment(void *context, const struct register_payment *payment)
+{
+    struct payments_seen *seen = context;
+    assert_true(seen->count < 8);
+    seen->payments[seen->count++] = *payment;
+}
+
+static struct payments_seen payments_of(const struct fixture *fixture, int64_t order_id)
+{
+    struct payments_seen seen = {.count = 0};
+    assert_int_equal(
+        store_each_register_payment(fixture->look, fixture->tenant.id, order_id, on_payment, &seen),
+        0);
+    return seen;
+}
+
+/* Register less ledger. */
+static int64_t difference_of(const struct fixture *fixture)
+{
+    struct proof_totals totals;
+    assert_int_equal(store_read_proof_totals(fixture->look, fixture->tenant.id, 0, 0, &totals), 0);
+    return totals.register_minor - totals.ledger_minor;
+}
+
+/* --- confirmed ------------------------------------------------------------------------------- */
+
+static void a_payment_with_its_ref_is_confirmed_and_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    start(fixture);
+    struct proof proof = await_confirmed(fixture, id);
+    assert_true(proof.shown_order_id == ORDER && proof.payment_number == 1);
+    await_quiet(fixture, ORDER);
+    struct payments_seen seen = payments_of(fixture, ORDER);
+    assert_int_equal(seen.count, 1);
+    assert_true(seen.payments[0].operation_id == id && seen.payments[0].amount_minor == 5000);
+    struct order_seen order;
+    assert_int_equal(store_read_order_seen(fixture->look, fixture->tenant.id, ORDER, &order), 0);
+    assert_true(order.is_closed);
+    assert_string_equal(order.updated_at, "2026-05-29T13:00:01+10:00");
+    assert_int_equal(difference_of(fixture), 0);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(answers_of(fixture, id), 0);
+}
+
+static void a_payment_without_a_ref_is_confirmed_by_its_amount(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = charge(fixture, 0, ORDER, 2000), second = charge(fixture, 1, ORDER, 3000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 3000, 0);
+    pay(fixture, ORDER, METHOD, 2000, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    start(fixture);
+    assert_int_equal(await_confirmed(fixture, first).payment_number, 2);
+    assert_int_equal(await_confirmed(fixture, second).payment_number, 1);
+}
+
+static void what_is_confirmed_on_an_open_order_is_looked_at_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 9000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    start(fixture);
+    (void)await_confirmed(fixture, id);
+    usleep(50000);
+    struct found found = find_work(fixture, WORK_PROVE_ORDER, ORDER);
+    assert_int_equal(found.count, 1);
+    assert_true(found.work.due_at_us > clock_steady_us() + HOUR_US / 2);
+}
+
+/* --- reversed -------------------------------------------------------------------------------- */
+
+static void cash_instead_is_given_back_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    start(fixture);
+    struct proof_facts facts = await_reversed(fixture, id);
+    assert_int_equal(facts.reversed_minor, 5000);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(find_work(fixture, WORK_NOTIFY, id).count, 1);
+    assert_true(fixture->api.order_reads >= 2);
+    again(fixture, ORDER);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(answers_of(fixture, id), 1);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void nothing_is_given_back_before_the_other_orders_were_read(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
+    assert_int_equal(find_work(fixture, WORK_SWEEP, fixture->tenant.id).count, 1);
+    usleep(100000); /* several looks */
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    stop(fixture);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
+static void a_crash_between_the_reversal_and_its_note_reverses_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    struct command reverse = command_of(ACTION_REVERSE, 0, ORDER, 5000);
+    reverse.answers_operation_id = id;
+    (void)run(fixture, reverse);
+    make_sold(fixture, ORDER, 5000);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(answers_of(fixture, id), 1);
+}
+
+static void what_a_cashier_gave_back_is_not_given_back_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    (void)refund(fixture, 0, REFUND_ORDER, ORDER, 2000);
+    make_sold(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    start(fixture);
+    struct proof_facts facts = await_reversed(fixture, id);
+    assert_int_equal(facts.reversed_minor, 3000);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
+static void a_deleted_order_gives_back_all_that_was_paid_on_it(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = charge(fixture, 0, ORDER, 2000), second = charge(fixture, 1, ORDER, 3000);
+    make_order(fixture, ORDER, 5000);
+    find_order(fixture, ORDER)->is_deleted = true;
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_reversed(fixture, first);
+    (void)await_reversed(fixture, second);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(balance_of(fixture, 1), BALANCE);
+    await_quiet(fixture, ORDER);
+}
+
+static void a_payment_that_goes_after_it_was_confirmed_is_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, id);
+    unpay(fixture, ORDER);
+    pay(fixture, ORDER, CASH, 5000, 0);
+    again(fixture, ORDER);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+/* --- charged again --------------------------------------------------------------------------- */
+
+static int64_t reversed_charge(struct fixture *fixture, int64_t amount_minor)
+{
+    int64_t id = charge(fixture, 0, ORDER, amount_minor);
+    make_sold(fixture, ORDER, amount_minor);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    await_quiet(fixture, ORDER);
+    return id;
+}
+
+static void a_late_payment_is_charged_again_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = reversed_charge(fixture, 5000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    again(fixture, ORDER);
+    (void)await_confirmed(fixture, id);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    again(fixture, ORDER);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void what_came_late_and_goes_again_is_given_back_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = reversed_charge(fixture, 5000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    again(fixture, ORDER);
+    (void)await_confirmed(fixture, id);
+    unpay(fixture, ORDER);
+    pay(fixture, ORDER, CASH, 5000, 0);
+    again(fixture, ORDER);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void a_late_payment_takes_what_is_left_and_the_rest_is_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = reversed_charge(fixture, 5000);
+    stop(fixture);
+    (void)charge(fixture, 0, OTHER_ORDER, BALANCE - 3000);
+    make_order(fixture, OTHER_ORDER, BALANCE);
+    ask(fixture, ORDER);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    start(fixture);
+    struct proof_facts facts = await(fixture, id, PROOF_LISTED, PROOF_REASON_CARD_EMPTY);
+    assert_int_equal(facts.recharged_minor, 3000);
+    assert_int_equal(balance_of(fixture, 0), 0);
+    assert_int_equal(find_work(fixture, WORK_NOTIFY, id).count,
+                     2); /* reversed, and charged again */
+    again(fixture, ORDER);
+    usleep(100000);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_CARD_EMPTY);
+    assert_int_equal(balance_of(fixture, 0), 0);
+}
+
+static void a_late_payment_finds_an_empty_card(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = reversed_charge(fixture, 5000);
+    stop(fixture);
+    (void)charge(fixture, 0, OTHER_ORDER, BALANCE);
+    make_order(fixture, OTHER_ORDER, BALANCE);
+    ask(fixture, ORDER);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    start(fixture);
+    struct proof_facts facts = await(fixture, id, PROOF_LISTED, PROOF_REASON_CARD_EMPTY);
+    assert_int_equal(facts.recharged_minor, 0);
+    assert_int_equal(find_work(fixture, WORK_NOTIFY, id).count, 2);
+}
+
+/* --- refunds --------------------------------------------------------------------------------- */
+
+/* A sale that is confirmed, and a refund whose order shows cash instead. */
+static int64_t lost_refund(struct fixture *fixture, int64_t amount_minor)
+{
+    int64_t sale = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, sale);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    int64_t id = refund(fixture, 0, REFUND_ORDER, ORDER, amount_minor);
+    make_sold(fixture, REFUND_ORDER, -amount_minor);
+    sweep_all(fixture);
+    return id;
+}
+
+static void a_refund_that_is_not_shown_is_taken_back_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = lost_refund(fixture, 2000);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    await_quiet(fixture, REFUND_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    again(fixture, REFUND_ORDER);
+    await_quiet(fixture, REFUND_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(answers_of(fixture, id), 1);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void a_refund_that_is_shown_late_is_given_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = lost_refund(fixture, 2000);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    unpay(fixture, REFUND_ORDER);
+    pay(fixture, REFUND_ORDER, METHOD, -2000, id);
+    again(fixture, REFUND_ORDER);
+    (void)await_confirmed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 3000);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void a_refund_that_was_spent_is_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = lost_refund(fixture, 2000);
+    (void)charge(fixture, 0, OTHER_ORDER, BALANCE - 3000 - 500);
+    make_order(fixture, OTHER_ORDER, BALANCE);
+    start(fixture);
+    struct proof_facts facts = await(fixture, id, PROOF_LISTED, PROOF_REASON_CREDIT_SPENT);
+    assert_int_equal(facts.recharged_minor, 500);
+    assert_int_equal(balance_of(fixture, 0), 0);
+}
+
+static void a_refund_of_a_charge_that_is_not_shown_either_undoes_it(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t sale = charge(fixture, 0, ORDER, 5000);
+    int64_t id = refund(fixture, 0, REFUND_ORDER, ORDER, 2000);
+    make_sold(fixture, ORDER, 5000);
+    make_sold(fixture, REFUND_ORDER, -2000);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_reversed(fixture, sale);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+/* --- other orders ---------------------------------------------------------------------------- */
+
+static void a_payment_that_went_to_another_order_is_confirmed_there(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    int64_t own = charge(fixture, 1, OTHER_ORDER, 1000);
+    make_order(fixture, ORDER, 5000);
+    find_order(fixture, ORDER)->is_deleted = true;
+    make_order(fixture, OTHER_ORDER, 6000);
+    pay(fixture, OTHER_ORDER, METHOD, 1000, own);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, id);
+    set_status(fixture, OTHER_ORDER, ORDER_COMPLETE);
+    sweep_all(fixture);
+    start(fixture);
+    struct proof proof = await_confirmed(fixture, id);
+    assert_true(proof.shown_order_id == OTHER_ORDER && proof.payment_number == 2);
+    (void)await_confirmed(fixture, own);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void a_payment_that_goes_from_another_order_is_missed_on_its_own(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, id);
+    ask(fixture, OTHER_ORDER);
+    start(fixture);
+    assert_true(await_confirmed(fixture, id).shown_order_id == OTHER_ORDER);
+    stop(fixture);
+    unpay(fixture, OTHER_ORDER);
+    sweep_all(fixture);
+    ask(fixture, OTHER_ORDER);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(payments_of(fixture, OTHER_ORDER).count, 0);
+}
+
+static void a_late_payment_on_another_order_is_charged_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = reversed_charge(fixture, 5000);
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, id);
+    again(fixture, OTHER_ORDER);
+    assert_true(await_confirmed(fixture, id).shown_order_id == OTHER_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+}
+
+static void a_payment_that_nobody_claims_is_kept_and_stops_a_reversal(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, 0);
+    sweep_all(fixture);
+    ask(fixture, OTHER_ORDER);
+    start(fixture);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_ELSEWHERE);
+    struct payments_seen seen = payments_of(fixture, OTHER_ORDER);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(seen.payments[0].operation_id, 0);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(difference_of(fixture), 0); /* 50.00 that nobody claims, 50.00 not shown */
+}
+
+static void a_ref_of_nobody_is_not_claimed(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 6000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    pay(fixture, ORDER, METHOD, 1000, 4711);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    start(fixture);
+    (void)await_confirmed(fixture, id);
+    struct payments_seen seen = payments_of(fixture, ORDER);
+    assert_int_equal(seen.count, 2);
+    assert_true(seen.payments[0].operation_id == id && seen.payments[1].operation_id == 0);
+}
+
+static void a_charge_without_an_order_is_listed_until_an_order_shows_it(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, 0, 5000);
+    start(fixture);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_NO_ORDER);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    again(fixture, ORDER);
+    assert_true(await_confirmed(fixture, id).shown_order_id == ORDER);
+    unpay(fixture, ORDER);
+    again(fixture, ORDER);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_NO_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+}
+
+/* --- listed ---------------------------------------------------------------------------------- */
+
+static void two_cards_that_nothing_tells_apart_are_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = charge(fixture, 0, ORDER, 5000), second = charge(fixture, 1, ORDER, 5000);
+    make_order(fixture, ORDER, 10000);
+    pay(fixture, ORDER, METHOD, 5000, 0);
+    pay(fixture, ORDER, CASH, 5000, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await(fixture, first, PROOF_LISTED, PROOF_REASON_AMBIGUOUS);
+    (void)await(fixture, second, PROOF_LISTED, PROOF_REASON_AMBIGUOUS);
+    assert_int_equal(balance_of(fixture, 0) + balance_of(fixture, 1), 2 * BALANCE - 10000);
+    assert_int_equal(difference_of(fixture), -5000);
+}
+
+static void a_ref_tells_two_cards_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = charge(fixture, 0, ORDER, 5000), second = charge(fixture, 1, ORDER, 5000);
+    make_order(fixture, ORDER, 10000);
+    pay(fixture, ORDER, METHOD, 5000, second);
+    pay(fixture, ORDER, CASH, 5000, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_reversed(fixture, first);
+    (void)await_confirmed(fixture, second);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(balance_of(fixture, 1), BALANCE - 5000);
+}
+
+static void an_order_that_cannot_be_read_is_listed_and_looked_at_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    fixture->times.open_listed_us = 100 * MS_US;
+    start(fixture);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_UNREADABLE);
+    pthread_mutex_lock(&fixture->api.mutex);
+    make_order(fixture, ORDER, 5000);
+    pthread_mutex_unlock(&fixture->api.mutex);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    (void)await_confirmed(fixture, id);
+}
+
+static void a_merchant_who_is_not_connected_is_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    fixture->api.error = ERR_NOT_CONNECTED;
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_CONNECTED);
+    assert_int_equal(find_work(fixture, WORK_PROVE_ORDER, ORDER).work.state, WORK_OPEN);
+}
+
+static void an_open_order_is_waited_for_and_listed(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_ORDER_OPEN);
+    stop(fixture);
+    fixture->times.open_listed_us = 20 * MS_US;
+    ask(fixture, ORDER);
+    start(fixture);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_ORDER_OPEN);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+}
+
+/* --- loads ----------------------------------------------------------------------------------- */
+
+static void a_load_stands_and_falls_with_its_sale(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = run(fixture, command_of(ACTION_TOP_UP, 0, ORDER, 5000)).operation_id;
+    make_sold(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, id);
+    await_quiet(fixture, ORDER);
+    stop(fixture);
+    find_order(fixture, ORDER)->is_deleted = true;
+    ask(fixture, ORDER);
+    start(fixture);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_SALE_DELETED);
+    assert_int_equal(balance_of(fixture, 0), BALANCE + 5000);
+}
+
+/* --- the scan -------------------------------------------------------------------------------- */
+
+static void more_operations_than_one_scan_takes_are_all_proved(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t last = 0;
+    for (int i = 0; i < PROOF_SCAN_MAX + 50; i++)
+        last = charge(fixture, 0, ORDER, 1);
+    start(fixture);
+    (void)await(fixture, last, PROOF_OPEN, PROOF_REASON_UNREADABLE);
+    struct proof_totals totals;
+    assert_int_equal(store_read_proof_totals(fixture->look, fixture->tenant.id, 0, 0, &totals), 0);
+    assert_int_equal(totals.operations, PROOF_SCAN_MAX + 50);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_payment_with_its_ref_is_confirmed_and_kept),
+        TEST(a_payment_without_a_ref_is_confirmed_by_its_amount),
+        TEST(what_is_confirmed_on_an_open_order_is_looked_at_again),
+        TEST(cash_instead_is_given_back_once),
+        TEST(nothing_is_given_back_before_the_other_orders_were_read),
+        TEST(a_crash_between_the_reversal_and_its_note_reverses_once),
+        TEST(what_a_cashier_gave_back_is_not_given_back_again),
+        TEST(a_deleted_order_gives_back_all_that_was_paid_on_it),
+        TEST(a_payment_that_goes_after_it_was_confirmed_is_given_back),
+        TEST(a_late_payment_is_charged_again_once),
+        TEST(what_came_late_and_goes_again_is_given_back_again),
+        TEST(a_late_payment_takes_what_is_left_and_the_rest_is_listed),
+        TEST(a_late_payment_finds_an_empty_card),
+        TEST(a_refund_that_is_not_shown_is_taken_back_once),
+        TEST(a_refund_that_is_shown_late_is_given_again),
+        TEST(a_refund_that_was_spent_is_listed),
+        TEST(a_refund_of_a_charge_that_is_not_shown_either_undoes_it),
+        TEST(a_payment_that_went_to_another_order_is_confirmed_there),
+        TEST(a_payment_that_goes_from_another_order_is_missed_on_its_own),
+        TEST(a_late_payment_on_another_order_is_charged_again),
+        TEST(a_payment_that_nobody_claims_is_kept_and_stops_a_reversal),
+        TEST(a_ref_of_nobody_is_not_claimed),
+        TEST(a_charge_without_an_order_is_listed_until_an_order_shows_it),
+        TEST(two_cards_that_nothing_tells_apart_are_listed),
+        TEST(a_ref_tells_two_cards_apart),
+        TEST(an_order_that_cannot_be_read_is_listed_and_looked_at_again),
+        TEST(a_merchant_who_is_not_connected_is_waited_for),
+        TEST(an_open_order_is_waited_for_and_listed),
+        TEST(a_load_stands_and_falls_with_its_sale),
+        TEST(more_operations_than_one_scan_takes_are_all_proved),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
