@@ -42,6 +42,9 @@ void admin_member_search(struct exchange *exchange);
 void admin_member_import(struct exchange *exchange);
 void admin_work_list(struct exchange *exchange);
 void admin_work_retry(struct exchange *exchange);
+void admin_reconcile(struct exchange *exchange);
+void admin_explain(struct exchange *exchange);
+void admin_tail(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 

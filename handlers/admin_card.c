@@ -3,7 +3,7 @@
 
 #include "handlers/admin_request.h"
 #include "handlers/card_number.h"
-#include "ledger/account.h"
+#include "handlers/tell.h"
 
 #include <string.h>
 
@@ -19,33 +19,6 @@
 #define ENTRIES_MAX 200
 /* 200 operations of some 400 bytes with a transfer of 250 each; refunds may have more. */
 #define SHOW_MAX (256 * 1024)
-
-static const char *status_name(enum card_status status)
-{
-    switch (status) {
-    case CARD_STOCK:
-        return "stock";
-    case CARD_ACTIVE:
-        return "active";
-    case CARD_DISABLED:
-        return "disabled";
-    }
-    return "unknown";
-}
-
-static void write_date(struct jwrite *writer, struct text key, int32_t date)
-{
-    char bytes[16];
-    struct text_buffer buffer;
-    jwrite_key(writer, key);
-    if (date == 0) {
-        jwrite_null(writer);
-        return;
-    }
-    text_buffer_init(&buffer, bytes, sizeof(bytes));
-    clock_append_date(&buffer, date);
-    jwrite_text(writer, text_buffer_text(&buffer));
-}
 
 static bool read_number(struct exchange *exchange, const struct jread *body, bool is_wanted,
                         char number[CARD_NUMBER_MAX + 1])
@@ -119,9 +92,9 @@ static void write_issued(struct jwrite *writer, const struct issue *issue,
     jwrite_key(writer, TEXT("currency"));
     jwrite_text(writer, text_of(issue->tenant->tenant.currency.code));
     jwrite_key(writer, TEXT("status"));
-    jwrite_text(writer, text_of(status_name(new_card->status)));
-    write_date(writer, TEXT("valid_from"), new_card->valid_from);
-    write_date(writer, TEXT("expires_on"), new_card->expires_on);
+    jwrite_text(writer, text_of(tell_status_name(new_card->status)));
+    tell_write_date(writer, "valid_from", new_card->valid_from);
+    tell_write_date(writer, "expires_on", new_card->expires_on);
     jwrite_key(writer, TEXT("has_pin"));
     jwrite_bool(writer, issue->command.has_pin);
     jwrite_object_end(writer);
@@ -390,67 +363,6 @@ struct show_task {
     char bytes[SHOW_MAX];
 };
 
-static const char *cause_name(enum cause cause)
-{
-    switch (cause) {
-    case CAUSE_CHARGE:
-        return "charge";
-    case CAUSE_LOAD:
-        return "load";
-    case CAUSE_REFUND:
-        return "refund";
-    case CAUSE_GRANT:
-        return "grant";
-    case CAUSE_REVERSE:
-        return "reverse";
-    }
-    return "unknown";
-}
-
-static const char *account_kind_name(enum account_kind kind)
-{
-    switch (kind) {
-    case ACCOUNT_CARD:
-        return "card";
-    case ACCOUNT_SALES:
-        return "sales";
-    case ACCOUNT_LOADS:
-        return "loads";
-    case ACCOUNT_ISSUED:
-        return "issued";
-    }
-    return "unknown";
-}
-
-/* "card:1": as a number it would be beyond 2^53, which JavaScript rounds. */
-static void write_account(struct jwrite *writer, const char *key, int64_t account)
-{
-    char bytes[32];
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, bytes, sizeof(bytes));
-    text_append_format(&buffer, "%s:%lld", account_kind_name(account_kind_of(account)),
-                       (long long)account_owner(account));
-    jwrite_key(writer, text_of(key));
-    jwrite_text(writer, text_buffer_text(&buffer));
-}
-
-static void write_transfer(struct show_task *task, const struct transfer *transfer)
-{
-    struct jwrite *writer = &task->writer;
-    int exponent = task->currency.exponent;
-    jwrite_object_begin(writer);
-    admin_write_int64(writer, "transfer_id", transfer->id);
-    write_account(writer, "debit_account", transfer->debit_account);
-    write_account(writer, "credit_account", transfer->credit_account);
-    admin_write_amount(writer, TEXT("amount"), transfer->amount_minor, exponent);
-    jwrite_key(writer, TEXT("cause"));
-    jwrite_text(writer, text_of(cause_name(transfer->cause)));
-    admin_write_int64(writer, "answers_operation_id", transfer->answers_operation_id);
-    admin_write_int64(writer, "version", transfer->version);
-    admin_write_amount(writer, TEXT("balance_after"), transfer->balance_minor_after, exponent);
-    jwrite_object_end(writer);
-}
-
 static void write_operation(struct show_task *task, const struct operation *operation)
 {
     struct jwrite *writer = &task->writer;
@@ -497,7 +409,7 @@ static void on_entry(void *context, const struct entry *entry)
         jwrite_array_begin(&task->writer);
     }
     if (entry->transfer.id != 0)
-        write_transfer(task, &entry->transfer);
+        tell_write_transfer(&task->writer, &entry->transfer, task->currency.exponent);
 }
 
 static void write_card(struct show_task *task, const struct card *card)
@@ -510,9 +422,9 @@ static void write_card(struct show_task *task, const struct card *card)
     jwrite_key(writer, TEXT("currency"));
     jwrite_text(writer, text_of(task->currency.code));
     jwrite_key(writer, TEXT("status"));
-    jwrite_text(writer, text_of(status_name(card->status)));
-    write_date(writer, TEXT("valid_from"), card->valid_from);
-    write_date(writer, TEXT("expires_on"), card->expires_on);
+    jwrite_text(writer, text_of(tell_status_name(card->status)));
+    tell_write_date(writer, "valid_from", card->valid_from);
+    tell_write_date(writer, "expires_on", card->expires_on);
     jwrite_key(writer, TEXT("has_pin"));
     jwrite_bool(writer, card->has_pin);
     admin_write_int64(writer, "version", card->version);
@@ -654,7 +566,7 @@ static void on_switched(struct exchange *exchange, const struct job *job)
     jwrite_text(&writer, text_of(task->card.last4));
     admin_write_amount(&writer, TEXT("balance"), task->card.balance_minor, task->currency.exponent);
     jwrite_key(&writer, TEXT("status"));
-    jwrite_text(&writer, text_of(status_name(task->card.status)));
+    jwrite_text(&writer, text_of(tell_status_name(task->card.status)));
     jwrite_object_end(&writer);
     exchange_reply_json(exchange, 200, text_buffer_text(&buffer));
 }

@@ -2,6 +2,7 @@
 #include "handlers/admin.h"
 
 #include "handlers/admin_request.h"
+#include "handlers/tell.h"
 #include "lightspeed/inbox.h"
 
 #include "base/banned.h"
@@ -19,39 +20,9 @@ struct list_task {
     char bytes[LIST_MAX];
 };
 
-/* What the number is: people look the order up, or the operation in a card's history. */
-static const char *subject_name(enum work_kind kind)
-{
-    switch (kind) {
-    case WORK_ORDER_CHANGED:
-    case WORK_PROVE_ORDER:
-        return "order_id";
-    case WORK_POST_PAYMENT:
-    case WORK_NOTIFY:
-        return "operation_id";
-    case WORK_REGISTER_WEBHOOKS:
-    case WORK_SWEEP:
-        return "tenant_id";
-    }
-    return "subject_id";
-}
-
 static void on_each(void *context, const struct work *work)
 {
-    struct jwrite *writer = &((struct list_task *)context)->writer;
-    jwrite_object_begin(writer);
-    admin_write_int64(writer, "work_id", work->id);
-    admin_write_text(writer, "kind", work_kind_name(work->kind));
-    admin_write_int64(writer, subject_name(work->kind), work->subject_id);
-    admin_write_text(writer, "state", work_state_name(work->state));
-    admin_write_text(writer, "reason", work->reason);
-    admin_write_int64(writer, "attempts", work->attempts);
-    admin_write_time(writer, "created_at", work->created_at_us);
-    if (work->state == WORK_OPEN)
-        admin_write_time(writer, "due_at", work->due_at_us);
-    else
-        admin_write_time(writer, "ended_at", work->ended_at_us);
-    jwrite_object_end(writer);
+    tell_write_work(&((struct list_task *)context)->writer, work);
 }
 
 static int task_list(struct job *job, struct store *store)

@@ -102,6 +102,9 @@ static const struct route routes[] = {
      admin_member_import},
     {"GET", "/admin/work/list", "admin.work_list", SURFACE_ADMIN, AUTH_LOCAL, admin_work_list},
     {"POST", "/admin/work/retry", "admin.work_retry", SURFACE_ADMIN, AUTH_LOCAL, admin_work_retry},
+    {"POST", "/admin/reconcile", "admin.reconcile", SURFACE_ADMIN, AUTH_LOCAL, admin_reconcile},
+    {"POST", "/admin/explain", "admin.explain", SURFACE_ADMIN, AUTH_LOCAL, admin_explain},
+    {"POST", "/admin/tail", "admin.tail", SURFACE_ADMIN, AUTH_LOCAL, admin_tail},
     {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
 };
 

@@ -81,6 +81,7 @@ struct admin_session {
     CURL *curl;
     int folder_fd;
     const char *socket_path; /* for people */
+    bool is_hushed;
 };
 
 static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
@@ -104,6 +105,8 @@ static int perform(struct admin_session *session, struct admin_reply *reply)
         curl_easy_getinfo(session->curl, CURLINFO_RESPONSE_CODE, &reply->status);
         return 0;
     }
+    if (session->is_hushed)
+        return ERR_IO;
     if (code == CURLE_COULDNT_CONNECT)
         fprintf(stderr,
                 "counterpart: the service is not running: nobody answers on %s. Start it with "
@@ -154,6 +157,25 @@ int admin_session_post(struct admin_session *session, const char *path, struct t
     curl_easy_setopt(session->curl, CURLOPT_POSTFIELDS, body.base);
     curl_easy_setopt(session->curl, CURLOPT_POSTFIELDSIZE, (long)body.length);
     return perform(session, reply);
+}
+
+int admin_session_ask(struct admin_session *session, const char *path, struct text body,
+                      struct jread **document, long *status)
+{
+    struct admin_reply reply = {NULL, 0, 0};
+    int err = admin_session_post(session, path, body, &reply);
+    if (err == 0)
+        err = jread_parse((struct text){reply.bytes, reply.length}, document);
+    if (err != 0 && err != ERR_IO && !session->is_hushed)
+        fprintf(stderr, "counterpart: %s: the answer cannot be read\n", session->socket_path);
+    *status = reply.status;
+    free(reply.bytes);
+    return err;
+}
+
+void admin_session_hush(struct admin_session *session, bool is_hushed)
+{
+    session->is_hushed = is_hushed;
 }
 
 static int session_create(const char *socket_path, struct admin_session *session)
@@ -215,17 +237,21 @@ static void print_member(FILE *file, const struct jread *document, const char *n
         fprintf(file, "%.*s", (int)text.length, text.base);
 }
 
-static void print_for_people(const struct admin_reply *reply, const struct jread *document)
+void admin_print_refusal(const struct jread *document)
 {
-    if (reply->status == 200) {
-        render_value(stdout, document);
-        return;
-    }
     fputs("counterpart: ", stderr);
     print_member(stderr, document, "error");
     fputs(" (", stderr);
     print_member(stderr, document, "code");
     fputs(")\n", stderr);
+}
+
+static void print_for_people(const struct admin_reply *reply, const struct jread *document)
+{
+    if (reply->status == 200)
+        render_value(stdout, document);
+    else
+        admin_print_refusal(document);
 }
 
 /* A bare signature can stand in a shell's $(...). */

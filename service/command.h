@@ -20,6 +20,9 @@ enum command_kind {
     COMMAND_POST,          /* flags become a JSON object */
     COMMAND_SIGN,          /* standard input becomes the body */
     COMMAND_MEMBER_IMPORT, /* a file becomes many requests */
+    COMMAND_RECONCILE,     /* these read page by page what may be long */
+    COMMAND_EXPLAIN,
+    COMMAND_TAIL,
 };
 
 enum flag_kind {

@@ -31,8 +31,8 @@ void html_begin(FILE *file, struct text title, struct text subtitle);
 /* note: the last line, such as when and by what it was made. */
 void html_end(FILE *file, struct text note);
 
-/* Escaped: may stand between tags and in an attribute in quotes. What is no UTF-8, and control
- * characters, become U+FFFD. */
+/* Escaped: may stand between tags and in an attribute in quotes. What is no UTF-8, control
+ * characters, and what turns the direction of writing become U+FFFD. */
 void html_text(FILE *file, struct text text);
 
 /* What the page comes to, in one line and a sentence: "Everything is accounted for". */

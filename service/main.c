@@ -3,8 +3,11 @@
 #include "service/admin_client.h"
 #include "service/command.h"
 #include "service/config.h"
+#include "service/explain.h"
 #include "service/member_import.h"
+#include "service/reconcile.h"
 #include "service/serve.h"
+#include "service/tail.h"
 #include "service/verify.h"
 
 #include <stdlib.h>
@@ -29,6 +32,30 @@ const char *__lsan_default_suppressions(void)
     return "leak:h2o_mem_alloc_recycle\nleak:h2o_multithread_create_queue\n";
 }
 #endif
+
+/* The commands that ask the running service. */
+static int run_client(const struct invocation *invocation, const char *socket_path)
+{
+    switch (invocation->subcommand->kind) {
+    case COMMAND_GET:
+    case COMMAND_POST:
+    case COMMAND_SIGN:
+        return admin_client_run(invocation, socket_path);
+    case COMMAND_MEMBER_IMPORT:
+        return member_import_run(invocation, socket_path);
+    case COMMAND_RECONCILE:
+        return reconcile_run(invocation, socket_path);
+    case COMMAND_EXPLAIN:
+        return explain_run(invocation, socket_path);
+    case COMMAND_TAIL:
+        return tail_run(invocation, socket_path);
+    case COMMAND_SERVE:
+    case COMMAND_VERIFY:
+    case COMMAND_HELP:
+        break;
+    }
+    return EXIT_USAGE;
+}
 
 static int run_help(const struct invocation *invocation)
 {
@@ -56,13 +83,13 @@ int main(int count, char **words)
     case COMMAND_GET:
     case COMMAND_POST:
     case COMMAND_SIGN:
-        if (config_read(environ, &config) != 0)
-            return EXIT_FAILURE;
-        return admin_client_run(&invocation, config.admin_path);
     case COMMAND_MEMBER_IMPORT:
+    case COMMAND_RECONCILE:
+    case COMMAND_EXPLAIN:
+    case COMMAND_TAIL:
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
-        return member_import_run(&invocation, config.admin_path);
+        return run_client(&invocation, config.admin_path);
     }
     return EXIT_USAGE;
 }

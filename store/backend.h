@@ -71,6 +71,7 @@ struct store_backend_points {
 struct store_backend_work {
     int (*add)(struct store *store, struct work *work);
     int (*open)(struct store *store, struct work *work);
+    int (*find)(struct store *store, struct work *work);
     int (*each_open)(struct store *store, int32_t per_tenant, int32_t limit, store_work_fn each,
                      void *context);
     int (*each)(struct store *store, int64_t tenant_id, int32_t limit, store_work_fn each,
@@ -123,7 +124,8 @@ struct store_backend_proofs {
     int (*read_totals)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                        struct proof_totals *totals);
     int (*each_open_item)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
-                          int32_t limit, store_open_item_fn each, void *context);
+                          const struct open_item_place *after, int32_t limit,
+                          store_open_item_fn each, void *context);
     int (*each_operation_after)(struct store *store, int64_t tenant_id, int64_t after_id,
                                 int32_t limit, store_operation_fn each, void *context);
     int (*each_answer)(struct store *store, int64_t operation_id, store_operation_fn each,

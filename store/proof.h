@@ -243,10 +243,19 @@ struct open_item {
     int64_t difference_minor; /* what it adds to register total less ledger total */
 };
 typedef void (*store_open_item_fn)(void *context, const struct open_item *item);
-/* Operations first, both by date; at most limit in all. */
+/* The item that a page ended with: the next one begins behind it. Zeroes: at the first. */
+struct open_item_place {
+    bool is_payment; /* all operations were told */
+    int32_t local_date;
+    int64_t operation_id;
+    int64_t order_id, number; /* is_payment */
+};
+struct open_item_place open_item_place(const struct open_item *item);
+/* Operations first, in the order of date and id; then payments, in that of date, order and number;
+ * at most limit in all. */
 MUST_CHECK int store_each_open_item(struct store *store, int64_t tenant_id, int32_t from,
-                                    int32_t until, int32_t limit, store_open_item_fn each,
-                                    void *context);
+                                    int32_t until, const struct open_item_place *after,
+                                    int32_t limit, store_open_item_fn each, void *context);
 /* Operations of a tenant (0: of all) with id > after_id, in id order: for `counterpart tail`. */
 MUST_CHECK int store_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
                                           int32_t limit, store_operation_fn each, void *context);

@@ -380,7 +380,8 @@ const char *sqlite_proof_payment_text(int index);
 int sqlite_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                              struct proof_totals *totals);
 int sqlite_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
-                          int32_t limit, store_open_item_fn each, void *context);
+                          const struct open_item_place *after, int32_t limit,
+                          store_open_item_fn each, void *context);
 int sqlite_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
                                 int32_t limit, store_operation_fn each, void *context);
 int sqlite_read_card_by_id(struct store *store, int64_t card_id, struct card *card);

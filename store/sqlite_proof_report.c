@@ -30,10 +30,11 @@ static const char *const report_text[REPORT_STATEMENTS] = {
     [REPORT_READ_PROOFS] =
         "SELECT " PROOF_COLUMNS " FROM proof INDEXED BY proof_told WHERE tenant_id = ? "
         "AND local_date BETWEEN ? AND ? AND (state IN (1, 4) OR shown_minor <> ledger_minor) "
-        "ORDER BY local_date, operation_id LIMIT ?",
+        "AND (local_date, operation_id) > (?, ?) ORDER BY local_date, operation_id LIMIT ?",
     [REPORT_READ_STRAYS] = "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment "
                            "WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
-                           "AND operation_id = 0 ORDER BY local_date LIMIT ?",
+                           "AND operation_id = 0 AND (local_date, order_id, number) > (?, ?, ?) "
+                           "ORDER BY local_date, order_id, number LIMIT ?",
     [REPORT_READ_OPERATIONS] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE id > ? "
                                "AND (?2 = 0 OR tenant_id = ?2) ORDER BY id LIMIT ?3",
     [REPORT_READ_CARD] = "SELECT " CARD_COLUMNS " FROM card WHERE id = ?",
@@ -143,35 +144,62 @@ static int each_stray(struct store_sqlite *sqlite, sqlite3_stmt *statement, stor
     return err;
 }
 
-static int each_item(struct store_sqlite *sqlite, int64_t tenant_id, int32_t from, int32_t until,
-                     int32_t limit, store_open_item_fn each, void *context)
+struct item_walk {
+    int64_t tenant_id;
+    int32_t from, until;
+    struct open_item_place after;
+    int32_t left;
+    store_open_item_fn each;
+    void *context;
+};
+
+static int walk_proofs(struct store_sqlite *sqlite, struct item_walk *walk)
 {
     struct binder binder;
+    bool is_first = walk->after.operation_id == 0;
     int err = report_prepare(sqlite, REPORT_READ_PROOFS, &binder);
     if (err != 0)
         return err;
-    bind_days(&binder, tenant_id, from, until);
-    bind_int(&binder, limit);
-    err = each_open_proof(sqlite, binder.statement, &limit, each, context);
-    if (err != 0 || limit == 0)
-        return err;
-    err = report_prepare(sqlite, REPORT_READ_STRAYS, &binder);
+    bind_days(&binder, walk->tenant_id, walk->from, walk->until);
+    bind_int(&binder, is_first ? INT32_MIN : walk->after.local_date);
+    bind_int(&binder, walk->after.operation_id);
+    bind_int(&binder, walk->left);
+    return each_open_proof(sqlite, binder.statement, &walk->left, walk->each, walk->context);
+}
+
+static int walk_strays(struct store_sqlite *sqlite, struct item_walk *walk)
+{
+    struct binder binder;
+    int err = report_prepare(sqlite, REPORT_READ_STRAYS, &binder);
     if (err != 0)
         return err;
-    bind_days(&binder, tenant_id, from, until);
-    bind_int(&binder, limit);
-    return each_stray(sqlite, binder.statement, each, context);
+    bind_days(&binder, walk->tenant_id, walk->from, walk->until);
+    bind_int(&binder, walk->after.is_payment ? walk->after.local_date : INT32_MIN);
+    bind_int(&binder, walk->after.order_id);
+    bind_int(&binder, walk->after.number);
+    bind_int(&binder, walk->left);
+    return each_stray(sqlite, binder.statement, walk->each, walk->context);
+}
+
+static int walk_items(struct store_sqlite *sqlite, struct item_walk *walk)
+{
+    int err = walk->after.is_payment ? 0 : walk_proofs(sqlite, walk);
+    if (err != 0 || walk->left == 0)
+        return err;
+    return walk_strays(sqlite, walk);
 }
 
 int sqlite_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
-                          int32_t limit, store_open_item_fn each, void *context)
+                          const struct open_item_place *after, int32_t limit,
+                          store_open_item_fn each, void *context)
 {
+    struct item_walk walk = {tenant_id, from, until, *after, limit, each, context};
     struct store_sqlite *sqlite = sqlite_of(store);
     bool is_alone = sqlite3_get_autocommit(sqlite->connection) != 0;
     int err = is_alone ? sqlite_begin_read(store) : 0; /* one snapshot for all items */
     if (err != 0)
         return err;
-    err = each_item(sqlite, tenant_id, from, until, limit, each, context);
+    err = walk_items(sqlite, &walk);
     if (is_alone)
         sqlite_end_read(store);
     return err;

@@ -506,7 +506,8 @@ static const char schema_3[] =
     "CREATE INDEX register_payment_unclaimed ON register_payment"
     " (tenant_id, site_id, amount_minor, seen_at_us) WHERE operation_id = 0;"
     /* Those that are claimed count through their proofs. */
-    "CREATE INDEX register_payment_by_day ON register_payment (tenant_id, local_date, amount_minor)"
+    "CREATE INDEX register_payment_by_day ON register_payment"
+    " (tenant_id, local_date, order_id, number, amount_minor)"
     " WHERE operation_id = 0;"
     /* An operation claims one payment, wherever it stands. */
     "CREATE UNIQUE INDEX register_payment_by_operation ON register_payment (operation_id)"

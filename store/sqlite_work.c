@@ -17,6 +17,7 @@ enum work_statement {
     WORK_OPEN_AGAIN,
     WORK_UPDATE,
     WORK_READ_IS_THERE,
+    WORK_READ,
     WORK_READ_OPEN,
     WORK_HASTEN,
     WORK_REOPEN,
@@ -46,6 +47,8 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_UPDATE] = "UPDATE work SET state = ?, attempts = ?, due_at_us = ?, ended_at_us = ?, "
                     "reason = ? WHERE id = ? AND openings = ?",
     [WORK_READ_IS_THERE] = "SELECT 1 FROM work WHERE id = ?",
+    [WORK_READ] = "SELECT " WORK_COLUMNS " FROM work "
+                  "WHERE tenant_id = ? AND kind = ? AND identity = ?",
     [WORK_READ_OPEN] = "SELECT " WORK_COLUMNS " FROM work WHERE id IN "
                        "(SELECT first.id FROM tenant CROSS JOIN work AS first ON first.id IN "
                        "(SELECT id FROM work WHERE state = 1 AND tenant_id = tenant.id "
@@ -213,6 +216,24 @@ static int each_row(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_
         err = sqlite_step(sqlite, statement, &has_row);
     }
     sqlite3_reset(statement);
+    return err;
+}
+
+static int sqlite_find_work(struct store *store, struct work *work)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct binder binder;
+    int err = work_prepare(sqlite, WORK_READ, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work->tenant_id);
+    bind_int(&binder, work->kind);
+    bind_blob(&binder, work->identity, sizeof(work->identity));
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_work(binder.statement, work);
+    sqlite3_reset(binder.statement);
     return err;
 }
 
@@ -477,6 +498,7 @@ const char *sqlite_work_text(int index)
 const struct store_backend_work sqlite_work = {
     .add = sqlite_add_work,
     .open = sqlite_open_work,
+    .find = sqlite_find_work,
     .each_open = sqlite_each_open_work,
     .each = sqlite_each_work,
     .count_open = sqlite_count_open_work,

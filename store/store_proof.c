@@ -207,11 +207,24 @@ int store_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from
     return store->backend->proofs->read_totals(store, tenant_id, from, until, totals);
 }
 
+struct open_item_place open_item_place(const struct open_item *item)
+{
+    const struct register_payment *payment = item->payment;
+    if (payment != NULL)
+        return (struct open_item_place){.is_payment = true,
+                                        .local_date = payment->local_date,
+                                        .order_id = payment->order_id,
+                                        .number = payment->number};
+    return (struct open_item_place){.local_date = item->facts->proof.local_date,
+                                    .operation_id = item->facts->proof.operation_id};
+}
+
 int store_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
-                         int32_t limit, store_open_item_fn each, void *context)
+                         const struct open_item_place *after, int32_t limit,
+                         store_open_item_fn each, void *context)
 {
     CHECK(limit > 0);
-    return store->backend->proofs->each_open_item(store, tenant_id, from, until, limit, each,
+    return store->backend->proofs->each_open_item(store, tenant_id, from, until, after, limit, each,
                                                   context);
 }
 

@@ -86,6 +86,11 @@ int store_open_work(struct store *store, struct work *work)
     return store->backend->work->open(store, work);
 }
 
+int store_find_work(struct store *store, struct work *work)
+{
+    return store->backend->work->find(store, work);
+}
+
 int store_each_open_work(struct store *store, int32_t per_tenant, int32_t limit, store_work_fn each,
                          void *context)
 {

@@ -70,6 +70,8 @@ MUST_CHECK int store_add_work(struct store *store, struct work *work);
  * that had ended is as new as this. Whoever is at it at this moment does not end it any more
  * (store_update_work): the new reason may have come after the look. *work is the row. */
 MUST_CHECK int store_open_work(struct store *store, struct work *work);
+/* *work becomes the row of its tenant, kind and identity, open or ended. errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_find_work(struct store *store, struct work *work);
 /* Open work, what is due first coming first; of each tenant at most per_tenant, so that nobody's
  * backlog hides what others wait for. */
 typedef void (*store_work_fn)(void *context, const struct work *work);
