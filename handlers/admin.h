@@ -42,6 +42,9 @@ void admin_member_search(struct exchange *exchange);
 void admin_member_import(struct exchange *exchange);
 void admin_work_list(struct exchange *exchange);
 void admin_work_retry(struct exchange *exchange);
+void admin_foreign_request(struct exchange *exchange);
+void admin_foreign_record(struct exchange *exchange);
+void admin_foreign_report(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 

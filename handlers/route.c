@@ -102,6 +102,12 @@ static const struct route routes[] = {
      admin_member_import},
     {"GET", "/admin/work/list", "admin.work_list", SURFACE_ADMIN, AUTH_LOCAL, admin_work_list},
     {"POST", "/admin/work/retry", "admin.work_retry", SURFACE_ADMIN, AUTH_LOCAL, admin_work_retry},
+    {"POST", "/admin/foreign-orders/request", "admin.foreign_request", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_foreign_request},
+    {"POST", "/admin/foreign-orders/record", "admin.foreign_record", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_foreign_record},
+    {"POST", "/admin/foreign-orders/report", "admin.foreign_report", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_foreign_report},
     {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
 };
 
