@@ -603,7 +603,7 @@ static void print_overview(FILE *file)
         char left[32];
         snprintf(left, sizeof(left), "%s%s%s", each->noun, each->verb == NULL ? "" : " ",
                  each->verb == NULL ? "" : each->verb);
-        fprintf(file, "  %-14s %s\n", left, each->help);
+        fprintf(file, "  %-22s %s\n", left, each->help);
     }
     fputs("\nAll but serve and verify ask the running service over admin.sock in "
           "COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "

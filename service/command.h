@@ -16,10 +16,11 @@ enum command_kind {
     COMMAND_SERVE,
     COMMAND_VERIFY,
     COMMAND_HELP,
-    COMMAND_GET,           /* flags become the query */
-    COMMAND_POST,          /* flags become a JSON object */
-    COMMAND_SIGN,          /* standard input becomes the body */
-    COMMAND_MEMBER_IMPORT, /* a file becomes many requests */
+    COMMAND_GET,            /* flags become the query */
+    COMMAND_POST,           /* flags become a JSON object */
+    COMMAND_SIGN,           /* standard input becomes the body */
+    COMMAND_MEMBER_IMPORT,  /* a file becomes many requests */
+    COMMAND_FOREIGN_REPORT, /* text, JSON or a page */
 };
 
 enum flag_kind {

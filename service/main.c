@@ -3,6 +3,7 @@
 #include "service/admin_client.h"
 #include "service/command.h"
 #include "service/config.h"
+#include "service/foreign_report.h"
 #include "service/member_import.h"
 #include "service/serve.h"
 #include "service/verify.h"
@@ -63,6 +64,10 @@ int main(int count, char **words)
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
         return member_import_run(&invocation, config.admin_path);
+    case COMMAND_FOREIGN_REPORT:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return foreign_report_run(&invocation, config.admin_path);
     }
     return EXIT_USAGE;
 }
