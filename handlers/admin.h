@@ -45,6 +45,9 @@ void admin_work_retry(struct exchange *exchange);
 void admin_reconcile(struct exchange *exchange);
 void admin_explain(struct exchange *exchange);
 void admin_tail(struct exchange *exchange);
+void admin_foreign_request(struct exchange *exchange);
+void admin_foreign_record(struct exchange *exchange);
+void admin_foreign_report(struct exchange *exchange);
 /* The body is signed as it stands, byte for byte; ?tenant=ID. */
 void admin_sign(struct exchange *exchange);
 

@@ -226,6 +226,39 @@ void admin_write_points_entry(struct jwrite *writer, const struct points_entry *
     jwrite_object_end(writer);
 }
 
+void admin_write_date(struct jwrite *writer, const char *key, int32_t date)
+{
+    char bytes[64];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    clock_append_date(&buffer, date);
+    jwrite_key(writer, text_of(key));
+    if (date == 0)
+        jwrite_null(writer);
+    else
+        jwrite_text(writer, text_buffer_text(&buffer));
+}
+
+static void write_limit(struct jwrite *writer, const char *key, int64_t limit_minor, int exponent)
+{
+    jwrite_key(writer, text_of(key));
+    if (limit_minor == 0)
+        jwrite_null(writer);
+    else
+        admin_write_money(writer, limit_minor, exponent);
+}
+
+void admin_write_approval(struct jwrite *writer, const struct foreign_approval *approval,
+                          int exponent)
+{
+    jwrite_object_begin(writer);
+    admin_write_text(writer, "state", foreign_state_name(approval->state));
+    write_limit(writer, "payment_max", approval->payment_max_minor, exponent);
+    write_limit(writer, "day_max", approval->day_max_minor, exponent);
+    admin_write_date(writer, "expires", approval->expires_on);
+    jwrite_object_end(writer);
+}
+
 void admin_write_money(struct jwrite *writer, int64_t amount_minor, int exponent)
 {
     char bytes[MONEY_TEXT_MAX];

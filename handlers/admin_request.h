@@ -51,6 +51,12 @@ void admin_write_int64(struct jwrite *writer, const char *key, int64_t value);
 void admin_write_time(struct jwrite *writer, const char *key, int64_t time_us);
 /* One object, the same wherever points are shown. */
 void admin_write_points_entry(struct jwrite *writer, const struct points_entry *entry);
+/* The approval to pay orders that are not ours, as an object: state, and what it is limited to;
+ * null: to nothing. */
+void admin_write_approval(struct jwrite *writer, const struct foreign_approval *approval,
+                          int exponent);
+/* A local date as "2027-03-31"; 0: null. */
+void admin_write_date(struct jwrite *writer, const char *key, int32_t date);
 /* The amount as a decimal string; with its key. */
 void admin_write_money(struct jwrite *writer, int64_t amount_minor, int exponent);
 void admin_write_amount(struct jwrite *writer, struct text key, int64_t amount_minor, int exponent);

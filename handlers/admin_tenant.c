@@ -49,6 +49,8 @@ static void write_tenant_members(struct jwrite *writer, struct exchange *exchang
     admin_write_text(writer, "timezone", tenant->zone);
     admin_write_int64(writer, "oseries_company", tenant->oseries_company);
     write_urls(writer, exchange, tenant);
+    jwrite_key(writer, TEXT("foreign_orders"));
+    admin_write_approval(writer, &tenant->approval, tenant->currency.exponent);
 }
 
 static void write_settings(struct jwrite *writer, const struct tenant *tenant)

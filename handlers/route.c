@@ -105,6 +105,12 @@ static const struct route routes[] = {
     {"POST", "/admin/reconcile", "admin.reconcile", SURFACE_ADMIN, AUTH_LOCAL, admin_reconcile},
     {"POST", "/admin/explain", "admin.explain", SURFACE_ADMIN, AUTH_LOCAL, admin_explain},
     {"POST", "/admin/tail", "admin.tail", SURFACE_ADMIN, AUTH_LOCAL, admin_tail},
+    {"POST", "/admin/foreign-orders/request", "admin.foreign_request", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_foreign_request},
+    {"POST", "/admin/foreign-orders/record", "admin.foreign_record", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_foreign_record},
+    {"POST", "/admin/foreign-orders/report", "admin.foreign_report", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_foreign_report},
     {"POST", "/admin/sign", "admin.sign", SURFACE_ADMIN, AUTH_LOCAL, admin_sign},
 };
 

@@ -175,6 +175,34 @@ static const struct subcommand subcommands[] = {
              "when something is open",
      .flags = {{"tenant", FLAG_TEXT, false, "ID", "of this tenant only [all of them]"},
                {"day", FLAG_TEXT, false, "DATE", "of this local day, YYYY-MM-DD [all days]"},
+    {.noun = "foreign-orders",
+     .verb = "request",
+     .kind = COMMAND_POST,
+     .path = "/admin/foreign-orders/request",
+     .help = "note that Lightspeed was asked to let us pay orders that are not ours",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"note", FLAG_TEXT, false, "TEXT", "what was asked for"},
+               {"actor", FLAG_TEXT, false, "NAME", "who has asked"}}},
+    {.noun = "foreign-orders",
+     .verb = "record",
+     .kind = COMMAND_POST,
+     .path = "/admin/foreign-orders/record",
+     .help = "record what Lightspeed has decided; of an approval that stands, limits that are not "
+             "given stay",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"state", FLAG_TEXT, true, "STATE", "under_review, approved, refused or revoked"},
+               {"reference", FLAG_TEXT, false, "TEXT", "Lightspeed's: a ticket, a letter"},
+               {"payment-max", FLAG_TEXT, false, "AMOUNT", "of one payment; 0: no limit [0]"},
+               {"day-max", FLAG_TEXT, false, "AMOUNT", "of one day's payments; 0: no limit [0]"},
+               {"expires", FLAG_TEXT, false, "DATE|never", "last day it is good for [never]"},
+               {"actor", FLAG_TEXT, false, "NAME", "who has decided, or records it"},
+               {"note", FLAG_TEXT, false, "TEXT", "what else is to be known"}}},
+    {.noun = "foreign-orders",
+     .verb = "report",
+     .kind = COMMAND_FOREIGN_REPORT,
+     .help = "tell what was paid onto orders that are not ours, under which approval, and what "
+             "Lightspeed answered",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
                {"from", FLAG_TEXT, false, "DATE", "of this day and later ones"},
                {"until", FLAG_TEXT, false, "DATE", "of this day and earlier ones"},
                {"html", FLAG_TEXT, false, "FILE|-",
@@ -595,7 +623,7 @@ static void print_overview(FILE *file)
         char left[32];
         snprintf(left, sizeof(left), "%s%s%s", each->noun, each->verb == NULL ? "" : " ",
                  each->verb == NULL ? "" : each->verb);
-        fprintf(file, "  %-14s %s\n", left, each->help);
+        fprintf(file, "  %-22s %s\n", left, each->help);
     }
     fputs("\nAll but serve and verify ask the running service over admin.sock in "
           "COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "

@@ -23,6 +23,7 @@ enum command_kind {
     COMMAND_RECONCILE,     /* these read page by page what may be long */
     COMMAND_EXPLAIN,
     COMMAND_TAIL,
+    COMMAND_FOREIGN_REPORT, /* text, JSON or a page */
 };
 
 enum flag_kind {

@@ -4,6 +4,7 @@
 #include "service/command.h"
 #include "service/config.h"
 #include "service/explain.h"
+#include "service/foreign_report.h"
 #include "service/member_import.h"
 #include "service/reconcile.h"
 #include "service/serve.h"
@@ -49,6 +50,8 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
         return explain_run(invocation, socket_path);
     case COMMAND_TAIL:
         return tail_run(invocation, socket_path);
+    case COMMAND_FOREIGN_REPORT:
+        return foreign_report_run(invocation, socket_path);
     case COMMAND_SERVE:
     case COMMAND_VERIFY:
     case COMMAND_HELP:
@@ -87,6 +90,7 @@ int main(int count, char **words)
     case COMMAND_RECONCILE:
     case COMMAND_EXPLAIN:
     case COMMAND_TAIL:
+    case COMMAND_FOREIGN_REPORT:
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
         return run_client(&invocation, config.admin_path);

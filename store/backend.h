@@ -146,6 +146,7 @@ struct store_backend_foreign {
                         int32_t limit, store_foreign_attempt_fn each, void *context);
     int (*each_sum)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                     int32_t limit, store_foreign_sum_fn each, void *context);
+    int (*read_refusal)(struct store *store, int64_t tenant_id, struct foreign_attempt *attempt);
 };
 
 struct store_backend {

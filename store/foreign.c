@@ -93,6 +93,12 @@ int store_each_foreign_attempt(struct store *store, int64_t tenant_id, int32_t f
                                                  context);
 }
 
+int store_read_foreign_refusal(struct store *store, int64_t tenant_id,
+                               struct foreign_attempt *attempt)
+{
+    return store->backend->foreign->read_refusal(store, tenant_id, attempt);
+}
+
 int store_each_foreign_sum(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                            int32_t limit, store_foreign_sum_fn each, void *context)
 {

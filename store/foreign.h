@@ -81,14 +81,21 @@ struct foreign_sum {
     int64_t attempts, attempted_minor;
     int64_t refused, refused_minor; /* by us: no call was made */
     int64_t paid, paid_minor;
-    int64_t unpaid, unpaid_minor; /* allowed by us; refused by the API, or never sent */
-    int64_t open, open_minor;
+    int64_t api_refused, api_refused_minor; /* allowed by us, refused by the API */
+    int64_t unsent, unsent_minor;           /* allowed by us, and for another reason not made */
+    int64_t open, open_minor;               /* not known yet */
 };
 typedef void (*store_foreign_sum_fn)(void *context, const struct foreign_sum *sum);
 /* Newest first; dates without attempts are left out. */
 MUST_CHECK int store_each_foreign_sum(struct store *store, int64_t tenant_id, int32_t from,
                                       int32_t until, int32_t limit, store_foreign_sum_fn each,
                                       void *context);
+
+/* The newest attempt since the latest step of the approval that the API has answered "forbidden"
+ * (403), when no payment was made after it: Lightspeed then knows of no approval, whatever is
+ * recorded here. errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_read_foreign_refusal(struct store *store, int64_t tenant_id,
+                                          struct foreign_attempt *attempt);
 
 /* The attempt that a decided charge leaves, allowed or refused; written in the transaction of its
  * commit. Pure. */

@@ -32,6 +32,7 @@ enum foreign_statement {
     FOREIGN_UPDATE_ATTEMPT,
     FOREIGN_READ_ATTEMPTS,
     FOREIGN_READ_SUMS,
+    FOREIGN_READ_REFUSAL,
     FOREIGN_STATEMENTS,
 };
 
@@ -79,14 +80,24 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_READ_ATTEMPTS] = "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt "
                               "WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
                               "ORDER BY local_date DESC, id DESC LIMIT ?",
-    [FOREIGN_READ_SUMS] = "SELECT local_date, count(*), sum(amount_minor), "
-                          "sum(verdict <> 0), sum(iif(verdict <> 0, amount_minor, 0)), "
-                          "sum(end_state = 1), sum(iif(end_state = 1, amount_minor, 0)), "
-                          "sum(verdict = 0 AND end_state = 2), "
-                          "sum(iif(verdict = 0 AND end_state = 2, amount_minor, 0)), "
-                          "sum(end_state = 0), sum(iif(end_state = 0, amount_minor, 0)) "
-                          "FROM foreign_attempt WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
-                          "GROUP BY local_date ORDER BY local_date DESC LIMIT ?",
+    [FOREIGN_READ_SUMS] =
+        "SELECT local_date, count(*), sum(amount_minor), "
+        "sum(verdict <> 0), sum(iif(verdict <> 0, amount_minor, 0)), "
+        "sum(end_state = 1), sum(iif(end_state = 1, amount_minor, 0)), "
+        "sum(verdict = 0 AND end_state = 2 AND api_status >= 400), "
+        "sum(iif(verdict = 0 AND end_state = 2 AND api_status >= 400, amount_minor, 0)), "
+        "sum(verdict = 0 AND end_state = 2 AND api_status < 400), "
+        "sum(iif(verdict = 0 AND end_state = 2 AND api_status < 400, amount_minor, 0)), "
+        "sum(end_state = 0), sum(iif(end_state = 0, amount_minor, 0)) "
+        "FROM foreign_attempt WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
+        "GROUP BY local_date ORDER BY local_date DESC LIMIT ?",
+    [FOREIGN_READ_REFUSAL] =
+        "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt AS refused WHERE tenant_id = ?1 "
+        "AND verdict = 0 AND end_state = 2 AND api_status = 403 AND created_at_us > "
+        "(SELECT coalesce(max(created_at_us), 0) FROM foreign_change WHERE tenant_id = ?1) "
+        "AND NOT EXISTS (SELECT 1 FROM foreign_attempt AS later WHERE later.tenant_id = ?1 "
+        "AND later.local_date >= refused.local_date AND later.id > refused.id "
+        "AND later.end_state = 1) ORDER BY local_date DESC, id DESC LIMIT 1",
 };
 
 static int prepare(struct store_sqlite *sqlite, enum foreign_statement which, struct binder *binder)
@@ -615,8 +626,10 @@ static int read_sum(sqlite3_stmt *statement, struct foreign_sum *sum)
     sum->refused_minor = column_int(&columns);
     sum->paid = column_int(&columns);
     sum->paid_minor = column_int(&columns);
-    sum->unpaid = column_int(&columns);
-    sum->unpaid_minor = column_int(&columns);
+    sum->api_refused = column_int(&columns);
+    sum->api_refused_minor = column_int(&columns);
+    sum->unsent = column_int(&columns);
+    sum->unsent_minor = column_int(&columns);
     sum->open = column_int(&columns);
     sum->open_minor = column_int(&columns);
     return row_end(&columns, "foreign_attempt", sum->local_date);
@@ -644,6 +657,21 @@ static int each_sum(struct store *store, int64_t tenant_id, int32_t from, int32_
     return err;
 }
 
+static int read_refusal(struct store *store, int64_t tenant_id, struct foreign_attempt *attempt)
+{
+    struct binder binder;
+    int err = prepare(sqlite_of(store), FOREIGN_READ_REFUSAL, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    if (err != 0)
+        return err;
+    err = row_read_foreign_attempt(binder.statement, attempt);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
 const char *sqlite_foreign_text(int index)
 {
     return index >= 0 && index < FOREIGN_STATEMENTS ? foreign_text[index] : NULL;
@@ -656,4 +684,5 @@ const struct store_backend_foreign sqlite_foreign = {
     .answer = answer,
     .each_attempt = each_attempt,
     .each_sum = each_sum,
+    .read_refusal = read_refusal,
 };

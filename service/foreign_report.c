@@ -1,0 +1,105 @@
+/* Asks the service for the report and has it written. */
+#include "service/foreign_report.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define PATH "/admin/foreign-orders/report"
+#define BODY_MAX 1024
+
+static struct text write_body(const struct invocation *invocation, struct text_buffer *body)
+{
+    static const char *const names[] = {"tenant", "from", "until"};
+    struct jwrite writer;
+    jwrite_init(&writer, body);
+    jwrite_object_begin(&writer);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *value = command_value(invocation, names[i]);
+        if (value == NULL)
+            continue;
+        jwrite_key(&writer, text_of(names[i]));
+        jwrite_text(&writer, text_of(value));
+    }
+    jwrite_object_end(&writer);
+    return text_buffer_text(body);
+}
+
+/* --- where to --- */
+
+static int write_page(const char *path, const struct jread *report)
+{
+    bool is_standard = strcmp(path, "-") == 0;
+    FILE *file = is_standard ? stdout : fopen(path, "w");
+    if (file == NULL)
+        goto err_without_file;
+    foreign_page_write(file, report);
+    bool is_written = fflush(file) == 0 && ferror(file) == 0;
+    if (!is_standard && fclose(file) != 0)
+        is_written = false;
+    if (is_written)
+        return 0;
+err_without_file:
+    fprintf(stderr, "counterpart: %s cannot be written: %s\n", path, strerror(errno));
+    return ERR_IO;
+}
+
+static void print_refusal(const struct jread *document)
+{
+    struct text sentence = TEXT(""), code = TEXT("");
+    if (jread_scalar(jread_member(document, "error"), &sentence) != 0 ||
+        jread_scalar(jread_member(document, "code"), &code) != 0)
+        sentence = TEXT("the service's answer is none");
+    fprintf(stderr, "counterpart: %.*s (%.*s)\n", (int)sentence.length, sentence.base,
+            (int)code.length, code.base);
+}
+
+static int write_report(const struct invocation *invocation, const struct admin_reply *reply,
+                        const struct jread *document)
+{
+    const char *path = command_value(invocation, "html");
+    bool is_json = invocation->wants_json || !isatty(STDOUT_FILENO);
+    if (reply->status != 200 && (path != NULL || !is_json)) {
+        print_refusal(document);
+        return ERR_REFUSED;
+    }
+    if (path != NULL)
+        return write_page(path, document);
+    if (is_json)
+        printf("%s\n", reply->bytes);
+    else
+        foreign_text_write(stdout, document);
+    return reply->status == 200 ? 0 : ERR_REFUSED;
+}
+
+static int run(struct admin_session *session, const struct invocation *invocation)
+{
+    char bytes[BODY_MAX];
+    struct text_buffer body;
+    struct admin_reply reply = {NULL, 0, 0};
+    struct jread *document = NULL;
+    text_buffer_init(&body, bytes, sizeof(bytes));
+    int err = admin_session_post(session, PATH, write_body(invocation, &body), &reply);
+    if (err == 0)
+        err = jread_parse((struct text){reply.bytes, reply.length}, &document);
+    if (err == 0)
+        err = write_report(invocation, &reply, document);
+    jread_destroy(document);
+    free(reply.bytes);
+    return err;
+}
+
+int foreign_report_run(const struct invocation *invocation, const char *socket_path)
+{
+    struct admin_session *session;
+    if (admin_session_open(socket_path, &session) != 0)
+        return EXIT_FAILURE;
+    int err = run(session, invocation);
+    admin_session_close(session);
+    return err == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
