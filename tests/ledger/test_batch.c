@@ -172,6 +172,79 @@ static void without_an_order_there_is_nothing_to_release_or_to_give_back(void **
     check_hook = NULL;
 }
 
+static struct outcome decide_command(struct batch_world *world, int32_t card,
+                                     const struct command *command)
+{
+    struct scope scope = {.card = card, .day = VIEW_NONE};
+    struct outcome outcome;
+    ledger_decide(&world->view, &scope, world->count++, command, NOW_US, &outcome);
+    return outcome;
+}
+
+static struct command charge_of(int64_t asked_minor)
+{
+    return (struct command){.action = ACTION_CHARGE,
+                            .tenant_id = OURS,
+                            .order_id = ORDER,
+                            .asked_minor = asked_minor,
+                            .local_date = TODAY,
+                            .received_at_us = NOW_US,
+                            .order_is_readable = true,
+                            .policy = {.replay_window_us = REPLAY_WINDOW_US}};
+}
+
+/* Both copies of it looked at the order before either was decided. */
+static void a_charge_in_anothers_place_that_comes_twice_moves_once(void **state)
+{
+    struct batch_world *world = *state;
+    int32_t card = add_card(world, OURS, 5000);
+    struct command first = charge_of(2000), second = charge_of(1500);
+    int64_t first_id = decide_command(world, card, &first).operation_id;
+    assert_int_equal(decide_command(world, card, &second).result, RESULT_LOOK_FIRST);
+    second.evidence = (struct order_evidence){
+        .state = EVIDENCE_READ, .operation_id = first_id, .has_changed = true};
+    struct outcome outcome = decide_command(world, card, &second);
+    struct outcome again = decide_command(world, card, &second);
+    assert_int_equal(outcome.reversed_operation_id, first_id);
+    assert_int_equal(again.operation_id, outcome.operation_id);
+    assert_true(again.is_replay && !again.is_suspect);
+    assert_int_equal(world->view.cards[card].card.balance_minor, 5000 - 1500);
+    assert_int_equal(world->view.transfer_count, 3);
+}
+
+/* What was read is about a charge that is not the latest any more. */
+static void a_charge_decided_in_between_makes_what_was_read_worthless(void **state)
+{
+    struct batch_world *world = *state;
+    int32_t card = add_card(world, OURS, 5000);
+    struct command first = charge_of(2000), second = charge_of(1500), third = charge_of(700);
+    int64_t first_id = decide_command(world, card, &first).operation_id;
+    second.order_is_readable = false;
+    assert_int_equal(decide_command(world, card, &second).result, RESULT_OK);
+    third.evidence = (struct order_evidence){
+        .state = EVIDENCE_READ, .operation_id = first_id, .has_changed = true};
+    struct outcome outcome = decide_command(world, card, &third);
+    assert_int_equal(outcome.result, RESULT_OK);
+    assert_int_equal(outcome.reversed_operation_id, 0);
+    assert_int_equal(world->view.cards[card].card.balance_minor, 5000 - 2000 - 1500 - 700);
+}
+
+static void undoing_nothing_by_name_is_a_bug(void **state)
+{
+    struct keys keys;
+    struct command reverse = {.action = ACTION_REVERSE, .tenant_id = OURS, .order_id = ORDER};
+    (void)state;
+    check_hook = on_check_failed;
+    expect_assert_failure(ledger_keys(&reverse, &keys));
+    reverse.action = ACTION_RECHARGE;
+    expect_assert_failure(ledger_keys(&reverse, &keys));
+    check_hook = NULL;
+    reverse.answers_operation_id = 7;
+    ledger_keys(&reverse, &keys);
+    assert_int_equal(keys.answers_operation_id, 7);
+    assert_false(keys.wants_order_operations || keys.wants_recent_charges);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +260,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             without_an_order_there_is_nothing_to_release_or_to_give_back, world_create,
             world_destroy),
+        cmocka_unit_test_setup_teardown(a_charge_in_anothers_place_that_comes_twice_moves_once,
+                                        world_create, world_destroy),
+        cmocka_unit_test_setup_teardown(a_charge_decided_in_between_makes_what_was_read_worthless,
+                                        world_create, world_destroy),
+        cmocka_unit_test(undoing_nothing_by_name_is_a_bug),
         cmocka_unit_test_setup_teardown(an_action_that_no_register_asks_for_is_a_bug, world_create,
                                         world_destroy),
     };

@@ -21,6 +21,7 @@
 
 #define COMMANDS_DEFAULT 1200000
 #define WORLD_COMMANDS 300 /* then a new world: short lists keep the naive model quick */
+#define EVENTS_MAX (2 * WORLD_COMMANDS) /* a charge may reverse another in one command */
 #define CARDS 5
 #define TENANT 3
 #define START_US (INT64_C(1700000000) * 1000000)
@@ -31,7 +32,7 @@
 struct world {
     struct card cards[CARDS + WORLD_COMMANDS];
     int card_count;
-    struct operation operations[WORLD_COMMANDS + 1];
+    struct operation operations[EVENTS_MAX];
     int operation_count;
     struct transfer transfers[WORLD_COMMANDS * 70];
     int transfer_count;
@@ -55,12 +56,23 @@ struct event {
 };
 
 struct allocation {
-    int charge; /* event */
+    int undone; /* event */
     int64_t amount_minor;
 };
 
+/* What the model takes a command for. */
+enum meaning {
+    MEANS_ITSELF,
+    MEANS_AGAIN, /* an earlier event */
+    MEANS_SUSPECT,
+    MEANS_LATE_LOAD,
+    MEANS_LOOK,
+    MEANS_CLOSED,
+    MEANS_INSTEAD, /* of an earlier event */
+};
+
 struct model {
-    struct event events[WORLD_COMMANDS];
+    struct event events[EVENTS_MAX];
     int event_count;
     struct allocation allocations[WORLD_COMMANDS * 70];
     int allocation_count;
@@ -72,6 +84,7 @@ static struct view view;
 static uint64_t random_state;
 static int64_t commands_left;
 static int64_t batches, replays, refusals, approvals, released;
+static int64_t reversed, recharged, replaced, looks, suspects, closed;
 
 static uint64_t random_next(void)
 {
@@ -94,24 +107,34 @@ static bool random_chance(int percent)
 /* --- the naive model
  * ----------------------------------------------------------------------------------------- */
 
+static bool model_took(const struct event *event)
+{
+    enum action action = event->command.action;
+    return event->result == RESULT_OK && (action == ACTION_CHARGE || action == ACTION_RECHARGE);
+}
+
+static bool model_gave_back(const struct event *event)
+{
+    enum action action = event->command.action;
+    return event->result == RESULT_OK && (action == ACTION_REFUND || action == ACTION_REVERSE);
+}
+
 static int64_t model_balance(int card)
 {
     int64_t balance_minor = 0;
     for (int i = 0; i < model.event_count; i++) {
         const struct event *each = &model.events[i];
-        if (each->card != card || each->result != RESULT_OK)
-            continue;
-        balance_minor +=
-            each->command.action == ACTION_CHARGE ? -each->moved_minor : each->moved_minor;
+        if (each->card == card && each->result == RESULT_OK)
+            balance_minor += model_took(each) ? -each->moved_minor : each->moved_minor;
     }
     return balance_minor;
 }
 
-static int64_t model_given_back(int charge)
+static int64_t model_undone(int event)
 {
     int64_t sum_minor = 0;
     for (int i = 0; i < model.allocation_count; i++) {
-        if (model.allocations[i].charge == charge)
+        if (model.allocations[i].undone == event)
             sum_minor += model.allocations[i].amount_minor;
     }
     return sum_minor;
@@ -173,41 +196,103 @@ static bool still_waiting(const struct event *event, const struct command *comma
            event->at_us - command->received_at_us <= 4 * INT64_C(1000000);
 }
 
-/* The event this command repeats, -1: none. *is_late: a load that this sale has had before. */
-static int model_repeat(const struct command *command, int card, bool *is_late)
+static bool asked_by_nobody(const struct event *event)
 {
-    int64_t window_us = command->order_id != 0 ? 90 * INT64_C(1000000) : 15 * INT64_C(1000000);
-    bool is_load = command->action == ACTION_TOP_UP;
-    *is_late = false;
+    enum action action = event->command.action;
+    return action == ACTION_RELEASE || action == ACTION_REVERSE || action == ACTION_RECHARGE;
+}
+
+/* The latest that succeeded on the command's sale, or -1. */
+static int model_latest(const struct command *command, int card)
+{
     for (int i = model.event_count - 1; i >= 0; i--) {
         const struct event *each = &model.events[i];
-        if (each->card != card || each->operation_id == 0 || !same_sale(&each->command, command) ||
-            each->command.action == ACTION_RELEASE)
-            continue;
-        bool is_same = same_request(&each->command, command);
-        if (each->result != RESULT_OK) {
-            if (is_same && still_waiting(each, command))
-                return i;
-            continue;
-        }
-        if (!is_same && !is_load)
-            return -1;
-        if (!is_same)
-            continue;
-        if (each->command.action == ACTION_CHARGE && model_given_back(i) == each->moved_minor)
-            return -1;
-        if (command->received_at_us - each->at_us < window_us)
+        if (each->card == card && each->operation_id != 0 && each->result == RESULT_OK &&
+            same_sale(&each->command, command) && !asked_by_nobody(each))
             return i;
-        *is_late = is_load && command->order_id != 0;
-        if (*is_late || !is_load)
-            return -1;
     }
     return -1;
 }
 
-static enum result model_charge(const struct command *command, int card, struct event *event)
+/* A charge after another of its order, which it repeats late or is not. */
+static enum meaning model_ask_order(const struct event *latest, const struct command *command)
 {
-    int64_t balance_minor = model_balance(card);
+    const struct order_evidence *shown = &command->evidence;
+    bool is_same = latest->command.asked_minor == command->asked_minor;
+    if (shown->state == EVIDENCE_NONE && command->order_is_readable)
+        return MEANS_LOOK;
+    if (shown->state != EVIDENCE_READ || shown->operation_id != latest->operation_id)
+        return MEANS_ITSELF;
+    if (!shown->is_booked && shown->is_closed)
+        return MEANS_CLOSED;
+    if (is_same && !shown->is_booked)
+        return MEANS_SUSPECT;
+    if (is_same)
+        return shown->due_minor > 0 && !shown->is_closed ? MEANS_ITSELF : MEANS_AGAIN;
+    return !shown->is_booked && shown->has_changed ? MEANS_INSTEAD : MEANS_ITSELF;
+}
+
+static bool model_in_window(const struct event *event, const struct command *command)
+{
+    int64_t window_us = command->order_id != 0 ? 90 * INT64_C(1000000) : 15 * INT64_C(1000000);
+    return command->received_at_us - event->at_us < window_us;
+}
+
+/* Any load of the sale counts, whatever came after it. */
+static enum meaning model_means_load(const struct command *command, int card, int *event)
+{
+    for (int i = model.event_count - 1; i >= 0; i--) {
+        const struct event *each = &model.events[i];
+        *event = i;
+        if (each->card != card || each->operation_id == 0 || each->result != RESULT_OK ||
+            !same_request(&each->command, command))
+            continue;
+        if (model_in_window(each, command))
+            return MEANS_AGAIN;
+        if (command->order_id != 0)
+            return MEANS_LATE_LOAD;
+    }
+    return MEANS_ITSELF;
+}
+
+/* Asked before this one was answered, refused, and nothing has succeeded in between. */
+static int model_in_flight(const struct command *command, int card, int after)
+{
+    for (int i = model.event_count - 1; i > after; i--) {
+        const struct event *each = &model.events[i];
+        if (each->card == card && each->operation_id != 0 && each->result != RESULT_OK &&
+            same_request(&each->command, command) && still_waiting(each, command))
+            return i;
+    }
+    return -1;
+}
+
+static enum meaning model_means(const struct command *command, int card, int *event)
+{
+    int latest = model_latest(command, card);
+    bool is_load = command->action == ACTION_TOP_UP;
+    int after = latest;
+    if (is_load && model_means_load(command, card, &after) == MEANS_ITSELF)
+        after = -1;
+    *event = model_in_flight(command, card, after);
+    if (*event >= 0)
+        return MEANS_AGAIN;
+    if (is_load)
+        return model_means_load(command, card, event);
+    *event = latest;
+    if (latest < 0 || model_undone(latest) == model.events[latest].moved_minor)
+        return MEANS_ITSELF;
+    const struct event *earlier = &model.events[latest];
+    if (same_request(&earlier->command, command) && model_in_window(earlier, command))
+        return MEANS_AGAIN;
+    bool is_charges = command->action == ACTION_CHARGE && earlier->command.action == ACTION_CHARGE;
+    return is_charges && command->order_id != 0 ? model_ask_order(earlier, command) : MEANS_ITSELF;
+}
+
+static enum result model_charge(const struct command *command, int card, int64_t regained_minor,
+                                struct event *event)
+{
+    int64_t balance_minor = model_balance(card) + regained_minor;
     int64_t hour = command->received_at_us / (3600 * INT64_C(1000000));
     int uses = 0;
     int64_t last_hour = 0;
@@ -272,8 +357,7 @@ static enum result model_top_up(const struct command *command, int card, struct 
 static bool model_reaches(const struct event *charge, const struct command *refund, int card,
                           bool known)
 {
-    if (charge->card != card || charge->command.action != ACTION_CHARGE ||
-        charge->result != RESULT_OK)
+    if (charge->card != card || !model_took(charge))
         return false;
     if (known)
         return charge->command.order_id ==
@@ -300,8 +384,7 @@ static bool model_sale_is_known(const struct command *command)
     int64_t sale = command->refunded_order_id != 0 ? command->refunded_order_id : command->order_id;
     for (int i = 0; i < model.event_count && sale != 0; i++) {
         const struct event *each = &model.events[i];
-        if (each->command.action == ACTION_CHARGE && each->result == RESULT_OK &&
-            each->command.order_id == sale)
+        if (model_took(each) && each->command.order_id == sale)
             return true;
     }
     return false;
@@ -316,7 +399,7 @@ static enum result model_refund(const struct command *command, int card, struct 
         if (!model_reaches(&model.events[i], command, card, event->known_sale))
             continue;
         has_charges = true;
-        left_minor += model.events[i].moved_minor - model_given_back(i);
+        left_minor += model.events[i].moved_minor - model_undone(i);
     }
     if (event->known_sale && !has_charges)
         return RESULT_NOT_CHARGED;
@@ -338,7 +421,7 @@ static enum result model_refund(const struct command *command, int card, struct 
     for (int i = model.event_count - 1; i >= 0 && left_minor > 0; i--) {
         if (!model_reaches(&model.events[i], command, card, event->known_sale))
             continue;
-        int64_t part_minor = model.events[i].moved_minor - model_given_back(i);
+        int64_t part_minor = model.events[i].moved_minor - model_undone(i);
         part_minor = part_minor < left_minor ? part_minor : left_minor;
         if (part_minor == 0)
             continue;
@@ -383,7 +466,7 @@ static int model_transfers_before(int card, int event)
     return count;
 }
 
-static void model_replay(int repeat, struct outcome *wanted)
+static void model_replay(int repeat, enum meaning meaning, struct outcome *wanted)
 {
     const struct event *earlier = &model.events[repeat];
     *wanted = (struct outcome){.result = earlier->result,
@@ -391,6 +474,7 @@ static void model_replay(int repeat, struct outcome *wanted)
                                                                         : earlier->command.action,
                                .asked_minor = earlier->command.asked_minor,
                                .is_replay = true,
+                               .is_suspect = meaning == MEANS_SUSPECT,
                                .operation_id = earlier->operation_id,
                                .amount_minor = earlier->moved_minor,
                                .balance_minor = earlier->balance_minor_after,
@@ -401,16 +485,68 @@ static void model_replay(int repeat, struct outcome *wanted)
  * with a PIN that is not looked at the retry of anything that succeeded. */
 static void model_answer_again(const struct command *command, int card, struct outcome *wanted)
 {
-    bool is_late;
+    int repeat;
     if (card < 0 || command->asked_minor <= 0)
         return;
-    int repeat = model_repeat(command, card, &is_late);
-    if (repeat < 0 || model.events[repeat].result != RESULT_OK)
+    enum meaning meaning = model_means(command, card, &repeat);
+    if ((meaning != MEANS_AGAIN && meaning != MEANS_SUSPECT) ||
+        model.events[repeat].result != RESULT_OK)
         return;
     bool is_sale = command->action == ACTION_TOP_UP && !command->has_pin &&
                    model_transfers_before(card, repeat) == 0;
     if (is_sale || (command->has_pin && wanted->result == RESULT_THROTTLED))
-        model_replay(repeat, wanted);
+        model_replay(repeat, meaning, wanted);
+}
+
+static int model_find(const struct command *undo, int card)
+{
+    for (int i = 0; i < model.event_count; i++) {
+        const struct event *each = &model.events[i];
+        bool fits = undo->action == ACTION_REVERSE ? model_took(each) : model_gave_back(each);
+        if (fits && each->card == card && each->operation_id == undo->answers_operation_id &&
+            each->command.order_id == undo->order_id)
+            return i;
+    }
+    return -1;
+}
+
+static void model_add_undo(const struct command *command, int card, int undone, int64_t moved_minor,
+                           int64_t now_us, int64_t operation_id)
+{
+    struct event event = {.command = *command,
+                          .card = card,
+                          .operation_id = operation_id,
+                          .moved_minor = moved_minor,
+                          .at_us = now_us};
+    model.events[model.event_count++] = event;
+    model.allocations[model.allocation_count++] = (struct allocation){undone, moved_minor};
+}
+
+static void model_undo(const struct command *command, int card, int64_t now_us,
+                       int64_t operation_id, struct outcome *wanted)
+{
+    int undone = card < 0 ? -1 : model_find(command, card);
+    *wanted = (struct outcome){
+        .result = RESULT_NOT_FOUND, .action = command->action, .asked_minor = command->asked_minor};
+    if (undone < 0)
+        return;
+    int64_t left_minor = model.events[undone].moved_minor - model_undone(undone);
+    int64_t moved_minor = left_minor;
+    wanted->asked_minor = left_minor;
+    wanted->balance_minor = model_balance(card);
+    wanted->result = left_minor == 0 ? RESULT_NOTHING_LEFT : RESULT_OK;
+    if (command->action == ACTION_RECHARGE && moved_minor > wanted->balance_minor)
+        moved_minor = wanted->balance_minor;
+    if (left_minor > 0 && moved_minor == 0)
+        wanted->result = RESULT_NO_FUNDS;
+    if (wanted->result != RESULT_OK)
+        return;
+    model_add_undo(command, card, undone, moved_minor, now_us, operation_id);
+    wanted->operation_id = operation_id;
+    wanted->amount_minor = moved_minor;
+    wanted->balance_minor = model_balance(card);
+    reversed += command->action == ACTION_REVERSE;
+    recharged += command->action == ACTION_RECHARGE;
 }
 
 static void model_release(const struct command *command, int card, int64_t now_us,
@@ -434,55 +570,105 @@ static void model_release(const struct command *command, int card, int64_t now_u
     released++;
 }
 
-/* Answers one command from the list of events; appends an event unless it was a repeat or left no
+/* Before anything is looked up: what leaves no trace. */
+static enum result model_refuse(const struct command *command, int card, struct outcome *wanted)
+{
+    enum result result = model_guess(command, card);
+    if (result != RESULT_OK)
+        return result;
+    if (command->asked_minor <= 0 && !model_was_sold(card))
+        return RESULT_NOT_FOUND;
+    wanted->balance_minor = model_balance(card);
+    return command->asked_minor <= 0 ? RESULT_AMOUNT_NOT_POSITIVE : RESULT_OK;
+}
+
+static enum result model_afresh(const struct command *command, int card, enum meaning meaning,
+                                int64_t regained_minor, struct event *event)
+{
+    if (meaning == MEANS_LATE_LOAD)
+        return RESULT_ALREADY_LOADED;
+    if (meaning == MEANS_CLOSED)
+        return RESULT_ORDER_CLOSED;
+    enum result result = model_state(&world.cards[card], command->local_date);
+    if (result != RESULT_OK)
+        return result;
+    if (command->action == ACTION_CHARGE)
+        return model_charge(command, card, regained_minor, event);
+    return command->action == ACTION_TOP_UP ? model_top_up(command, card, event)
+                                            : model_refund(command, card, event);
+}
+
+/* The reversal that comes before a charge which takes another's place. */
+static void model_reverse_first(const struct command *command, int card, int undone,
+                                int64_t left_minor, int64_t now_us, int64_t operation_id)
+{
+    struct command reversal = {.action = ACTION_REVERSE,
+                               .order_id = command->order_id,
+                               .site_id = command->site_id,
+                               .register_id = command->register_id};
+    model_add_undo(&reversal, card, undone, left_minor, now_us, operation_id);
+    replaced++;
+}
+
+static void model_decide_afresh(const struct command *command, int card, enum meaning meaning,
+                                int earlier, int64_t now_us, int64_t operation_id,
+                                struct outcome *wanted)
+{
+    struct event event = {.command = *command, .card = card, .at_us = now_us};
+    bool is_instead = meaning == MEANS_INSTEAD;
+    int64_t left_minor = is_instead ? model.events[earlier].moved_minor - model_undone(earlier) : 0;
+    event.result = model_afresh(command, card, meaning, left_minor, &event);
+    if (event.result == RESULT_OK && is_instead) {
+        model_reverse_first(command, card, earlier, left_minor, now_us, operation_id++);
+        wanted->reversed_operation_id = model.events[earlier].operation_id;
+    }
+    event.operation_id = operation_id;
+    model.events[model.event_count++] = event;
+    model.events[model.event_count - 1].balance_minor_after = model_balance(card);
+    wanted->result = event.result;
+    wanted->operation_id = operation_id;
+    wanted->amount_minor = event.moved_minor;
+    wanted->balance_minor = model_balance(card);
+    wanted->limit_minor = event.limit_minor;
+    closed += event.result == RESULT_ORDER_CLOSED;
+}
+
+/* Answers one request from the list of events; appends an event unless it was a repeat or left no
  * trace. */
+static void model_decide_request(const struct command *command, int card, int64_t now_us,
+                                 int64_t next_operation_id, struct outcome *wanted)
+{
+    int earlier;
+    *wanted = (struct outcome){.action = model_waits(command) ? ACTION_HOLD_LOAD : command->action,
+                               .asked_minor = command->asked_minor};
+    wanted->result = model_refuse(command, card, wanted);
+    if (model_guess(command, card) != RESULT_OK)
+        model_answer_again(command, card, wanted);
+    if (wanted->result != RESULT_OK || wanted->is_replay)
+        return;
+    enum meaning meaning = model_means(command, card, &earlier);
+    if (meaning == MEANS_AGAIN || meaning == MEANS_SUSPECT) {
+        model_replay(earlier, meaning, wanted);
+        suspects += meaning == MEANS_SUSPECT;
+    } else if (meaning == MEANS_LOOK) {
+        wanted->result = RESULT_LOOK_FIRST;
+        wanted->earlier_operation_id = model.events[earlier].operation_id;
+        wanted->earlier_minor = model.events[earlier].moved_minor;
+        looks++;
+    } else {
+        model_decide_afresh(command, card, meaning, earlier, now_us, next_operation_id, wanted);
+    }
+}
+
 static void model_decide(const struct command *command, int card, int64_t now_us,
                          int64_t next_operation_id, struct outcome *wanted)
 {
-    struct event event = {.command = *command, .card = card, .at_us = now_us};
-    bool is_late;
-    if (command->action == ACTION_RELEASE) {
+    if (command->action == ACTION_RELEASE)
         model_release(command, card, now_us, next_operation_id, wanted);
-        return;
-    }
-    enum action action = model_waits(command) ? ACTION_HOLD_LOAD : command->action;
-    *wanted = (struct outcome){.result = model_guess(command, card),
-                               .action = action,
-                               .asked_minor = command->asked_minor};
-    if (wanted->result != RESULT_OK) {
-        model_answer_again(command, card, wanted);
-        return;
-    }
-    if (command->asked_minor <= 0 && !model_was_sold(card)) {
-        wanted->result = RESULT_NOT_FOUND;
-        return;
-    }
-    wanted->balance_minor = model_balance(card);
-    if (command->asked_minor <= 0) {
-        wanted->result = RESULT_AMOUNT_NOT_POSITIVE;
-        return;
-    }
-    int repeat = model_repeat(command, card, &is_late);
-    if (repeat >= 0) {
-        model_replay(repeat, wanted);
-        return;
-    }
-    event.result =
-        is_late ? RESULT_ALREADY_LOADED : model_state(&world.cards[card], command->local_date);
-    if (event.result == RESULT_OK)
-        event.result = command->action == ACTION_CHARGE   ? model_charge(command, card, &event)
-                       : command->action == ACTION_TOP_UP ? model_top_up(command, card, &event)
-                                                          : model_refund(command, card, &event);
-    event.operation_id = next_operation_id;
-    model.events[model.event_count++] = event;
-    model.events[model.event_count - 1].balance_minor_after = model_balance(card);
-    *wanted = (struct outcome){.result = event.result,
-                               .action = action,
-                               .asked_minor = command->asked_minor,
-                               .operation_id = event.operation_id,
-                               .amount_minor = event.moved_minor,
-                               .balance_minor = model_balance(card),
-                               .limit_minor = event.limit_minor};
+    else if (command->action == ACTION_REVERSE || command->action == ACTION_RECHARGE)
+        model_undo(command, card, now_us, next_operation_id, wanted);
+    else
+        model_decide_request(command, card, now_us, next_operation_id, wanted);
 }
 
 /* --- the store's part, played over arrays
@@ -523,7 +709,8 @@ static int32_t load_day(const struct command *command)
 
 static bool is_charge_row(const struct operation *row)
 {
-    return row->action == ACTION_CHARGE && row->result == RESULT_OK;
+    return (row->action == ACTION_CHARGE || row->action == ACTION_RECHARGE) &&
+           row->result == RESULT_OK;
 }
 
 static void load_operations(const struct command *command, const struct keys *keys,
@@ -541,7 +728,8 @@ static void load_operations(const struct command *command, const struct keys *ke
                          row->card_id == card_id && is_charge_row(row) &&
                          row->given_back_minor < row->amount_minor &&
                          row->created_at_us >= keys->recent_since_us;
-        if ((keys->wants_order_operations && is_of_order) || is_of_sale || is_recent)
+        bool is_undone = row->card_id == card_id && row->id == keys->answers_operation_id;
+        if ((keys->wants_order_operations && is_of_order) || is_of_sale || is_recent || is_undone)
             view_add_operation(&view, scope->card, row);
     }
 }
@@ -565,7 +753,7 @@ static void load_scope(const struct command *command, int card, struct scope *sc
 static void store_operation(const struct view_operation *changed)
 {
     if (changed->is_new) {
-        assert_true(world.operation_count < WORLD_COMMANDS + 1);
+        assert_true(world.operation_count < EVENTS_MAX);
         world.operations[world.operation_count++] = changed->operation;
         return;
     }
@@ -653,6 +841,39 @@ static void assert_card_laws(const struct card *card, int index)
     assert_int_equal(card->balance_minor, model_balance(index));
 }
 
+/* Of a refund or reversal, what recharges took again. */
+static int64_t taken_again(const struct operation *row)
+{
+    int64_t sum_minor = 0;
+    for (int i = 0; i < world.operation_count; i++) {
+        const struct operation *each = &world.operations[i];
+        if (each->action == ACTION_RECHARGE && each->answers_operation_id == row->id)
+            sum_minor += each->amount_minor;
+    }
+    return sum_minor;
+}
+
+/* Law 9: what a reversal or recharge answers is of its card and order, and may be undone so. */
+static void assert_undoes_what_it_may(const struct operation *undo)
+{
+    bool is_reversal = undo->action == ACTION_REVERSE;
+    if (!is_reversal && undo->action != ACTION_RECHARGE) {
+        assert_int_equal(undo->answers_operation_id, 0);
+        return;
+    }
+    assert_int_equal(undo->result, RESULT_OK);
+    for (int i = 0; i < world.operation_count; i++) {
+        const struct operation *each = &world.operations[i];
+        if (each->id != undo->answers_operation_id)
+            continue;
+        bool is_credit = each->action == ACTION_REFUND || each->action == ACTION_REVERSE;
+        assert_true(is_reversal ? is_charge_row(each) : is_credit && each->result == RESULT_OK);
+        assert_true(each->card_id == undo->card_id && each->order_id == undo->order_id);
+        return;
+    }
+    fail_msg("operation %lld undoes nothing", (long long)undo->id);
+}
+
 static void assert_operation_laws(void)
 {
     for (int i = 0; i < world.operation_count; i++) {
@@ -662,7 +883,8 @@ static void assert_operation_laws(void)
             const struct transfer *each = &world.transfers[t];
             if (each->operation_id == row->id)
                 moved_minor += each->amount_minor;
-            if (each->cause == CAUSE_REFUND && each->answers_operation_id == row->id)
+            bool is_back = each->cause == CAUSE_REFUND || each->cause == CAUSE_REVERSE;
+            if (is_back && each->answers_operation_id == row->id)
                 given_minor += each->amount_minor;
             if (each->cause == CAUSE_LOAD && each->answers_operation_id == row->id)
                 loaded_minor += each->amount_minor;
@@ -670,7 +892,9 @@ static void assert_operation_laws(void)
         if (row->action == ACTION_HOLD_LOAD && row->result == RESULT_OK)
             assert_true(loaded_minor == 0 || loaded_minor == row->asked_minor); /* law 9 */
         assert_int_equal(moved_minor, row->amount_minor);
+        given_minor += taken_again(row);
         assert_int_equal(given_minor, row->given_back_minor); /* law 9 */
+        assert_undoes_what_it_may(row);
         assert_true(row->given_back_minor <= row->amount_minor);
         assert_true(row->amount_minor <= row->asked_minor);
     }
@@ -692,6 +916,37 @@ static struct policy random_policy(void)
         .replay_window_us = REPLAY_WINDOW_US,
         .replay_window_no_order_us = REPLAY_WINDOW_NO_ORDER_US,
     };
+}
+
+/* Mostly about the operation that it will be about, unless the batch adds one before. */
+static void random_evidence(struct command *command, int card)
+{
+    struct order_evidence *order = &command->evidence;
+    int latest = card < 0 ? -1 : model_latest(command, card);
+    command->order_is_readable = random_chance(60);
+    *order = (struct order_evidence){.state = (enum evidence_state)random_below(3)};
+    if (random_chance(50))
+        order->state = EVIDENCE_READ;
+    order->operation_id =
+        latest >= 0 && random_chance(95) ? model.events[latest].operation_id : 1 + random_below(9);
+    order->is_booked = random_chance(40);
+    order->is_closed = random_chance(20);
+    order->has_changed = random_chance(60);
+    order->due_minor = random_below(3) * 30 - 30;
+}
+
+/* Mostly of what it may undo. */
+static void random_undo(struct command *command, int *card)
+{
+    if (model.event_count == 0)
+        return;
+    const struct event *event = &model.events[random_below(model.event_count)];
+    bool is_reversal = random_chance(95) ? model_took(event) : random_chance(50);
+    command->action = is_reversal ? ACTION_REVERSE : ACTION_RECHARGE;
+    command->answers_operation_id = event->operation_id == 0 ? 1 : event->operation_id;
+    command->order_id = random_chance(97) ? event->command.order_id : random_below(6);
+    if (random_chance(97))
+        *card = event->card;
 }
 
 static void random_command(struct command *command, int *card, const struct command *previous,
@@ -716,6 +971,10 @@ static void random_command(struct command *command, int *card, const struct comm
         command->has_pin = random_chance(50);
         memset(command->pin_hash, (int)random_below(2), CARD_PIN_BYTES);
         command->is_throttled = random_chance(5);
+        if (command->action == ACTION_CHARGE)
+            random_evidence(command, *card);
+        if (random_chance(15))
+            random_undo(command, card);
     }
     command->policy = random_policy();
     command->local_date = (int32_t)(world.now_us / 1000000 / 86400) + (int32_t)random_below(2);
@@ -735,6 +994,10 @@ static void compare(const struct outcome *got, const struct outcome *wanted)
     assert_int_equal(got->balance_minor, wanted->balance_minor);
     assert_int_equal(got->limit_minor, wanted->limit_minor);
     assert_int_equal(got->operation_id, wanted->operation_id);
+    assert_int_equal(got->is_suspect, wanted->is_suspect);
+    assert_int_equal(got->earlier_operation_id, wanted->earlier_operation_id);
+    assert_int_equal(got->earlier_minor, wanted->earlier_minor);
+    assert_int_equal(got->reversed_operation_id, wanted->reversed_operation_id);
     replays += got->is_replay;
     approvals += got->result == RESULT_OK;
     refusals += got->result != RESULT_OK;
@@ -832,6 +1095,13 @@ static void random_commands_agree_with_the_naive_model(void **state)
     print_message("batches %lld, approvals %lld (replays %lld, releases %lld), refusals %lld\n",
                   (long long)batches, (long long)approvals, (long long)replays, (long long)released,
                   (long long)refusals);
+    print_message("reversals %lld, recharges %lld, charges instead of others %lld, looks %lld, "
+                  "suspects %lld, closed %lld\n",
+                  (long long)reversed, (long long)recharged, (long long)replaced, (long long)looks,
+                  (long long)suspects, (long long)closed);
+    assert_true(reversed > batches / 50 && recharged > batches / 50);
+    assert_true(replaced > batches / 200 && looks > batches / 200);
+    assert_true(suspects > batches / 500 && closed > batches / 500);
     assert_true(replays > batches / 50);
     assert_true(released > batches / 200);
     assert_true(approvals > refusals / 10);
