@@ -1,7 +1,7 @@
 /*
  * Reconciliation on real threads and a real store, against a Lightspeed that this file plays: the
- * scan, the look at an order, the judgement, the commands. Whatever happened before a start (a
- * crash after any step), the end is the same.
+ * scan, the look at an order, the judgement, the commands. Whatever happened before a start, a
+ * crash after any step, the end is the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
