@@ -217,8 +217,11 @@ test('a charge whose client has gone before it was answered is a suspect', async
   const before = suspects().length;
   const body = JSON.stringify(till.fields('checkout', { card: card.number, amount: '25.50', order: order.id }));
   const socket = await RawSocket.connect(service.port);
+  service.signal('SIGSTOP'); // so that the end is there before the answer
   await socket.write(rawRequest(`${tenant.base}/checkout`, body, { token: tenant.token }));
   socket.destroy();
+  await sleep(100);
+  service.signal('SIGCONT');
   await until('it to be a suspect', () => suspects().length > before);
   assert.equal(await balance(card), '74.50');
   isApproved(await charge(card, order, '25.50'), { balance: '74.50' }); // asked again: the same charge

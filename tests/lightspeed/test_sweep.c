@@ -258,6 +258,39 @@ static int reads_of(int64_t order_id)
     return count_in(control("GET", "/requests", NULL), path);
 }
 
+/* --- proofs --- */
+
+struct proof_task {
+    struct proof proof;
+    int64_t changed_before_us;
+};
+
+static int task_add_proof(struct job *job, struct store *store)
+{
+    const struct proof_task *task = errand_data_of(job);
+    int64_t cursor;
+    int err = store_read_proof_cursor(store, &cursor);
+    if (err != 0)
+        return err;
+    return store_add_proofs(store, cursor, task->proof.operation_id, &task->proof, 1,
+                            clock_steady_us());
+}
+
+static int task_update_proof(struct job *job, struct store *store)
+{
+    const struct proof_task *task = errand_data_of(job);
+    return store_update_proof(store, &task->proof, task->changed_before_us);
+}
+
+static struct proof_task add_proof(const struct outcome *charge)
+{
+    struct operation operation;
+    assert_int_equal(store_read_operation(look, charge->operation_id, &operation), 0);
+    struct proof_task task = {.proof = proof_make(&operation, DATE, clock_steady_us())};
+    write_rows(task_add_proof, &task, sizeof(task));
+    return task;
+}
+
 /* --- sweeps --- */
 
 static void a_sweep_looks_at_every_order_that_nobody_has_read(void **state)
@@ -305,6 +338,25 @@ static void what_was_read_is_looked_at_again_only_when_it_has_changed(void **sta
     await_done(WORK_ORDER_CHANGED, 0);
     assert_int_equal(reads_of(order_id), 2);
     assert_int_equal(reads_of(other_id), 1);
+}
+
+/* Its proof was read of it, and nothing else was done. */
+static void an_order_whose_money_was_proved_has_its_webhook_made_up_for_too(void **state)
+{
+    (void)state;
+    int64_t order_id = make_order();
+    run(ACTION_ISSUE, 0, 5000, 0);
+    struct outcome charge = run(ACTION_CHARGE, order_id, 2550, 0);
+    change_order(order_id, "payments", "{\"method\":\"Our Gift Card\",\"amount\":25.5}");
+    change_order(order_id, "complete", "{}");
+    (void)add_proof(&charge);
+    inbox_wake(f.inbox);
+    int64_t until_us = 0;
+    while (reads_of(order_id) == 0)
+        wait_a_little(&until_us, "its proof");
+    await_done(WORK_PROVE_ORDER, order_id);
+    assert_int_equal(sweep().missed, 1);
+    (void)await_seen(order_id);
 }
 
 static void a_page_that_fails_is_asked_for_again(void **state)
@@ -415,37 +467,6 @@ static void an_order_with_money_of_ours_is_proved_when_it_was_read(void **state)
     assert_false(seen.is_closed);
 }
 
-struct proof_task {
-    struct proof proof;
-    int64_t changed_before_us;
-};
-
-static int task_add_proof(struct job *job, struct store *store)
-{
-    const struct proof_task *task = errand_data_of(job);
-    int64_t cursor;
-    int err = store_read_proof_cursor(store, &cursor);
-    if (err != 0)
-        return err;
-    return store_add_proofs(store, cursor, task->proof.operation_id, &task->proof, 1,
-                            clock_steady_us());
-}
-
-static int task_update_proof(struct job *job, struct store *store)
-{
-    const struct proof_task *task = errand_data_of(job);
-    return store_update_proof(store, &task->proof, task->changed_before_us);
-}
-
-static struct proof_task add_proof(const struct outcome *charge)
-{
-    struct operation operation;
-    assert_int_equal(store_read_operation(look, charge->operation_id, &operation), 0);
-    struct proof_task task = {.proof = proof_make(&operation, DATE, clock_steady_us())};
-    write_rows(task_add_proof, &task, sizeof(task));
-    return task;
-}
-
 static void an_order_that_has_proofs_is_proved_when_it_was_read(void **state)
 {
     (void)state;
@@ -552,6 +573,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_sweep_looks_at_every_order_that_nobody_has_read),
         TEST(what_was_read_is_looked_at_again_only_when_it_has_changed),
+        TEST(an_order_whose_money_was_proved_has_its_webhook_made_up_for_too),
         TEST(a_page_that_fails_is_asked_for_again),
         TEST(a_sweep_goes_on_where_webhooks_may_have_been_lost),
         TEST(what_waits_for_a_sweep_is_due_after_it),
