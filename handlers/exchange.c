@@ -6,8 +6,10 @@
 #include "handlers/linger.h"
 #include "handlers/route.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/banned.h"
 
@@ -83,6 +85,7 @@ struct trip {
     struct exchange_loop *loop;
     struct trip_slot *slot; /* NULL: nobody waits for it any more */
     exchange_done_fn on_done;
+    exchange_left_fn on_left; /* NULL: nothing is to be done then */
     size_t job_size;
     struct job job; /* last: the job's extra bytes follow */
 };
@@ -153,6 +156,16 @@ static void exchange_tell(struct exchange *exchange, exchange_done_fn on_done,
         exchange_fail_bug(exchange, "on_done neither answered nor sent a job");
 }
 
+static void trip_tell_nobody(const struct trip *trip)
+{
+    if (trip->on_done != NULL) /* somebody has waited once */
+        log_event(LOG_INFO, "job_came_home_late",
+                  LOG_INT("operation_id", trip->job.outcome.operation_id),
+                  LOG_TEXT("error", error_name(trip->job.error)));
+    if (trip->on_left != NULL)
+        trip->on_left(trip->loop, &trip->job);
+}
+
 static void trip_come_home(struct trip *trip)
 {
     struct exchange_loop *loop = trip->loop;
@@ -164,9 +177,7 @@ static void trip_come_home(struct trip *trip)
         trip_untie(trip);
         exchange_tell(exchange, trip->on_done, &trip->job);
     } else {
-        log_event(LOG_INFO, "job_came_home_late",
-                  LOG_INT("operation_id", trip->job.outcome.operation_id),
-                  LOG_TEXT("error", error_name(trip->job.error)));
+        trip_tell_nobody(trip);
     }
     trip_free(trip);
 }
@@ -400,16 +411,28 @@ void *exchange_allocate(struct exchange *exchange, size_t size)
     return memory;
 }
 
-struct job *exchange_job(struct exchange *exchange, size_t extra_bytes)
+struct job *exchange_loop_job(struct exchange_loop *loop, size_t extra_bytes)
 {
     size_t size = sizeof(struct trip) + extra_bytes;
     struct trip *trip = h2o_mem_alloc(size);
     memset(trip, 0, size);
     trip->job_size = sizeof(trip->job) + extra_bytes;
-    trip->loop = exchange->loop;
+    trip->loop = loop;
     trip->job.give_back = on_give_back;
-    trip->job.deadline_us = exchange_deadline_us(exchange);
+    trip->job.deadline_us = clock_monotonic_us() + JOB_DEADLINE_US;
     return &trip->job;
+}
+
+struct job *exchange_job(struct exchange *exchange, size_t extra_bytes)
+{
+    struct job *job = exchange_loop_job(exchange->loop, extra_bytes);
+    job->deadline_us = exchange_deadline_us(exchange);
+    return job;
+}
+
+void exchange_watch_left(struct job *job, exchange_left_fn on_left)
+{
+    trip_of(job)->on_left = on_left;
 }
 
 /* Before the queue has it: afterwards the worker may give it back at any moment. */
@@ -427,7 +450,8 @@ static void trip_turn_back(struct trip *trip)
 {
     h2o_linklist_unlink(&trip->by_deadline);
     trip->loop->jobs_away--;
-    trip_untie(trip);
+    if (trip->slot != NULL)
+        trip_untie(trip);
     trip_free(trip);
 }
 
@@ -444,6 +468,19 @@ int exchange_offer_command(struct exchange *exchange, struct job *job, exchange_
     struct trip *trip = trip_of(job);
     trip_depart(trip, exchange, on_done);
     int err = committer_submit(exchange->handlers->committer, job);
+    if (err != 0)
+        trip_turn_back(trip);
+    return err;
+}
+
+int exchange_loop_write(struct exchange_loop *loop, struct job *job, exchange_left_fn on_left)
+{
+    CHECK(job->task != NULL);
+    struct trip *trip = trip_of(job);
+    trip->on_left = on_left;
+    trip_link(trip);
+    loop->jobs_away++;
+    int err = committer_submit(loop->handlers->committer, job);
     if (err != 0)
         trip_turn_back(trip);
     return err;
@@ -496,6 +533,18 @@ void exchange_submit_outbound(struct exchange *exchange, struct job *job, exchan
 }
 
 /* --- answering */
+
+/* libh2o does not read while it serves an HTTP/1 request, so an end lies unread in the socket. */
+bool exchange_client_is_gone(const struct exchange *exchange)
+{
+    h2o_conn_t *connection = exchange->req->conn;
+    uint8_t next;
+    if (exchange->req->version >= 0x200)
+        return false;
+    int fd = h2o_socket_get_fd(connection->callbacks->get_socket(connection));
+    ssize_t got = recv(fd, &next, sizeof(next), MSG_PEEK | MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
 
 /* The reason phrases of the statuses we send. */
 static const char *status_reason(int status)

@@ -129,6 +129,11 @@ struct exchange {
  * reply needs. */
 typedef void (*exchange_done_fn)(struct exchange *exchange, const struct job *job);
 
+/* Called on the loop when the job has come home and nobody waits for it: the request has died, or
+ * was answered at its deadline; never besides exchange_done_fn for what it ended with. The job is
+ * freed after the call. */
+typedef void (*exchange_left_fn)(struct exchange_loop *loop, const struct job *job);
+
 /* A request has arrived. It ends with its answer, or dies with its connection. */
 struct exchange *exchange_begin(h2o_req_t *req);
 
@@ -164,6 +169,13 @@ MUST_CHECK int exchange_offer_command(struct exchange *exchange, struct job *job
                                       exchange_done_fn on_done);
 MUST_CHECK int exchange_offer_outbound(struct exchange *exchange, struct job *job,
                                        exchange_done_fn on_done);
+/* Before the job is submitted: what to do when nobody waits for it any more. */
+void exchange_watch_left(struct job *job, exchange_left_fn on_left);
+/* A task for the committer that no request waits for: the job is made by exchange_loop_job, and
+ * on_left is told how it ended. errors: it has been freed, and on_left is not called. */
+struct job *exchange_loop_job(struct exchange_loop *loop, size_t extra_bytes);
+MUST_CHECK int exchange_loop_write(struct exchange_loop *loop, struct job *job,
+                                   exchange_left_fn on_left);
 
 /*
  * Wait for something that other requests hold for a moment, such as the tokens of a guess: on_turn
@@ -184,6 +196,10 @@ MUST_CHECK enum hot_answer exchange_ask_hot(struct exchange *exchange,
 /* What the store has answered. The request came before the store was asked: early enough for
  * hot_fill. */
 void exchange_fill_hot(struct exchange *exchange, const struct card *card);
+
+/* The client has closed the connection: what is answered now reaches nobody. Costs a system call;
+ * not known of TLS and HTTP/2, whose requests die by themselves. */
+bool exchange_client_is_gone(const struct exchange *exchange);
 
 /* Answer, exactly once. body is copied. Sets content type, length, no-store; HEAD gets no body. */
 void exchange_reply_json(struct exchange *exchange, int status, struct text body);

@@ -8,7 +8,9 @@
 #include "handlers/oseries_reply.h"
 #include "handlers/oseries_request.h"
 #include "lightspeed/inbox.h"
+#include "lightspeed/look.h"
 #include "lightspeed/refund.h"
+#include "store/proof.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -67,7 +69,8 @@ struct payment {
     struct handlers *handlers;
     int64_t received_monotonic_us;
     int32_t local_date;
-    int64_t refunded_order_id; /* of a refund: the sale, when the API has told */
+    int64_t refunded_order_id;      /* of a refund: the sale, when the API has told */
+    struct order_evidence evidence; /* of a charge: what the order says of an earlier one */
 };
 
 /* A card look-up on a reader's thread; stands behind its job. */
@@ -199,6 +202,7 @@ static void log_operation(const struct exchange *exchange, const struct outcome 
         LOG_TEXT("action", action_name(outcome->action)),
         LOG_TEXT("result", result_name(outcome->result)),
         LOG_INT("amount_minor", outcome->amount_minor), LOG_BOOL("is_replay", outcome->is_replay),
+        LOG_INT("reversed_operation_id", outcome->reversed_operation_id),
         LOG_INT("order_id", payment->request.order_id),
         LOG_INT("duration_us", clock_monotonic_us() - exchange->received_monotonic_us));
 }
@@ -248,7 +252,72 @@ static void take_found_card(struct exchange *exchange, const struct card *card)
     hash_pin(exchange, payment);
 }
 
+/* --- suspects: what the register may not know of --- */
+
+/* Stands behind its job. */
+struct suspect {
+    int64_t tenant_id, operation_id;
+    int32_t local_date;
+    bool is_unknown; /* no proof is made of it: its tenant is not connected */
+};
+
+static int suspect_task(struct job *job, struct store *store)
+{
+    struct suspect *suspect = (struct suspect *)(job + 1);
+    int err = store_suspect(store, suspect->tenant_id, suspect->operation_id, suspect->local_date,
+                            clock_steady_us());
+    suspect->is_unknown = err == ERR_NOT_FOUND;
+    return suspect->is_unknown ? 0 : err;
+}
+
+static void log_suspect(const struct suspect *suspect, int err)
+{
+    log_event(err == 0 ? LOG_INFO : LOG_WARNING, "suspect",
+              LOG_INT("tenant_id", suspect->tenant_id),
+              LOG_INT("operation_id", suspect->operation_id), LOG_TEXT("error", error_name(err)));
+}
+
+static void on_suspected(struct exchange_loop *loop, const struct job *job)
+{
+    const struct suspect *suspect = (const struct suspect *)(job + 1);
+    if (suspect->is_unknown)
+        return;
+    log_suspect(suspect, job->error);
+    if (job->error == 0)
+        inbox_wake(loop->handlers->inbox);
+}
+
+/* Its order is looked at soon instead of in its turn: nobody waits for that, and no proof is lost
+ * when it cannot be stored. */
+static void suspect_operation(struct exchange_loop *loop, const struct job *decided)
+{
+    const struct suspect suspect = {.tenant_id = decided->command.tenant_id,
+                                    .operation_id = decided->outcome.operation_id,
+                                    .local_date = decided->command.local_date};
+    struct job *job = exchange_loop_job(loop, sizeof(suspect));
+    *(struct suspect *)(job + 1) = suspect;
+    job->task = suspect_task;
+    job->joins = true;
+    int err = exchange_loop_write(loop, job, on_suspected);
+    if (err != 0)
+        log_suspect(&suspect, err);
+}
+
+static bool has_moved(const struct outcome *outcome)
+{
+    return outcome->result == RESULT_OK && !outcome->is_replay;
+}
+
+/* Money moved, and nobody was told. */
+static void on_left(struct exchange_loop *loop, const struct job *job)
+{
+    if (job->error == 0 && has_moved(&job->outcome))
+        suspect_operation(loop, job);
+}
+
 /* --- money: checkout, top-up, refund --- */
+
+static void look_at_order(struct exchange *exchange, const struct outcome *outcome);
 
 static void on_decided(struct exchange *exchange, const struct job *job)
 {
@@ -256,6 +325,12 @@ static void on_decided(struct exchange *exchange, const struct job *job)
         tell_error(exchange, job->error, true);
         return;
     }
+    if (job->outcome.result == RESULT_LOOK_FIRST) {
+        look_at_order(exchange, &job->outcome);
+        return;
+    }
+    if (job->outcome.is_suspect || (has_moved(&job->outcome) && exchange_client_is_gone(exchange)))
+        suspect_operation(exchange->loop, job);
     metrics_outcome(exchange->handlers->metrics, job->outcome.action, job->outcome.result,
                     job->outcome.is_replay);
     log_operation(exchange, &job->outcome);
@@ -284,6 +359,9 @@ static void fill_command(const struct exchange *exchange, const struct payment *
     command->received_at_us = exchange->received_steady_us;
     command->payment_is_ours = exchange->tenant->tenant.payment_is_ours;
     command->approval = exchange->tenant->tenant.approval;
+    command->order_is_readable = exchange->handlers->api != NULL && request->order_id != 0 &&
+                                 exchange->tenant->tenant.order_look_is_on;
+    command->evidence = payment->evidence;
     command->policy = exchange->tenant->tenant.policy;
 }
 
@@ -292,23 +370,71 @@ static void submit_command(struct exchange *exchange)
     struct job *job = exchange_job(exchange, 0);
     struct payment *payment = exchange->data;
     fill_command(exchange, payment, &job->command);
+    exchange_watch_left(job, on_left);
     payment->is_asked = true;
     exchange_submit_command(exchange, job, on_decided);
     payment->is_asked = !exchange->is_answered; /* answered already: the queue was full */
 }
 
-/* --- which sale does a refund give back? --- */
+/* --- asking the API while the cashier waits --- */
 
 /* What is left of the time for the decision itself. */
-#define REFUND_DECIDE_US (INT64_C(200) * 1000)
-#define REFUND_LOOK_MIN_US (INT64_C(50) * 1000) /* in less the API will not answer */
+#define DECIDE_US (INT64_C(200) * 1000)
+#define LOOK_MIN_US (INT64_C(50) * 1000) /* in less the API will not answer */
 
-static int64_t look_time_us(const struct exchange *exchange)
+static int64_t look_time_us(const struct exchange *exchange, int64_t most_us)
 {
     int64_t left_us =
-        exchange_deadline_us(exchange) - JOB_RESERVE_US - REFUND_DECIDE_US - clock_monotonic_us();
-    return left_us < REFUND_LOOK_US ? left_us : REFUND_LOOK_US;
+        exchange_deadline_us(exchange) - JOB_RESERVE_US - DECIDE_US - clock_monotonic_us();
+    return left_us < most_us ? left_us : most_us;
 }
+
+/* --- was the earlier charge booked? --- */
+
+/* Whatever went wrong: the charge is decided without it. */
+static void on_order_looked_at(struct exchange *exchange, const struct job *job)
+{
+    const struct order_look *look = (const struct order_look *)(job + 1);
+    struct payment *payment = exchange->data;
+    if (job->error == 0)
+        payment->evidence = look->evidence;
+    submit_command(exchange);
+}
+
+static void look_at_order(struct exchange *exchange, const struct outcome *outcome)
+{
+    struct payment *payment = exchange->data;
+    const struct tenant *tenant = &exchange->tenant->tenant;
+    int64_t look_us = look_time_us(exchange, ORDER_LOOK_US);
+    if (payment->evidence.state != EVIDENCE_NONE) {
+        exchange_fail_bug(exchange, "an order is asked for twice");
+        return;
+    }
+    payment->evidence = (struct order_evidence){.state = EVIDENCE_UNREADABLE,
+                                                .operation_id = outcome->earlier_operation_id};
+    if (look_us < LOOK_MIN_US) {
+        submit_command(exchange);
+        return;
+    }
+    struct job *job = exchange_job(exchange, sizeof(struct order_look));
+    *(struct order_look *)(job + 1) = (struct order_look){
+        .outbound = exchange->handlers->outbound,
+        .api = exchange->handlers->api,
+        .reader = exchange->handlers->reader,
+        .tenant_id = tenant->id,
+        .order_id = payment->request.order_id,
+        .operation_id = outcome->earlier_operation_id,
+        .generation = exchange->handlers->generation,
+        .method_id = tenant->payment_method,
+        .deadline_us = clock_monotonic_us() + look_us,
+    };
+    job->begin = order_look_begin;
+    payment->is_asked = true;
+    if (exchange_offer_outbound(exchange, job, on_order_looked_at) != 0)
+        submit_command(exchange); /* too much waits for the API */
+}
+
+/* --- which sale does a refund give back? --- */
 
 /* Whatever went wrong: the refund is decided without it, by the merchant's limits. */
 static void on_sale_looked_up(struct exchange *exchange, const struct job *job)
@@ -323,10 +449,10 @@ static void on_sale_looked_up(struct exchange *exchange, const struct job *job)
 static void submit_refund(struct exchange *exchange)
 {
     struct payment *payment = exchange->data;
-    int64_t look_us = look_time_us(exchange);
+    int64_t look_us = look_time_us(exchange, REFUND_LOOK_US);
     /* A guess that will be refused unseen is not worth a call. */
     if (exchange->handlers->api == NULL || payment->request.order_id == 0 ||
-        payment->is_throttled || look_us < REFUND_LOOK_MIN_US) {
+        payment->is_throttled || look_us < LOOK_MIN_US) {
         submit_command(exchange);
         return;
     }

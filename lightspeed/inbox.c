@@ -37,6 +37,8 @@ static void chore_free(struct chore *chore)
     free(chore->prove);
     chore->read = NULL;
     chore->prove = NULL;
+    free(chore->sweeping);
+    chore->sweeping = NULL;
     if (inbox->is_reading) {
         chore->next = inbox->over;
         inbox->over = chore;
@@ -119,8 +121,19 @@ struct errand *chore_errand(struct chore *chore, size_t extra_bytes)
     return NULL;
 }
 
+static void chore_open_again(struct chore *chore)
+{
+    chore->must_again = false;
+    chore->work.state = WORK_OPEN;
+    chore->work.attempts = 0;
+    chore->work.ended_at_us = 0;
+    chore->work.due_at_us = clock_steady_us();
+}
+
 static void chore_write(struct chore *chore, const char *reason)
 {
+    if (chore->must_again)
+        chore_open_again(chore);
     struct text_buffer buffer;
     text_buffer_init(&buffer, chore->work.reason, sizeof(chore->work.reason));
     text_append(&buffer, text_of(reason));
@@ -299,6 +312,12 @@ static bool has_subject(const struct chore *chore, const struct work *work)
     return chore != NULL;
 }
 
+void inbox_renew(struct inbox *inbox, const struct work *work)
+{
+    for (struct chore *each = inbox->chores; each != NULL; each = each->next)
+        each->must_again |= is_at(each, work);
+}
+
 static bool has_room(const struct inbox *inbox, int64_t tenant_id)
 {
     int32_t count = 0;
@@ -389,9 +408,18 @@ static void inbox_look(struct inbox *inbox)
 
 static void inbox_forget(void *context);
 
+/* The most that one of the tables forgot: there may be more. */
 static int task_forget(struct job *job, struct store *store)
 {
-    return store_forget_work(store, clock_steady_us() - WORK_KEEP_US, errand_data_of(job));
+    int32_t *forgotten = errand_data_of(job);
+    int32_t orders;
+    int64_t now_us = clock_steady_us();
+    int err = store_forget_work(store, now_us - WORK_KEEP_US, forgotten);
+    if (err == 0)
+        err = store_forget_orders(store, now_us - ORDER_SEEN_KEEP_US, &orders);
+    if (err == 0 && orders > *forgotten)
+        *forgotten = orders;
+    return err;
 }
 
 static void on_forgotten(struct errand *errand)

@@ -5,6 +5,7 @@
 #include "lightspeed/inbox_state.h"
 
 #include "base/error.h"
+#include "lightspeed/booking.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -512,6 +513,84 @@ static void order_decide(struct chore *chore)
         order_read_held(chore, on_held_of_unfinished);
 }
 
+/* --- what others want to know of it: that it was read, and whether money of ours is on it --- */
+
+struct seen_task {
+    struct order_seen seen;
+    struct work prove;
+    bool must_prove;
+};
+
+static void on_proof(void *context, const struct proof_facts *facts)
+{
+    (void)facts;
+    *(bool *)context = true;
+}
+
+static int task_seen(struct job *job, struct store *store)
+{
+    struct seen_task *task = errand_data_of(job);
+    int err = store_put_order_seen(store, &task->seen);
+    if (err == 0 && !task->must_prove)
+        err = store_each_order_proof(store, task->seen.tenant_id, task->seen.order_id, on_proof,
+                                     &task->must_prove);
+    if (err == 0 && task->must_prove)
+        err = store_open_work(store, &task->prove);
+    return err;
+}
+
+static void on_seen(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    if (errand->job.error != 0)
+        chore_retry_store(chore, errand->job.error);
+    else
+        order_decide(chore);
+}
+
+static bool has_payment_of_ours(const struct chore *chore)
+{
+    const struct oseries_order *order = chore->read;
+    for (int32_t i = 0; i < order->payment_count; i++)
+        if (payment_is_ours(&order->payments[i], chore->inbox->config.generation,
+                            chore->tenant->tenant.payment_method))
+            return true;
+    return false;
+}
+
+static struct order_seen make_seen(const struct chore *chore, int64_t now_us)
+{
+    const struct oseries_order *order = chore->read;
+    struct order_seen seen = {
+        .tenant_id = chore->work.tenant_id,
+        .order_id = order->id,
+        .site_id = order->site_id,
+        .is_closed =
+            order->is_deleted || order->status == ORDER_COMPLETE || order->status == ORDER_REJECTED,
+        .read_at_us = now_us,
+    };
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, seen.updated_at, sizeof(seen.updated_at));
+    text_append(&buffer, text_of(order->updated_at));
+    return seen;
+}
+
+static void order_note(struct chore *chore)
+{
+    struct errand *errand = chore_errand(chore, sizeof(struct seen_task));
+    if (errand == NULL)
+        return;
+    struct seen_task *task = errand_data(errand);
+    int64_t now_us = clock_steady_us();
+    task->seen = make_seen(chore, now_us);
+    task->must_prove = has_payment_of_ours(chore);
+    task->prove = work_make(chore->work.tenant_id, WORK_PROVE_ORDER, chore->work.subject_id,
+                            chore->work.subject_id, now_us);
+    inbox_renew(chore->inbox, &task->prove);
+    errand->job.joins = true;
+    errand_write(errand, chore->inbox->config.committer, task_seen, on_seen, chore);
+}
+
 static int order_take(struct chore *chore, const struct oseries_order *order)
 {
     chore->read = malloc(sizeof(*chore->read));
@@ -544,7 +623,7 @@ static void on_order(void *context, const struct api_result *result,
     } else {
         int err = order_take(chore, order);
         if (err == 0)
-            order_decide(chore);
+            order_note(chore);
         else
             chore_retry_store(chore, err);
     }

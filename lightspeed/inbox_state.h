@@ -10,6 +10,7 @@
 #include "lightspeed/inbox.h"
 #include "runtime/errand.h"
 #include "store/foreign.h"
+#include "store/proof.h"
 
 #include <stdatomic.h>
 
@@ -48,7 +49,38 @@ struct chore {
     struct foreign_attempt answer; /* WORK_POST_PAYMENT: what became of its attempt, written with
                                       the work; operation_id 0: nothing new */
     struct prove *prove;           /* WORK_PROVE_ORDER (lightspeed/prove_state.h); freed with it */
+    struct sweeping *sweeping;     /* WORK_SWEEP; or NULL */
+    bool must_again;               /* its work was opened again while it was under way */
 };
+
+/* --- what the register's screen is told (inbox_notify.c) --- */
+
+enum news {
+    NEWS_NONE,
+    NEWS_GIVEN_BACK,
+    NEWS_TAKEN_BACK, /* of a refund */
+    NEWS_CHARGED_AGAIN,
+    NEWS_CARD_EMPTY,
+};
+struct told_notice {
+    int64_t tenant_id, order_id, operation_id;
+    enum news news;
+    int64_t at_us; /* steady */
+};
+/* The latest; 50 tenants may be told all that they can be in an hour before one is forgotten too
+ * early, and then the API's own limit holds. Lost with the process. */
+#define NOTICES_KEPT 1024
+struct notices {
+    struct told_notice told[NOTICES_KEPT];
+    int32_t next;
+};
+/* Takes it among them; or says why it is not to be told. */
+const char *notices_note(struct notices *notices, const struct told_notice *notice);
+/* Pure: what staff should know of an operation now, and the amount that it is about. */
+enum news notify_news(const struct proof_facts *facts, int64_t *amount_minor);
+/* Pure: the sentence for it; at most NOTICE_MAX. */
+void notify_compose(const struct proof_facts *facts, const struct currency *currency,
+                    struct text_buffer *message);
 
 struct inbox {
     struct inbox_config config;
@@ -56,6 +88,7 @@ struct inbox {
     struct chore *over; /* ended while rows were being read, which may show them as they were */
     int32_t chore_count;
     bool is_reading, must_read_again;
+    struct notices notices;
     int64_t next_due_us; /* while reading: the earliest of what is not due yet; steady */
     struct outbound_timer look_timer, forget_timer;
     struct outbound_message begin_message, wake_message;
@@ -77,6 +110,10 @@ void chore_wait(struct chore *chore, int64_t delay_us, const char *reason);
 void chore_retry_api(struct chore *chore, const struct api_result *result);
 /* A store's failure. */
 void chore_retry_store(struct chore *chore, int err);
+
+/* Work of this kind and subject was opened again: who is at it now may have read what was before,
+ * and when he ends it is done once more. Before the errand that opens it. */
+void inbox_renew(struct inbox *inbox, const struct work *work);
 
 struct api_call chore_call(const struct chore *chore);
 /* NULL: memory was short and the chore has ended. */

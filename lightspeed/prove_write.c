@@ -272,22 +272,8 @@ static int write_strangers(struct store *store, const struct prove *prove,
 
 /* --- the order --- */
 
-static int write_seen(struct store *store, const struct prove *prove)
-{
-    const struct oseries_order *order = &prove->order;
-    struct order_seen seen = {
-        .tenant_id = prove->tenant->tenant.id,
-        .order_id = prove->order_id,
-        .site_id = order->site_id,
-        .is_closed =
-            order->is_deleted || order->status == ORDER_COMPLETE || order->status == ORDER_REJECTED,
-        .read_at_us = prove->about.now_us,
-    };
-    memcpy(seen.updated_at, order->updated_at, sizeof(seen.updated_at));
-    return store_put_order_seen(store, &seen);
-}
-
-/* Payments before proofs: the store opens what was confirmed by a payment that is gone. */
+/* Payments before proofs: the store opens what was confirmed by a payment that is gone. That the
+ * order was read is not noted: a sweep must still do what its webhook would have brought. */
 static int write_order(struct store *store, struct prove *prove)
 {
     struct payments payments = {.known_count = 0};
@@ -302,7 +288,7 @@ static int write_order(struct store *store, struct prove *prove)
                                           payments.count);
     if (err == 0)
         err = write_strangers(store, prove, &payments);
-    return err != 0 ? err : write_seen(store, prove);
+    return err;
 }
 
 /* --- proofs --- */

@@ -20,6 +20,7 @@ enum work_statement {
     WORK_READ,
     WORK_READ_OPEN,
     WORK_HASTEN,
+    WORK_HASTEN_KIND,
     WORK_REOPEN,
     WORK_READ_OF_TENANT,
     WORK_READ_SUMMARY,
@@ -59,6 +60,9 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_HASTEN] =
         "UPDATE work SET due_at_us = ?1 WHERE id IN (SELECT id FROM work "
         "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3 LIMIT ?4)",
+    [WORK_HASTEN_KIND] =
+        "UPDATE work SET due_at_us = ?1 WHERE id IN (SELECT id FROM work "
+        "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind = ?3 LIMIT ?4)",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
     [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
@@ -320,16 +324,17 @@ static int sqlite_update_work(struct store *store, const struct work *work)
     return err;
 }
 
-static int hasten_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t now_us,
-                       int32_t *hastened)
+/* which: of all kinds but this one, or of this one only. */
+static int hasten_work(struct store_sqlite *sqlite, enum work_statement which, int64_t tenant_id,
+                       enum work_kind kind, int64_t now_us, int32_t *hastened)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_HASTEN, &binder);
+    int err = work_prepare(sqlite, which, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, now_us);
     bind_int(&binder, tenant_id);
-    bind_int(&binder, WORK_POST_PAYMENT);
+    bind_int(&binder, kind);
     bind_int(&binder, WORK_HASTEN_MAX);
     err = sqlite_finish(sqlite, binder.statement);
     if (err == 0)
@@ -337,19 +342,31 @@ static int hasten_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t n
     return err;
 }
 
-static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
-                              int32_t *hastened)
+static int change_hasten(struct store *store, enum work_statement which, int64_t tenant_id,
+                         enum work_kind kind, int64_t now_us, int32_t *hastened)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     *hastened = 0;
     int err = sqlite_begin_change(sqlite);
     if (err != 0)
         return err;
-    err = hasten_work(sqlite, tenant_id, now_us, hastened);
+    err = hasten_work(sqlite, which, tenant_id, kind, now_us, hastened);
     if (err == 0)
         return sqlite_commit_change(sqlite);
     sqlite_rollback_change(sqlite);
     return err;
+}
+
+static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
+                              int32_t *hastened)
+{
+    return change_hasten(store, WORK_HASTEN, tenant_id, WORK_POST_PAYMENT, now_us, hastened);
+}
+
+static int sqlite_hasten_kind(struct store *store, int64_t tenant_id, enum work_kind kind,
+                              int64_t now_us, int32_t *hastened)
+{
+    return change_hasten(store, WORK_HASTEN_KIND, tenant_id, kind, now_us, hastened);
 }
 
 static int reopen_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t work_id,
@@ -505,6 +522,7 @@ const struct store_backend_work sqlite_work = {
     .update = sqlite_update_work,
     .reopen = sqlite_reopen_work,
     .hasten = sqlite_hasten_work,
+    .hasten_kind = sqlite_hasten_kind,
     .forget = sqlite_forget_work,
     .each_held_card = sqlite_each_held_card,
     .read_order_entry = sqlite_read_order_entry,

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -116,7 +117,9 @@ static struct fixture {
     int64_t done_operation;
     int64_t deadline_us;
     bool is_free; /* what handle_wait waits for */
-    bool is_forgetful;
+    bool is_forgetful, is_client_gone;
+    int left_calls, left_error;
+    int64_t left_operation;
     int turns, refused_waits;
     int64_t received_us;
 } f;
@@ -242,6 +245,34 @@ static void handle_command(struct exchange *exchange)
     if (f.deadline_us != 0)
         job->deadline_us = f.deadline_us;
     exchange_submit_command(exchange, job, on_done);
+}
+
+static void on_left(struct exchange_loop *loop, const struct job *job)
+{
+    assert_ptr_equal(loop, &f.loop);
+    f.left_calls++;
+    f.left_error = job->error;
+    f.left_operation = job->outcome.operation_id;
+}
+
+static void handle_watched(struct exchange *exchange)
+{
+    struct job *job = exchange_job(exchange, 0);
+    if (f.deadline_us != 0)
+        job->deadline_us = f.deadline_us;
+    exchange_watch_left(job, on_left);
+    exchange_submit_command(exchange, job, on_done);
+}
+
+static void on_peeked(struct exchange *exchange, const struct job *job)
+{
+    f.is_client_gone = exchange_client_is_gone(exchange);
+    on_done(exchange, job);
+}
+
+static void handle_peek(struct exchange *exchange)
+{
+    exchange_submit_command(exchange, exchange_job(exchange, 0), on_peeked);
 }
 
 static void begin_nothing(struct job *job)
@@ -735,6 +766,85 @@ static void the_waiting_are_bounded(void **state)
     assert_int_equal(f.loop.waiting_count, 0);
 }
 
+/* --- jobs that nobody waits for any more */
+
+static void a_job_that_is_waited_for_is_not_told_to_have_been_left(void **state)
+{
+    (void)state;
+    f.handle = handle_watched;
+    send_text(POST);
+    work(0);
+    assert_non_null(strstr(answer(), "{\"done\":true}"));
+    assert_int_equal(f.done_calls, 1);
+    assert_int_equal(f.left_calls, 0);
+}
+
+static void a_job_that_ends_after_its_deadline_is_told_to_have_been_left(void **state)
+{
+    (void)state;
+    f.handle = handle_watched;
+    f.deadline_us = clock_monotonic_us() + A_WHILE_US;
+    send_text(POST);
+    assert_true(job_move(kept[0], JOB_QUEUED, JOB_TAKEN));
+    usleep(A_WHILE_US + 10000);
+    assert_non_null(strstr(answer(), "{\"done\":true}"));
+    assert_int_equal(f.done_error, ERR_UNCONFIRMED);
+    assert_int_equal(f.left_calls, 0);
+    kept[0]->outcome.operation_id = 42;
+    assert_true(job_move(kept[0], JOB_TAKEN, JOB_DONE));
+    kept[0]->give_back(kept[0]);
+    turn(5);
+    assert_int_equal(f.done_calls, 1);
+    assert_int_equal(f.left_calls, 1);
+    assert_int_equal(f.left_error, 0);
+    assert_int_equal(f.left_operation, 42);
+}
+
+static void a_task_that_no_request_waits_for_tells_how_it_ended(void **state)
+{
+    (void)state;
+    struct job *job = exchange_loop_job(&f.loop, 8);
+    job->task = task_nothing;
+    assert_int_equal(exchange_loop_write(&f.loop, job, on_left), 0);
+    assert_int_equal(f.loop.jobs_away, 1);
+    work(0);
+    turn(5);
+    assert_int_equal(f.loop.jobs_away, 0);
+    assert_int_equal(f.left_calls, 1);
+    assert_int_equal(f.left_operation, 42);
+    submit_error = ERR_QUEUE_FULL;
+    job = exchange_loop_job(&f.loop, 8);
+    job->task = task_nothing;
+    assert_int_equal(exchange_loop_write(&f.loop, job, on_left), ERR_QUEUE_FULL);
+    assert_int_equal(f.loop.jobs_away, 0);
+    assert_int_equal(f.left_calls, 1);
+}
+
+static void a_client_that_has_closed_is_gone_and_one_that_waits_is_not(void **state)
+{
+    (void)state;
+    f.handle = handle_peek;
+    send_text(POST);
+    work(0);
+    assert_non_null(strstr(answer(), "{\"done\":true}"));
+    assert_false(f.is_client_gone);
+    send_text(POST);
+    send_text(POST); /* and the next request is no end */
+    work(1);
+    turn(5);
+    assert_false(f.is_client_gone);
+    work(2);
+    turn(5);
+    signal(SIGPIPE, SIG_IGN); /* as service/serve.c */
+    send_text(POST);
+    close(f.client);
+    f.client_count--;
+    work(3);
+    turn(5);
+    assert_true(f.is_client_gone);
+    assert_int_equal(f.done_calls, 4);
+}
+
 /* --- HTTP/2: requests that die */
 
 /* SETTINGS without entries; HEADERS of stream 1: GET http / with authority a; RST_STREAM of it. */
@@ -766,6 +876,21 @@ static void a_request_that_was_reset_is_not_told_and_its_job_comes_home(void **s
     turn(5);
     assert_int_equal(f.done_calls, 0);
     assert_int_equal(f.loop.jobs_away, 0);
+}
+
+static void a_job_whose_request_was_reset_is_told_to_have_been_left(void **state)
+{
+    (void)state;
+    f.handle = handle_watched;
+    open_http2();
+    send_bytes(reset, sizeof(reset));
+    turn(5);
+    assert_int_equal(f.left_calls, 0);
+    work(0);
+    turn(5);
+    assert_int_equal(f.done_calls, 0);
+    assert_int_equal(f.left_calls, 1);
+    assert_int_equal(f.left_operation, 42);
 }
 
 static void a_dead_requests_queued_job_is_still_cancelled_at_its_deadline(void **state)
@@ -825,6 +950,11 @@ int main(void)
         TEST(a_head_request_gets_the_length_and_no_body),
         TEST(a_second_answer_is_swallowed),
         TEST(a_full_queue_is_told_at_once_with_retry_after),
+        TEST(a_job_that_is_waited_for_is_not_told_to_have_been_left),
+        TEST(a_job_that_ends_after_its_deadline_is_told_to_have_been_left),
+        TEST(a_task_that_no_request_waits_for_tells_how_it_ended),
+        TEST(a_client_that_has_closed_is_gone_and_one_that_waits_is_not),
+        TEST(a_job_whose_request_was_reset_is_told_to_have_been_left),
         TEST(a_queued_job_past_its_deadline_is_cancelled_and_cannot_run_later),
         TEST(a_taken_job_past_its_deadline_is_unconfirmed_never_not_done),
         TEST(a_job_that_ended_just_before_its_deadline_is_told_as_it_ended),

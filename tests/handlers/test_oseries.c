@@ -5,7 +5,9 @@
 #include "handlers/oseries.h"
 
 #include "lightspeed/inbox.h"
+#include "lightspeed/look.h"
 #include "lightspeed/refund.h"
+#include "store/proof.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,11 +34,20 @@ static struct world {
     struct directory_site site;
     bool site_is_mapped;
     h2o_req_t *req;
+    struct exchange_loop loop;
     struct exchange exchange;
     /* submitted */
     struct job *job;
     exchange_done_fn on_done;
     int command_count, read_count, outbound_count;
+    exchange_left_fn on_left; /* of the command */
+    struct job *task;         /* that no request waits for */
+    exchange_left_fn on_task_left;
+    int task_error; /* the queue's */
+    bool is_client_gone;
+    int64_t suspect_id;
+    int32_t suspect_date;
+    int store_suspect_error, bug_count;
     int64_t time_left_us; /* until the deadline */
     int inbox_wakes;
     /* answered */
@@ -89,7 +100,7 @@ int exchange_offer_outbound(struct exchange *exchange, struct job *job, exchange
 {
     (void)exchange;
     assert_ptr_equal(job, world.job);
-    assert_ptr_equal(job->begin, refund_look_begin);
+    assert_true(job->begin == refund_look_begin || job->begin == order_look_begin);
     if (world.outbound_is_full) {
         free(world.job);
         world.job = NULL;
@@ -110,6 +121,62 @@ int64_t exchange_deadline_us(const struct exchange *exchange)
 void refund_look_begin(struct job *job)
 {
     (void)job;
+}
+
+void order_look_begin(struct job *job)
+{
+    (void)job;
+}
+
+void exchange_watch_left(struct job *job, exchange_left_fn on_left)
+{
+    assert_ptr_equal(job, world.job);
+    world.on_left = on_left;
+}
+
+struct job *exchange_loop_job(struct exchange_loop *loop, size_t extra_bytes)
+{
+    assert_ptr_equal(loop, &world.loop);
+    assert_null(world.task);
+    world.task = calloc(1, sizeof(*world.task) + extra_bytes);
+    assert_non_null(world.task);
+    return world.task;
+}
+
+int exchange_loop_write(struct exchange_loop *loop, struct job *job, exchange_left_fn on_left)
+{
+    assert_ptr_equal(loop, &world.loop);
+    assert_ptr_equal(job, world.task);
+    assert_true(job->task != NULL && job->joins);
+    world.on_task_left = on_left;
+    if (world.task_error == 0)
+        return 0;
+    free(world.task);
+    world.task = NULL;
+    return world.task_error;
+}
+
+bool exchange_client_is_gone(const struct exchange *exchange)
+{
+    assert_ptr_equal(exchange, &world.exchange);
+    return world.is_client_gone;
+}
+
+void exchange_fail_bug(struct exchange *exchange, const char *what)
+{
+    world.bug_count++;
+    exchange_reply_json(exchange, 500, text_of(what));
+}
+
+int store_suspect(struct store *store, int64_t tenant_id, int64_t operation_id, int32_t local_date,
+                  int64_t now_us)
+{
+    (void)store;
+    assert_int_equal(tenant_id, 3);
+    assert_true(now_us > 0);
+    world.suspect_id = operation_id;
+    world.suspect_date = local_date;
+    return world.store_suspect_error;
 }
 
 void inbox_wake(struct inbox *inbox)
@@ -262,7 +329,7 @@ bool exchange_wait(struct exchange *exchange, exchange_turn_fn on_turn)
 
 void exchange_wake(struct exchange_loop *loop)
 {
-    assert_null(loop);
+    assert_ptr_equal(loop, &world.loop);
     world.wake_count++;
 }
 
@@ -303,6 +370,7 @@ static int set_up(void **state)
         clock_zone_create("America/Los_Angeles", &world.site.zone) != 0)
         return -1;
     world.handlers.seal = seal;
+    world.loop.handlers = &world.handlers;
     world.handlers.generation = 1;
     world.time_left_us = JOB_DEADLINE_US;
     struct tenant *tenant = &world.tenant.tenant;
@@ -323,6 +391,7 @@ static int set_up(void **state)
     h2o_mem_init_pool(&world.req->pool);
     world.exchange =
         (struct exchange){.req = world.req,
+                          .loop = &world.loop,
                           .handlers = &world.handlers,
                           .dialect = profile_acquire(world.handlers.profiles, "default"),
                           .tenant = &world.tenant,
@@ -339,6 +408,7 @@ static int tear_down(void **state)
     h2o_mem_clear_pool(&world.req->pool);
     free(world.req);
     free(world.job);
+    free(world.task);
     clock_zone_destroy(world.tenant.zone);
     clock_zone_destroy(world.site.zone);
     profile_release(world.exchange.dialect);
@@ -514,6 +584,212 @@ static void the_api_is_asked_of_refunds_alone_that_may_be_given(void **state)
     ask(oseries_refund, BODY_REFUND);
     assert_int_equal(world.outbound_count, 0);
     assert_int_equal(world.command_count, 4);
+}
+
+/* --- a charge that may be a late repetition --- */
+
+#define LOOK_FIRST(...)                                                                            \
+    ((struct outcome){.result = RESULT_LOOK_FIRST, .earlier_operation_id = 41, __VA_ARGS__})
+
+static void the_order_says(struct order_evidence evidence)
+{
+    struct order_look *look = (struct order_look *)(world.job + 1);
+    int64_t in_us = look->deadline_us - clock_monotonic_us();
+    assert_true(world.job->begin == order_look_begin);
+    assert_ptr_equal(look->api, world.handlers.api);
+    assert_int_equal(look->tenant_id, 3);
+    assert_int_equal(look->order_id, INT64_C(2802065908));
+    assert_int_equal(look->operation_id, 41);
+    assert_int_equal(look->generation, 1);
+    assert_int_equal(look->method_id, 88);
+    assert_true(in_us > ORDER_LOOK_US - 100000 && in_us <= ORDER_LOOK_US);
+    look->evidence = evidence;
+    come_home();
+}
+
+static void assert_unreadable(const struct command *command)
+{
+    assert_int_equal(command->evidence.state, EVIDENCE_UNREADABLE);
+    assert_int_equal(command->evidence.operation_id, 41);
+}
+
+static void a_charge_looks_first_where_an_order_can_be_read(void **state)
+{
+    (void)state;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    assert_false(world.job->command.order_is_readable); /* no API */
+    decide((struct outcome){.result = RESULT_OK});
+    forget_reply();
+    connect_the_api();
+    ask(oseries_checkout, BODY_CHECKOUT);
+    assert_true(world.job->command.order_is_readable);
+    assert_int_equal(world.job->command.evidence.state, EVIDENCE_NONE);
+    decide((struct outcome){.result = RESULT_OK});
+    assert_int_equal(world.outbound_count, 0); /* most charges ask the API nothing */
+    forget_reply();
+    ask(oseries_checkout, "{\"company_id\":5678,\"site_id\":923,\"register_id\":9091,"
+                          "\"keyword\":\"" NUMBER "\",\"amount\":25.5}");
+    assert_false(world.job->command.order_is_readable); /* no order */
+    decide((struct outcome){.result = RESULT_OK});
+    forget_reply();
+    world.tenant.tenant.order_look_is_on = false;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    assert_false(world.job->command.order_is_readable);
+}
+
+static void what_the_order_says_goes_to_the_second_decision(void **state)
+{
+    (void)state;
+    connect_the_api();
+    world.tenant.tenant.payment_method = 88;
+    ask(oseries_checkout, "{" IDS "\"keyword\":\"" NUMBER "*4711\",\"amount\":25.5}");
+    struct command first = world.job->command;
+    decide(LOOK_FIRST());
+    assert_int_equal(world.outbound_count, 1);
+    assert_int_equal(world.reply_count, 0);
+    assert_int_equal(world.outcome_count, 0); /* it is no outcome */
+    the_order_says((struct order_evidence){
+        .state = EVIDENCE_READ, .operation_id = 41, .is_booked = true, .due_minor = 500});
+    assert_int_equal(world.command_count, 2);
+    struct command second = world.job->command;
+    assert_int_equal(second.evidence.state, EVIDENCE_READ);
+    assert_int_equal(second.evidence.due_minor, 500);
+    second.evidence = first.evidence;
+    assert_memory_equal(&second, &first, sizeof(first)); /* but for that it is the same */
+    decide((struct outcome){.result = RESULT_OK, .operation_id = 43});
+    assert_int_equal(world.reply_count, 1);
+    assert_int_equal(world.outcome_count, 1);
+    assert_null(world.task);
+    assert_int_equal(world.held_count, 0);
+}
+
+static void a_charge_is_decided_also_when_nothing_can_be_read(void **state)
+{
+    (void)state;
+    connect_the_api();
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide(LOOK_FIRST());
+    world.job->error = ERR_CANCELLED; /* the outbound thread was too busy to begin */
+    come_home();
+    assert_unreadable(&world.job->command);
+    decide((struct outcome){.result = RESULT_OK});
+    forget_reply();
+    world.outbound_is_full = true;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide(LOOK_FIRST());
+    assert_unreadable(&world.job->command);
+    decide((struct outcome){.result = RESULT_OK});
+    forget_reply();
+    world.time_left_us = JOB_RESERVE_US + 200000; /* of a register with little patience */
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide(LOOK_FIRST());
+    assert_unreadable(&world.job->command);
+    assert_int_equal(world.outbound_count, 1);
+    decide((struct outcome){.result = RESULT_OK});
+    assert_int_equal(world.reply_count, 1);
+}
+
+static void to_be_asked_for_the_order_twice_is_a_bug(void **state)
+{
+    (void)state;
+    connect_the_api();
+    world.outbound_is_full = true;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide(LOOK_FIRST());
+    decide(LOOK_FIRST());
+    assert_int_equal(world.bug_count, 1);
+    assert_int_equal(world.status, 500);
+}
+
+/* --- suspects --- */
+
+static void task_comes_home(void)
+{
+    struct job *job = world.task;
+    assert_non_null(job);
+    world.task = NULL;
+    job->error = job->task(job, NULL);
+    world.on_task_left(&world.loop, job);
+    free(job);
+}
+
+static void a_replay_that_the_order_does_not_show_is_a_suspect(void **state)
+{
+    (void)state;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide((struct outcome){
+        .result = RESULT_OK, .is_replay = true, .is_suspect = true, .operation_id = 41});
+    assert_int_equal(world.reply_count, 1); /* who asks does not wait for that */
+    assert_int_equal(world.inbox_wakes, 0);
+    task_comes_home();
+    assert_int_equal(world.suspect_id, 41);
+    assert_int_equal(world.suspect_date, 20500);
+    assert_int_equal(world.inbox_wakes, 1);
+}
+
+static void money_that_moved_for_nobody_is_a_suspect(void **state)
+{
+    (void)state;
+    world.is_client_gone = true;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide((struct outcome){.result = RESULT_OK, .operation_id = 42});
+    task_comes_home();
+    assert_int_equal(world.suspect_id, 42);
+    forget_reply();
+    static const struct outcome harmless[] = {
+        {.result = RESULT_NO_FUNDS, .operation_id = 43},
+        {.result = RESULT_OK, .operation_id = 42, .is_replay = true},
+    };
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+        ask(oseries_checkout, BODY_CHECKOUT);
+        decide(harmless[i]);
+        assert_null(world.task);
+        forget_reply();
+    }
+}
+
+static void money_whose_request_has_died_is_a_suspect(void **state)
+{
+    (void)state;
+    ask(oseries_top_up, BODY_TOP_UP);
+    struct job *job = world.job;
+    world.job = NULL;
+    forget_reply(); /* it dies */
+    job->outcome = (struct outcome){.result = RESULT_OK, .operation_id = 44, .is_replay = true};
+    world.on_left(&world.loop, job);
+    assert_null(world.task);
+    job->outcome.is_replay = false;
+    job->error = ERR_STORE_DOWN;
+    world.on_left(&world.loop, job);
+    assert_null(world.task);
+    job->error = 0;
+    world.on_left(&world.loop, job);
+    free(job);
+    task_comes_home();
+    assert_int_equal(world.suspect_id, 44);
+    assert_int_equal(world.suspect_date, 20500);
+}
+
+static void a_suspect_that_cannot_be_stored_wakes_nobody(void **state)
+{
+    (void)state;
+    const struct outcome outcome = {.result = RESULT_OK, .operation_id = 42};
+    world.is_client_gone = true;
+    world.store_suspect_error = ERR_STORE_DOWN;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide(outcome);
+    task_comes_home();
+    forget_reply();
+    world.store_suspect_error = ERR_NOT_FOUND; /* of a tenant that is not connected */
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide(outcome);
+    task_comes_home();
+    forget_reply();
+    world.task_error = ERR_QUEUE_FULL;
+    ask(oseries_checkout, BODY_CHECKOUT);
+    decide(outcome);
+    assert_int_equal(world.reply_count, 1);
+    assert_int_equal(world.inbox_wakes, 0);
 }
 
 static void who_books_payments_themselves_wakes_the_inbox(void **state)
@@ -1011,6 +1287,14 @@ int main(void)
         TEST(a_refund_is_decided_also_when_the_api_tells_nothing),
         TEST(a_refund_is_decided_also_when_too_much_waits_for_the_api),
         TEST(the_api_is_asked_of_refunds_alone_that_may_be_given),
+        TEST(a_charge_looks_first_where_an_order_can_be_read),
+        TEST(what_the_order_says_goes_to_the_second_decision),
+        TEST(a_charge_is_decided_also_when_nothing_can_be_read),
+        TEST(to_be_asked_for_the_order_twice_is_a_bug),
+        TEST(a_replay_that_the_order_does_not_show_is_a_suspect),
+        TEST(money_that_moved_for_nobody_is_a_suspect),
+        TEST(money_whose_request_has_died_is_a_suspect),
+        TEST(a_suspect_that_cannot_be_stored_wakes_nobody),
         TEST(who_books_payments_themselves_wakes_the_inbox),
         TEST(the_date_is_the_sites_else_the_tenants),
         TEST(a_bad_amount_goes_to_the_ledger_which_knows_the_card),

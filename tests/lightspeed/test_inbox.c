@@ -182,6 +182,24 @@ void oseries_api_ensure_webhooks(struct oseries_api *api, const struct api_call 
     outbound_post(api->outbound, &reply->message);
 }
 
+/* Sweeps and notices are tested against the fake cloud (test_sweep.c). */
+void oseries_api_list_orders(struct oseries_api *api, const struct api_call *call,
+                             enum order_list list, int64_t created_since_us,
+                             const struct api_page *from, api_order_page_fn on_done, void *context)
+{
+    (void)api, (void)call, (void)list, (void)created_since_us, (void)from;
+    (void)on_done, (void)context;
+    fail();
+}
+
+void oseries_api_post_notification(struct oseries_api *api, const struct api_call *call,
+                                   int64_t order_id, const struct notice *notice,
+                                   api_done_fn on_done, void *context)
+{
+    (void)api, (void)call, (void)order_id, (void)notice, (void)on_done, (void)context;
+    fail();
+}
+
 /* --- the fixture: rows are written before the threads start, read through our own reader --- */
 
 struct fixture {

@@ -243,6 +243,29 @@ static void what_waited_is_due_when_its_tenant_is_connected(void **state)
     assert_int_equal(see(rows->store, tenant_id, ended.id).due_at_us, NOW_US + 30);
 }
 
+static void what_waited_is_due_by_its_kind(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t tenant_id = rows->tenant.id;
+    static const enum work_kind kinds[] = {WORK_PROVE_ORDER, WORK_ORDER_CHANGED, WORK_PROVE_ORDER};
+    for (int i = 0; i < 3; i++) {
+        struct work work = work_make(tenant_id, kinds[i], 40 + i, 40 + i, NOW_US + 30 * (i + 1));
+        assert_int_equal(store_add_work(rows->store, &work), 0);
+    }
+    int32_t hastened;
+    assert_int_equal(
+        store_hasten_kind(rows->store, tenant_id + 1, WORK_PROVE_ORDER, NOW_US, &hastened), 0);
+    assert_int_equal(hastened, 0);
+    assert_int_equal(
+        store_hasten_kind(rows->store, tenant_id, WORK_PROVE_ORDER, NOW_US + 40, &hastened), 0);
+    assert_int_equal(hastened, 1); /* the first was due before */
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.works[0].due_at_us, NOW_US + 30);
+    assert_int_equal(found.works[1].due_at_us, NOW_US + 40);
+    assert_int_equal(found.works[1].subject_id, 42);
+    assert_int_equal(found.works[2].due_at_us, NOW_US + 60);
+}
+
 static void people_are_shown_what_is_open_or_was_given_up(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -589,6 +612,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(the_backlog_of_one_tenant_does_not_hide_another_s),
     CONFORMANCE_TEST(what_was_given_up_can_be_tried_again),
     CONFORMANCE_TEST(what_waited_is_due_when_its_tenant_is_connected),
+    CONFORMANCE_TEST(what_waited_is_due_by_its_kind),
     CONFORMANCE_TEST(only_so_much_is_hastened_at_a_time),
     CONFORMANCE_TEST(people_are_shown_what_is_open_or_was_given_up),
     CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),

@@ -138,6 +138,7 @@ void connected_stop(struct connected *connected)
     committer_stop(connected->committer);
     reader_stop(connected->reader);
     outbound_stop(connected->outbound);
+    inbox_destroy(connected->inbox);
     outbound_destroy(connected->outbound);
     oseries_api_destroy(connected->api);
     oauth_destroy(connected->oauth);

@@ -5,7 +5,7 @@
 #ifndef COUNTERPART_TESTS_CONNECTED_H
 #define COUNTERPART_TESTS_CONNECTED_H
 
-#include "lightspeed/oseries_api.h"
+#include "lightspeed/inbox.h"
 
 #define CONNECTED_COMPANY 5678
 #define CONNECTED_ACCESS "00112233445566778899aabbccddeeff00112233"
@@ -29,6 +29,7 @@ struct connected {
     struct outbound *outbound;
     struct oauth *oauth;
     struct oseries_api *api;
+    struct inbox *inbox; /* NULL, but for tests that make one */
     int64_t tenant_id; /* in AUD */
     int64_t lonely_id; /* a tenant without a grant */
 };
