@@ -37,11 +37,11 @@ static const struct telling {
     [ACTION_REVERSE] = {.done = "{amount} was given back by itself: the payment of operation "
                                 "{other} is not {order}",
                         .refused = "Operation {other} {order} was not given back"},
-    [ACTION_RECHARGE] = {.done = "{amount} was taken again by itself: {order} the register shows "
-                                 "that operation {other} stands otherwise",
-                         .partly = "{amount} of {asked} was taken again by itself: {order} the "
-                                   "register shows that operation {other} stands otherwise, and "
-                                   "the card had no more",
+    [ACTION_RECHARGE] = {.done = "{amount} was taken again by itself: the register does not agree "
+                                 "with operation {other} {order}",
+                         .partly = "{amount} of {asked} was taken again by itself, and the card "
+                                   "had no more: the register does not agree with operation "
+                                   "{other} {order}",
                          .refused = "Operation {other} {order} was not charged again"},
 };
 

@@ -18,7 +18,8 @@ static const char STYLE[] =
     "*{box-sizing:border-box}\n"
     "html{-webkit-text-size-adjust:100%;text-size-adjust:100%}\n"
     "body{margin:0;padding:2rem 1.5rem 3rem;background:var(--ground);color:var(--ink);"
-    "font:1rem/1.5 system-ui,-apple-system,\"Segoe UI\",sans-serif;overflow-wrap:anywhere}\n"
+    "font:1rem/1.5 system-ui,-apple-system,\"Segoe "
+    "UI\",sans-serif;overflow-wrap:break-word;text-align:left}\n"
     "body>*{max-width:72rem;margin-inline:auto}\n"
     ".brand{font-weight:700;letter-spacing:-.01em;color:var(--brand);margin-bottom:1.5rem}\n"
     ".brand span{color:var(--soft);font-weight:400}\n"
@@ -29,22 +30,24 @@ static const char STYLE[] =
     "section{margin-top:2.25rem}\n"
     "section>p{color:var(--soft)}\n"
     "h2{font-size:1.25rem;line-height:1.3;letter-spacing:-.01em;margin:0 0 .75rem}\n"
+    "section section{margin-top:1.5rem}section section h2{font-size:1.0625rem}\n"
     ".verdict{display:flex;gap:1rem;align-items:flex-start;padding:1.1rem 1.25rem;"
     "border-radius:.85rem;background:var(--tint);margin:1.5rem 0}\n"
-    ".verdict svg{flex:none;width:1.75rem;height:1.75rem;margin-top:.05rem;fill:none;"
-    "stroke:var(--tone);stroke-width:2.5;stroke-linecap:round;stroke-linejoin:round}\n"
+    ".verdict svg{flex:none;width:1.65rem;height:1.65rem;margin-top:-.02rem;fill:none;"
+    "stroke:var(--tone);stroke-width:2;stroke-linecap:round;stroke-linejoin:round}\n"
     ".verdict strong{display:block;font-size:1.125rem;line-height:1.4;color:var(--tone)}\n"
     ".verdict span{display:block;max-width:46rem}\n"
-    ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:1px;"
-    "margin:1rem 0;background:var(--line);border:1px solid var(--line);border-radius:.85rem;"
+    ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.25rem,1fr));gap:1px;"
+    "margin:1rem 0;background:var(--paper);border:1px solid var(--line);border-radius:.85rem;"
     "overflow:hidden}\n"
-    ".figures div{display:flex;flex-direction:column;padding:.9rem 1.1rem;"
-    "background:var(--paper)}\n"
+    ".figures div{display:flex;flex-direction:column;padding:.9rem 1rem;"
+    "box-shadow:0 0 0 1px var(--line)}\n"
     ".figures dt{color:var(--soft);font-size:.875rem}\n"
     ".figures dd{margin:0;color:var(--tone);font-size:1.5rem;line-height:1.35;font-weight:600;"
     "letter-spacing:-.01em;font-variant-numeric:tabular-nums}\n"
     ".figures dd+dd{color:var(--soft);font-size:.8125rem;font-weight:400;letter-spacing:0}\n"
-    ".facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.5rem;margin:.75rem 0}\n"
+    ".facts{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.5rem;margin:1.5rem 0;"
+    "font-size:.9375rem}\n"
     ".facts dt{color:var(--soft)}\n"
     ".facts dd{margin:0}\n"
     "table{width:100%;border-collapse:separate;border-spacing:0;background:var(--paper);"
@@ -57,14 +60,16 @@ static const char STYLE[] =
     "th:first-child,td:first-child{padding-left:1.1rem}\n"
     "th:last-child,td:last-child{padding-right:1.1rem}\n"
     "tbody tr:last-child td{border-bottom:0}\n"
-    ".n{text-align:right;white-space:nowrap}\n"
-    ".w{min-width:14rem;width:40%}\n"
+    ".n,.s{white-space:nowrap}.n{text-align:right}\n"
+    ".w{min-width:12rem;width:45%}\n"
+    ".t{min-width:8rem}\n"
+    "td span,td small{overflow-wrap:anywhere}\n"
     "td small{display:block;color:var(--soft);font-size:.8125rem;line-height:1.45}\n"
     "td b{display:inline-block;padding:.05rem .5rem;border-radius:.4rem;background:var(--tint);"
     "color:var(--tone);font-weight:600;font-size:.8125rem;white-space:nowrap}\n"
     "footer{margin-top:2.5rem;padding-top:1rem;border-top:1px solid var(--line);"
     "color:var(--soft);font-size:.875rem}\n"
-    "@media screen and (max-width:52rem){body{padding:1.25rem 1rem 2rem}\n"
+    "@media screen and (max-width:44rem){body{padding:1.25rem 1rem 2rem}\n"
     "h1{font-size:1.5rem}.brand{margin-bottom:1rem}\n"
     "table,tbody,tr,td{display:block;width:auto}thead{display:none}\n"
     "table{background:none;border:0;border-radius:0;overflow:visible}\n"
@@ -73,19 +78,20 @@ static const char STYLE[] =
     "tr{background:var(--paper);border:1px solid var(--line);border-radius:.85rem;"
     "padding:.6rem 1rem}\n"
     "td,td:first-child,td:last-child{display:grid;grid-template-columns:6.5rem 1fr;gap:0 .75rem;"
-    "padding:.25rem 0;border:0;text-align:left}\n"
+    "padding:.25rem 0;border:0;text-align:left!important}\n"
     "td::before{content:attr(data-label);grid-row:1/span 2;color:var(--soft);"
     "font-size:.8125rem;line-height:1.6rem}\n"
     "td>*{grid-column:2;justify-self:start}\n"
-    "td.e{display:none}td.w{min-width:0}}\n"
+    "td.e{display:none}td.w,td.t{min-width:0;width:auto}td.n,td.s{white-space:normal}}\n"
     "@media(max-width:26rem){.figures{grid-template-columns:1fr 1fr}.figures div{padding:.75rem "
-    ".9rem}.figures dd{font-size:1.25rem}.facts{grid-template-columns:1fr;gap:0}"
+    ".9rem}.figures div:last-child:nth-child(odd){grid-column:span 2}"
+    ".figures dd{font-size:1.25rem}.facts{grid-template-columns:1fr;gap:0}"
     ".facts dd{margin-bottom:.5rem}}\n"
     "@media print{@page{margin:14mm}:root{color-scheme:light;--ink:#000;--soft:#444;"
     "--paper:#fff;--ground:#fff;--line:#bbb;--brand:#000;--good:#0f6b45;--good-tint:#fff;"
     "--notice:#875000;--notice-tint:#fff;--bad:#a3242b;--bad-tint:#fff}\n"
-    "body{padding:0;font-size:9.5pt}.verdict,td b{border:1px solid var(--tone)}\n"
-    "table{font-size:8.5pt}thead{display:table-header-group}\n"
+    "html{font-size:8.5pt}body{padding:0}.verdict,td b{border:1px solid var(--tone)}\n"
+    "thead{display:table-header-group}\n"
     "tr,.verdict,.figures,h2{break-inside:avoid}h2{break-after:avoid}}\n";
 
 static const char *tone_class(enum html_tone tone)
@@ -203,8 +209,9 @@ void html_verdict(FILE *file, enum html_tone tone, struct text heading, struct t
 {
     fprintf(file,
             "<div class=\"verdict %s\"><svg viewBox=\"0 0 24 24\" aria-hidden=\"true\">"
-            "<path d=\"%s\"/></svg>\n<div>",
-            tone_class(tone), tone == HTML_GOOD ? "M4 12.5l5.5 5.5L20 7" : "M12 4v10M12 19.5v.1");
+            "<circle cx=\"12\" cy=\"12\" r=\"10\"/><path d=\"%s\"/></svg>\n<div>",
+            tone_class(tone),
+            tone == HTML_GOOD ? "M7.6 12.4l3 3 5.8-6.4" : "M12 7.2v5.6M12 16.6v.1");
     put_element(file, "strong", heading);
     put_detail(file, "span", sentence);
     put(file, "</div></div>\n");
@@ -270,7 +277,7 @@ void html_facts_end(FILE *file)
 
 static const char *column_class(const struct html_column *column)
 {
-    return column->is_number ? "n" : column->is_wide ? "w" : "t";
+    return column->is_number ? "n" : column->is_short ? "s" : column->is_wide ? "w" : "t";
 }
 
 void html_table_begin(struct html_table *table, FILE *file, struct text caption,

@@ -60,8 +60,9 @@ void html_facts_end(FILE *file);
  */
 struct html_column {
     const char *title;
-    bool is_number; /* flush right, digits below digits */
-    bool is_wide;   /* sentences: takes what width is left, on a phone the whole width */
+    bool is_number; /* flush right, digits below digits, in one line */
+    bool is_short;  /* a time, a few digits: in one line */
+    bool is_wide;   /* sentences: takes what width is left */
 };
 struct html_table {
     FILE *file;

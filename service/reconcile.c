@@ -93,6 +93,17 @@ void reconcile_free_tenant(struct tenant_answer *answer)
     answer->document = NULL;
 }
 
+bool reconcile_is_connected(const struct tenant_answer *answer)
+{
+    return text_equal(answer_text(answer->document, "connection"), TEXT("connected"));
+}
+
+bool reconcile_is_unknown(const struct tenant_answer *answer)
+{
+    return !reconcile_is_connected(answer) && answer->open_items == 0 &&
+           answer_int64(answer->document, "operations") == 0;
+}
+
 int reconcile_each_page(struct reconcile *reconcile, const struct tenant_answer *answer,
                         reconcile_page_fn each, void *context)
 {
@@ -135,8 +146,7 @@ int reconcile_each_tenant(struct reconcile *reconcile, int64_t limit, reconcile_
         after_id = answer.tenant_id;
         reconcile->tenants++;
         reconcile->open_items += answer.open_items;
-        reconcile->unconnected +=
-            !text_equal(answer_text(answer.document, "connection"), TEXT("connected"));
+        reconcile->unconnected += !reconcile_is_connected(&answer);
         err = each(context, reconcile, &answer);
         reconcile_free_tenant(&answer);
     } while (err == 0 && reconcile->is_all);
@@ -230,8 +240,15 @@ void reconcile_append_notes(struct text_buffer *buffer, const struct answer_styl
     int64_t missing_us = answer_time_us(item, "missing_since");
     int64_t next_us = answer_time_us(item, "next_look_at");
     struct text look = answer_text(item, "look_reason");
-    if (answer_bool(item, "is_suspect"))
+    int64_t since_us = answer_time_us(item, "since");
+    if (since_us != 0)
+        text_append(buffer, reconcile_group_of(item) == GROUP_UNCLAIMED ? TEXT("Seen ")
+                                                                        : TEXT("So since "));
+    answer_append_time(buffer, style, since_us, false);
+    if (answer_bool(item, "is_suspect")) {
+        begin_note(buffer);
         text_append(buffer, TEXT("The register may never have got the answer"));
+    }
     if (missing_us != 0) {
         begin_note(buffer);
         text_append(buffer, TEXT("Missing since "));

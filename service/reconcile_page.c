@@ -42,11 +42,6 @@ struct page {
     int64_t to_look_at;                       /* of the open items, what waits for somebody */
 };
 
-static bool is_connected(const struct tenant_answer *answer)
-{
-    return text_equal(answer_text(answer->document, "connection"), TEXT("connected"));
-}
-
 /* --- items */
 
 static const char *const group_titles[GROUP_COUNT] = {
@@ -66,15 +61,15 @@ static const char *const group_sentences[GROUP_COUNT] = {
 
 static const struct html_column operation_columns[] = {
     {.title = "Order"},
-    {.title = "When"},
-    {.title = "Card"},
+    {.title = "When", .is_short = true},
+    {.title = "Card", .is_short = true},
     {.title = "Amount", .is_number = true},
     {.title = "Difference", .is_number = true},
     {.title = "Reason", .is_wide = true},
 };
 static const struct html_column payment_columns[] = {
     {.title = "Order"},
-    {.title = "When"},
+    {.title = "Day", .is_short = true},
     {.title = "Payment"},
     {.title = "Amount", .is_number = true},
     {.title = "Difference", .is_number = true},
@@ -103,17 +98,13 @@ static void write_order_cell(struct page *page, const struct jread *item)
     html_cell(&page->items, order_id == 0 ? TEXT("none") : words_text(&order), words_text(&place));
 }
 
+/* Of a payment the day alone is known. */
 static void write_when_cell(struct page *page, const struct jread *item)
 {
-    struct words at, since;
-    int64_t at_us = answer_time_us(item, "at"), since_us = answer_time_us(item, "since");
+    struct words at;
+    int64_t at_us = answer_time_us(item, "at");
     answer_append_time(words_begin(&at), page->style, at_us, false);
-    if (at_us == 0)
-        text_append(&at.buffer, answer_text(item, "date"));
-    text_append(words_begin(&since),
-                page->group == GROUP_UNCLAIMED ? TEXT("seen ") : TEXT("so since "));
-    answer_append_time(&since.buffer, page->style, since_us, false);
-    html_cell(&page->items, words_text(&at), since_us == 0 ? TEXT("") : words_text(&since));
+    html_cell(&page->items, at_us == 0 ? answer_text(item, "date") : words_text(&at), TEXT(""));
 }
 
 static void write_card_cell(struct page *page, const struct jread *item)
@@ -226,7 +217,7 @@ static void write_counts(struct page *page, const struct tenant_answer *answer)
         {"reversed", "Reversed", HTML_PLAIN},
         {"open", "Not proved yet", HTML_NOTICE},
         {"listed", "To be looked at", HTML_BAD},
-        {"unclaimed_payments", "Nobody's payments", HTML_BAD},
+        {"unclaimed_payments", "Unclaimed payments", HTML_BAD},
     };
     html_figures_begin(page->file);
     for (size_t i = 0; i < COUNT_OF(counts); i++) {
@@ -274,8 +265,10 @@ static void write_connection(struct page *page, const struct tenant_answer *answ
 {
     struct words words;
     reconcile_append_connection(words_begin(&words), answer->document);
-    if (!is_connected(answer))
-        html_verdict(page->file, HTML_NOTICE, TEXT("Nothing new can be proved"),
+    if (!reconcile_is_connected(answer))
+        html_verdict(page->file, HTML_NOTICE,
+                     reconcile_is_unknown(answer) ? TEXT("Nothing can be proved")
+                                                  : TEXT("Nothing new can be proved"),
                      words_text(&words));
 }
 
@@ -285,10 +278,10 @@ static void write_verdict(struct page *page, const struct tenant_answer *answer)
     if (answer->open_items > 0)
         write_verdict_of_items(page, answer->open_items,
                                answer->counts[GROUP_LISTED] + answer->counts[GROUP_UNCLAIMED]);
-    else if (is_connected(answer) && operations == 0)
+    else if (reconcile_is_connected(answer) && operations == 0)
         html_verdict(page->file, HTML_GOOD, TEXT("There is nothing to account for"),
                      TEXT("No card has paid anything in this time."));
-    else if (is_connected(answer))
+    else if (reconcile_is_connected(answer))
         html_verdict(page->file, HTML_GOOD, TEXT("Everything is accounted for"),
                      TEXT("Each operation was confirmed by its order, or undone. No payment is "
                           "without its operation."));
@@ -300,8 +293,10 @@ static int write_tenant(struct page *page, const struct tenant_answer *answer)
     bool is_consistent = true;
     int err = 0;
     write_verdict(page, answer);
-    write_sums(page, answer);
-    write_counts(page, answer);
+    if (!reconcile_is_unknown(answer)) {
+        write_sums(page, answer);
+        write_counts(page, answer);
+    }
     for (int i = 0; err == 0 && i < GROUP_COUNT; i++)
         err = write_group(page, answer, (enum group)i);
     if (err == 0)
@@ -317,7 +312,7 @@ static int write_tenant(struct page *page, const struct tenant_answer *answer)
 
 static const struct html_column overview_columns[] = {
     {.title = "Merchant"},
-    {.title = "State"},
+    {.title = "State", .is_short = true},
     {.title = "Register total", .is_number = true},
     {.title = "Ledger total", .is_number = true},
     {.title = "Difference", .is_number = true},
@@ -331,8 +326,8 @@ static void write_state_cell(struct page *page, const struct tenant_answer *answ
     text_append_format(words_begin(&words), "%lld open", (long long)answer->open_items);
     if (answer->open_items > 0)
         html_cell_badge(&page->overview, waits ? HTML_BAD : HTML_NOTICE, words_text(&words),
-                        is_connected(answer) ? TEXT("") : TEXT("not connected"));
-    else if (is_connected(answer))
+                        reconcile_is_connected(answer) ? TEXT("") : TEXT("not connected"));
+    else if (reconcile_is_connected(answer))
         html_cell_badge(&page->overview, HTML_GOOD, TEXT("accounted for"), TEXT(""));
     else
         html_cell_badge(&page->overview, HTML_NOTICE, TEXT("not connected"), TEXT(""));
@@ -364,7 +359,7 @@ static int on_detail(void *context, struct reconcile *reconcile, const struct te
 {
     struct page *page = context;
     (void)reconcile;
-    if (answer->open_items == 0 && is_connected(answer))
+    if (answer->open_items == 0 && reconcile_is_connected(answer))
         return 0;
     html_section_begin(page->file, answer_text(answer->document, "name"));
     int err = write_tenant(page, answer);

@@ -41,6 +41,10 @@ MUST_CHECK int reconcile_ask_tenant(struct reconcile *reconcile, int64_t after_i
                                     struct tenant_answer *answer, bool *is_end);
 void reconcile_free_tenant(struct tenant_answer *answer); /* accepts zeroes */
 
+bool reconcile_is_connected(const struct tenant_answer *answer);
+/* Not connected, and never was: zeroes would say that nothing was paid, and nobody knows. */
+bool reconcile_is_unknown(const struct tenant_answer *answer);
+
 typedef void (*reconcile_page_fn)(void *context, const struct jread *items);
 /* The items, a page at a time: the first is the answer's own. */
 MUST_CHECK int reconcile_each_page(struct reconcile *reconcile, const struct tenant_answer *answer,
@@ -61,7 +65,8 @@ MUST_CHECK int reconcile_each_tenant(struct reconcile *reconcile, int64_t limit,
 void reconcile_append_days(struct text_buffer *buffer, const struct jread *document);
 /* Why nothing can be proved, for a tenant that is not connected; empty for one that is. */
 void reconcile_append_connection(struct text_buffer *buffer, const struct jread *document);
-/* What else is known of an item: "Not in its order since 2026-05-29 11:15. Next look 11:20." */
+/* What else is known of an item: "So since 2026-05-29 11:16. Missing
+ * since 2026-05-29 11:15. Next look 2026-05-29 11:20" */
 void reconcile_append_notes(struct text_buffer *buffer, const struct answer_style *style,
                             const struct jread *item);
 

@@ -121,8 +121,6 @@ static void print_reason(const struct answer_style *style, const struct jread *i
     struct text_buffer words, notes;
     text_buffer_init(&words, bytes, sizeof(bytes));
     text_append(&words, answer_text(item, "sentence"));
-    text_append(&words, TEXT(", since "));
-    answer_append_time(&words, style, answer_time_us(item, "since"), false);
     text_buffer_init(&notes, more, sizeof(more));
     reconcile_append_notes(&notes, style, item);
     if (notes.length > 0)
@@ -252,7 +250,7 @@ static void print_connection(const struct jread *document)
     text_buffer_init(&buffer, bytes, sizeof(bytes));
     reconcile_append_connection(&buffer, document);
     if (buffer.length > 0)
-        printf("  %s\n", bytes);
+        answer_print_wrapped(stdout, text_buffer_text(&buffer), 2);
 }
 
 static void print_counts(const struct jread *document)
@@ -272,11 +270,18 @@ static void print_counts(const struct jread *document)
     printf("  %s\n", bytes);
 }
 
+static void print_totals(const struct tenant_answer *answer)
+{
+    print_sum(answer, "register total", "register_total", false);
+    print_sum(answer, "ledger total", "ledger_total", false);
+    print_sum(answer, "difference", "difference", true);
+    print_counts(answer->document);
+}
+
 /* What it comes to. Nothing is claimed of a tenant of whom nothing can be known. */
 static void print_verdict(const struct tenant_answer *answer)
 {
-    bool is_connected = text_equal(answer_text(answer->document, "connection"), TEXT("connected"));
-    if (answer->open_items == 0 && is_connected)
+    if (answer->open_items == 0 && reconcile_is_connected(answer))
         puts("  Everything is accounted for");
     print_connection(answer->document);
 }
@@ -289,10 +294,8 @@ static int print_text_tenant(void *context, struct reconcile *reconcile,
     if (reconcile->tenants > 1)
         putchar('\n');
     print_name(answer->document);
-    print_sum(answer, "register total", "register_total", false);
-    print_sum(answer, "ledger total", "ledger_total", false);
-    print_sum(answer, "difference", "difference", true);
-    print_counts(answer->document);
+    if (!reconcile_is_unknown(answer))
+        print_totals(answer);
     print_verdict(answer);
     int err = print_groups(reconcile, answer);
     if (err == 0)
