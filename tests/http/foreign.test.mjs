@@ -388,7 +388,7 @@ test('the page stands alone, says what it is about, and cannot be broken into', 
   const file = path.join(temporaryDirectory(), 'report.html');
   assert.equal((await merchant.orders('report', '--html', file)).code, 0);
   let page = fs.readFileSync(file, 'utf8');
-  assert.match(page, /Not requested yet/);
+  assert.match(page, /No approval was asked for yet/);
   assert.match(page, /Nobody has asked for an approval yet/);
   assert.equal((await merchant.orders('request', '--note', hostile, '--actor', hostile)).code, 0);
   await merchant.record('approved', '--payment-max', '50', '--day-max', '500', '--reference', hostile);
