@@ -5,9 +5,7 @@
  */
 #include "service/foreign_report.h"
 
-#include "base/clock.h"
-#include "base/money.h"
-#include "service/html.h"
+#include "service/foreign_words.h"
 
 #include "base/banned.h"
 
@@ -22,8 +20,7 @@ struct words {
 struct page {
     FILE *file;
     const struct jread *report;
-    struct currency currency;
-    struct clock_zone *zone; /* NULL: UTC */
+    struct answer_style style;
     struct html_table table;
 };
 
@@ -38,178 +35,30 @@ static struct text words_text(const struct words *words)
     return text_buffer_text(&words->buffer);
 }
 
-/* --- the answer's members; what is not there is empty, or 0 --- */
-
-static struct text member(const struct jread *object, const char *name)
-{
-    struct text text;
-    return jread_scalar(jread_member(object, name), &text) == 0 ? text : TEXT("");
-}
-
-static int64_t number(const struct jread *object, const char *name)
-{
-    int64_t value;
-    return jread_int64(jread_member(object, name), &value) == 0 ? value : 0;
-}
-
-static bool is_true(const struct jread *object, const char *name)
-{
-    bool flag;
-    return jread_bool(jread_member(object, name), &flag) == 0 && flag;
-}
-
 static bool is_word(const struct jread *object, const char *name, const char *word)
 {
-    return text_equal(member(object, name), text_of(word));
+    return text_equal(answer_text(object, name), text_of(word));
 }
 
-/* "$1,234.50" */
 static void append_money(const struct page *page, struct text_buffer *buffer, struct text amount)
 {
-    size_t whole = 0;
-    text_append(buffer, text_of(currency_symbol(&page->currency)));
-    while (whole < amount.length && amount.base[whole] != '.')
-        whole++;
-    for (size_t i = 0; i < amount.length; i++) {
-        if (i > 0 && i < whole && (whole - i) % 3 == 0)
-            text_append_char(buffer, ',');
-        text_append_char(buffer, amount.base[i]);
-    }
+    answer_append_money(buffer, &page->style, amount, false);
 }
 
-/* "29 May 2026 would need a calendar's words: 2026-05-29 21:14", on the merchant's clock. */
-static void append_time(const struct page *page, struct text_buffer *buffer, struct text time)
+static void append_time(const struct page *page, struct text_buffer *buffer,
+                        const struct jread *object, const char *name)
 {
-    char bytes[64];
-    struct text_buffer local;
-    int64_t time_us;
-    if (clock_parse_time(time, &time_us) != 0)
-        return;
-    if (page->zone != NULL)
-        time_us += clock_zone_offset_s(page->zone, time_us) * CLOCK_US_PER_S;
-    text_buffer_init(&local, bytes, sizeof(bytes));
-    clock_append_time(&local, time_us);
-    text_append(buffer, text_slice(text_buffer_text(&local), 0, 10));
-    text_append_char(buffer, ' ');
-    text_append(buffer, text_slice(text_buffer_text(&local), 11, 5));
-}
-
-static void append_limit(const struct page *page, struct text_buffer *buffer, struct text limit)
-{
-    if (limit.length == 0)
-        text_append(buffer, TEXT("no limit"));
-    else
-        append_money(page, buffer, limit);
-}
-
-/* "at most $50.00 a payment and $500.00 a day, until 2027-03-31" */
-static void append_terms(const struct page *page, struct text_buffer *buffer,
-                         const struct jread *approval)
-{
-    struct text payment_max = member(approval, "payment_max"),
-                day_max = member(approval, "day_max");
-    struct text expires = member(approval, "expires");
-    if (payment_max.length == 0 && day_max.length == 0)
-        text_append(buffer, TEXT("no limit of amounts"));
-    else
-        text_append(buffer, TEXT("at most "));
-    if (payment_max.length != 0) {
-        append_money(page, buffer, payment_max);
-        text_append(buffer, TEXT(" a payment"));
-    }
-    if (payment_max.length != 0 && day_max.length != 0)
-        text_append(buffer, TEXT(" and "));
-    if (day_max.length != 0) {
-        append_money(page, buffer, day_max);
-        text_append(buffer, TEXT(" a day"));
-    }
-    text_append(buffer, expires.length == 0 ? TEXT(", until revoked") : TEXT(", until "));
-    text_append(buffer, expires);
-}
-
-/* --- words for people --- */
-
-struct wording {
-    const char *name, *words;
-    enum html_tone tone;
-};
-
-static const struct wording states[] = {
-    {"not_requested", "Not requested", HTML_NOTICE},
-    {"requested", "Requested", HTML_NOTICE},
-    {"under_review", "Under review", HTML_NOTICE},
-    {"approved", "Approved", HTML_GOOD},
-    {"refused", "Refused", HTML_BAD},
-    {"revoked", "Revoked", HTML_BAD},
-};
-static const struct wording outcomes[] = {
-    {"paid", "Paid", HTML_GOOD},
-    {"refused_by_us", "Stopped by us", HTML_PLAIN},
-    {"refused_by_api", "Refused by Lightspeed", HTML_BAD},
-    {"not_made", "Not made", HTML_PLAIN},
-    {"open", "Not known yet", HTML_NOTICE},
-};
-static const struct wording verdicts[] = {
-    {"not_approved", "No call was made: there was no approval", HTML_PLAIN},
-    {"expired", "No call was made: the approval had run out", HTML_PLAIN},
-    {"over_payment_max", "No call was made: more than one payment may be", HTML_PLAIN},
-    {"over_day_max", "No call was made: more than the day may have", HTML_PLAIN},
-};
-
-static const struct wording *find_wording(const struct wording *list, size_t count,
-                                          struct text name)
-{
-    static const struct wording unknown = {"", "?", HTML_NOTICE};
-    for (size_t i = 0; i < count; i++)
-        if (text_equal(text_of(list[i].name), name))
-            return &list[i];
-    return &unknown;
-}
-
-static const struct wording *state_wording(struct text name)
-{
-    return find_wording(states, COUNT_OF(states), name);
+    answer_append_time(buffer, &page->style, answer_time_us(object, name), false);
 }
 
 /* --- what it comes to --- */
 
-static void verdict_approved(const struct page *page, const struct jread *approval)
-{
-    struct words words;
-    struct text reference = member(page->report, "reference");
-    text_append(words_begin(&words), TEXT("These payments may be "));
-    append_terms(page, &words.buffer, approval);
-    text_append(&words.buffer, TEXT("."));
-    if (reference.length != 0) {
-        text_append(&words.buffer, TEXT(" Lightspeed's reference: "));
-        text_append(&words.buffer, reference);
-    }
-    html_verdict(page->file, HTML_GOOD, TEXT("Approved by Lightspeed"), words_text(&words));
-}
-
 static void write_verdict(const struct page *page)
 {
-    const struct jread *approval = jread_member(page->report, "approval");
-    if (!is_word(approval, "state", "approved")) {
-        struct text state = member(approval, "state");
-        bool is_no = state_wording(state)->tone == HTML_BAD;
-        html_verdict(page->file, is_no ? HTML_BAD : HTML_NOTICE,
-                     is_no ? text_of(state_wording(state)->words)
-                     : text_equal(state, TEXT("not_requested")) ? TEXT("Not requested yet")
-                                                                : TEXT("Not approved yet"),
-                     TEXT("No payment is sent onto an order that this application did not create. "
-                          "Each one that was wanted is listed below, and was stopped here."));
-    } else if (is_true(page->report, "is_expired")) {
-        html_verdict(page->file, HTML_NOTICE, TEXT("The approval has run out"),
-                     TEXT("No payment is sent any more until it is approved anew."));
-    } else if (jread_member(page->report, "refused_by_api") != NULL) {
-        html_verdict(page->file, HTML_BAD,
-                     TEXT("Recorded here as approved, and refused by Lightspeed's API"),
-                     TEXT("The API has answered \"forbidden\" (403) since the approval was "
-                          "recorded. The approval may not be switched on for this application."));
-    } else {
-        verdict_approved(page, approval);
-    }
+    struct foreign_summary summary;
+    foreign_summarize(&summary, &page->style, page->report);
+    html_verdict(page->file, summary.tone, text_of(summary.heading),
+                 text_buffer_text(&summary.sentence));
 }
 
 /* --- what it is --- */
@@ -278,9 +127,9 @@ static void write_rewards(struct page *page)
         const struct jread *each = jread_element(rewards, i);
         struct words words;
         html_row_begin(&page->table);
-        html_cell(&page->table, member(each, "title"), TEXT(""));
-        html_cell(&page->table, member(each, "points"), TEXT(""));
-        append_money(page, words_begin(&words), member(each, "amount"));
+        html_cell(&page->table, answer_text(each, "title"), TEXT(""));
+        html_cell(&page->table, answer_text(each, "points"), TEXT(""));
+        append_money(page, words_begin(&words), answer_text(each, "amount"));
         html_cell(&page->table, words_text(&words), TEXT(""));
         html_cell(&page->table,
                   is_word(each, "status", "active") ? TEXT("yes") : TEXT("not any more"), TEXT(""));
@@ -295,15 +144,17 @@ static void write_rewards(struct page *page)
 static void write_terms(const struct page *page)
 {
     const struct jread *approval = jread_member(page->report, "approval");
-    struct text expires = member(approval, "expires"),
-                reference = member(page->report, "reference");
+    struct text expires = answer_text(approval, "expires"),
+                reference = answer_text(page->report, "reference");
     struct words words;
     html_facts_begin(page->file);
-    html_fact(page->file, TEXT("State"), text_of(state_wording(member(approval, "state"))->words));
+    html_fact(page->file, TEXT("State"),
+              text_of(foreign_state_wording(answer_text(approval, "state"))->words));
     if (is_word(approval, "state", "approved")) {
-        append_limit(page, words_begin(&words), member(approval, "payment_max"));
+        foreign_append_limit(words_begin(&words), &page->style,
+                             answer_text(approval, "payment_max"));
         html_fact(page->file, TEXT("Largest payment"), words_text(&words));
-        append_limit(page, words_begin(&words), member(approval, "day_max"));
+        foreign_append_limit(words_begin(&words), &page->style, answer_text(approval, "day_max"));
         html_fact(page->file, TEXT("Largest sum of a day"), words_text(&words));
         html_fact(page->file, TEXT("Good until"),
                   expires.length == 0 ? TEXT("it is revoked") : expires);
@@ -321,20 +172,20 @@ static const struct html_column history_columns[] = {
 static void write_change(struct page *page, const struct jread *change)
 {
     struct words at, terms;
-    struct text to = member(change, "to");
+    struct text to = answer_text(change, "to");
     bool is_approval = text_equal(to, TEXT("approved"));
-    append_time(page, words_begin(&at), member(change, "at"));
+    append_time(page, words_begin(&at), change, "at");
     words_begin(&terms);
     if (is_approval)
-        append_terms(page, &terms.buffer, jread_member(change, "approval"));
+        foreign_append_terms(&terms.buffer, &page->style, jread_member(change, "approval"));
     html_row_begin(&page->table);
     html_cell(&page->table, words_text(&at), TEXT(""));
-    html_cell_badge(&page->table, state_wording(to)->tone, text_of(state_wording(to)->words),
-                    TEXT(""));
+    html_cell_badge(&page->table, foreign_state_wording(to)->tone,
+                    text_of(foreign_state_wording(to)->words), TEXT(""));
     html_cell(&page->table, words_text(&terms), TEXT(""));
-    html_cell(&page->table, member(change, "reference"), TEXT(""));
-    html_cell(&page->table, member(change, "actor"), TEXT(""));
-    html_cell(&page->table, member(change, "note"), TEXT(""));
+    html_cell(&page->table, answer_text(change, "reference"), TEXT(""));
+    html_cell(&page->table, answer_text(change, "actor"), TEXT(""));
+    html_cell(&page->table, answer_text(change, "note"), TEXT(""));
     html_row_end(&page->table);
 }
 
@@ -364,9 +215,9 @@ static void write_figure(const struct page *page, enum html_tone tone, const cha
 {
     const struct jread *totals = jread_member(page->report, "totals");
     struct words words;
-    append_money(page, words_begin(&words), member(totals, amount_name));
-    html_figure(page->file, number(totals, count_name) == 0 ? HTML_PLAIN : tone, text_of(label),
-                member(totals, count_name), words_text(&words));
+    append_money(page, words_begin(&words), answer_text(totals, amount_name));
+    html_figure(page->file, answer_int64(totals, count_name) == 0 ? HTML_PLAIN : tone,
+                text_of(label), answer_text(totals, count_name), words_text(&words));
 }
 
 static void write_figures(const struct page *page)
@@ -398,11 +249,11 @@ static void write_sum_cell(struct page *page, const struct jread *day, const cha
                            const char *amount_name)
 {
     struct words amount, count;
-    int64_t attempts = number(day, count_name);
+    int64_t attempts = answer_int64(day, count_name);
     words_begin(&amount);
     words_begin(&count);
     if (attempts != 0) {
-        append_money(page, &amount.buffer, member(day, amount_name));
+        append_money(page, &amount.buffer, answer_text(day, amount_name));
         text_append_format(&count.buffer, "%lld %s", (long long)attempts,
                            attempts == 1 ? "payment" : "payments");
     }
@@ -418,7 +269,7 @@ static void write_days(struct page *page)
     for (size_t i = 0; i < jread_count(days); i++) {
         const struct jread *day = jread_element(days, i);
         html_row_begin(&page->table);
-        html_cell(&page->table, member(day, "date"), TEXT(""));
+        html_cell(&page->table, answer_text(day, "date"), TEXT(""));
         write_sum_cell(page, day, "attempts", "attempted");
         write_sum_cell(page, day, "refused_by_us", "refused_by_us_amount");
         write_sum_cell(page, day, "paid", "paid_amount");
@@ -442,12 +293,12 @@ static void write_order_cell(struct page *page, const struct jread *attempt)
     struct words order, site;
     words_begin(&order);
     words_begin(&site);
-    if (number(attempt, "order_id") != 0)
-        text_append(&order.buffer, member(attempt, "order_id"));
+    if (answer_int64(attempt, "order_id") != 0)
+        text_append(&order.buffer, answer_text(attempt, "order_id"));
     else
         text_append(&order.buffer, TEXT("none named"));
-    if (number(attempt, "site_id") != 0)
-        text_append_format(&site.buffer, "site %lld", (long long)number(attempt, "site_id"));
+    if (answer_int64(attempt, "site_id") != 0)
+        text_append_format(&site.buffer, "site %lld", (long long)answer_int64(attempt, "site_id"));
     html_cell(&page->table, words_text(&order), words_text(&site));
 }
 
@@ -455,7 +306,7 @@ static void write_effect_cell(struct page *page, const struct jread *attempt)
 {
     struct words words;
     bool is_card = is_word(attempt, "effect", "gift_card");
-    int64_t id = number(attempt, is_card ? "operation_id" : "reservation_id");
+    int64_t id = answer_int64(attempt, is_card ? "operation_id" : "reservation_id");
     words_begin(&words);
     if (id != 0)
         text_append_format(&words.buffer, "%s %lld", is_card ? "operation" : "redemption",
@@ -467,13 +318,12 @@ static void write_effect_cell(struct page *page, const struct jread *attempt)
 static void write_answer_cell(struct page *page, const struct jread *attempt)
 {
     struct words status;
-    int64_t api_status = number(attempt, "api_status");
-    struct text answer = member(attempt, "api_answer");
+    int64_t api_status = answer_int64(attempt, "api_status");
+    struct text answer = answer_text(attempt, "api_answer");
     words_begin(&status);
     if (is_word(attempt, "outcome", "refused_by_us")) {
-        struct text verdict = member(attempt, "verdict");
-        html_cell(&page->table, text_of(find_wording(verdicts, COUNT_OF(verdicts), verdict)->words),
-                  TEXT(""));
+        struct text verdict = answer_text(attempt, "verdict");
+        html_cell(&page->table, text_of(foreign_verdict_words(verdict)), TEXT(""));
         return;
     }
     if (api_status != 0)
@@ -487,10 +337,10 @@ static void write_answer_cell(struct page *page, const struct jread *attempt)
 static void write_attempt(struct page *page, const struct jread *attempt)
 {
     struct words at, amount;
-    const struct wording *outcome =
-        find_wording(outcomes, COUNT_OF(outcomes), member(attempt, "outcome"));
-    append_time(page, words_begin(&at), member(attempt, "at"));
-    append_money(page, words_begin(&amount), member(attempt, "amount"));
+    const struct foreign_wording *outcome =
+        foreign_outcome_wording(answer_text(attempt, "outcome"));
+    append_time(page, words_begin(&at), attempt, "at");
+    append_money(page, words_begin(&amount), answer_text(attempt, "amount"));
     html_row_begin(&page->table);
     html_cell(&page->table, words_text(&at), TEXT(""));
     write_order_cell(page, attempt);
@@ -506,11 +356,11 @@ static void write_attempts(struct page *page)
     const struct jread *list = jread_member(page->report, "list");
     struct words words;
     html_section_begin(page->file, TEXT("Each attempt"));
-    if (number(page->report, "left_out") > 0) {
+    if (answer_int64(page->report, "left_out") > 0) {
         text_append_format(words_begin(&words),
                            "The newest %zu. %lld older ones are in the sums above; --from and "
                            "--until show them.",
-                           jread_count(list), (long long)number(page->report, "left_out"));
+                           jread_count(list), (long long)answer_int64(page->report, "left_out"));
         html_paragraph(page->file, words_text(&words));
     }
     html_table_begin(&page->table, page->file, TEXT("Attempts, the newest first"), attempt_columns,
@@ -540,52 +390,32 @@ static void write_evidence(struct page *page)
 
 static void append_subtitle(const struct page *page, struct text_buffer *buffer)
 {
-    struct text from = member(page->report, "from"), until = member(page->report, "until");
-    text_append(buffer, member(page->report, "name"));
-    if (number(page->report, "oseries_company") != 0)
+    text_append(buffer, answer_text(page->report, "name"));
+    if (answer_int64(page->report, "oseries_company") != 0)
         text_append_format(buffer, ", O-Series company %lld",
-                           (long long)number(page->report, "oseries_company"));
-    if (from.length == 0 && until.length == 0) {
-        text_append(buffer, TEXT(", all days"));
-        return;
-    }
-    text_append(buffer, from.length == 0 ? TEXT("") : TEXT(", from "));
-    text_append(buffer, from);
-    text_append(buffer, until.length == 0  ? TEXT("")
-                        : from.length == 0 ? TEXT(", until ")
-                                           : TEXT(" until "));
-    text_append(buffer, until);
+                           (long long)answer_int64(page->report, "oseries_company"));
+    foreign_append_days(buffer, page->report);
 }
 
 static void write_footer(const struct page *page)
 {
     struct words words;
     text_append(words_begin(&words), TEXT("Made on "));
-    append_time(page, &words.buffer, member(page->report, "made_at"));
+    append_time(page, &words.buffer, page->report, "made_at");
     text_append(&words.buffer, TEXT(" by counterpart foreign-orders report. Amounts in "));
-    text_append(&words.buffer, member(page->report, "currency"));
+    text_append(&words.buffer, answer_text(page->report, "currency"));
     text_append(&words.buffer, TEXT(", times of "));
-    text_append(&words.buffer, page->zone == NULL ? TEXT("UTC") : member(page->report, "timezone"));
+    text_append(&words.buffer,
+                page->style.zone == NULL ? TEXT("UTC") : answer_text(page->report, "timezone"));
     text_append(&words.buffer, TEXT("."));
     html_end(page->file, words_text(&words));
 }
 
-static void page_init(struct page *page, FILE *file, const struct jread *report)
-{
-    char zone[128];
-    *page = (struct page){.file = file, .report = report};
-    if (currency_find(member(report, "currency"), &page->currency) != 0)
-        page->currency = (struct currency){.code = "", .exponent = 2};
-    if (!text_copy_utf8(zone, sizeof(zone), member(report, "timezone")) ||
-        clock_zone_create(zone, &page->zone) != 0)
-        page->zone = NULL;
-}
-
 void foreign_page_write(FILE *file, const struct jread *report)
 {
-    struct page page;
+    struct page page = {.file = file, .report = report};
     struct words subtitle;
-    page_init(&page, file, report);
+    answer_style_init(&page.style, report);
     append_subtitle(&page, words_begin(&subtitle));
     html_begin(file, TEXT("Payments onto orders of the merchant's registers"),
                words_text(&subtitle));
@@ -596,5 +426,5 @@ void foreign_page_write(FILE *file, const struct jread *report)
     write_rewards(&page);
     write_evidence(&page);
     write_footer(&page);
-    clock_zone_destroy(page.zone);
+    answer_style_finish(&page.style);
 }

@@ -2,6 +2,7 @@
 #include "service/foreign_report.h"
 
 #include "base/error.h"
+#include "service/answer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,48 +50,38 @@ err_without_file:
     return ERR_IO;
 }
 
-static void print_refusal(const struct jread *document)
-{
-    struct text sentence = TEXT(""), code = TEXT("");
-    if (jread_scalar(jread_member(document, "error"), &sentence) != 0 ||
-        jread_scalar(jread_member(document, "code"), &code) != 0)
-        sentence = TEXT("the service's answer is none");
-    fprintf(stderr, "counterpart: %.*s (%.*s)\n", (int)sentence.length, sentence.base,
-            (int)code.length, code.base);
-}
-
-static int write_report(const struct invocation *invocation, const struct admin_reply *reply,
+static int write_report(const struct invocation *invocation, long status,
                         const struct jread *document)
 {
     const char *path = command_value(invocation, "html");
     bool is_json = invocation->wants_json || !isatty(STDOUT_FILENO);
-    if (reply->status != 200 && (path != NULL || !is_json)) {
-        print_refusal(document);
+    if (status != 200 && (path != NULL || !is_json)) {
+        admin_print_refusal(document);
         return ERR_REFUSED;
     }
     if (path != NULL)
         return write_page(path, document);
-    if (is_json)
-        printf("%s\n", reply->bytes);
-    else
+    if (is_json) {
+        answer_write(stdout, document);
+        putchar('\n');
+    } else {
         foreign_text_write(stdout, document);
-    return reply->status == 200 ? 0 : ERR_REFUSED;
+    }
+    return status == 200 ? 0 : ERR_REFUSED;
 }
 
 static int run(struct admin_session *session, const struct invocation *invocation)
 {
     char bytes[BODY_MAX];
     struct text_buffer body;
-    struct admin_reply reply = {NULL, 0, 0};
-    struct jread *document = NULL;
+    struct jread *document;
+    long status;
     text_buffer_init(&body, bytes, sizeof(bytes));
-    int err = admin_session_post(session, PATH, write_body(invocation, &body), &reply);
-    if (err == 0)
-        err = jread_parse((struct text){reply.bytes, reply.length}, &document);
-    if (err == 0)
-        err = write_report(invocation, &reply, document);
+    int err = admin_session_ask(session, PATH, write_body(invocation, &body), &document, &status);
+    if (err != 0)
+        return err;
+    err = write_report(invocation, status, document);
     jread_destroy(document);
-    free(reply.bytes);
     return err;
 }
 
