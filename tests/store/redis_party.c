@@ -110,6 +110,19 @@ void redis_party_start(struct redis_party *party)
     pumped_lane_await(&party->pumped);
 }
 
+static bool is_raised(struct redis_party *party)
+{
+    return atomic_load(&party->raises) > 0;
+}
+
+void redis_party_start_held(struct redis_party *party)
+{
+    atomic_store(&party->is_held, true);
+    assert_int_equal(hot_redis_start(party->hot, on_raise, party), 0);
+    await(party, is_raised);
+    pumped_lane_await(&party->pumped);
+}
+
 void redis_party_finish(struct redis_party *party)
 {
     hot_redis_stop(party->hot);

@@ -34,6 +34,8 @@ void redis_party_init(struct redis_party *party, const struct redis_process *pro
 void redis_party_init_as(struct redis_party *party, const struct redis_process *process,
                          int64_t now_us, int32_t pending_max, uint8_t master);
 void redis_party_start(struct redis_party *party); /* and waits until it may be asked */
+/* The same, and is given no generation. */
+void redis_party_start_held(struct redis_party *party);
 void redis_party_finish(struct redis_party *party);
 
 /* Time goes on to then, never back. */
