@@ -1392,5 +1392,7 @@ int conformance_run(const struct conformance_backend *backend)
     failed += conformance_run_grants(backend->name);
     failed += conformance_run_work(backend->name);
     failed += conformance_run_undo(backend->name);
+    failed += conformance_run_proofs(backend->name);
+    failed += conformance_run_sums(backend->name);
     return failed;
 }

@@ -39,5 +39,7 @@ void conformance_reopen(void **state);
 int conformance_run_grants(const char *name); /* conformance_grant.c */
 int conformance_run_work(const char *name);   /* conformance_work.c */
 int conformance_run_undo(const char *name);   /* conformance_undo.c */
+int conformance_run_proofs(const char *name); /* conformance_proof.c */
+int conformance_run_sums(const char *name);   /* conformance_sum.c */
 
 #endif

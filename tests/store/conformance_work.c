@@ -81,6 +81,7 @@ static void assert_same_work(const struct work *a, const struct work *b)
     assert_int_equal(a->created_at_us, b->created_at_us);
     assert_int_equal(a->ended_at_us, b->ended_at_us);
     assert_string_equal(a->reason, b->reason);
+    assert_int_equal(a->openings, b->openings);
 }
 
 static void end(struct rows *rows, struct work *work, enum work_state state, int64_t ended_at_us)
@@ -331,6 +332,74 @@ static void only_so_much_is_forgotten_at_a_time(void **state)
     assert_int_equal(forgotten, WORK_FORGET_MAX);
     assert_int_equal(store_forget_work(rows->store, NOW_US + 1, &forgotten), 0);
     assert_int_equal(forgotten, 1);
+}
+
+/* --- work with one row for all reasons --- */
+
+static struct work open_again(struct rows *rows, int64_t due_at_us, int64_t created_at_us)
+{
+    struct work work = work_make(rows->tenant.id, WORK_PROVE_ORDER, ORDER, ORDER, created_at_us);
+    work.due_at_us = due_at_us;
+    assert_int_equal(store_open_work(rows->store, &work), 0);
+    return work;
+}
+
+static void what_is_open_is_opened_again_for_the_earlier_time(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work first = open_again(rows, NOW_US + 50, NOW_US);
+    assert_int_equal(first.openings, 0);
+    first.attempts = 7;
+    snprintf(first.reason, sizeof(first.reason), "the order is open");
+    assert_int_equal(store_update_work(rows->store, &first), 0);
+    struct work later = open_again(rows, NOW_US + 60, NOW_US + 10);
+    assert_int_equal(later.id, first.id);
+    assert_int_equal(later.due_at_us, NOW_US + 50);
+    assert_int_equal(later.created_at_us, NOW_US); /* as old as it is */
+    assert_int_equal(later.attempts, 0);
+    assert_string_equal(later.reason, "the order is open");
+    struct work earlier = open_again(rows, NOW_US + 40, NOW_US + 20);
+    assert_int_equal(earlier.due_at_us, NOW_US + 40);
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.count, 1);
+    assert_same_work(&found.works[0], &earlier);
+}
+
+static void what_had_ended_is_opened_as_if_it_were_new(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    for (int i = 0; i < 2; i++) {
+        struct work work = open_again(rows, NOW_US + i, NOW_US + i);
+        work.attempts = 3;
+        snprintf(work.reason, sizeof(work.reason), "it cannot be read");
+        end(rows, &work, i == 0 ? WORK_DONE : WORK_GIVEN_UP, NOW_US + 5);
+        assert_int_equal(count_open(rows->store), 0);
+        struct work again = open_again(rows, NOW_US + 90, NOW_US + 80);
+        assert_int_equal(again.id, work.id);
+        assert_int_equal(again.state, WORK_OPEN);
+        assert_int_equal(again.due_at_us, NOW_US + 90); /* not when it was due long ago */
+        assert_int_equal(again.created_at_us, NOW_US + 80);
+        assert_int_equal(again.ended_at_us, 0);
+        assert_int_equal(again.attempts, 0);
+        assert_string_equal(again.reason, "");
+        end(rows, &again, WORK_DONE, NOW_US + 95);
+    }
+}
+
+static void who_began_before_it_was_opened_again_does_not_end_it(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    open_again(rows, NOW_US, NOW_US);
+    struct work begun = open_work(rows->store).works[0];
+    struct work opened = open_again(rows, NOW_US + 7, NOW_US + 7); /* while somebody is at it */
+    end(rows, &begun, WORK_DONE, NOW_US + 9);
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.count, 1);
+    assert_same_work(&found.works[0], &opened);
+    end(rows, &found.works[0], WORK_DONE, NOW_US + 10);
+    assert_int_equal(count_open(rows->store), 0);
+    begun.id += 1;
+    assert_int_equal(store_update_work(rows->store, &begun), ERR_NOT_FOUND);
 }
 
 static void work_is_there_after_reopening_and_for_readers(void **state)
@@ -618,6 +687,9 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),
     CONFORMANCE_TEST(old_work_is_forgotten_and_what_is_open_never),
     CONFORMANCE_TEST(only_so_much_is_forgotten_at_a_time),
+    CONFORMANCE_TEST(what_is_open_is_opened_again_for_the_earlier_time),
+    CONFORMANCE_TEST(what_had_ended_is_opened_as_if_it_were_new),
+    CONFORMANCE_TEST(who_began_before_it_was_opened_again_does_not_end_it),
     CONFORMANCE_TEST(work_is_there_after_reopening_and_for_readers),
     CONFORMANCE_TEST(a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it),
     CONFORMANCE_TEST(a_rolled_back_charge_leaves_no_work),
