@@ -1,5 +1,5 @@
 /*
- * The words of the report on payments onto orders that are not ours, the same for page and terminal.
+ * The words of the report on payments onto orders that are not ours, for page and terminal alike.
  */
 #ifndef COUNTERPART_SERVICE_FOREIGN_WORDS_H
 #define COUNTERPART_SERVICE_FOREIGN_WORDS_H

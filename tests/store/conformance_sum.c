@@ -57,8 +57,9 @@ static struct told items_of(struct rows *rows, int32_t from, int32_t until, int3
     static struct told told;
     told.count = 0;
     told.difference_minor = 0;
-    assert_int_equal(
-        store_each_open_item(rows->store, rows->tenant.id, from, until, limit, on_item, &told), 0);
+    assert_int_equal(store_each_open_item(rows->store, rows->tenant.id, from, until,
+                                          &(struct open_item_place){0}, limit, on_item, &told),
+                     0);
     return told;
 }
 
