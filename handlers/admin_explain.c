@@ -70,7 +70,6 @@ static bool has_proof(const struct operation *operation)
             operation->action == ACTION_TOP_UP || operation->action == ACTION_HOLD_LOAD);
 }
 
-/* facts may be NULL. errors: the store's. */
 static int write_proof_of(struct explain_task *task, struct store *store,
                           const struct operation *operation)
 {
@@ -134,6 +133,7 @@ static int32_t group_begin(const struct explain_task *task, int32_t at)
     return at;
 }
 
+/* The store gives them newest first. */
 static void write_transfers(struct explain_task *task, int32_t from, int32_t until)
 {
     int exponent = task->teller.tenant->tenant.currency.exponent;
@@ -287,8 +287,7 @@ static void on_answer(void *context, const struct operation *operation)
 
 static void on_transfer(void *context, const struct transfer *transfer)
 {
-    struct explain_task *task = context;
-    tell_write_transfer(&task->writer, transfer, task->teller.tenant->tenant.currency.exponent);
+    on_entry(context, &(struct entry){.transfer = *transfer});
 }
 
 /* The operation that this one answers; null for none. */
@@ -316,7 +315,7 @@ static int write_answers(struct explain_task *task, struct store *store,
     int err = store_each_answer(store, operation->id, on_answer, task);
     jwrite_key(&task->writer, TEXT("answers"));
     jwrite_array_begin(&task->writer);
-    for (int32_t i = 0; i < task->answer_count; i++) {
+    for (int32_t i = task->answer_count - 1; i >= 0; i--) {
         jwrite_object_begin(&task->writer);
         tell_write_operation(&task->writer, &task->teller, &task->answers[i]);
         jwrite_object_end(&task->writer);
@@ -393,10 +392,8 @@ static int write_operation_itself(struct explain_task *task, struct store *store
     jwrite_object_begin(writer);
     tell_write_operation(writer, &task->teller, operation);
     tell_write_proof(writer, proof);
-    jwrite_key(writer, TEXT("transfers"));
-    jwrite_array_begin(writer);
     int err = store_each_operation_transfer(store, operation->id, on_transfer, task);
-    jwrite_array_end(writer);
+    write_transfers(task, 0, task->count);
     jwrite_object_end(writer);
     return err;
 }

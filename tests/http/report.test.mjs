@@ -68,7 +68,8 @@ async function charge(tenant, card, amount, { order = newOrder(), site, register
   return { ...(await tenant.show(card.number)).entries[0], card_id: card.card_id };
 }
 
-const localDate = (at, timeZone = 'Australia/Sydney') => new Intl.DateTimeFormat('en-CA', { timeZone }).format(new Date(at));
+const localDate = (at, timeZone = 'Australia/Sydney') =>
+  new Intl.DateTimeFormat('en-CA', { timeZone }).format(new Date(at));
 const dayNumber = (date) => Date.parse(`${date}T00:00:00Z`) / 86_400_000;
 
 /** The row that reconciliation keeps of an operation. shown: what the register shows of it. */
@@ -77,9 +78,25 @@ function prove(tenant, operation, state, reason, { shown = 0, ledger, days = 0, 
   const booked = sign * minor(operation.amount);
   const at = Date.parse(operation.at) * 1000;
   const values = [
-    operation.operation_id, tenant.id, operation.order_id, operation.card_id, operation.site_id, operation.register_id,
-    ACTION[operation.action], booked, dayNumber(localDate(operation.at)) - days, STATE[state], REASON[reason], suspect,
-    shown ? operation.order_id : 0, shown ? 1 : 0, missing, at, at + 60_000_000, ledger ?? booked, shown,
+    operation.operation_id,
+    tenant.id,
+    operation.order_id,
+    operation.card_id,
+    operation.site_id,
+    operation.register_id,
+    ACTION[operation.action],
+    booked,
+    dayNumber(localDate(operation.at)) - days,
+    STATE[state],
+    REASON[reason],
+    suspect,
+    shown ? operation.order_id : 0,
+    shown ? 1 : 0,
+    missing,
+    at,
+    at + 60_000_000,
+    ledger ?? booked,
+    shown,
   ];
   return `INSERT INTO proof VALUES (${values.join(', ')});`;
 }
@@ -93,8 +110,9 @@ const stray = (tenant, { order, number = 1, site = 923, amount, ref = '', date }
 function work(tenant, order, { due = 0, reason }) {
   const identity = `x'${BigInt(order).toString(16).padStart(16, '0')}${'0'.repeat(48)}'`;
   return (
-    `INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, due_at_us, created_at_us, ended_at_us, ` +
-    `reason) VALUES (${tenant.id}, 4, ${order}, ${identity}, ${due ? 1 : 3}, 3, ${due}, 1, ${due ? 0 : 1}, '${reason}');`
+    'INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, due_at_us, created_at_us, ' +
+    `ended_at_us, reason) VALUES (${tenant.id}, 4, ${order}, ${identity}, ${due ? 1 : 3}, 3, ${due}, 1, ` +
+    `${due ? 0 : 1}, '${reason}');`
   );
 }
 
@@ -117,16 +135,18 @@ before(async () => {
   const changed = await charge(shop, card, '3.00');
   const suspect = await charge(shop, card, '2.00');
   const day = localDate(confirmed.at);
-  await sql([
-    prove(shop, confirmed, 'confirmed', 'none', { shown: 120050 }),
-    prove(shop, open, 'open', 'order_open'),
-    prove(shop, listed, 'listed', 'unreadable'),
-    prove(shop, reversed, 'reversed', 'none', { ledger: 0 }),
-    prove(shop, changed, 'confirmed', 'none', { shown: 300, ledger: 0 }),
-    prove(shop, suspect, 'listed', 'card_empty', { days: 1, suspect: 1, missing: Date.now() * 1000 - DAY }),
-    stray(shop, { order: 4711, amount: 1150, ref: "<img src=x onerror='1'>", date: day }),
-    stray(shop, { order: 4711, number: 2, amount: -150, site: 924, date: day }),
-  ].join('\n'));
+  await sql(
+    [
+      prove(shop, confirmed, 'confirmed', 'none', { shown: 120050 }),
+      prove(shop, open, 'open', 'order_open'),
+      prove(shop, listed, 'listed', 'unreadable'),
+      prove(shop, reversed, 'reversed', 'none', { ledger: 0 }),
+      prove(shop, changed, 'confirmed', 'none', { shown: 300, ledger: 0 }),
+      prove(shop, suspect, 'listed', 'card_empty', { days: 1, suspect: 1, missing: Date.now() * 1000 - DAY }),
+      stray(shop, { order: 4711, amount: 1150, ref: "<img src=x onerror='1'>", date: day }),
+      stray(shop, { order: 4711, number: 2, amount: -150, site: 924, date: day }),
+    ].join('\n'),
+  );
   const due = Date.now() * 1000 + DAY;
   await sql(work(shop, open.order_id, { due, reason: '<b>HTTP 503</b>' }));
   operations = { confirmed, open, listed, reversed, changed, suspect, day };
@@ -145,7 +165,10 @@ test('the totals, the counts, and every open item with its reason, add up to the
   // Register: 1200.50 + 3.00 + 11.50 - 1.50; ledger: 1200.50 + 25 + 10 + 2.
   assert.deepEqual([told.register_total, told.ledger_total, told.difference], ['1213.50', '1237.50', '-24.00']);
   const counts = ['operations', 'confirmed', 'reversed', 'open', 'listed', 'changed', 'unclaimed_payments'];
-  assert.deepEqual(counts.map((name) => told[name]), [6, 2, 1, 1, 2, 1, 2]);
+  assert.deepEqual(
+    counts.map((name) => told[name]),
+    [6, 2, 1, 1, 2, 1, 2],
+  );
   assert.equal(json.open_items, 6);
   assert.equal(told.items.length, 6);
   assert.equal(told.items_add_up, true);
@@ -161,10 +184,26 @@ test('an item of each kind has the same stable members', async () => {
   assert.deepEqual(
     { ...open, at: 0, since: 0, next_look_at: 0 },
     {
-      state: 'open', reason: 'order_open', sentence: 'The order is still open', difference: '-25.00', amount: '25.00',
-      action: 'charge', operation_id: operations.open.operation_id, order_id: operations.open.order_id,
-      card_last4: open.card_last4, site_id: 924, site: 'Harbour Street', register_id: 77, at: 0, date: operations.day,
-      since: 0, missing_since: null, is_suspect: false, reversed: '0.00', recharged: '0.00', next_look_at: 0,
+      state: 'open',
+      reason: 'order_open',
+      sentence: 'The order is still open',
+      difference: '-25.00',
+      amount: '25.00',
+      action: 'charge',
+      operation_id: operations.open.operation_id,
+      order_id: operations.open.order_id,
+      card_last4: open.card_last4,
+      site_id: 924,
+      site: 'Harbour Street',
+      register_id: 77,
+      at: 0,
+      date: operations.day,
+      since: 0,
+      missing_since: null,
+      is_suspect: false,
+      reversed: '0.00',
+      recharged: '0.00',
+      next_look_at: 0,
       look_reason: '<b>HTTP 503</b>',
     },
   );
@@ -177,10 +216,13 @@ test('an item of each kind has the same stable members', async () => {
   assert.equal(item(operations.confirmed), undefined);
   assert.equal(item(operations.reversed), undefined);
   const payments = items.filter(({ state }) => state === 'unclaimed');
-  assert.deepEqual(payments.map(({ order_id, payment_number, difference }) => [order_id, payment_number, difference]), [
-    [4711, 1, '11.50'],
-    [4711, 2, '-1.50'],
-  ]);
+  assert.deepEqual(
+    payments.map(({ order_id, payment_number, difference }) => [order_id, payment_number, difference]),
+    [
+      [4711, 1, '11.50'],
+      [4711, 2, '-1.50'],
+    ],
+  );
   assert.equal(payments[0].reason, 'payment_unknown');
 });
 
@@ -225,7 +267,10 @@ test('on a terminal the items stand in columns, with money, local times and site
     assert.equal([...row].length, end, `amounts end in one column:\n${header}\n${row}`);
     assert.match(row, /[+-]\$[\d,]+\.\d\d$/);
   }
-  assert.match(text, /Harbour Street +77 +\.\.\.\d{4} +charge +\$25\.00 +-\$25\.00\n +The order is still open\. So since/);
+  assert.match(
+    text,
+    /Harbour Street +77 +\.\.\.\d{4} +charge +\$25\.00 +-\$25\.00\n +The order is still open\. So since/,
+  );
   assert.match(text, /The register may never have got the answer\. Missing since/);
   assert.match(text, /Latest look: <b>HTTP 503<\/b>\. Next look \d{4}-\d\d-\d\d \d\d:\d\d/);
   assert.match(text, /payment 1 <img src=x /);
@@ -256,7 +301,10 @@ test('a merchant who is not connected is told that nothing can be proved', async
 test('without --tenant all of them are told, one after the other', async () => {
   const all = await reconcile();
   const tenants = (await service.must(['tenant', 'list'])).tenants.map(({ id }) => id);
-  assert.deepEqual(all.json.tenants.map(({ tenant }) => tenant), tenants);
+  assert.deepEqual(
+    all.json.tenants.map(({ tenant }) => tenant),
+    tenants,
+  );
   assert.equal(all.code, 1);
   const { text } = await onTerminal(['reconcile']);
   assert.ok(text.indexOf('Rosie') < text.indexOf('Never Connected'));
@@ -268,7 +316,9 @@ test('a long list comes whole, page by page, in each of its forms', async () => 
   const till = busy.till();
   const count = 450;
   for (let i = 0; i < count; i += 50)
-    await Promise.all(Array.from({ length: 50 }, () => till.checkout({ card: card.number, amount: '1', order: newOrder() })));
+    await Promise.all(
+      Array.from({ length: 50 }, () => till.checkout({ card: card.number, amount: '1', order: newOrder() })),
+    );
   const rows = await sql(
     `INSERT INTO proof SELECT id, tenant_id, order_id, card_id, site_id, register_id, action, amount_minor, ` +
       `19000 + id % 3, CASE id % 2 WHEN 0 THEN 1 ELSE 4 END, 3, 0, 0, 0, 0, created_at_us, created_at_us, ` +
@@ -316,13 +366,19 @@ function tags(html) {
 /** Nothing is loaded from anywhere, and nothing runs. */
 function standsAlone(html) {
   for (const { name, attributes } of tags(html)) {
-    assert.ok(!['script', 'link', 'img', 'iframe', 'object', 'embed', 'base', 'form', 'a', 'image', 'use'].includes(name), name);
+    assert.ok(
+      !['script', 'link', 'img', 'iframe', 'object', 'embed', 'base', 'form', 'a', 'image', 'use'].includes(name),
+      name,
+    );
     assert.doesNotMatch(attributes, / (src|href|srcset|style|on[a-z]+|action|background)=/, name);
   }
   const [, style] = html.match(/<style>([\s\S]*?)<\/style>/);
   assert.doesNotMatch(style, /url\(|@import|expression|https?:|<\//);
   assert.doesNotMatch(html, /https?:\/\//);
-  assert.match(html, /Content-Security-Policy" content="default-src &#39;none&#39;|Content-Security-Policy" content="default-src 'none'/);
+  assert.match(
+    html,
+    /Content-Security-Policy" content="default-src &#39;none&#39;|Content-Security-Policy" content="default-src 'none'/,
+  );
 }
 
 const readable = (html) =>
@@ -364,7 +420,10 @@ test('when all is accounted for the page says so, and shows no table', async () 
   assert.equal(code, 0);
   standsAlone(stdout);
   assert.match(readable(stdout), /Everything is accounted for/);
-  assert.equal(tags(stdout).some(({ name }) => name === 'table'), false);
+  assert.equal(
+    tags(stdout).some(({ name }) => name === 'table'),
+    false,
+  );
   const { text } = await onTerminal(['reconcile', ...of(quiet)]);
   assert.match(text, /Everything is accounted for\n/);
 });
@@ -425,9 +484,15 @@ test('a card is explained from its first operation on: refusals, refunds and pro
   const sentences = told.entries.map(({ sentence }) => sentence);
   assert.equal(sentences[0], 'The merchant issued the card with $30.00 on it');
   assert.equal(sentences[1], `$25.50 was charged on order ${order} at Main Street, register 9091`);
-  assert.match(sentences[2], /^A charge of \$100\.00 on order \d+ at Main Street, register 9091 was refused: the card had \$4\.50$/);
+  assert.match(
+    sentences[2],
+    /^A charge of \$100\.00 on order \d+ at Main Street, register 9091 was refused: the card had \$4\.50$/,
+  );
   assert.equal(sentences[3], `$5.50 was refunded on order ${order} at Main Street, register 9091`);
-  assert.deepEqual(told.entries.map(({ proof }) => proof?.state), [undefined, 'confirmed', undefined, undefined]);
+  assert.deepEqual(
+    told.entries.map(({ proof }) => proof?.state),
+    [undefined, 'confirmed', undefined, undefined],
+  );
   assert.equal(told.entries[1].proof.sentence, `Confirmed: order ${order} shows it as payment 1`);
   assert.equal(told.entries[3].transfers[0].answers_operation_id, paid.operation_id);
   assert.equal(told.entries[1].given_back, '5.50');
@@ -452,19 +517,29 @@ test('an operation is explained with what answers it, its proof and its work', a
   const card = await tenant.issue({ amount: '30.00' });
   const order = newOrder();
   const paid = await charge(tenant, card, '20.00', { order });
-  isApproved(await tenant.till().refund({ card: card.number, amount: '20.00', order }));
+  isApproved(await tenant.till().refund({ card: card.number, amount: '15.00', order }));
+  isApproved(await tenant.till().refund({ card: card.number, amount: '5.00', order }));
   await sql(prove(tenant, paid, 'listed', 'seen_missing', { missing: Date.now() * 1000, suspect: 1 }));
   await sql(work(tenant, order, { reason: 'gone' }));
   const told = await explain(tenant, '--operation', String(paid.operation_id));
   assert.equal(told.operation.operation_id, paid.operation_id);
   assert.equal(told.operation.proof.state, 'listed');
   assert.equal(told.answers_operation, null);
-  assert.deepEqual(told.answers.map(({ action }) => action), ['refund']);
+  assert.deepEqual(
+    told.answers.map(({ action, moved }) => [action, moved]),
+    [
+      ['refund', '15.00'],
+      ['refund', '5.00'],
+    ],
+  );
   assert.equal(told.operation.transfers.length, 1);
   assert.match(told.replay, /decided afresh: all of it was undone/);
-  assert.deepEqual(told.work.map(({ kind, state, reason }) => [kind, state, reason]), [['prove_order', 'given_up', 'gone']]);
+  assert.deepEqual(
+    told.work.map(({ kind, state, reason }) => [kind, state, reason]),
+    [['prove_order', 'given_up', 'gone']],
+  );
   const sentences = told.history.map(({ sentence }) => sentence);
-  assert.equal(sentences.length, 4);
+  assert.equal(sentences.length, 5);
   assert.match(sentences[0], /^\$20\.00 was charged on order/);
   assert.ok(sentences.some((sentence) => /first read without it/.test(sentence)));
   assert.ok(sentences.some((sentence) => /refunded/.test(sentence)));
@@ -497,7 +572,10 @@ test('a long history is told from its beginning, or its latest part with what wa
   const { entries, brought_forward, previous } = await explain(tenant, '--card', card.number);
   assert.equal(entries.length, count + 1);
   assert.deepEqual([brought_forward, previous], ['0.00', null]);
-  assert.deepEqual(entries.map((entry) => entry.operation_id), entries.map((entry) => entry.operation_id).sort((a, b) => a - b));
+  assert.deepEqual(
+    entries.map((entry) => entry.operation_id),
+    entries.map((entry) => entry.operation_id).sort((a, b) => a - b),
+  );
   const latest = await explain(tenant, '--card', card.number, '--limit', '10');
   assert.equal(latest.entries.length, 10);
   assert.equal(latest.brought_forward, '280.00');
@@ -518,6 +596,32 @@ test('a card that was issued and not used has one entry; its sealed number is ne
   assert.ok(!told.stdout.includes(card.number));
 });
 
+test('what a register shows is in the report, and in the story of the card', async (t) => {
+  const pair = await startPair(undefined, { env: { COUNTERPART_RECONCILE_SCAN_S: '0.2' } });
+  t.after(() => pair.cloud.stop());
+  t.after(() => pair.service.stop());
+  const tenant = await pair.service.addTenant({ token: null });
+  tenant.token = pair.cloud.signatureToken;
+  await connect(pair.service, pair.cloud, tenant);
+  const card = await tenant.issue({ amount: '50.00' });
+  const order = await pair.cloud.order({ register_id: 9091 });
+  const paid = await tenant.till().checkout({ card: card.number, amount: '3.50', order: order.id });
+  isApproved(paid, { amount: '3.50' });
+  await pair.cloud.control('POST', `/orders/${order.id}/payments`, {
+    method: 'Our Gift Card',
+    amount: 3.5,
+    ref: paid.json.ref,
+  });
+  await pair.cloud.control('POST', `/orders/${order.id}/complete`, {});
+  const told = await until('the order to confirm the charge', async () => {
+    const { code, json } = await pair.service.cli(['reconcile', ...of(tenant)]);
+    return json.tenants[0].confirmed === 1 && { code, ...json.tenants[0] };
+  });
+  assert.deepEqual([told.code, told.register_total, told.ledger_total, told.items], [0, '3.50', '3.50', []]);
+  const { entries } = await pair.service.must(['explain', ...of(tenant), '--card', card.number]);
+  assert.equal(entries.at(-1).proof.sentence, `Confirmed: order ${order.id} shows it as payment 1`);
+});
+
 // --- tail ----------------------------------------------------------------------------------------
 
 /** `counterpart tail` under way: what it has printed so far, as lines. */
@@ -530,7 +634,11 @@ function tail(args, started = service) {
   child.stdout.on('data', (data) => (told.out += data));
   child.stderr.on('data', (data) => (told.err += data));
   Object.defineProperty(told, 'objects', {
-    get: () => told.out.split('\n').filter(Boolean).map((line) => JSON.parse(line)),
+    get: () =>
+      told.out
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line)),
   });
   told.end = () => {
     child.kill('SIGINT');
@@ -539,7 +647,7 @@ function tail(args, started = service) {
   return told;
 }
 
-test('tail shows each operation within a second, and no replay', async (t) => {
+test('tail shows each operation as it comes, and no replay', async (t) => {
   const tenant = await newStranger({ name: 'Tailed', settings: ['--partial', 'refuse'] });
   await tenant.addSite({ name: 'Main Street', site: 923 });
   const card = await tenant.issue({ amount: '30.00' });
@@ -548,9 +656,7 @@ test('tail shows each operation within a second, and no replay', async (t) => {
   await sleep(700); // it begins with what comes from now on
   const order = newOrder();
   const paid = await charge(tenant, card, '5.00', { order });
-  const began = Date.now();
-  await until('the charge to be told', () => told.objects.length === 1, 5000);
-  assert.ok(Date.now() - began < 5000);
+  await until('the charge to be told', () => told.objects.length === 1);
   isApproved(await tenant.till().checkout({ card: card.number, amount: '5.00', order })); // the same again
   isRefused(await tenant.till().checkout({ card: card.number, amount: '50.00', order: newOrder() }));
   const stranger = await newStranger();
@@ -596,7 +702,10 @@ test('tail waits for a service that is restarted, says so, and misses nothing', 
   await until('the second charge', () => told.objects.length === 2);
   assert.match(told.err, /answers again; going on after operation \d+\n/);
   assert.equal(told.err.trim().split('\n').length, 2, 'said once');
-  assert.deepEqual(told.objects.map(({ moved }) => moved), ['-1.00', '-2.00']);
+  assert.deepEqual(
+    told.objects.map(({ moved }) => moved),
+    ['-1.00', '-2.00'],
+  );
   await told.end();
   await own.stop();
 });
