@@ -365,6 +365,25 @@ static void what_is_open_is_opened_again_for_the_earlier_time(void **state)
     assert_same_work(&found.works[0], &earlier);
 }
 
+static void work_is_found_by_what_it_is_told_apart_by(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work made = open_again(rows, NOW_US + 50, NOW_US);
+    struct work found = work_make(rows->tenant.id, WORK_PROVE_ORDER, ORDER, ORDER, NOW_US + 1);
+    assert_int_equal(store_find_work(rows->store, &found), 0);
+    assert_same_work(&found, &made);
+    end(rows, &made, WORK_GIVEN_UP, NOW_US + 60);
+    assert_int_equal(store_find_work(rows->store, &found), 0);
+    assert_int_equal(found.state, WORK_GIVEN_UP);
+    struct work others[] = {
+        work_make(rows->tenant.id, WORK_PROVE_ORDER, ORDER, ORDER + 1, NOW_US),
+        work_make(rows->tenant.id, WORK_NOTIFY, ORDER, ORDER, NOW_US),
+        work_make(rows->tenant.id + 1, WORK_PROVE_ORDER, ORDER, ORDER, NOW_US),
+    };
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        assert_int_equal(store_find_work(rows->store, &others[i]), ERR_NOT_FOUND);
+}
+
 static void what_had_ended_is_opened_as_if_it_were_new(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -688,6 +707,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(old_work_is_forgotten_and_what_is_open_never),
     CONFORMANCE_TEST(only_so_much_is_forgotten_at_a_time),
     CONFORMANCE_TEST(what_is_open_is_opened_again_for_the_earlier_time),
+    CONFORMANCE_TEST(work_is_found_by_what_it_is_told_apart_by),
     CONFORMANCE_TEST(what_had_ended_is_opened_as_if_it_were_new),
     CONFORMANCE_TEST(who_began_before_it_was_opened_again_does_not_end_it),
     CONFORMANCE_TEST(work_is_there_after_reopening_and_for_readers),
