@@ -491,7 +491,10 @@ static bool read_asked(struct exchange *exchange, const struct jread *body, stru
     asked->tenant_id = tenant->tenant.id;
     if (jread_member(body, "operation") != NULL)
         return read_operation(exchange, body, asked);
-    return read_card(exchange, body, asked);
+    if (jread_member(body, "card") != NULL)
+        return read_card(exchange, body, asked);
+    admin_refuse(exchange, 400, error_name(ERR_MISSING), "Say which: 'card' or 'operation'");
+    return false;
 }
 
 static void explain(struct exchange *exchange, const struct asked *asked)

@@ -559,6 +559,7 @@ test('an operation is explained with what answers it, its proof and its work', a
   assert.match(stranger.stderr, /This tenant has no such operation/);
   for (const args of [[], ['--card', card.number, '--operation', '1'], ['--card', '?']])
     assert.equal((await service.cli(['explain', ...of(tenant), ...args])).code, 1);
+  assert.match((await service.cli(['explain', ...of(tenant)])).stderr, /Say which: 'card' or 'operation'/);
   const unknown = await service.cli(['explain', ...of(tenant), '--card', '9990000000000000']);
   assert.match(unknown.stderr, /There is no card with that number/);
 });
