@@ -121,19 +121,8 @@ struct errand *chore_errand(struct chore *chore, size_t extra_bytes)
     return NULL;
 }
 
-static void chore_open_again(struct chore *chore)
-{
-    chore->must_again = false;
-    chore->work.state = WORK_OPEN;
-    chore->work.attempts = 0;
-    chore->work.ended_at_us = 0;
-    chore->work.due_at_us = clock_steady_us();
-}
-
 static void chore_write(struct chore *chore, const char *reason)
 {
-    if (chore->must_again)
-        chore_open_again(chore);
     struct text_buffer buffer;
     text_buffer_init(&buffer, chore->work.reason, sizeof(chore->work.reason));
     text_append(&buffer, text_of(reason));
@@ -310,12 +299,6 @@ static bool has_subject(const struct chore *chore, const struct work *work)
     while (chore != NULL && !is_at(chore, work))
         chore = chore->next;
     return chore != NULL;
-}
-
-void inbox_renew(struct inbox *inbox, const struct work *work)
-{
-    for (struct chore *each = inbox->chores; each != NULL; each = each->next)
-        each->must_again |= is_at(each, work);
 }
 
 static bool has_room(const struct inbox *inbox, int64_t tenant_id)

@@ -586,7 +586,6 @@ static void order_note(struct chore *chore)
     task->must_prove = has_payment_of_ours(chore);
     task->prove = work_make(chore->work.tenant_id, WORK_PROVE_ORDER, chore->work.subject_id,
                             chore->work.subject_id, now_us);
-    inbox_renew(chore->inbox, &task->prove);
     errand->job.joins = true;
     errand_write(errand, chore->inbox->config.committer, task_seen, on_seen, chore);
 }

@@ -50,7 +50,6 @@ struct chore {
                                       the work; operation_id 0: nothing new */
     struct prove *prove;           /* WORK_PROVE_ORDER (lightspeed/prove_state.h); freed with it */
     struct sweeping *sweeping;     /* WORK_SWEEP; or NULL */
-    bool must_again;               /* its work was opened again while it was under way */
 };
 
 /* --- what the register's screen is told (inbox_notify.c) --- */
@@ -110,10 +109,6 @@ void chore_wait(struct chore *chore, int64_t delay_us, const char *reason);
 void chore_retry_api(struct chore *chore, const struct api_result *result);
 /* A store's failure. */
 void chore_retry_store(struct chore *chore, int err);
-
-/* Work of this kind and subject was opened again: who is at it now may have read what was before,
- * and when he ends it is done once more. Before the errand that opens it. */
-void inbox_renew(struct inbox *inbox, const struct work *work);
 
 struct api_call chore_call(const struct chore *chore);
 /* NULL: memory was short and the chore has ended. */

@@ -60,9 +60,9 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_HASTEN] =
         "UPDATE work SET due_at_us = ?1 WHERE id IN (SELECT id FROM work "
         "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3 LIMIT ?4)",
-    [WORK_HASTEN_KIND] =
-        "UPDATE work SET due_at_us = ?1 WHERE id IN (SELECT id FROM work "
-        "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind = ?3 LIMIT ?4)",
+    [WORK_HASTEN_KIND] = "UPDATE work SET due_at_us = min(due_at_us, ?1), openings = openings + 1 "
+                         "WHERE id IN (SELECT id FROM work WHERE state = 1 AND tenant_id = ?2 AND "
+                         "kind = ?3 LIMIT ?4)",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
     [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
