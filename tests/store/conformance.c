@@ -1391,6 +1391,7 @@ int conformance_run(const struct conformance_backend *backend)
         _cmocka_run_group_tests(backend->name, conformance, COUNT_OF(conformance), NULL, NULL);
     failed += conformance_run_grants(backend->name);
     failed += conformance_run_work(backend->name);
+    failed += conformance_run_foreign(backend->name);
     failed += conformance_run_undo(backend->name);
     failed += conformance_run_proofs(backend->name);
     failed += conformance_run_sums(backend->name);

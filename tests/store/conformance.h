@@ -41,5 +41,9 @@ int conformance_run_work(const char *name);   /* conformance_work.c */
 int conformance_run_undo(const char *name);   /* conformance_undo.c */
 int conformance_run_proofs(const char *name); /* conformance_proof.c */
 int conformance_run_sums(const char *name);   /* conformance_sum.c */
+int conformance_run_grants(const char *name);  /* conformance_grant.c */
+int conformance_run_work(const char *name);    /* conformance_work.c */
+int conformance_run_foreign(const char *name); /* conformance_foreign.c */
+int conformance_run_undo(const char *name);    /* conformance_undo.c */
 
 #endif

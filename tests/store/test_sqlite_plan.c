@@ -86,6 +86,12 @@ static void reservations_and_entries_are_read_by_key_or_index(void **state)
     assert_plans(sqlite_points_read_text, 7);
 }
 
+static void approvals_and_attempts_are_found_by_key_or_index(void **state)
+{
+    (void)state;
+    assert_plans(sqlite_foreign_text, 17);
+}
+
 static void proofs_are_found_by_key_or_index(void **state)
 {
     (void)state;
@@ -110,6 +116,7 @@ int main(void)
         cmocka_unit_test(work_is_found_by_key_or_index),
         cmocka_unit_test(points_are_found_by_key_or_index),
         cmocka_unit_test(reservations_and_entries_are_read_by_key_or_index),
+        cmocka_unit_test(approvals_and_attempts_are_found_by_key_or_index),
         cmocka_unit_test(proofs_are_found_by_key_or_index),
         cmocka_unit_test(payments_that_orders_show_are_found_by_key_or_index),
         cmocka_unit_test(reports_are_read_by_index),
