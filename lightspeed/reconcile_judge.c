@@ -255,6 +255,46 @@ static struct booking booking_of(const struct judge_case *about, const struct ju
     };
 }
 
+/* --- refunds of what was charged twice --- */
+
+static bool is_alike(const struct booking *a, const struct booking *b)
+{
+    return a->card_id == b->card_id && a->amount_minor == b->amount_minor;
+}
+
+/* The shown charge that stands for a missing one; NULL: there is none. */
+static struct booking *find_stand_in(const struct judged *judged, struct booking *bookings,
+                                     int32_t count, const struct booking *missing)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (bookings[i].payment >= 0 && !bookings[i].amount_differs &&
+            !judged[i].has_shown_refund && is_alike(&bookings[i], missing))
+            return &bookings[i];
+    return NULL;
+}
+
+/* A refund at the till gives back the newest charge of its card, whichever of two the register
+ * shows. Where that is the one that is missing, the payment is taken for its own: of the other all
+ * is left to be reversed, and of this one nothing may be. */
+static void bookings_exchange(const struct judged *judged, struct booking *bookings, int32_t count,
+                              int64_t claimed[ORDER_PAYMENTS_MAX])
+{
+    for (int32_t i = 0; i < count; i++) {
+        struct booking *missing = &bookings[i];
+        bool is_refunded = missing->payment < 0 && missing->amount_minor > 0 &&
+                           judged[i].has_shown_refund && judged[i].undone_minor == 0;
+        struct booking *shown =
+            is_refunded ? find_stand_in(judged, bookings, count, missing) : NULL;
+        if (shown == NULL)
+            continue;
+        missing->payment = shown->payment;
+        missing->is_ambiguous = shown->is_ambiguous;
+        shown->payment = -1;
+        shown->is_ambiguous = false;
+        claimed[missing->payment] = missing->operation_id;
+    }
+}
+
 void reconcile_judge(const struct judge_case *about, struct judged *judged, int32_t count,
                      int64_t claimed[ORDER_PAYMENTS_MAX])
 {
@@ -265,6 +305,7 @@ void reconcile_judge(const struct judge_case *about, struct judged *judged, int3
         bookings[i] = booking_of(about, &judged[i]);
     if (about->order != NULL)
         bookings_match(bookings, count, about->order, about->generation, about->method_id, claimed);
+    bookings_exchange(judged, bookings, count, claimed);
     for (int32_t i = 0; i < count; i++)
         judge_one(about, &judged[i], &bookings[i]);
 }
