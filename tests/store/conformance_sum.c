@@ -35,6 +35,7 @@ struct told_item {
 struct told {
     struct told_item items[ITEMS_MAX];
     int32_t count;
+    struct open_item_place last;
     int64_t difference_minor;
 };
 
@@ -50,15 +51,17 @@ static void on_item(void *context, const struct open_item *item)
         .difference_minor = item->difference_minor,
     };
     told->difference_minor += item->difference_minor;
+    told->last = open_item_place(item);
 }
 
 static struct told items_of(struct rows *rows, int32_t from, int32_t until, int32_t limit)
 {
     static struct told told;
+    struct open_item_place first = {0};
     told.count = 0;
     told.difference_minor = 0;
-    assert_int_equal(store_each_open_item(rows->store, rows->tenant.id, from, until,
-                                          &(struct open_item_place){0}, limit, on_item, &told),
+    assert_int_equal(store_each_open_item(rows->store, rows->tenant.id, from, until, &first, limit,
+                                          on_item, &told),
                      0);
     return told;
 }
@@ -145,6 +148,55 @@ static void each_item_says_what_it_adds_and_why(void **state)
     told = items_of(rows, 0, 0, 3); /* and no more than is asked for */
     assert_int_equal(told.count, 3);
     assert_int_equal(items_of(rows, 0, 0, 2).count, 2);
+}
+
+static void assert_pages_tell(struct rows *rows, int32_t from, int32_t until,
+                              const struct told *all, int32_t page)
+{
+    static struct told told;
+    told.count = 0;
+    told.last = (struct open_item_place){0};
+    for (int32_t before = -1; before != told.count;) {
+        struct open_item_place after = told.last;
+        before = told.count;
+        assert_int_equal(store_each_open_item(rows->store, rows->tenant.id, from, until, &after,
+                                              page, on_item, &told),
+                         0);
+        assert_true(told.count <= before + page);
+    }
+    assert_int_equal(told.count, all->count);
+    for (int32_t i = 0; i < told.count; i++) {
+        assert_item(&told.items[i], all->items[i].operation_id, all->items[i].reason,
+                    all->items[i].difference_minor);
+        assert_int_equal(told.items[i].order_id, all->items[i].order_id);
+    }
+}
+
+static void pages_tell_every_item_once(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct register_payment shown[4];
+    start(rows);
+    for (int i = 0; i < 7; i++) {
+        proofs_run(rows, ACTION_CHARGE, CARD_A, ORDER + i % 2, i + 1);
+        if (i % 3 == 1) /* the day before, for the newer ones */
+            proofs_make(rows, ROWS_DATE - i);
+    }
+    proofs_make(rows, ROWS_DATE);
+    for (int64_t order_id = ORDER; order_id < ORDER + 2; order_id++) {
+        for (int i = 0; i < 4; i++) {
+            shown[i] = proofs_payment(rows, order_id, i + 1, 10 * i + 1, 0);
+            shown[i].local_date = ROWS_DATE - i / 2;
+        }
+        proofs_put(rows, order_id, shown, 4);
+    }
+    struct told all = items_of(rows, 0, 0, 99);
+    assert_int_equal(all.count, 15);
+    for (int32_t page = 1; page <= 16; page++)
+        assert_pages_tell(rows, 0, 0, &all, page);
+    all = items_of(rows, ROWS_DATE - 1, ROWS_DATE - 1, 99);
+    assert_true(all.count > 0 && all.count < 15);
+    assert_pages_tell(rows, ROWS_DATE - 1, ROWS_DATE - 1, &all, 2);
 }
 
 /* The judgement is of another time: what happened since is told until somebody looks again. */
@@ -626,6 +678,7 @@ static const struct CMUnitTest conformance_sums[] = {
     CONFORMANCE_TEST(nothing_sums_up_to_nothing),
     CONFORMANCE_TEST(what_is_confirmed_counts_on_both_sides_and_is_no_item),
     CONFORMANCE_TEST(each_item_says_what_it_adds_and_why),
+    CONFORMANCE_TEST(pages_tell_every_item_once),
     CONFORMANCE_TEST(what_has_changed_since_it_was_judged_is_an_item),
     CONFORMANCE_TEST(days_are_those_of_the_operations),
     CONFORMANCE_TEST(the_difference_of_the_sums_is_that_of_the_items_whatever_happens),

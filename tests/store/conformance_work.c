@@ -427,6 +427,23 @@ static void who_began_before_it_was_opened_again_does_not_end_it(void **state)
     assert_int_equal(store_update_work(rows->store, &begun), ERR_NOT_FOUND);
 }
 
+static void work_is_found_by_its_identity_open_or_ended(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work work = open_again(rows, NOW_US + 50, NOW_US);
+    struct work found = work_make(rows->tenant.id, WORK_PROVE_ORDER, 1, ORDER, 1);
+    assert_int_equal(store_find_work(rows->store, &found), 0);
+    assert_same_work(&found, &work);
+    end(rows, &work, WORK_DONE, NOW_US + 60);
+    assert_int_equal(store_find_work(rows->store, &found), 0);
+    assert_same_work(&found, &work);
+    found.kind = WORK_ORDER_CHANGED;
+    assert_int_equal(store_find_work(rows->store, &found), ERR_NOT_FOUND);
+    found.kind = WORK_PROVE_ORDER;
+    found.tenant_id++;
+    assert_int_equal(store_find_work(rows->store, &found), ERR_NOT_FOUND);
+}
+
 static void work_is_there_after_reopening_and_for_readers(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -716,6 +733,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(work_is_found_by_what_it_is_told_apart_by),
     CONFORMANCE_TEST(what_had_ended_is_opened_as_if_it_were_new),
     CONFORMANCE_TEST(who_began_before_it_was_opened_again_does_not_end_it),
+    CONFORMANCE_TEST(work_is_found_by_its_identity_open_or_ended),
     CONFORMANCE_TEST(work_is_there_after_reopening_and_for_readers),
     CONFORMANCE_TEST(a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it),
     CONFORMANCE_TEST(a_rolled_back_charge_leaves_no_work),
