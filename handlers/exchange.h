@@ -50,7 +50,8 @@ struct handlers {
     struct profiles *profiles;
     const struct seal *seal;
     struct metrics *metrics;
-    struct inbox *inbox; /* NULL: nobody does the work that webhooks bring, as in tests */
+    struct inbox *inbox;         /* NULL: nobody does the work that webhooks bring, as in tests */
+    struct reconcile *reconcile; /* NULL: nobody proves what operations became, as in tests */
     const struct client_proxies *proxies; /* whose X-Forwarded-For is believed */
     struct id_source random;
     const char *public_url;

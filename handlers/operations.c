@@ -6,6 +6,7 @@
 #include "handlers/route.h"
 #include "handlers/signature.h"
 #include "lightspeed/inbox.h"
+#include "lightspeed/reconcile.h"
 #include "lightspeed/redeem.h"
 #include "oauth/oauth.h"
 #include "store/redis_depot.h"
@@ -466,6 +467,17 @@ static void append_inbox(struct text_buffer *buffer, struct inbox *inbox)
     append_proofs(buffer, &counters);
 }
 
+static void append_reconcile(struct text_buffer *buffer, struct reconcile *reconcile)
+{
+    struct reconcile_counters counters;
+    reconcile_read_counters(reconcile, &counters);
+    append_counter(buffer, "counterpart_proofs_total", "Operations that are followed to their end.",
+                   counters.proofs);
+    append_gauge(buffer, "counterpart_proofs_open",
+                 "Operations not settled yet, or listed: counterpart reconcile.",
+                 (uint64_t)counters.open_items);
+}
+
 /* Pages from /proc/self/statm; 0 where there is none. */
 static uint64_t resident_bytes(void)
 {
@@ -508,6 +520,8 @@ void operations_metrics(struct exchange *exchange)
     append_scheduler(&buffer, handlers->scheduler);
     if (handlers->inbox != NULL)
         append_inbox(&buffer, handlers->inbox);
+    if (handlers->reconcile != NULL)
+        append_reconcile(&buffer, handlers->reconcile);
     append_counter(&buffer, "counterpart_log_dropped_total", "Log lines that did not fit.",
                    log_dropped());
     append_gauge(&buffer, "process_resident_memory_bytes", "Resident memory.", resident_bytes());

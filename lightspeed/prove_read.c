@@ -206,6 +206,27 @@ static int read_elsewhere(struct store *store, struct prove *prove, int32_t at)
     return err;
 }
 
+/* --- sweeps --- */
+
+/* A sweep has only said which orders are to be read. One that was tried twice is not waited for:
+ * some are never read. */
+#define UNREAD_ATTEMPTS_MAX 2
+
+static int read_sweep(struct store *store, struct prove *prove)
+{
+    int64_t tenant_id = prove->tenant->tenant.id;
+    int64_t unread = 0;
+    struct sweep sweep;
+    int err = store_read_sweep(store, tenant_id, &sweep);
+    if (err != 0 || sweep.finished_at_us == 0)
+        return err;
+    err = store_count_unread_orders(store, tenant_id, sweep.finished_at_us, UNREAD_ATTEMPTS_MAX,
+                                    &unread);
+    prove->sweep_begun_us = sweep.begun_at_us;
+    prove->about.swept_since_us = unread == 0 ? sweep.begun_at_us : 0;
+    return err;
+}
+
 /* --- all of it --- */
 
 static void on_proof(void *context, const struct proof_facts *facts)
@@ -232,15 +253,12 @@ static int read_one(struct store *store, struct prove *prove, int32_t at)
 int prove_read(struct store *store, struct prove *prove)
 {
     int64_t tenant_id = prove->tenant->tenant.id;
-    struct sweep sweep;
     prove->count = 0;
     int err = store_each_order_proof(store, tenant_id, prove->order_id, on_proof, prove);
     if (err == 0)
-        err = store_read_sweep(store, tenant_id, &sweep);
-    if (err != 0)
-        return err;
-    prove->about.swept_since_us = sweep.finished_at_us == 0 ? 0 : sweep.begun_at_us;
-    err = read_loads(store, prove);
+        err = read_sweep(store, prove);
+    if (err == 0)
+        err = read_loads(store, prove);
     for (int32_t i = 0; err == 0 && i < prove->count; i++)
         err = read_one(store, prove, i);
     return err;

@@ -24,6 +24,7 @@ struct prove {
     struct judge_case about;
 
     /* read from the store */
+    int64_t sweep_begun_us; /* the latest that ended; 0: none. What it found may not be read yet */
     int32_t count;
     struct proof_facts facts[ORDER_PROOFS_MAX];
     struct judged judged[ORDER_PROOFS_MAX];

@@ -332,10 +332,11 @@ static int write_judged(struct store *store, struct prove *prove, int32_t at)
 }
 
 /* Asked for once: what is under way would begin anew by each. */
-static bool is_sweep_new(const struct judged *judged)
+static bool is_sweep_new(const struct prove *prove, const struct judged *judged)
 {
     return judged->judgement == JUDGED_SWEEP &&
-           judged->facts->proof.reason != PROOF_REASON_NOT_SWEPT;
+           judged->facts->proof.reason != PROOF_REASON_NOT_SWEPT &&
+           prove->sweep_begun_us <= judged->missing_since_us;
 }
 
 static int write_sweep(struct store *store, const struct prove *prove)
@@ -344,7 +345,7 @@ static int write_sweep(struct store *store, const struct prove *prove)
     int64_t tenant_id = prove->tenant->tenant.id;
     struct work work = work_make(tenant_id, WORK_SWEEP, tenant_id, tenant_id, prove->about.now_us);
     for (int32_t i = 0; i < prove->count; i++)
-        is_wanted |= is_sweep_new(&prove->judged[i]);
+        is_wanted |= is_sweep_new(prove, &prove->judged[i]);
     return is_wanted ? store_open_work(store, &work) : 0;
 }
 

@@ -13,7 +13,8 @@
 
 #include "base/banned.h"
 
-#define SWEEP_TENANTS_MAX 200 /* in one transaction: the committer waits */
+#define COUNT_US (INT64_C(15) * CLOCK_US_PER_S) /* as often as somebody looks at metrics */
+#define SWEEP_TENANTS_MAX 200                   /* in one transaction: the committer waits */
 
 struct scan {
     struct scheduled *task; /* the run under way */
@@ -35,6 +36,10 @@ struct reconcile {
     struct reconcile_config config;
     struct scan scan;
     struct sweeps sweeps;
+    int64_t counted_at_us;
+    int64_t counted; /* open items */
+    _Atomic uint64_t proofs;
+    _Atomic int64_t open_items;
 };
 
 static struct reconcile *reconcile_of(struct job *job)
@@ -76,11 +81,23 @@ static void on_operation(void *context, const struct operation *operation)
     scan->proofs[scan->count++] = proof_make(operation, date_of(scan, operation), scan->now_us);
 }
 
+static int scan_count(struct store *store, struct reconcile *reconcile)
+{
+    int64_t now_us = reconcile->scan.now_us;
+    if (reconcile->counted_at_us != 0 && now_us - reconcile->counted_at_us < COUNT_US)
+        return 0;
+    reconcile->counted_at_us = now_us;
+    return store_count_open_items(store, &reconcile->counted);
+}
+
 static int task_scan(struct job *job, struct store *store)
 {
-    struct scan *scan = &reconcile_of(job)->scan;
+    struct reconcile *reconcile = reconcile_of(job);
+    struct scan *scan = &reconcile->scan;
     scan->count = 0;
-    int err = store_read_proof_cursor(store, &scan->cursor);
+    int err = scan_count(store, reconcile);
+    if (err == 0)
+        err = store_read_proof_cursor(store, &scan->cursor);
     if (err != 0)
         return err;
     return store_scan_operations(store, scan->cursor, PROOF_SCAN_MAX, on_operation, scan,
@@ -103,6 +120,8 @@ static void on_added(struct errand *errand)
         scan_end(reconcile, errand->job.error);
         return;
     }
+    atomic_fetch_add_explicit(&reconcile->proofs, (uint64_t)reconcile->scan.count,
+                              memory_order_relaxed);
     if (reconcile->scan.count > 0)
         inbox_wake(reconcile->config.inbox);
     scan_read(reconcile);
@@ -112,6 +131,8 @@ static void on_scanned(struct errand *errand)
 {
     struct reconcile *reconcile = errand->context;
     const struct scan *scan = &reconcile->scan;
+    if (errand->job.error == 0)
+        atomic_store_explicit(&reconcile->open_items, reconcile->counted, memory_order_relaxed);
     if (errand->job.error != 0 || scan->scanned_to == scan->cursor) {
         scan_end(reconcile, errand->job.error);
         return;
@@ -263,6 +284,14 @@ int reconcile_create(const struct reconcile_config *config, struct reconcile **r
     made->config = *config;
     *reconcile = made;
     return 0;
+}
+
+void reconcile_read_counters(struct reconcile *reconcile, struct reconcile_counters *counters)
+{
+    *counters = (struct reconcile_counters){
+        .proofs = atomic_load_explicit(&reconcile->proofs, memory_order_relaxed),
+        .open_items = atomic_load_explicit(&reconcile->open_items, memory_order_relaxed),
+    };
 }
 
 /* A run that was under way when the service stopped has no end. */

@@ -86,6 +86,12 @@ struct reconcile_config {
 };
 MUST_CHECK int reconcile_create(const struct reconcile_config *config,
                                 struct reconcile **reconcile);
+struct reconcile_counters {
+    uint64_t proofs;    /* made by the scan */
+    int64_t open_items; /* as the scan found them, some time ago */
+};
+void reconcile_read_counters(struct reconcile *reconcile,
+                             struct reconcile_counters *counters); /* any thread */
 void reconcile_destroy(struct reconcile *reconcile);         /* after outbound_stop; accepts NULL */
 void reconcile_scan(struct scheduled *task, void *context);  /* scheduler_fn; scan_us */
 void reconcile_sweep(struct scheduled *task, void *context); /* scheduler_fn; sweep_us: opens

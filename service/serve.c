@@ -48,7 +48,6 @@ struct service {
     struct handlers handlers;
     struct expiry *expiry;
     struct hot_raise hot_raise;
-    struct reconcile *reconcile;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
     struct listeners listeners;
@@ -403,13 +402,13 @@ static int start_reconcile(struct service *service)
         .inbox = handlers->inbox,
         .times = service->config.reconcile,
     };
-    int err = reconcile_create(&config, &service->reconcile);
+    int err = reconcile_create(&config, &handlers->reconcile);
     if (err != 0)
         return complain("reconciliation", err);
     scheduler_add(handlers->scheduler, "reconcile", config.times.scan_us, reconcile_scan,
-                  service->reconcile);
+                  handlers->reconcile);
     scheduler_add(handlers->scheduler, "sweep", config.times.sweep_us, reconcile_sweep,
-                  service->reconcile);
+                  handlers->reconcile);
     return 0;
 }
 
@@ -536,7 +535,7 @@ static void stop_threads(struct service *service)
         loop_destroy(service->loops[i]);
     scheduler_destroy(service->handlers.scheduler);
     expiry_destroy(service->expiry);
-    reconcile_destroy(service->reconcile);
+    reconcile_destroy(service->handlers.reconcile);
     inbox_destroy(service->handlers.inbox);
     redeem_destroy(service->handlers.redeem);
     oseries_api_destroy(service->handlers.api);

@@ -233,6 +233,8 @@ struct proof_totals {
  */
 MUST_CHECK int store_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from,
                                        int32_t until, struct proof_totals *totals);
+/* Operations that are open items, of all tenants: for metrics. */
+MUST_CHECK int store_count_open_items(struct store *store, int64_t *count);
 /* An operation that is open or listed, or that is confirmed or reversed and yet the sums differ
  * (payment NULL), or a payment that nobody claims (facts NULL). */
 struct open_item {

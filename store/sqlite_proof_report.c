@@ -10,6 +10,7 @@
 
 enum report_statement {
     REPORT_TOTALS,
+    REPORT_COUNT,
     REPORT_READ_PROOFS,
     REPORT_READ_STRAYS,
     REPORT_READ_OPERATIONS,
@@ -27,6 +28,8 @@ static const char *const report_text[REPORT_STATEMENTS] = {
         "FROM proof WHERE tenant_id = ?1 AND local_date BETWEEN ?2 AND ?3), "
         "(SELECT coalesce(sum(amount_minor), 0), count(*) FROM register_payment "
         "WHERE tenant_id = ?1 AND local_date BETWEEN ?2 AND ?3 AND operation_id = 0)",
+    [REPORT_COUNT] = "SELECT count(*) FROM proof INDEXED BY proof_told "
+                     "WHERE state IN (1, 4) OR shown_minor <> ledger_minor",
     [REPORT_READ_PROOFS] =
         "SELECT " PROOF_COLUMNS " FROM proof INDEXED BY proof_told WHERE tenant_id = ? "
         "AND local_date BETWEEN ? AND ? AND (state IN (1, 4) OR shown_minor <> ledger_minor) "
@@ -87,6 +90,21 @@ int sqlite_read_proof_totals(struct store *store, int64_t tenant_id, int32_t fro
         return err;
     struct columns columns = {.statement = binder.statement};
     read_totals(&columns, totals);
+    sqlite3_reset(binder.statement);
+    return 0;
+}
+
+int sqlite_count_open_items(struct store *store, int64_t *count)
+{
+    struct binder binder;
+    int err = report_prepare(sqlite_of(store), REPORT_COUNT, &binder);
+    if (err != 0)
+        return err;
+    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
+    if (err != 0)
+        return err;
+    *count = column_int(&(struct columns){.statement = binder.statement});
     sqlite3_reset(binder.statement);
     return 0;
 }

@@ -207,6 +207,11 @@ int store_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from
     return store->backend->proofs->read_totals(store, tenant_id, from, until, totals);
 }
 
+int store_count_open_items(struct store *store, int64_t *count)
+{
+    return store->backend->proofs->count_open_items(store, count);
+}
+
 struct open_item_place open_item_place(const struct open_item *item)
 {
     const struct register_payment *payment = item->payment;

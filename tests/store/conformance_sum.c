@@ -80,6 +80,13 @@ static void start(struct rows *rows)
     rows_run(rows, rows_issue(rows, CARD_A, 100000));
 }
 
+static int64_t open_items_of(struct rows *rows)
+{
+    int64_t count = -1;
+    assert_int_equal(store_count_open_items(rows->store, &count), 0);
+    return count;
+}
+
 static void nothing_sums_up_to_nothing(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -87,6 +94,7 @@ static void nothing_sums_up_to_nothing(void **state)
     static const struct proof_totals none;
     assert_memory_equal(&totals, &none, sizeof(none));
     assert_int_equal(items_of(rows, 0, 0, 9).count, 0);
+    assert_int_equal(open_items_of(rows), 0);
 }
 
 static void what_is_confirmed_counts_on_both_sides_and_is_no_item(void **state)
@@ -101,6 +109,7 @@ static void what_is_confirmed_counts_on_both_sides_and_is_no_item(void **state)
     assert_int_equal(totals.ledger_minor, 500);
     assert_int_equal(totals.register_minor, 0);
     assert_int_equal(totals.open, 3);
+    assert_int_equal(open_items_of(rows), 3);
     struct register_payment shown[2] = {proofs_payment(rows, ORDER, 1, 700, charge),
                                         proofs_payment(rows, ORDER, 2, -200, refund)};
     proofs_put(rows, ORDER, shown, 2);
