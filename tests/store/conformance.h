@@ -36,14 +36,11 @@ void conformance_reopen(void **state);
     cmocka_unit_test_setup_teardown(name, conformance_setup, conformance_teardown)
 
 /* Runs the tests of one area: its own file, its own line in conformance_run. */
-int conformance_run_grants(const char *name); /* conformance_grant.c */
-int conformance_run_work(const char *name);   /* conformance_work.c */
-int conformance_run_undo(const char *name);   /* conformance_undo.c */
-int conformance_run_proofs(const char *name); /* conformance_proof.c */
-int conformance_run_sums(const char *name);   /* conformance_sum.c */
 int conformance_run_grants(const char *name);  /* conformance_grant.c */
 int conformance_run_work(const char *name);    /* conformance_work.c */
 int conformance_run_foreign(const char *name); /* conformance_foreign.c */
 int conformance_run_undo(const char *name);    /* conformance_undo.c */
+int conformance_run_proofs(const char *name);  /* conformance_proof.c */
+int conformance_run_sums(const char *name);    /* conformance_sum.c */
 
 #endif
