@@ -1,6 +1,6 @@
 /*
- * Conformance: the approval to pay orders that are not ours, with its history; and what is attempted
- * under it, counted by day, whoever attempts it.
+ * Conformance: the approval to pay orders that are not ours, with its history; and what is
+ * attempted under it, counted by day, whoever attempts it.
  */
 #include "tests/store/conformance.h"
 #include "tests/store/loyalty.h"
