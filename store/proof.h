@@ -94,8 +94,11 @@ struct proof_facts {
                                        what a reversal has to answer now */
     int64_t reversed_minor;
     int64_t recharged_minor;
-    int64_t ledger_minor; /* what the ledger says of it now: booked less reversed plus recharged */
-    int64_t shown_minor;  /* the payment that it claims; 0: none */
+    /* What the ledger says of it now: booked less reversed plus recharged (of a refund the other way
+     * round). A refund that is PROOF_REVERSED, and not taken again, counts on the charges that it
+     * answers instead: the register shows neither. */
+    int64_t ledger_minor;
+    int64_t shown_minor; /* the payment that it claims; 0: none */
 };
 
 /* A payment of ours on an order, as it was last read. */
@@ -220,7 +223,7 @@ MUST_CHECK int store_count_unread_orders(struct store *store, int64_t tenant_id,
 struct proof_totals {
     int64_t register_minor; /* payments of ours that orders were seen to have */
     int64_t ledger_minor;   /* charges and recharges less refunds and reversals, by the day of the
-                               operation that they belong to */
+                               operation that they count on (proof_facts) */
     int64_t operations, confirmed, reversed, open, listed;
     int64_t changed; /* of the confirmed and reversed: those that PROOF_REASON_CHANGED tells */
     int64_t strays;  /* payments that nobody claims */

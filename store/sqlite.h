@@ -61,6 +61,7 @@ enum statement_area {
     AREA_GRANT,
     AREA_WORK,
     AREA_PROOF,
+    AREA_PROOF_LEDGER,
     AREA_PROOF_PAYMENT,
     AREA_PROOF_REPORT,
     AREA_FOREIGN,
@@ -341,14 +342,25 @@ extern const struct store_backend_proofs sqlite_proofs;
 #define PROOF_TREE_MINOR(id)                                                                       \
     "(" PROOF_TREE(id) "SELECT coalesce(sum(iif(action = 9, amount_minor, -amount_minor)), 0) "    \
                        "FROM tree)"
+/* And what counts on a charge instead of on the refund that gave it back: here or there. */
+#define PROOF_OFFSET_MINOR(id)                                                                     \
+    "((SELECT coalesce(sum(amount_minor), 0) FROM proof_offset WHERE refund_operation_id = " id    \
+    ") - (SELECT coalesce(sum(amount_minor), 0) FROM proof_offset "                                \
+    "WHERE proof_offset.operation_id = " id "))"
 /* errors  ERR_STORE_CORRUPT. Of *facts what the row itself says. */
 MUST_CHECK int row_read_proof(sqlite3_stmt *statement, struct proof_facts *facts);
 /* All that is beside the row. errors: ERR_STORE_CORRUPT: there is no such operation or card. */
 MUST_CHECK int sqlite_fill_proof_facts(struct store_sqlite *sqlite, struct proof_facts *facts);
-/* In the commit's transaction: what reversals and recharges of a batch change of their proofs. */
-MUST_CHECK int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch);
 /* As sqlite_member_text. */
 const char *sqlite_proof_text(int index);
+
+/* sqlite_proof_ledger.c: what the ledger says of operations that have proofs */
+/* In the commit's transaction: what reversals and recharges of a batch change of their proofs. */
+MUST_CHECK int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch);
+/* In the change under way: the state of this proof may have changed. */
+MUST_CHECK int sqlite_settle_refund(struct store_sqlite *sqlite, int64_t operation_id);
+/* As sqlite_member_text. */
+const char *sqlite_proof_ledger_text(int index);
 
 /* sqlite_proof_payment.c: what orders were seen to show */
 #define REGISTER_PAYMENT_COLUMNS                                                                   \

@@ -1,6 +1,6 @@
 /*
- * Proofs as rows: made from operations by a scan that follows them, judged with what the ledger
- * says of them by then, and their sums kept up with the ledger.
+ * Proofs as rows: made from operations by a scan that follows them, and judged with what the ledger
+ * says of them by then.
  */
 #include "store/sqlite.h"
 
@@ -24,9 +24,14 @@ enum proof_statement {
     PROOF_UPDATE,
     PROOF_READ_ANSWERS,
     PROOF_READ_CARD,
-    PROOF_REFRESH,
     PROOF_STATEMENTS,
 };
+
+/* Of operation ?1. */
+#define ANSWERED_MINOR PROOF_TREE_MINOR("?1") " + " PROOF_OFFSET_MINOR("?1")
+#define CLAIMED_MINOR                                                                              \
+    "(SELECT coalesce(sum(amount_minor), 0) FROM register_payment "                                \
+    "WHERE register_payment.operation_id = ?1 AND register_payment.operation_id <> 0)"
 
 /* Grants of surface 1 are those of the O-Series; actions 2, 3, 4 and 6 are charges, top-ups,
  * refunds and held top-ups. */
@@ -44,12 +49,8 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
     /* A reversal may have come between the scan and this, and a payment before the proof. */
     [PROOF_INSERT] =
         "INSERT INTO proof (" PROOF_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-        "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?8 + " PROOF_TREE_MINOR(
-            "?1") ", "
-                  "(SELECT coalesce(sum(amount_minor), 0) FROM register_payment "
-                  "WHERE register_payment.operation_id = ?1 AND register_payment.operation_id <> "
-                  "0)) "
-                  "ON CONFLICT (operation_id) DO NOTHING",
+        "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?8 + " ANSWERED_MINOR ", " CLAIMED_MINOR ") "
+        "ON CONFLICT (operation_id) DO NOTHING",
     [PROOF_SUSPECT] = "UPDATE proof SET is_suspect = 1, changed_at_us = max(?, changed_at_us + 1) "
                       "WHERE operation_id = ? AND tenant_id = ? RETURNING order_id",
     [PROOF_READ] = "SELECT " PROOF_COLUMNS " FROM proof WHERE operation_id = ?",
@@ -67,8 +68,6 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
                                             "coalesce(sum(iif(action = 9, amount_minor, 0)), 0) "
                                             "FROM tree",
     [PROOF_READ_CARD] = "SELECT number_index, last4 FROM card WHERE id = ?",
-    [PROOF_REFRESH] = "UPDATE proof SET ledger_minor = booked_minor + " PROOF_TREE_MINOR(
-        "?1") " WHERE operation_id = ?1",
 };
 
 static int proof_prepare(struct store_sqlite *sqlite, enum proof_statement which,
@@ -491,52 +490,10 @@ static int update_proof(struct store *store, const struct proof *proof,
         return err;
     err = write_proof(sqlite, proof, changed_at_before_us);
     if (err == 0)
+        err = sqlite_settle_refund(sqlite, proof->operation_id);
+    if (err == 0)
         return sqlite_commit_change(sqlite);
     sqlite_rollback_change(sqlite);
-    return err;
-}
-
-/* --- with the ledger --- */
-
-static bool is_answer(const struct operation *operation)
-{
-    return (operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE) &&
-           operation->result == RESULT_OK;
-}
-
-static int refresh_proof(struct store_sqlite *sqlite, int64_t operation_id)
-{
-    struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_REFRESH, &binder);
-    if (err != 0)
-        return err;
-    bind_int(&binder, operation_id);
-    return sqlite_finish(sqlite, binder.statement); /* no row: the scan makes it with all of this */
-}
-
-/* Up to the request of a register that it is all about. */
-static int write_answer(struct store_sqlite *sqlite, const struct operation *answer)
-{
-    struct operation operation = *answer;
-    int err = 0;
-    while (err == 0 && is_answer(&operation)) {
-        if (operation.answers_operation_id >= operation.id)
-            return ERR_STORE_CONSTRAINT; /* what it answers came before it */
-        err = sqlite_find_operation(sqlite, operation.answers_operation_id, &operation);
-    }
-    if (err != 0)
-        return err == ERR_NOT_FOUND ? ERR_STORE_CONSTRAINT : err;
-    return refresh_proof(sqlite, operation.id);
-}
-
-int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch)
-{
-    int err = 0;
-    for (int32_t i = 0; err == 0 && i < batch->view.operation_count; i++) {
-        const struct view_operation *each = &batch->view.operations[i];
-        if (each->is_new && is_answer(&each->operation))
-            err = write_answer(sqlite, &each->operation);
-    }
     return err;
 }
 

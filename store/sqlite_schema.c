@@ -448,8 +448,8 @@ static const char schema_3[] =
     " (SELECT created_at_us FROM operation ORDER BY id DESC LIMIT 1) - 172800000000"
     " ORDER BY id DESC LIMIT 1), 0);"
     /* The last two columns are sums that are kept with the rows that they are made of, so that a
-     * report of a million proofs reads one index: what the ledger says of the operation now (with
-     * the reversals and recharges that answer it), and the payments that it claims. */
+     * report of a million proofs reads one index: what the ledger says of the operation now
+     * (store/sqlite_proof_ledger.c), and the payment that it claims. */
     "CREATE TABLE proof ("
     " operation_id INTEGER PRIMARY KEY CHECK (operation_id > 0),"
     " tenant_id INTEGER NOT NULL,"
@@ -486,6 +486,16 @@ static const char schema_3[] =
     " SELECT RAISE(ABORT, 'law 6: a proof stays that of its operation'); END;"
     "CREATE TRIGGER proof_is_never_deleted BEFORE DELETE ON proof BEGIN"
     " SELECT RAISE(ABORT, 'law 6: a proof is never deleted'); END;"
+
+    /* What a refund gave back of charges that the register does not show either, refund and charge
+     * alike: it counts there, as a reversal would. */
+    "CREATE TABLE proof_offset ("
+    " refund_operation_id INTEGER NOT NULL,"
+    " operation_id INTEGER NOT NULL,"
+    " amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),"
+    " PRIMARY KEY (refund_operation_id, operation_id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX proof_offset_by_operation ON proof_offset (operation_id, amount_minor);"
 
     /* Payments of ours that orders were seen to have. */
     "CREATE TABLE register_payment ("

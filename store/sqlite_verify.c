@@ -243,6 +243,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
     if (err == 0)
         err = verify_words_count_rows(&verify);
     if (err == 0)
+        err = verify_proofs_count_rows(&verify);
+    if (err == 0)
         err = verify_foreign_count_rows(&verify);
     if (err == 0)
         err = verify_pages(&verify);
@@ -260,6 +262,8 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
         err = verify_points(&verify);
     if (err == 0)
         err = verify_words(&verify);
+    if (err == 0)
+        err = verify_proofs(&verify);
     if (err == 0)
         err = verify_foreign(&verify);
     sqlite_rollback(verify.sqlite);

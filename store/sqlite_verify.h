@@ -42,10 +42,12 @@ MUST_CHECK int verify_operations(struct verify *verify);
 MUST_CHECK int verify_days(struct verify *verify);
 MUST_CHECK int verify_points(struct verify *verify);
 MUST_CHECK int verify_words(struct verify *verify);
+MUST_CHECK int verify_proofs(struct verify *verify);
 MUST_CHECK int verify_foreign(struct verify *verify);
 /* Add to rows_total what these passes will read. */
 MUST_CHECK int verify_points_count_rows(struct verify *verify);
 MUST_CHECK int verify_words_count_rows(struct verify *verify);
+MUST_CHECK int verify_proofs_count_rows(struct verify *verify);
 MUST_CHECK int verify_foreign_count_rows(struct verify *verify);
 
 #endif

@@ -1,0 +1,222 @@
+/*
+ * What the ledger says of an operation that has a proof, kept beside it: the reversals and
+ * recharges that answer it, and refunds of what the register does not show.
+ *
+ * A refund at the till of a charge that no order shows, and that is not shown itself, is a reversal
+ * by another name. Its proof ends reversed, with nothing taken again; what it gave then counts on
+ * the charges that it answers, and both come to nothing.
+ */
+#include "store/sqlite.h"
+
+#include "base/check.h"
+
+#include "base/banned.h"
+
+enum ledger_statement {
+    LEDGER_REFRESH,
+    LEDGER_READ_REFUND,
+    LEDGER_READ_OFFSETS,
+    LEDGER_DELETE_OFFSETS,
+    LEDGER_ADD_OFFSET,
+    LEDGER_STATEMENTS,
+};
+
+/* Of operation ?1. */
+#define TREE_MINOR PROOF_TREE_MINOR("?1")
+#define OFFSET_MINOR PROOF_OFFSET_MINOR("?1")
+
+static const char *const ledger_text[LEDGER_STATEMENTS] = {
+    [LEDGER_REFRESH] = "UPDATE proof SET ledger_minor = booked_minor + " TREE_MINOR
+                       " + " OFFSET_MINOR " WHERE operation_id = ?1",
+    [LEDGER_READ_REFUND] = "SELECT state, booked_minor + " TREE_MINOR
+                           " FROM proof WHERE operation_id = ?1 AND action = 4",
+    [LEDGER_READ_OFFSETS] = "SELECT operation_id FROM proof_offset WHERE refund_operation_id = ?",
+    [LEDGER_DELETE_OFFSETS] = "DELETE FROM proof_offset WHERE refund_operation_id = ?",
+    /* A charge and its recharge, both refunded, are one request of the register. */
+    [LEDGER_ADD_OFFSET] =
+        "INSERT INTO proof_offset (refund_operation_id, operation_id, amount_minor) "
+        "VALUES (?, ?, ?) ON CONFLICT (refund_operation_id, operation_id) "
+        "DO UPDATE SET amount_minor = amount_minor + excluded.amount_minor",
+};
+
+static int ledger_prepare(struct store_sqlite *sqlite, enum ledger_statement which,
+                          struct binder *binder)
+{
+    CHECK(LEDGER_STATEMENTS <= AREA_STATEMENTS_MAX);
+    *binder = (struct binder){0};
+    return sqlite_prepare_of(sqlite, AREA_PROOF_LEDGER, (int)which, ledger_text[which],
+                             &binder->statement);
+}
+
+static int run_of_operation(struct store_sqlite *sqlite, enum ledger_statement which,
+                            int64_t operation_id)
+{
+    struct binder binder;
+    int err = ledger_prepare(sqlite, which, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, operation_id);
+    return sqlite_finish(sqlite, binder.statement); /* no row: the scan makes it with all of this */
+}
+
+static bool is_answer(const struct operation *operation)
+{
+    return (operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE) &&
+           operation->result == RESULT_OK;
+}
+
+/* Up to the request of a register that an operation is all about. */
+static int find_root(struct store_sqlite *sqlite, struct operation operation, int64_t *root_id)
+{
+    int err = 0;
+    while (err == 0 && is_answer(&operation)) {
+        if (operation.answers_operation_id >= operation.id)
+            return ERR_STORE_CONSTRAINT; /* what it answers came before it */
+        err = sqlite_find_operation(sqlite, operation.answers_operation_id, &operation);
+    }
+    *root_id = operation.id;
+    return err == ERR_NOT_FOUND ? ERR_STORE_CONSTRAINT : err;
+}
+
+/* --- refunds of what is not shown --- */
+
+/* A refund writes one transfer per charge that it answers. */
+#define OFFSETS_MAX (ORDER_OPERATIONS_MAX + RECENT_CHARGES_MAX)
+
+struct offsets {
+    int64_t operation_ids[2 * OFFSETS_MAX]; /* before and after */
+    int32_t count;
+    struct transfer transfers[OFFSETS_MAX];
+    int32_t transfer_count;
+};
+
+static int add_id(struct offsets *offsets, int64_t operation_id)
+{
+    if (offsets->count == (int32_t)COUNT_OF(offsets->operation_ids))
+        return ERR_STORE_CORRUPT;
+    offsets->operation_ids[offsets->count++] = operation_id;
+    return 0;
+}
+
+static int read_offsets(struct store_sqlite *sqlite, int64_t refund_id, struct offsets *offsets)
+{
+    struct binder binder;
+    bool has_row;
+    int err = ledger_prepare(sqlite, LEDGER_READ_OFFSETS, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, refund_id);
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        err = add_id(offsets, column_int(&(struct columns){.statement = binder.statement}));
+        if (err == 0)
+            err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+static int insert_offset(struct store_sqlite *sqlite, int64_t refund_id, int64_t operation_id,
+                         int64_t amount_minor)
+{
+    struct binder binder;
+    int err = ledger_prepare(sqlite, LEDGER_ADD_OFFSET, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, refund_id);
+    bind_int(&binder, operation_id);
+    bind_int(&binder, amount_minor);
+    return sqlite_finish(sqlite, binder.statement);
+}
+
+static void on_transfer(void *context, const struct transfer *transfer)
+{
+    struct offsets *offsets = context;
+    if (transfer->cause == CAUSE_REFUND && offsets->transfer_count < OFFSETS_MAX)
+        offsets->transfers[offsets->transfer_count++] = *transfer;
+}
+
+/* What is left of it after recharges, newest transfer first. */
+static int write_offsets(struct store_sqlite *sqlite, int64_t refund_id, int64_t left_minor,
+                         struct offsets *offsets)
+{
+    int err = sqlite_each_operation_transfer(&sqlite->store, refund_id, on_transfer, offsets);
+    for (int32_t i = 0; err == 0 && left_minor > 0 && i < offsets->transfer_count; i++) {
+        const struct transfer *transfer = &offsets->transfers[i];
+        int64_t part_minor =
+            transfer->amount_minor < left_minor ? transfer->amount_minor : left_minor;
+        struct operation charge;
+        int64_t root_id;
+        err = sqlite_find_operation(sqlite, transfer->answers_operation_id, &charge);
+        if (err == 0)
+            err = find_root(sqlite, charge, &root_id);
+        if (err == 0)
+            err = insert_offset(sqlite, refund_id, root_id, part_minor);
+        if (err == 0)
+            err = add_id(offsets, root_id);
+        left_minor -= part_minor;
+    }
+    return err;
+}
+
+static int rewrite_offsets(struct store_sqlite *sqlite, int64_t refund_id, bool is_reversed,
+                           int64_t left_minor)
+{
+    struct offsets offsets;
+    offsets.count = 0;
+    offsets.transfer_count = 0;
+    int err = read_offsets(sqlite, refund_id, &offsets);
+    if (err == 0 && offsets.count > 0)
+        err = run_of_operation(sqlite, LEDGER_DELETE_OFFSETS, refund_id);
+    if (err == 0 && is_reversed)
+        err = write_offsets(sqlite, refund_id, left_minor, &offsets);
+    for (int32_t i = 0; err == 0 && i < offsets.count; i++)
+        err = run_of_operation(sqlite, LEDGER_REFRESH, offsets.operation_ids[i]);
+    if (err == 0 && offsets.count > 0)
+        err = run_of_operation(sqlite, LEDGER_REFRESH, refund_id);
+    return err;
+}
+
+int sqlite_settle_refund(struct store_sqlite *sqlite, int64_t operation_id)
+{
+    struct binder binder;
+    int err = ledger_prepare(sqlite, LEDGER_READ_REFUND, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, operation_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err; /* no refund, or one without a proof */
+    struct columns columns = {.statement = binder.statement};
+    bool is_reversed = column_int(&columns) == PROOF_REVERSED;
+    int64_t left_minor = -column_int(&columns);
+    sqlite3_reset(binder.statement);
+    return rewrite_offsets(sqlite, operation_id, is_reversed, left_minor);
+}
+
+/* --- reversals and recharges --- */
+
+static int write_answer(struct store_sqlite *sqlite, const struct operation *answer)
+{
+    int64_t root_id;
+    int err = find_root(sqlite, *answer, &root_id);
+    if (err == 0)
+        err = run_of_operation(sqlite, LEDGER_REFRESH, root_id);
+    return err != 0 ? err : sqlite_settle_refund(sqlite, root_id);
+}
+
+int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < batch->view.operation_count; i++) {
+        const struct view_operation *each = &batch->view.operations[i];
+        if (each->is_new && is_answer(&each->operation))
+            err = write_answer(sqlite, &each->operation);
+    }
+    return err;
+}
+
+const char *sqlite_proof_ledger_text(int index)
+{
+    return index >= 0 && index < LEDGER_STATEMENTS ? ledger_text[index] : NULL;
+}
