@@ -37,6 +37,11 @@ static const char sql_read_claims[] =
     " WHERE operation.id = register_payment.operation_id), 0)"
     " FROM register_payment WHERE operation_id <> 0 ORDER BY operation_id";
 
+static const char sql_read_lost_offsets[] =
+    "SELECT refund_operation_id, operation_id FROM proof_offset"
+    " WHERE NOT EXISTS (SELECT 1 FROM proof WHERE proof.operation_id = refund_operation_id"
+    " AND proof.state = 3 AND proof.action = 4)";
+
 /* What a row is compared with. */
 struct proof_row {
     struct proof_facts facts; /* proof and the two sums: as stored */
@@ -156,6 +161,23 @@ static int verify_proof_rows(struct verify *verify)
     return err;
 }
 
+static int verify_offsets(struct verify *verify)
+{
+    struct stream stream;
+    int err = stream_open(&stream, verify, sql_read_lost_offsets);
+    while (err == 0 && stream.has_row) {
+        struct columns columns = {.statement = stream.statement};
+        int64_t refund_id = column_int(&columns);
+        verify_report(verify, "offset_without_reversal",
+                      "operation %" PRId64 " counts on operation %" PRId64
+                      ", and is no refund that ended reversed",
+                      refund_id, column_int(&columns));
+        err = stream_next(&stream);
+    }
+    stream_close(&stream);
+    return err;
+}
+
 /* --- claims --- */
 
 static void check_claim(struct verify *verify, sqlite3_stmt *statement, int64_t *previous_id)
@@ -233,5 +255,7 @@ int verify_proofs(struct verify *verify)
     int err = verify_cursor(verify);
     if (err == 0)
         err = verify_proof_rows(verify);
+    if (err == 0)
+        err = verify_offsets(verify);
     return err != 0 ? err : verify_claims(verify);
 }
