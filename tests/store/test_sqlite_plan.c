@@ -24,13 +24,13 @@ static void explain(sqlite3 *model, const char *sql, struct text_buffer *all)
     assert_false(all->is_cut);
 }
 
-/* What may be read whole: constants, tenants, the index of what is open, what answers one
+/* What may be read whole: constants, tenants, the indexes of what is open, what answers one
  * operation, and the single rows that sums are. */
 static bool is_bounded(const char *scan)
 {
     static const char *const bounded[] = {
         "SCAN CONSTANT ROW", "SCAN tenant",    "SCAN work USING INDEX work_open",
-        "SCAN tree",         "SCAN (subquery",
+        "SCAN tree",         "SCAN (subquery", "SCAN proof USING INDEX proof_told",
     };
     for (size_t i = 0; i < COUNT_OF(bounded); i++)
         if (strncmp(scan, bounded[i], strlen(bounded[i])) == 0)
