@@ -317,6 +317,8 @@ static void on_written(struct errand *errand)
         return;
     for (int32_t i = 0; i < prove->count; i++)
         count_state(chore->inbox, &prove->facts[i].proof, &prove->after[i]);
+    for (int32_t i = 0; i < prove->stranger_count; i++)
+        count_state(chore->inbox, &prove->strangers[i].before, &prove->strangers[i].after);
     inbox_wake(chore->inbox); /* other orders, and a sweep */
     prove_next(chore);
 }

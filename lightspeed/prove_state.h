@@ -35,6 +35,10 @@ struct prove {
 
     /* written */
     struct proof after[ORDER_PROOFS_MAX];
+    struct { /* confirmed by the way: operations of other orders */
+        struct proof before, after;
+    } strangers[ORDER_REGISTER_PAYMENTS_MAX];
+    int32_t stranger_count;
     bool must_repeat; /* more is to be done than one look can do */
     int32_t at;       /* the next operation whose command is due */
 };

@@ -214,7 +214,7 @@ static bool is_said_here(const struct proof *proof, const struct register_paymen
 }
 
 /* Its own order judges what is more than a plain confirmation; without an order nobody would. */
-static int confirm_stranger(struct store *store, const struct prove *prove,
+static int confirm_stranger(struct store *store, struct prove *prove,
                             const struct register_payment *row)
 {
     struct proof_facts facts;
@@ -230,8 +230,11 @@ static int confirm_stranger(struct store *store, const struct prove *prove,
                             .shown_order_id = row->order_id,
                             .payment_number = row->number};
     struct proof proof = prove_follow(&facts.proof, &judged);
-    if (is_plain)
+    if (is_plain) {
         err = prove_write_proof(store, &proof, 0, prove->about.now_us);
+        prove->strangers[prove->stranger_count].before = facts.proof;
+        prove->strangers[prove->stranger_count++].after = proof;
+    }
     return err != 0 ? err : open_order(store, prove, facts.proof.order_id);
 }
 
@@ -253,10 +256,11 @@ static int release_stranger(struct store *store, const struct prove *prove, int6
     return prove_write_proof(store, &proof, 0, prove->about.now_us);
 }
 
-static int write_strangers(struct store *store, const struct prove *prove,
+static int write_strangers(struct store *store, struct prove *prove,
                            const struct payments *payments)
 {
     int err = 0;
+    prove->stranger_count = 0;
     for (int32_t i = 0; err == 0 && i < payments->count; i++)
         if (payments->rows[i].operation_id != 0 &&
             !is_of_order(prove, payments->rows[i].operation_id))

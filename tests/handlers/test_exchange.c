@@ -73,6 +73,27 @@ int32_t __wrap_reader_queue_depth(struct reader *reader)
     return 0;
 }
 
+int32_t scheduler_count(const struct scheduler *scheduler)
+{
+    (void)scheduler;
+    return 0;
+}
+
+void scheduler_read_counters(const struct scheduler *scheduler, int32_t index,
+                             struct scheduler_counters *counters)
+{
+    (void)scheduler;
+    (void)index;
+    *counters = (struct scheduler_counters){.name = "none"};
+}
+
+void scheduler_end(struct scheduled *task, int err)
+{
+    (void)task;
+    (void)err;
+    fail_msg("nothing is scheduled here");
+}
+
 /* What a worker does with a job that it may run. */
 static void work(int index)
 {

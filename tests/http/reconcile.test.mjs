@@ -12,7 +12,7 @@ const QUICK = {
   COUNTERPART_RECONCILE_SCAN_S: '0.1',
   COUNTERPART_RECONCILE_REREAD_S: '0.3',
   COUNTERPART_RECONCILE_REVERSE_AGE_S: '0.5',
-  COUNTERPART_RECONCILE_OPEN_LISTED_S: '20',
+  COUNTERPART_RECONCILE_OPEN_LISTED_S: '8',
   COUNTERPART_RECONCILE_SWEEP_S: '3600',
 };
 
@@ -124,6 +124,7 @@ test('a payment that comes after the reversal is charged again, down to the floo
   await charge(cards[1], await sale(), '40.00');
   for (const at of [0, 1]) {
     await orderCall(orders[at], 'reopen');
+    await orderCall(orders[at], 'lines', { product_id: 7308 });
     await book(orders[at], late[at]);
     await inCash(orders[at]);
   }
@@ -221,36 +222,34 @@ test('an order that cannot be read is listed, and settled once it can', async ()
 });
 
 test('killed in the middle, several times: the same end, and nothing twice', async () => {
-  const cards = [];
   const lost = [];
   const paid = [];
-  for (let i = 0; i < 8; i++) {
-    const card = await issue();
-    const order = await sale();
-    cards.push(card);
-    (i % 2 === 0 ? lost : paid).push(await charge(card, order));
-    if (i % 2 === 1) await book(order, paid.at(-1));
-    await inCash(order);
-  }
-  const seen = service.log.length;
-  const isMoving = () => /"event":"proof(_command)?"/.test(service.log.slice(seen));
-  for (let kill = 0; kill < 4; kill++) {
-    const from = service.log.length;
-    await until('it to be at work', () => isMoving() && /"kind":"prove_order"/.test(service.log.slice(from)), PATIENCE_MS);
-    await sleep(Math.random() * 100);
+  for (let kill = 0; kill < 5; kill++) {
+    for (const fates of [lost, paid, lost]) {
+      const card = await issue();
+      const order = await sale();
+      const operation = await charge(card, order);
+      if (fates === paid) await book(order, operation);
+      await inCash(order);
+      fates.push({ card, order, operation });
+    }
+    const { order } = lost.at(-1);
+    const isLookedAt = ({ kind, subject_id }) => kind === 'prove_order' && subject_id === order.id;
+    // After a start the scan comes late, but a webhook opens the same work.
+    await until('the last one to be looked at', () => service.events.some(isLookedAt), PATIENCE_MS);
+    await sleep(Math.random() * 700);
     await service.kill();
     await service.restart();
   }
-  await until(
-    'every card to be settled',
-    async () => (await Promise.all(cards.map(balance))).every((is, i) => is === (i % 2 === 0 ? '100.00' : '55.00')),
-    PATIENCE_MS,
-  );
-  await sleep(3000);
-  assert.deepEqual(await Promise.all(cards.map(balance)), cards.map((_, i) => (i % 2 === 0 ? '100.00' : '55.00')));
-  for (const [i, card] of cards.entries()) {
+  const balances = (fates) => Promise.all(fates.map(({ card }) => balance(card)));
+  await until('every lost one to be given back', async () => (await balances(lost)).every((is) => is === '100.00'), PATIENCE_MS);
+  await sleep(2000);
+  assert.ok((await balances(lost)).every((is) => is === '100.00'));
+  assert.ok((await balances(paid)).every((is) => is === '55.00'));
+  for (const { card } of [...lost, ...paid]) {
     const { entries } = await tenant.show(card.number);
-    assert.equal(entries.filter(({ action }) => action === 'reverse').length, i % 2 === 0 ? 1 : 0);
+    const reversals = entries.filter(({ action }) => action === 'reverse').length;
+    assert.equal(reversals, lost.some((each) => each.card === card) ? 1 : 0);
   }
   await service.verifyIsClean();
 });
