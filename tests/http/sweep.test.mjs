@@ -1,5 +1,6 @@
-// Webhooks get lost. The sweep makes up for them, and staff read on the register's screen what became of the money: the real
-// service beside a fake Lightspeed cloud that delivers no webhook at all, with the times of reconciliation made short.
+// Webhooks get lost. The sweep makes up for them, and staff read on the register's screen what became of the money: the
+// real service beside a fake Lightspeed cloud that delivers no webhook at all, with the times of reconciliation made
+// short.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connect, startPair } from './loyal.mjs';
@@ -92,7 +93,8 @@ test('staff read that a charge was given back, and that it was charged after all
 
   await end(order, 'reopen');
   await cloud.control('POST', `/orders/${order.id}/lines`, { product_id: 7308 });
-  await cloud.control('POST', `/orders/${order.id}/payments`, { method_id: OUR_METHOD, amount: 25.5, ref: lost.json.ref });
+  const payment = { method_id: OUR_METHOD, amount: 25.5, ref: lost.json.ref };
+  await cloud.control('POST', `/orders/${order.id}/payments`, payment);
   await end(order, 'complete');
   await until('the second notice', async () => (await notices(order)).length === 2, PATIENCE_MS);
   assert.equal(
