@@ -158,6 +158,17 @@ static void a_redis_that_has_forgotten_frees_nobody_here(void **state)
     assert_true(is_exhausted(here, &keys, NULL));
 }
 
+static void what_redis_does_not_know_of_still_counts_here(void **state)
+{
+    struct budget_keys keys = keys_of(here, 7, 1);
+    (void)state;
+    for (int i = 0; i < 5; i++) /* while it was away */
+        (void)budget_take(here, &keys, pumped.now_us, NULL);
+    assert_true(share(there, &keys, 1));
+    assert_true(share(here, &keys, 0));
+    assert_true(is_exhausted(here, &keys, NULL));
+}
+
 static void a_bucket_never_owes_more_than_it_holds(void **state)
 {
     struct budget_keys keys = keys_of(here, 7, 1);
@@ -212,6 +223,7 @@ int main(void)
         TEST_CASE(misses_of_both_processes_lock_a_card_in_both),
         TEST_CASE(asking_takes_nothing),
         TEST_CASE(a_redis_that_has_forgotten_frees_nobody_here),
+        TEST_CASE(what_redis_does_not_know_of_still_counts_here),
         TEST_CASE(a_bucket_never_owes_more_than_it_holds),
         TEST_CASE(stores_under_other_keys_have_other_buckets),
         TEST_CASE(what_is_no_such_answer_changes_nothing),
