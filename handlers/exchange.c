@@ -5,6 +5,7 @@
 #include "base/seal.h"
 #include "handlers/linger.h"
 #include "handlers/route.h"
+#include "store/redis_lane.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -298,7 +299,7 @@ static void loop_call_waiting(struct exchange_loop *loop)
     }
 }
 
-/* --- asking the hot tier */
+/* --- asking the hot tier, and the Redis behind it */
 
 /* In the request's pool, found from the lane. */
 struct asking {
@@ -342,6 +343,48 @@ enum hot_answer exchange_ask_hot(struct exchange *exchange, const uint8_t index[
     enum hot_answer answer = hot_ask(hot, lane, tenant_id, index, now_us, &asking->question, value);
     exchange->jobs_away += answer == HOT_LATER;
     return answer;
+}
+
+/* In the request's pool, found from the lane. */
+struct depot_asking {
+    struct exchange *exchange;
+    exchange_depot_fn on_answer;
+    uint64_t ticket; /* 0: answered */
+};
+
+/* As on_slot_dispose: an exchange that dies unanswered ends here. */
+static void on_depot_asking_dispose(void *bytes)
+{
+    struct depot_asking *asking = bytes;
+    if (asking->ticket == 0)
+        return;
+    lane_forget(asking->exchange->loop->lane, asking->ticket);
+    exchange_end(asking->exchange);
+}
+
+static void on_depot_answer(void *context, const struct answer *answer)
+{
+    struct depot_asking *asking = context;
+    struct exchange *exchange = asking->exchange;
+    asking->ticket = 0;
+    exchange->jobs_away--;
+    asking->on_answer(exchange, answer);
+    if (!exchange_is_under_way(exchange))
+        exchange_fail_bug(exchange, "on_answer neither answered nor sent a job");
+}
+
+bool exchange_ask_depot(struct exchange *exchange, const struct words *words,
+                        exchange_depot_fn on_answer)
+{
+    struct lane *lane = exchange->loop->lane;
+    if (lane == NULL || !lane_is_ready(lane))
+        return false;
+    struct depot_asking *asking =
+        h2o_mem_alloc_shared(&exchange->req->pool, sizeof(*asking), on_depot_asking_dispose);
+    *asking = (struct depot_asking){.exchange = exchange, .on_answer = on_answer};
+    asking->ticket = lane_ask(lane, words, clock_monotonic_us(), on_depot_answer, asking);
+    exchange->jobs_away += asking->ticket != 0;
+    return asking->ticket != 0;
 }
 
 void exchange_fill_hot(struct exchange *exchange, const struct card *card)

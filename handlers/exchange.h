@@ -32,6 +32,8 @@ struct oauth;
 struct token_keys;
 struct inbox; /* lightspeed/inbox.h */
 struct depot; /* store/redis_depot.h */
+struct words; /* store/redis_link.h */
+struct answer;
 
 /* Everything a handler may use; one per process, shared by all loops, wired up by service/. */
 struct handlers {
@@ -119,7 +121,8 @@ struct exchange {
     uint64_t request_id; /* in the logs and in X-Request-Id */
     void *data;          /* the handler's own, in the request pool */
     struct exchange_snapshot *held;
-    struct waiter *waiter; /* NULL: has never waited */
+    struct waiter *waiter;   /* NULL: has never waited */
+    struct reading *reading; /* handlers/budget_share.h */
     int32_t jobs_away;
     bool is_answered;
 };
@@ -194,6 +197,12 @@ typedef void (*exchange_hot_fn)(struct exchange *exchange, const struct hot_valu
 MUST_CHECK enum hot_answer exchange_ask_hot(struct exchange *exchange,
                                             const uint8_t index[CARD_INDEX_BYTES],
                                             struct hot_value *value, exchange_hot_fn on_hot);
+/* Ask the depot anything else. on_answer is called once (answer NULL: none in time), unless the
+ * request dies. false: it cannot be asked now. */
+typedef void (*exchange_depot_fn)(struct exchange *exchange, const struct answer *answer);
+MUST_CHECK bool exchange_ask_depot(struct exchange *exchange, const struct words *words,
+                                   exchange_depot_fn on_answer);
+
 /* What the store has answered. The request came before the store was asked: early enough for
  * hot_fill. */
 void exchange_fill_hot(struct exchange *exchange, const struct card *card);

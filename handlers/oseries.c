@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "handlers/budget_share.h"
 #include "handlers/oseries_reply.h"
 #include "handlers/oseries_request.h"
 #include "lightspeed/inbox.h"
@@ -153,14 +154,20 @@ static void tell_outcome(struct exchange *exchange, const struct outcome *outcom
     send_reply(exchange, outcome->result != RESULT_OK, &reply);
 }
 
+static bool take_miss(struct payment *payment, enum budget_layer *tripped)
+{
+    bool is_trip = payment->is_holding ? settle(payment, true, tripped)
+                                       : budget_take(payment->handlers->budget, &payment->budget,
+                                                     payment->received_monotonic_us, tripped);
+    budget_share_miss(payment->loop, &payment->budget);
+    return is_trip;
+}
+
 static void count_miss(struct exchange *exchange)
 {
     struct payment *payment = exchange->data;
     enum budget_layer tripped;
-    bool is_trip = payment->is_holding ? settle(payment, true, &tripped)
-                                       : budget_take(payment->handlers->budget, &payment->budget,
-                                                     payment->received_monotonic_us, &tripped);
-    if (!is_trip)
+    if (!take_miss(payment, &tripped))
         return;
     log_event(LOG_WARNING, "miss_budget_tripped", LOG_INT("request_id", exchange->request_id),
               LOG_TEXT("layer", budget_layer_name(tripped)),
@@ -555,11 +562,10 @@ static void on_payment_disposed(void *pooled)
     struct payment *payment = pooled;
     enum budget_layer tripped;
     /* Who does not stay for the answer pays as for a miss: what was decided shows elsewhere. */
-    if (payment->is_holding)
-        (void)settle(payment, payment->is_asked, &tripped);
-    else if (payment->is_asked)
-        (void)budget_take(payment->handlers->budget, &payment->budget,
-                          payment->received_monotonic_us, &tripped);
+    if (payment->is_asked)
+        (void)take_miss(payment, &tripped);
+    else if (payment->is_holding)
+        (void)settle(payment, false, NULL);
     seal_wipe(&payment->request, sizeof(payment->request));
 }
 
@@ -677,7 +683,7 @@ static void serve_from_store(struct exchange *exchange)
     if (!request->is_last4)
         hash_pin(exchange, payment);
     if (is_guess) {
-        submit_guess(exchange);
+        budget_share_read(exchange, &payment->budget, submit_guess);
         return;
     }
     payment->is_throttled =

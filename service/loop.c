@@ -272,6 +272,7 @@ static void loop_stop(struct loop *loop)
     loop_turn_until(loop, &loop->exchanges.unanswered);
     loop_end_connections(loop);
     redis_loop_finish(&loop->redis);
+    loop->exchanges.lane = NULL;
     if (loop->connection_count > 0 || loop->exchanges.lingering > 0) {
         /* Left to the end of the process: nothing that belongs to them is freed under them. */
         log_event(LOG_WARNING, "connections_left", LOG_INT("count", loop->connection_count));

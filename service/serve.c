@@ -130,6 +130,8 @@ static int make_tiers(struct service *service)
     err = make_hot(service);
     if (err == 0)
         err = budget_create(&handlers->budget);
+    if (err == 0 && handlers->depot != NULL)
+        budget_share(handlers->budget, service->seal);
     if (err == 0)
         err = metrics_create(&handlers->metrics);
     if (err == 0)

@@ -21,6 +21,7 @@
 /* Locks: more than there are threads, few enough to stay small. Window w belongs to lock w % 64. */
 #define LOCKS 64
 #define PREFIX_CHARS 8
+#define STORE_CHARS 16
 #define SECOND_US INT64_C(1000000)
 
 /* The numbers of budget.h. */
@@ -44,7 +45,8 @@ struct bucket {
 };
 
 struct budget {
-    uint64_t secret[2]; /* of the keyed hash: nobody can aim at somebody else's bucket */
+    uint64_t secret[2];          /* of the keyed hash: nobody can aim at somebody else's bucket */
+    char store[STORE_CHARS + 1]; /* whose buckets they are in Redis */
     _Atomic uint64_t trips[BUDGET_LAYERS];
     /* From here on every bucket is full: while nobody misses, nobody takes a lock. */
     _Atomic int64_t all_full_at_us;
@@ -347,6 +349,79 @@ bool budget_take(struct budget *budget, const struct budget_keys *keys, int64_t 
         if (layer_take(budget, keys->key[i], (enum budget_layer)i, now_us))
             count_trip(budget, (enum budget_layer)i, &is_trip, layer);
     return is_trip;
+}
+
+void budget_share(struct budget *budget, const struct seal *seal)
+{
+    uint8_t key[SEAL_KEY_BYTES];
+    uint8_t check[SEAL_MAC_BYTES];
+    seal_derive_key(seal, TEXT("miss budgets 1"), key);
+    memcpy(budget->secret, key, sizeof(budget->secret));
+    seal_wipe(key, sizeof(key));
+    seal_check_value(seal, check);
+    text_hex_encode(budget->store, check, STORE_CHARS / 2);
+}
+
+static struct text name_of(const struct budget *budget, enum budget_layer layer, uint64_t key,
+                           char name[BUDGET_NAME_MAX])
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, name, BUDGET_NAME_MAX);
+    text_append_format(&buffer, "cp:%s:miss:%s:%016llx", budget->store, limits[layer].name,
+                       (unsigned long long)key);
+    CHECK(!buffer.is_cut);
+    return text_buffer_text(&buffer);
+}
+
+static struct text number_of(int64_t number, char text[24])
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, text, 24);
+    text_append_int64(&buffer, number);
+    return text_buffer_text(&buffer);
+}
+
+void budget_share_words(const struct budget *budget, const struct greeting *greeting,
+                        const struct budget_keys *keys, int32_t misses, struct budget_text *text,
+                        struct words *words)
+{
+    script_words(greeting, SCRIPT_BUDGET, BUDGET_LAYERS, words);
+    for (int i = 0; i < BUDGET_LAYERS; i++)
+        words_add(words, name_of(budget, (enum budget_layer)i, keys->key[i], text->name[i]));
+    words_add(words, number_of(misses, text->number[0]));
+    for (int i = 0; i < BUDGET_LAYERS; i++) {
+        words_add(words, number_of(limits[i].tokens, text->number[1 + 2 * i]));
+        words_add(words, number_of(limits[i].period_us, text->number[2 + 2 * i]));
+    }
+}
+
+static void layer_lower(struct budget *budget, uint64_t key, enum budget_layer layer,
+                        int64_t shared_us, int64_t now_us)
+{
+    const struct limit *limit = &limits[layer];
+    if (shared_us > limit->tokens * limit->period_us)
+        shared_us = limit->tokens * limit->period_us; /* a bucket never owes more than it holds */
+    pthread_mutex_lock(lock_of(budget, key));
+    struct bucket *bucket = bucket_find_or_claim(budget, key, layer, now_us);
+    if (bucket != NULL && debt_us(bucket, now_us) < shared_us)
+        bucket->full_at_us = now_us + shared_us;
+    pthread_mutex_unlock(lock_of(budget, key));
+    raise_all_full(budget, now_us + shared_us);
+}
+
+bool budget_share_take(struct budget *budget, const struct budget_keys *keys,
+                       const struct answer *answer, int64_t now_us)
+{
+    if (answer->kind != ANSWER_LIST || answer->count != BUDGET_LAYERS)
+        return false;
+    for (int i = 0; i < BUDGET_LAYERS; i++)
+        if (answer->items[i].kind != ANSWER_INTEGER || answer->items[i].integer < 0)
+            return false;
+    for (int i = 0; i < BUDGET_LAYERS; i++)
+        if (answer->items[i].integer > 0)
+            layer_lower(budget, keys->key[i], (enum budget_layer)i, answer->items[i].integer,
+                        now_us);
+    return true;
 }
 
 uint64_t budget_trips(const struct budget *budget, enum budget_layer layer)

@@ -2,11 +2,16 @@
  * Budgets of misses: guessing card numbers and PINs is expensive (design section 6). A miss is an
  * unknown number, unsold stock, or a wrong PIN. Each layer is a token bucket; when one is empty,
  * guesses of its members are refused until it has refilled. In process memory; bounded; any thread.
+ *
+ * Where several processes share a Redis, each miss is also taken there (budget_share_words), and
+ * what comes back lowers the buckets here. The buckets here decide: what other processes have under
+ * way, at most their tokens of a layer each, may come on top of the limits.
  */
 #ifndef COUNTERPART_STORE_BUDGET_H
 #define COUNTERPART_STORE_BUDGET_H
 
-#include "base/text.h"
+#include "base/seal.h"
+#include "store/redis_script.h"
 
 /* Layers a request draws on, narrowest first. */
 enum budget_layer {
@@ -56,6 +61,25 @@ MUST_CHECK enum budget_answer budget_hold(struct budget *budget, const struct bu
  * its result), all else gives them back. */
 bool budget_settle(struct budget *budget, const struct budget_keys *keys, bool is_miss,
                    int64_t now_us, enum budget_layer *layer);
+
+/* --- several processes */
+
+/* Before anything is asked of it: from here on keys are the same in all processes with this master
+ * key. */
+void budget_share(struct budget *budget, const struct seal *seal);
+#define BUDGET_NAME_MAX 64
+struct budget_text {
+    char name[BUDGET_LAYERS][BUDGET_NAME_MAX];
+    char number[1 + 2 * BUDGET_LAYERS][24];
+};
+/* Takes misses (0: only asks) from the shared buckets; text holds what words point to. */
+void budget_share_words(const struct budget *budget, const struct greeting *greeting,
+                        const struct budget_keys *keys, int32_t misses, struct budget_text *text,
+                        struct words *words);
+/* The answer: lowers the buckets here to what is left there, and never raises them. false: it is no
+ * such answer. */
+bool budget_share_take(struct budget *budget, const struct budget_keys *keys,
+                       const struct answer *answer, int64_t now_us);
 
 uint64_t budget_trips(const struct budget *budget, enum budget_layer layer);
 

@@ -49,17 +49,3 @@ void breaker_note_lost(struct breaker *breaker, int64_t now_us)
     if (breaker->state != BREAKER_OPEN)
         breaker_open(breaker, now_us);
 }
-
-const char *breaker_state_name(enum breaker_state state)
-{
-    switch (state) {
-    case BREAKER_OPEN:
-        return "open";
-    case BREAKER_PROBING:
-        return "probing";
-    case BREAKER_CLOSED:
-        return "closed";
-    }
-    CHECK(!"state");
-    return "";
-}

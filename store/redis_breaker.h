@@ -43,6 +43,5 @@ void breaker_note_success(struct breaker *breaker); /* of a request */
 bool breaker_note_failure(struct breaker *breaker, int64_t now_us);
 /* The connection is gone, whatever the state was. */
 void breaker_note_lost(struct breaker *breaker, int64_t now_us);
-const char *breaker_state_name(enum breaker_state state);
 
 #endif

@@ -17,7 +17,7 @@
  */
 #define LINK_UNANSWERED_MAX 4096
 #define LINK_OUTPUT_MAX (512 * 1024) /* as many commands of 130 bytes */
-#define LINK_WORDS_MAX 16
+#define LINK_WORDS_MAX 24
 
 /* A command: its name and arguments, as bytes. */
 struct words {

@@ -2,6 +2,7 @@
  * and what they never ask for. Reader, writer, profiles, keys and the ledger's rules are the real
  * ones. */
 #include "base/error.h"
+#include "handlers/budget_share.h"
 #include "handlers/oseries.h"
 
 #include "lightspeed/inbox.h"
@@ -64,6 +65,7 @@ static struct world {
     struct card hot_card; /* what was put */
     bool is_exhausted, is_busy, is_crowded, outbound_is_full;
     exchange_turn_fn on_turn;
+    int share_reads, share_misses; /* of what other processes are asked and told */
     int miss_count, held_count, wake_count, outcome_count;
 } world;
 
@@ -318,6 +320,21 @@ bool budget_settle(struct budget *budget, const struct budget_keys *keys, bool i
     assert_true(world.held_count > 0);
     world.held_count--;
     return is_miss && budget_take(budget, keys, now_us, layer);
+}
+
+void budget_share_read(struct exchange *exchange, const struct budget_keys *keys,
+                       exchange_turn_fn on_turn)
+{
+    assert_int_equal(keys->key[BUDGET_REGISTER], 9091);
+    world.share_reads++;
+    on_turn(exchange);
+}
+
+void budget_share_miss(struct exchange_loop *loop, const struct budget_keys *keys)
+{
+    assert_ptr_equal(loop, &world.loop);
+    assert_int_equal(keys->key[BUDGET_REGISTER], 9091);
+    world.share_misses++;
 }
 
 bool exchange_wait(struct exchange *exchange, exchange_turn_fn on_turn)
@@ -1192,6 +1209,33 @@ static void a_hot_balance_is_told_without_the_store(void **state)
     assert_int_equal(world.outcome_count, 0); /* a look-up is no operation */
 }
 
+static void a_balance_that_is_asked_for_elsewhere_waits_for_the_answer(void **state)
+{
+    (void)state;
+    struct hot_value value = {.card = card_of(7450)};
+    world.hot_is_late = true;
+    ask(oseries_check_balance, BODY_BALANCE);
+    assert_int_equal(world.reply_count, 0);
+    assert_int_equal(world.read_count, 0);
+    world.on_hot(&world.exchange, &value);
+    check_reply(BALANCE_REPLY);
+    assert_int_equal(world.read_count, 0);
+    forget_reply();
+    world.stored = card_of(7450);
+    ask(oseries_check_balance, BODY_BALANCE);
+    world.on_hot(&world.exchange, NULL); /* no answer in time, or none */
+    assert_int_equal(world.reply_count, 0);
+    assert_int_equal(world.read_count, 1);
+    come_home();
+    check_reply(BALANCE_REPLY);
+    forget_reply();
+    give_pin(&value.card, "4711");
+    ask(oseries_check_balance, BODY_BALANCE);
+    world.on_hot(&world.exchange, &value); /* of a card with a PIN nobody is told from here */
+    assert_int_equal(world.read_count, 2);
+    come_home();
+}
+
 static void a_cold_balance_is_read_told_and_kept(void **state)
 {
     (void)state;
@@ -1231,6 +1275,8 @@ static void what_may_be_a_guess_always_takes_the_stores_way(void **state)
     check_reply(BALANCE_REPLY);
     forget_reply();
     assert_int_equal(world.miss_count, 3);
+    assert_int_equal(world.share_misses, 3); /* as many as were counted here */
+    assert_int_equal(world.share_reads, 2);  /* before each PIN */
     assert_int_equal(world.held_count, 0);
 }
 
@@ -1319,6 +1365,7 @@ int main(void)
         TEST(four_digits_are_not_told_that_the_card_is_expired_or_disabled),
         TEST(an_error_while_looking_for_four_digits_has_moved_nothing),
         TEST(a_hot_balance_is_told_without_the_store),
+        TEST(a_balance_that_is_asked_for_elsewhere_waits_for_the_answer),
         TEST(a_cold_balance_is_read_told_and_kept),
         TEST(what_may_be_a_guess_always_takes_the_stores_way),
         TEST(unsold_stock_that_is_hot_is_not_told_faster_than_an_unknown_number),

@@ -207,7 +207,7 @@ test('metrics are Prometheus text with every promised series, and count what hap
   }));
 
 test('what operators are told to watch is there', () =>
-  withService({}, async (service) => {
+  withService({ env: { COUNTERPART_REDIS: 'redis://127.0.0.1:1' } }, async (service) => {
     const manual = fs.readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
     const names = new Set(manual.match(/counterpart_[a-z_]+/g));
     const families = parseMetrics((await service.get('/metrics')).text);

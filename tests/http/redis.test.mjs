@@ -407,6 +407,36 @@ describe('connecting', () => {
   });
 });
 
+test('wrong PINs at one process lock the card at the other, and without Redis each counts for itself', async () => {
+  const redis = await RedisServer.start();
+  const first = await Service.start({ env: { COUNTERPART_REDIS: redis.url } });
+  // As another process of the same store: one master key, so one name in Redis, and the same tenant and card.
+  const second = await Service.start({
+    env: { COUNTERPART_REDIS: redis.url, COUNTERPART_MASTER_KEY: `${first.data}/master.key` },
+  });
+  const tills = [];
+  for (const service of [first, second]) {
+    await untilServing(service);
+    const tenant = await service.addTenant();
+    for (const number of ['6036280000012345', '6036280000067890'])
+      await tenant.issue({ amount: '50.00', number, pin: '4711' });
+    tills.push(tenant.till({ register: 1 + tills.length }));
+  }
+  const [here, there] = tills;
+  const pay = (till, card) => till.checkout({ card, amount: '1.00', order: newOrder() });
+  isApproved(await pay(there, '6036280000012345*4711'));
+  for (let i = 0; i < 5; i++) isRefused(await pay(here, '6036280000012345*0000'), /not found/i);
+  isRefused(await pay(here, '6036280000012345*4711'), /too many/i);
+  isRefused(await pay(there, '6036280000012345*4711'), /too many/i);
+  isApproved(await pay(there, '6036280000067890*4711'));
+  await redis.stop();
+  await untilHot(second, false);
+  isRefused(await pay(there, '6036280000012345*4711'), /too many/i, 'what it has learnt it keeps');
+  for (let i = 0; i < 5; i++) isRefused(await pay(there, '6036280000067890*0000'), /not found/i);
+  isRefused(await pay(there, '6036280000067890*4711'), /too many/i);
+  for (const service of [first, second]) await service.stop();
+});
+
 test('sentinels: the primary is killed under load, and the replica is gone to', async () => {
   const primary = await RedisServer.start();
   const replica = await RedisServer.start({ settings: ['--replicaof', `127.0.0.1 ${primary.port}`] });

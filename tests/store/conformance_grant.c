@@ -360,6 +360,20 @@ static void the_generation_of_token_keys_starts_at_one_and_is_raised(void **stat
     assert_int_equal(generation, 1);
 }
 
+static void the_hot_generation_starts_anywhere_and_only_rises(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t before, raised, after, references;
+    assert_int_equal(store_hot_generation(rows->store, &before), 0);
+    assert_true(before > 0);
+    assert_int_equal(store_raise_hot_generation(rows->store, &raised), 0);
+    assert_true(raised > before);
+    assert_int_equal(store_hot_generation(rows->store, &after), 0);
+    assert_int_equal(after, raised);
+    assert_int_equal(store_generation(rows->store, &references), 0); /* another thing */
+    assert_int_equal(references, 1);
+}
+
 /* --- durable, and seen by readers */
 
 static void grants_are_there_after_reopening_and_for_readers(void **state)
@@ -403,6 +417,7 @@ static const struct CMUnitTest conformance_grants[] = {
     CONFORMANCE_TEST(a_token_is_used_once),
     CONFORMANCE_TEST(a_used_token_is_forgotten_when_it_has_expired),
     CONFORMANCE_TEST(the_generation_of_token_keys_starts_at_one_and_is_raised),
+    CONFORMANCE_TEST(the_hot_generation_starts_anywhere_and_only_rises),
     CONFORMANCE_TEST(grants_are_there_after_reopening_and_for_readers),
 };
 

@@ -46,6 +46,11 @@ static struct place place_of(const struct redis_process *process)
     return place;
 }
 
+void redis_process_place(const struct redis_process *process, struct place *place)
+{
+    *place = place_of(process);
+}
+
 static void run_server(const struct redis_process *process)
 {
     char port[8];

@@ -20,6 +20,8 @@ void redis_process_restart(struct redis_process *process); /* empty, on the same
 void redis_process_kill(struct redis_process *process);    /* accepts one that was killed */
 void redis_process_signal(const struct redis_process *process, int signal);
 
+void redis_process_place(const struct redis_process *process, struct place *place);
+
 /* One command, waited for. on_answer may be NULL. */
 void redis_process_say(const struct redis_process *process, const struct words *words,
                        void (*on_answer)(void *context, const struct answer *answer),

@@ -377,15 +377,17 @@ static void more_than_can_wait_costs_a_generation(void **state)
     assert_int_equal(counters(&small).overflows, 1);
     assert_int_equal(counters(&small).pending, 0);
     assert_miss(&small, 1); /* not even asked */
+    commit(&small, 9, 2);   /* and nothing is kept of this one */
+    int64_t read_at_us = redis_party_now_us() - 1;
     redis_process_signal(&server, SIGCONT);
     redis_party_await_up(&small, true);
     assert_int_equal(small.raises, 2); /* one at its start */
     assert_int_equal(counters(&small).generation, redis_party_generation);
     pumped_lane_await(&small.pumped);
     assert_miss(&small, 1); /* what was there is of another generation */
-    struct card old = make_card(1, 1);
-    hot_fill(small.hot, small.pumped.lane, &old, redis_party_now_us() - 1);
-    assert_miss(&small, 1); /* nor is anything taken that was read before it */
+    struct card old = make_card(9, 1);
+    hot_fill(small.hot, small.pumped.lane, &old, read_at_us);
+    assert_miss(&small, 9); /* nor is anything taken that was read before it */
     deliver(&small, 1, 3);
     assert_version(&small, 1, 3);
     redis_party_finish(&small);
