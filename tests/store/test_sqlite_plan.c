@@ -95,7 +95,7 @@ static void approvals_and_attempts_are_found_by_key_or_index(void **state)
 static void proofs_are_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_proof_text, 13);
+    assert_plans(sqlite_proof_text, 12);
 }
 
 static void payments_that_orders_show_are_found_by_key_or_index(void **state)
