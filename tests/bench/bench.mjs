@@ -1,12 +1,12 @@
 // ./dev bench: one table of ratios, all taken in one run on one machine.
-//   bench.mjs [--quick] [--cards N] [--many N] [--members N] [--rounds N] [--seconds N] [--only payments|growth|search]
+//   bench.mjs [--quick] [--cards N] [--many N] [--members N] [--rounds N] [--seconds N] [--only payments|redis|growth|search]
 // Compares the service with a bare libh2o that answers the same bytes (the floor), with itself committing one command
 // at a time (COUNTERPART_BATCH_MAX=1), and with what the disk can flush. Measurements that are compared alternate, and
 // the median of the rounds is told, so that a busy neighbour hits both sides.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -104,14 +104,15 @@ function cpuUs(pid) {
 const residentMb = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
 class Service {
-  static async start(data, batchMax) {
+  static async start(data, batchMax, redis = '') {
     const service = new Service();
     service.data = data;
     service.port = await freePort();
     service.batchMax = batchMax;
     const begin = process.hrtime.bigint();
     service.child = start(join(bin, 'counterpart'), ['serve'], { COUNTERPART_DATA: data, COUNTERPART_THREADS: String(THREADS),
-      COUNTERPART_LISTEN: `127.0.0.1:${service.port}`, COUNTERPART_BATCH_MAX: String(batchMax) });
+      COUNTERPART_LISTEN: `127.0.0.1:${service.port}`, COUNTERPART_BATCH_MAX: String(batchMax),
+      COUNTERPART_REDIS: redis });
     await ready(service.child, service.port, '/readyz');
     service.startMs = Number(process.hrtime.bigint() - begin) / 1e6;
     service.pid = service.child.pid;
@@ -214,14 +215,18 @@ const typical = (name, field) => median(results.get(name).map((result) => result
 
 // --- the measurements --------------------------------------------------------------------------------------------
 
-async function measureBalance(service) {
+/** Look-ups by Zipf's law: {path, records, sample: the first as it is sent}. */
+function prepareBalances(service) {
   const draw = zipf(CARDS);
   const path = `/oseries/${service.key}/check-balance`;
   const file = join(work, 'balance.requests');
   const bytes = writeRequests(file, BALANCES, { path, token: TOKEN }, () =>
     `{"company_id":5678,"site_id":923,"register_id":9091,"keyword":"${cardNumber(draw())}"}`);
-  const records = new Records(file, bytes, BALANCES);
-  const sample = execFileSync('head', ['-c', String(bytes), file]).toString();
+  return { path, records: new Records(file, bytes, BALANCES), sample: execFileSync('head', ['-c', String(bytes), file]).toString() };
+}
+
+async function measureBalance(service) {
+  const { path, records, sample } = prepareBalances(service);
   const reply = await exchange(service.port, sample);
   if (!JSON.parse(reply).success) throw new Error(`check-balance refused: ${reply}`);
 
@@ -237,6 +242,80 @@ async function measureBalance(service) {
       keep(`check-balance ${connections}`, await load(service.url('check-balance'), service.child, connections, records, 0, BALANCES));
     }
   floor.kill('SIGTERM');
+}
+
+// --- hot balances in Redis ---------------------------------------------------------------------------------------
+
+class Redis {
+  static async start() {
+    const redis = new Redis();
+    redis.port = await freePort();
+    redis.child = start('redis-server', ['--port', redis.port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'].map(String));
+    for (const end = Date.now() + 10_000; !(await redis.answers()); await sleep(10))
+      if (Date.now() > end) throw new Error('redis-server did not start');
+    return redis;
+  }
+  get url() { return `redis://127.0.0.1:${this.port}`; }
+  answers() {
+    return new Promise((done) => {
+      const socket = connect(this.port, '127.0.0.1').once('connect', () => { socket.destroy(); done(true); }).once('error', () => done(false));
+    });
+  }
+  send(...words) {
+    return new Promise((done, fail) => {
+      const socket = connect(this.port, '127.0.0.1').once('error', fail);
+      socket.once('data', () => { socket.destroy(); done(); });
+      socket.write(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`);
+    });
+  }
+}
+
+/** Balances against the floor; then what each trouble of Redis costs balances and checkouts. */
+async function redisTier() {
+  note(`a Redis, and ${CARDS} cards`);
+  const redis = await Redis.start();
+  const { key, tenant, data } = await prepareCards('redis', CARDS);
+  const service = Object.assign(await Service.start(data, 512, redis.url), { key, tenant });
+  const balances = prepareBalances(service);
+  const port = await freePort();
+  const floor = start(join(bin, 'bench_floor'), [String(port), String(THREADS), await exchange(service.port, balances.sample)]);
+  await ready(floor, port, '/');
+  const count = SECONDS * CHARGES_PER_S[8];
+  const troubles = {
+    up: async () => {},
+    flushed: async () => { await redis.send('FLUSHALL'); },
+    paused: async () => { redis.child.kill('SIGSTOP'); },
+    killed: async () => { redis.child.kill('SIGCONT'); redis.child.kill('SIGKILL'); await redis.child.ended; },
+  };
+  const charges = prepareCharges(service, 'charges-redis', Object.keys(troubles).length * count);
+  const look = (connections) => load(service.url('check-balance'), service.child, connections, balances.records, 0, BALANCES);
+  await look(64); // what was never asked for is not what is measured
+  for (let round = 0; round < ROUNDS; round++) {
+    keep('floor/redis 64', await load(`http://127.0.0.1:${port}${balances.path}`, floor, 64, balances.records, 0, BALANCES));
+    keep('check-balance/redis 64', await look(64));
+  }
+  for (const [trouble, begin] of Object.entries(troubles)) {
+    await begin();
+    const stop = trouble === 'flushed' ? setInterval(() => redis.send('FLUSHALL').catch(() => {}), 100) : undefined;
+    keep(`check-balance/redis ${trouble} 8`, await look(8));
+    keep(`checkout/redis ${trouble} 8`, await load(service.url('checkout'), service.child, 8, charges, charges.take(count), count));
+    clearInterval(stop);
+  }
+  await service.cli('verify');
+  await service.stop();
+  floor.kill('SIGTERM');
+  return Object.keys(troubles);
+}
+
+function redisTable(troubles) {
+  console.log('');
+  const reached = ratio('check-balance/redis 64', 'floor/redis 64', 'rate');
+  row('check-balance with Redis over floor, requests/s, 64 connections', reached.toFixed(2), '>= 0.40', reached >= 0.4);
+  for (const what of ['check-balance', 'checkout'])
+    for (const trouble of troubles.filter((name) => name !== 'up')) {
+      const cost = (field) => typical(`${what}/redis ${trouble} 8`, field) / typical(`${what}/redis up 8`, field);
+      row(`${what}, Redis ${trouble} over up: p50, p99`, `${cost('p50').toFixed(2)}, ${cost('p99').toFixed(2)}`, 'shown', true);
+    }
 }
 
 /** The body of the reply to raw request bytes. */
@@ -279,14 +358,17 @@ async function measureCharges(services) {
 
 // --- a store that has grown --------------------------------------------------------------------------------------
 
-/** A service whose store has this many cards. */
-async function grow(name, cards) {
+/** A stopped service whose store has this many cards. */
+async function prepareCards(name, cards) {
   const made = await prepare(name);
-  const { key, tenant, data } = made;
   await made.stop();
-  execFileSync(join(bin, 'bench_cards'), [data, tenant, cards].map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
-  const service = await Service.start(data, 512);
-  return Object.assign(service, { key, tenant, cards, name });
+  execFileSync(join(bin, 'bench_cards'), [made.data, made.tenant, cards].map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
+  return made;
+}
+
+async function grow(name, cards) {
+  const { key, tenant, data } = await prepareCards(name, cards);
+  return Object.assign(await Service.start(data, 512), { key, tenant, cards, name });
 }
 
 /** Charges by Zipf's law among few cards and among many, in turns. */
@@ -478,10 +560,12 @@ async function payments() {
 async function main() {
   const wants = (part) => ONLY === '' || ONLY === part;
   const paid = wants('payments') ? await payments() : null;
+  const troubles = wants('redis') ? await redisTier() : null;
   const manyMs = wants('growth') ? await growth() : null;
   const importS = wants('search') ? await searchMembers() : null;
   rates();
   if (paid) table(paid.idleMb, paid.startMs, paid.flush);
+  if (troubles) redisTable(troubles);
   if (manyMs !== null) growthTable(manyMs);
   if (importS !== null) searchTable(importS);
   console.log(failures === 0 ? '\nall bounds are met, and verify finds both ledgers clean' : `\n${failures} bounds are not met`);
