@@ -14,6 +14,7 @@
 #define REPEAT_US CLOCK_US_PER_S /* there is more to do, or somebody was faster */
 /* An order that stays as it is, is looked at less and less: after as long again, but so often. */
 #define QUIET_MAX_US (INT64_C(4) * 3600 * CLOCK_US_PER_S)
+#define SWEEP_WAIT_MAX_US (INT64_C(600) * CLOCK_US_PER_S) /* a moment when nothing waits */
 
 /* --- when to look again --- */
 
@@ -53,7 +54,8 @@ static int64_t judged_due_us(const struct judge_case *about, const struct judged
     case JUDGED_MISSING:
         return longer(young_us(about, age_us), times->reread_us - missing_us);
     case JUDGED_SWEEP:
-        return quiet_us(times, (missing_us - times->reread_us) / 4);
+        return quiet_us(times,
+                        clock_sooner_us((missing_us - times->reread_us) / 4, SWEEP_WAIT_MAX_US));
     case JUDGED_REVERSE:
     case JUDGED_TAKE_BACK:
     case JUDGED_RECHARGE:

@@ -208,9 +208,10 @@ static int read_elsewhere(struct store *store, struct prove *prove, int32_t at)
 
 /* --- sweeps --- */
 
-/* A sweep has only said which orders are to be read. One that was tried twice is not waited for:
- * some are never read. */
-#define UNREAD_ATTEMPTS_MAX 2
+/* A sweep has only said which orders are to be read, and reading one opens the work that proves it:
+ * so whatever waits for its first look is waited for. One that was tried is not: some are never
+ * read. */
+#define UNREAD_ATTEMPTS_MAX 1
 
 static int read_sweep(struct store *store, struct prove *prove)
 {
@@ -220,7 +221,7 @@ static int read_sweep(struct store *store, struct prove *prove)
     int err = store_read_sweep(store, tenant_id, &sweep);
     if (err != 0 || sweep.finished_at_us == 0)
         return err;
-    err = store_count_unread_orders(store, tenant_id, sweep.finished_at_us, UNREAD_ATTEMPTS_MAX,
+    err = store_count_unread_orders(store, tenant_id, clock_steady_us(), UNREAD_ATTEMPTS_MAX,
                                     &unread);
     prove->sweep_begun_us = sweep.begun_at_us;
     prove->about.swept_since_us = unread == 0 ? sweep.begun_at_us : 0;

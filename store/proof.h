@@ -214,7 +214,8 @@ MUST_CHECK int store_put_sweep(struct store *store, const struct sweep *sweep);
 MUST_CHECK int store_read_sweep(struct store *store, int64_t tenant_id,
                                 struct sweep *sweep); /* zeroes when there was none */
 /* Open work WORK_ORDER_CHANGED and WORK_PROVE_ORDER that was made before before_us and has been
- * tried fewer than attempts_max times: while there is any, the sweep's orders are not all read. */
+ * tried fewer than attempts_max times: while there is any, the sweep's orders are not all read. Not
+ * what was never to be looked at before WORK_HELD_LOOK_US: a look that nobody has asked for. */
 MUST_CHECK int store_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
                                          int32_t attempts_max, int64_t *count);
 

@@ -86,7 +86,8 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "OR EXISTS (SELECT 1 FROM work "
         "WHERE tenant_id = ?1 AND subject_id = ?2 AND kind = 1 AND state = 2 AND reason = '')",
     [WORK_COUNT_UNREAD] = "SELECT count(*) FROM work WHERE tenant_id = ? AND state = 1 "
-                          "AND kind IN (1, 4) AND created_at_us < ? AND attempts < ?",
+                          "AND kind IN (1, 4) AND created_at_us < ? AND attempts < ? "
+                          "AND due_at_us - created_at_us < ?",
 };
 
 static int work_prepare(struct store_sqlite *sqlite, enum work_statement which,
@@ -498,6 +499,7 @@ int sqlite_count_unread_orders(struct store *store, int64_t tenant_id, int64_t b
     bind_int(&binder, tenant_id);
     bind_int(&binder, before_us);
     bind_int(&binder, attempts_max);
+    bind_int(&binder, WORK_HELD_LOOK_US);
     err = sqlite_step_to_row(sqlite_of(store), binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)

@@ -658,6 +658,37 @@ static void nothing_is_given_back_before_the_other_orders_were_read(void **state
     assert_int_equal(balance_of(fixture, 0), BALANCE);
 }
 
+static struct work add_order_changed(struct fixture *fixture, int64_t told_by, int64_t due_in_us)
+{
+    struct work work =
+        work_make(fixture->tenant.id, WORK_ORDER_CHANGED, OTHER_ORDER, told_by, clock_steady_us());
+    work.due_at_us += due_in_us;
+    assert_int_equal(store_add_work(fixture->writer, &work), 0);
+    return work;
+}
+
+static void nothing_is_given_back_while_another_order_waits_to_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    struct work unread = add_order_changed(fixture, 1, WORK_HELD_LOOK_US - CLOCK_US_PER_S);
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
+    usleep(100000); /* several looks */
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(find_work(fixture, WORK_SWEEP, fixture->tenant.id).count, 0);
+    stop(fixture);
+    unread.state = WORK_DONE;
+    unread.ended_at_us = clock_steady_us();
+    assert_int_equal(store_update_work(fixture->writer, &unread), 0);
+    (void)add_order_changed(fixture, 2, WORK_HELD_LOOK_US); /* nobody has told of this one */
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
 static void a_crash_between_the_reversal_and_its_note_reverses_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -1090,6 +1121,7 @@ int main(void)
         TEST(what_is_confirmed_on_an_open_order_is_looked_at_again),
         TEST(cash_instead_is_given_back_once),
         TEST(nothing_is_given_back_before_the_other_orders_were_read),
+        TEST(nothing_is_given_back_while_another_order_waits_to_be_read),
         TEST(a_crash_between_the_reversal_and_its_note_reverses_once),
         TEST(what_a_cashier_gave_back_is_not_given_back_again),
         TEST(a_deleted_order_gives_back_all_that_was_paid_on_it),
