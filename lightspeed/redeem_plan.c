@@ -346,17 +346,15 @@ static void plan_product(const struct reward *reward, const struct reservation *
         refuse(plan, "The order has too many lines for this reward");
 }
 
-static void plan_pay(const struct reward *reward, const struct reservation *reservation,
-                     const struct oseries_order *order, struct reward_plan *plan)
+static void plan_pay(const struct reservation *reservation, const struct oseries_order *order,
+                     struct reward_plan *plan)
 {
     _Static_assert(MARK_MAX <= sizeof(plan->ref), "a mark fits a ref");
     plan->step = STEP_POST_PAYMENT;
     plan->pays_minor = reservation->pays_minor;
     plan->old_paid_minor = order->paid_minor;
     (void)mark_write(reservation, plan->ref);
-    if (reservation->pays_minor != reward->amount_minor)
-        refuse(plan, "This reward is not set up correctly. Ask the manager");
-    else if (reservation->pays_minor > due_minor_of(order))
+    if (reservation->pays_minor > due_minor_of(order))
         refuse(plan, "Less is left to pay on this order than the reward is worth");
     else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
         refuse(plan, "The order has too many payments for this reward");
@@ -376,7 +374,15 @@ static bool reward_is_sound(const struct reward *reward)
     return false;
 }
 
-static const char *find_problem(const struct reward *reward, const struct oseries_order *order)
+/* What was reserved to pay is paid, and no other amount and no discount in its place. */
+static bool is_as_reserved(const struct reward *reward, const struct reservation *reservation)
+{
+    int64_t pays_minor = reward->effect == REWARD_PAY ? reward->amount_minor : 0;
+    return reservation->pays_minor == pays_minor;
+}
+
+static const char *find_problem(const struct reward *reward, const struct reservation *reservation,
+                                const struct oseries_order *order)
 {
     if (order->is_deleted)
         return "The order was deleted";
@@ -384,7 +390,9 @@ static const char *find_problem(const struct reward *reward, const struct oserie
         return "The order is closed. Open the sale, then redeem";
     if (order->is_refund)
         return "A reward cannot be put on a refund";
-    return reward_is_sound(reward) ? NULL : "This reward is not set up correctly. Ask the manager";
+    return reward_is_sound(reward) && is_as_reserved(reward, reservation)
+               ? NULL
+               : "This reward is not set up correctly. Ask the manager";
 }
 
 void reward_plan_make(const struct reward *reward, const struct reservation *reservation,
@@ -392,7 +400,7 @@ void reward_plan_make(const struct reward *reward, const struct reservation *res
                       struct reward_plan *plan)
 {
     *plan = (struct reward_plan){.step = STEP_NONE};
-    const char *problem = find_problem(reward, order);
+    const char *problem = find_problem(reward, reservation, order);
     if (problem == NULL && reward_is_applied(reservation, order))
         problem = "The sale has this reward's mark already. Look the member up again";
     if (problem != NULL) {
@@ -411,7 +419,7 @@ void reward_plan_make(const struct reward *reward, const struct reservation *res
         plan_product(reward, reservation, order, plan);
         break;
     case REWARD_PAY:
-        plan_pay(reward, reservation, order, plan);
+        plan_pay(reservation, order, plan);
         break;
     }
 }

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "lightspeed/inbox.h"
 #include "store/foreign.h"
+#include "store/verify.h"
 #include "runtime/errand.h"
 
 #define ORDER INT64_C(2802065908)
@@ -1283,6 +1284,36 @@ static struct work charge_that_is_ours(struct fixture *fixture, struct outcome *
     return work;
 }
 
+static void on_attempt(void *context, const struct foreign_attempt *attempt)
+{
+    struct foreign_attempt *newest = context;
+    if (newest->id == 0)
+        *newest = *attempt;
+}
+
+/* The cards of this file have no number that could be opened: of the attempts only. */
+static void on_finding(void *context, const char *name, const char *detail)
+{
+    (void)context;
+    if (strncmp(name, "foreign_", 8) == 0)
+        fail_msg("%s: %s", name, detail);
+}
+
+/* What was written down of the newest attempt. */
+static void assert_attempt(const struct fixture *fixture, enum foreign_end end, int status,
+                           const char *answer)
+{
+    struct foreign_attempt newest = {0};
+    int64_t findings;
+    assert_int_equal(store_each_foreign_attempt(fixture->look, fixture->tenant.id, 0, 0, 100,
+                                                on_attempt, &newest),
+                     0);
+    assert_int_equal(newest.end, end);
+    assert_int_equal(newest.api_status, status);
+    assert_string_equal(newest.api_answer, answer);
+    assert_int_equal(store_verify(fixture->look, on_finding, NULL, NULL, &findings), 0);
+}
+
 static void a_payment_is_added_once_with_our_reference(void **state)
 {
     struct fixture *fixture = *state;
@@ -1297,6 +1328,7 @@ static void a_payment_is_added_once_with_our_reference(void **state)
     assert_string_equal(fixture->api.ref, ref);
     assert_int_equal(fixture->api.paid_minor, 700);
     assert_int_equal(fixture->api.payments_posted, 1);
+    assert_attempt(fixture, FOREIGN_PAID, 0, "");
 }
 
 static void a_payment_that_is_on_the_order_is_not_added_again(void **state)
@@ -1311,6 +1343,7 @@ static void a_payment_that_is_on_the_order_is_not_added_again(void **state)
     start(fixture);
     assert_done(fixture, &work);
     assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_PAID, 200, "found on the order");
 }
 
 static void a_payment_without_reply_is_looked_for_before_it_is_sent_again(void **state)
@@ -1324,6 +1357,7 @@ static void a_payment_without_reply_is_looked_for_before_it_is_sent_again(void *
     start(fixture);
     assert_postponed(fixture, &work, "Lightspeed: timed_out", 1, INBOX_SETTLE_US - CLOCK_US_PER_S,
                      INBOX_SETTLE_US);
+    assert_attempt(fixture, FOREIGN_OPEN, 0, "timed_out");
     stop(fixture);
     struct seen seen = see(fixture, work.id);
     seen.work.due_at_us = 0; /* a minute later */
@@ -1332,6 +1366,7 @@ static void a_payment_without_reply_is_looked_for_before_it_is_sent_again(void *
     assert_done(fixture, &work);
     assert_int_equal(fixture->api.payments_posted, 1);
     assert_int_equal(fixture->api.orders[0].order.payment_count, 1);
+    assert_attempt(fixture, FOREIGN_PAID, 200, "found on the order");
 }
 
 static void a_payment_that_surely_was_not_made_is_sent_again_soon(void **state)
@@ -1342,6 +1377,7 @@ static void a_payment_that_surely_was_not_made_is_sent_again_soon(void **state)
     struct work work = charge_that_is_ours(fixture, NULL);
     start(fixture);
     assert_postponed(fixture, &work, "Lightspeed: rate_limited 429", 1, 0, CLOCK_US_PER_S);
+    assert_attempt(fixture, FOREIGN_OPEN, 429, "rate_limited");
 }
 
 static void a_refused_payment_is_given_up_and_says_why(void **state)
@@ -1359,6 +1395,7 @@ static void a_refused_payment_is_given_up_and_says_why(void **state)
                     "Lightspeed refuses the payment: 403: This application may not add payments "
                     "to orders it did not create.");
     assert_int_equal(fixture->api.payments_posted, 1);
+    assert_attempt(fixture, FOREIGN_UNPAID, 403, fixture->api.payment_result.sentence);
 }
 
 static void a_refusal_that_the_tenant_does_not_count_as_final_is_tried_again(void **state)
@@ -1369,6 +1406,7 @@ static void a_refusal_that_the_tenant_does_not_count_as_final_is_tried_again(voi
     struct work work = charge_that_is_ours(fixture, NULL);
     start(fixture);
     assert_postponed(fixture, &work, "Lightspeed: refused 409", 1, 0, CLOCK_US_PER_S);
+    assert_attempt(fixture, FOREIGN_OPEN, 409, "refused");
 }
 
 static void a_payment_waits_for_an_order_that_the_till_has_not_sent_yet(void **state)
@@ -1377,6 +1415,7 @@ static void a_payment_waits_for_an_order_that_the_till_has_not_sent_yet(void **s
     struct work work = charge_that_is_ours(fixture, NULL);
     start(fixture);
     assert_postponed(fixture, &work, "Lightspeed: not_found 404", 1, 0, CLOCK_US_PER_S);
+    assert_attempt(fixture, FOREIGN_OPEN, 0, "");
 }
 
 static void no_payment_is_added_to_a_deleted_order(void **state)
@@ -1387,6 +1426,8 @@ static void no_payment_is_added_to_a_deleted_order(void **state)
     start(fixture);
     assert_given_up(fixture, &work, "the order was deleted before the payment was added");
     assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_UNPAID, 0,
+                   "the order was deleted before the payment was added");
 }
 
 static void no_payment_is_added_where_not_all_of_them_can_be_seen(void **state)
@@ -1399,6 +1440,7 @@ static void no_payment_is_added_where_not_all_of_them_can_be_seen(void **state)
     start(fixture);
     assert_given_up(fixture, &work, "the order has more payments than can be looked through");
     assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_OPEN, 0, "");
 }
 
 static void a_payment_is_added_where_only_lines_are_too_many_to_be_seen(void **state)
@@ -1434,6 +1476,7 @@ static void a_charge_given_back_whose_payment_has_arrived_is_shown(void **state)
     start(fixture);
     assert_given_up(fixture, &work, "given back, and yet the payment is on the order");
     assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_PAID, 200, "found on the order");
 }
 
 static void a_charge_given_back_whose_payment_did_not_arrive_is_done(void **state)
@@ -1447,6 +1490,7 @@ static void a_charge_given_back_whose_payment_did_not_arrive_is_done(void **stat
     assert_done(fixture, &work);
     assert_int_equal(order_reads(fixture), 1);
     assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_UNPAID, 0, "given back before it was added to the order");
 }
 
 static void a_charge_given_back_is_looked_for_until_its_order_can_be_read(void **state)
@@ -1471,6 +1515,8 @@ static void a_charge_without_an_order_is_shown(void **state)
     start(fixture);
     assert_given_up(fixture, &work, "charged without an order: there is none to add a payment to");
     assert_int_equal(order_reads(fixture), 0);
+    assert_attempt(fixture, FOREIGN_UNPAID, 0,
+                   "charged without an order: there is none to add a payment to");
 }
 
 static void a_charge_given_back_meanwhile_is_not_booked(void **state)
@@ -1483,6 +1529,36 @@ static void a_charge_given_back_meanwhile_is_not_booked(void **state)
     assert_done(fixture, &work);
     assert_int_equal(order_reads(fixture), 0); /* none was ever sent */
     assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_UNPAID, 0, "given back before it was added to the order");
+}
+
+static void record(const struct fixture *fixture, enum foreign_state state)
+{
+    struct foreign_change change = {.tenant_id = fixture->tenant.id, .to.state = state};
+    assert_int_equal(store_add_foreign_change(fixture->writer, &change), 0);
+}
+
+/* Revoked between the charge and its payment, which nothing has been heard of yet. */
+static void no_payment_is_sent_when_its_approval_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_PENDING, 700);
+    struct work work = charge_that_is_ours(fixture, NULL);
+    record(fixture, FOREIGN_REVOKED);
+    start(fixture);
+    assert_given_up(fixture, &work, "not sent, for want of Lightspeed's approval: not_approved");
+    assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_UNPAID, 0, "not sent: the approval no longer stands");
+    stop(fixture);
+    record(fixture, FOREIGN_REQUESTED);
+    record(fixture, FOREIGN_APPROVED);
+    fixture->api.payment_is_booked = true;
+    assert_int_equal(
+        store_reopen_work(fixture->writer, fixture->tenant.id, work.id, clock_steady_us()), 0);
+    start(fixture);
+    assert_done(fixture, &work);
+    assert_int_equal(fixture->api.payments_posted, 1);
+    assert_attempt(fixture, FOREIGN_PAID, 0, "");
 }
 
 /* --- pure --- */
@@ -1563,6 +1639,7 @@ int main(void)
         INBOX_TEST(a_charge_given_back_is_looked_for_until_its_order_can_be_read),
         INBOX_TEST(a_charge_without_an_order_is_shown),
         INBOX_TEST(a_charge_given_back_meanwhile_is_not_booked),
+        INBOX_TEST(no_payment_is_sent_when_its_approval_is_gone),
         cmocka_unit_test(a_share_is_rounded_down_and_never_more_than_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -506,6 +507,107 @@ static void a_product_is_taken_when_it_costs_nothing(void **state)
 
 /* --- was it taken off again? --- */
 
+/* --- points that pay --- */
+
+static const struct reward ten_paid = {
+    .id = 6, .title = "$10 paid", .effect = REWARD_PAY, .amount_minor = 1000};
+
+static struct reservation paying(void)
+{
+    struct reservation pays = reservation;
+    pays.pays_minor = ten_paid.amount_minor;
+    return pays;
+}
+
+static void a_payment_has_the_mark_as_its_ref_and_no_notes(void **state)
+{
+    (void)state;
+    const struct reservation pays = paying();
+    struct reward_plan plan;
+    make_order(&usual);
+    memset(order.notes, 'n', sizeof(order.notes) - 1); /* it adds none */
+    reward_plan_make(&ten_paid, &pays, &order, true, &plan);
+    assert_int_equal(plan.step, STEP_POST_PAYMENT);
+    assert_int_equal(plan.pays_minor, 1000);
+    assert_true(strncmp(plan.ref, "CP-R", 4) == 0);
+    assert_string_equal(plan.notes, "");
+    assert_false(reward_is_applied(&pays, &order));
+    assert_int_equal(reward_look(&plan, &pays, &order), REWARD_UNSEEN);
+    order.payment_count = 1;
+    memcpy(order.payments[0].ref, plan.ref, sizeof(plan.ref));
+    assert_true(reward_is_applied(&pays, &order));
+    assert_int_equal(reward_look(&plan, &pays, &order), REWARD_TAKEN);
+    reward_plan_make(&ten_paid, &pays, &order, false, &plan); /* there before it is made */
+    assert_int_equal(plan.step, STEP_NONE);
+}
+
+static void a_ref_is_ours_only_whole(void **state)
+{
+    (void)state;
+    const struct reservation pays = paying();
+    struct reward_plan plan;
+    make_order(&usual);
+    reward_plan_make(&ten_paid, &pays, &order, false, &plan);
+    order.payment_count = 1;
+    snprintf(order.payments[0].ref, sizeof(order.payments[0].ref), "%.60s1", plan.ref);
+    assert_false(reward_is_applied(&pays, &order));
+    snprintf(order.payments[0].ref, sizeof(order.payments[0].ref), "%.*s",
+             (int)strlen(plan.ref) - 1, plan.ref);
+    assert_false(reward_is_applied(&pays, &order));
+    snprintf(order.notes, sizeof(order.notes), "%s", plan.ref); /* notes are no payment */
+    assert_false(reward_is_applied(&pays, &order));
+    order.paid_minor = 999;
+    assert_int_equal(reward_look(&plan, &pays, &order), REWARD_UNSEEN);
+    order.paid_minor = 1000;
+    assert_int_equal(reward_look(&plan, &pays, &order), REWARD_TAKEN);
+}
+
+static void a_payment_of_more_than_is_due_is_refused_whole(void **state)
+{
+    (void)state;
+    const struct reservation pays = paying();
+    struct reward_plan plan;
+    make_order(&usual);
+    order.paid_minor = order.total_minor - 1000;
+    reward_plan_make(&ten_paid, &pays, &order, false, &plan);
+    assert_int_equal(plan.step, STEP_POST_PAYMENT);
+    order.paid_minor++;
+    reward_plan_make(&ten_paid, &pays, &order, false, &plan);
+    assert_int_equal(plan.step, STEP_NONE);
+    assert_non_null(plan.problem);
+}
+
+static void only_payments_can_hide_a_payment(void **state)
+{
+    (void)state;
+    const struct reservation pays = paying();
+    struct reward_plan plan;
+    make_order(&usual);
+    order.notes_are_cut = true;
+    order.is_cut = true; /* lines */
+    assert_false(reward_may_be_hidden(&pays, &order));
+    order.payment_count = ORDER_PAYMENTS_MAX;
+    assert_true(reward_may_be_hidden(&pays, &order));
+    reward_plan_make(&ten_paid, &pays, &order, false, &plan);
+    assert_int_equal(plan.step, STEP_NONE);
+}
+
+/* What was reserved is what was approved: a reward that was changed since pays nothing. */
+static void what_was_reserved_is_paid_or_nothing(void **state)
+{
+    (void)state;
+    struct reservation pays = paying();
+    struct reward_plan plan;
+    make_order(&usual);
+    pays.pays_minor = 999;
+    reward_plan_make(&ten_paid, &pays, &order, false, &plan);
+    assert_int_equal(plan.step, STEP_NONE);
+    reward_plan_make(&ten_paid, &reservation, &order, false, &plan);
+    assert_int_equal(plan.step, STEP_NONE);
+    reward_plan_make(&ten_off, &pays, &order, false, &plan);
+    assert_int_equal(plan.step, STEP_NONE);
+}
+
 static void a_reward_is_gone_when_neither_mark_nor_discount_is_left(void **state)
 {
     (void)state;
@@ -555,6 +657,11 @@ int main(void)
         cmocka_unit_test(a_discount_of_a_line_is_seen_on_that_line),
         cmocka_unit_test(a_product_is_taken_when_it_costs_nothing),
         cmocka_unit_test(a_reward_is_gone_when_neither_mark_nor_discount_is_left),
+        cmocka_unit_test(a_payment_has_the_mark_as_its_ref_and_no_notes),
+        cmocka_unit_test(a_ref_is_ours_only_whole),
+        cmocka_unit_test(a_payment_of_more_than_is_due_is_refused_whole),
+        cmocka_unit_test(only_payments_can_hide_a_payment),
+        cmocka_unit_test(what_was_reserved_is_paid_or_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
