@@ -5,8 +5,10 @@
 #include "handlers/admin.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "handlers/admin_request.h"
 #include "store/foreign.h"
+#include "store/grant.h"
 #include "store/member.h"
 
 #include <string.h>
@@ -242,7 +244,8 @@ void admin_foreign_record(struct exchange *exchange)
 /* --- the report: the JSON is written on the reader's thread --- */
 
 struct report_task {
-    struct tenant tenant; /* without its secrets */
+    struct tenant tenant;               /* without its secrets */
+    char client_id[APP_CLIENT_MAX + 1]; /* of our application, as Lightspeed knows it */
     int32_t today, from, until;
     int64_t now_us;
     struct foreign_change last;
@@ -388,6 +391,7 @@ static void write_head(struct report_task *task)
     admin_write_text(writer, "currency", task->tenant.currency.code);
     admin_write_text(writer, "timezone", task->tenant.zone);
     admin_write_int64(writer, "oseries_company", task->tenant.oseries_company);
+    admin_write_text(writer, "client_id", task->client_id);
     admin_write_time(writer, "made_at", task->now_us);
     admin_write_date(writer, "from", task->from);
     admin_write_date(writer, "until", task->until);
@@ -458,6 +462,16 @@ static int write_attempts(struct report_task *task, struct store *store)
     return err;
 }
 
+static int read_application(struct report_task *task, struct store *store)
+{
+    struct app app;
+    int err = store_read_app(store, APP_OSERIES, &app);
+    if (err == 0)
+        memcpy(task->client_id, app.client_id, sizeof(task->client_id));
+    seal_wipe(&app, sizeof(app));
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 /* The tenant as the store has it: with the approval of this moment. */
 static int report_read(struct report_task *task, struct store *store)
 {
@@ -467,7 +481,9 @@ static int report_read(struct report_task *task, struct store *store)
     seal_wipe(task->tenant.key, sizeof(task->tenant.key));
     seal_wipe(task->tenant.signature_token, sizeof(task->tenant.signature_token));
     seal_wipe(task->tenant.signature_token_previous, sizeof(task->tenant.signature_token_previous));
-    err = store_each_foreign_change(store, task->tenant.id, on_change, task);
+    err = read_application(task, store);
+    if (err == 0)
+        err = store_each_foreign_change(store, task->tenant.id, on_change, task);
     if (err == 0)
         err = store_each_foreign_sum(store, task->tenant.id, task->from, task->until, INT32_MAX,
                                      on_sum, task);

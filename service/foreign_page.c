@@ -10,6 +10,7 @@
 #include "base/banned.h"
 
 #define WORDS_MAX 512
+#define DATE_LENGTH 10 /* "2026-05-29" */
 
 /* A text that is put together, with its own memory. */
 struct words {
@@ -65,6 +66,7 @@ static void write_verdict(const struct page *page)
 
 static void write_introduction(const struct page *page)
 {
+    struct text client_id = answer_text(page->report, "client_id");
     html_section_begin(page->file, TEXT("What this application does"));
     html_paragraph(
         page->file,
@@ -73,6 +75,8 @@ static void write_introduction(const struct page *page)
              "two cases it adds a payment to such an order through Lightspeed's API (POST "
              "/orders/{id}/payments). This report is about these payments, and nothing else."));
     html_facts_begin(page->file);
+    if (client_id.length != 0)
+        html_fact(page->file, TEXT("Application"), client_id);
     html_fact(page->file, TEXT("Gift card"),
               is_word(page->report, "payment_booked_by", "counterpart")
                   ? TEXT("A customer pays with a gift card. The card is charged first, then the "
@@ -112,7 +116,7 @@ static const struct html_column reward_columns[] = {
     {.title = "Reward", .is_wide = true},
     {.title = "Points", .is_number = true},
     {.title = "Pays", .is_number = true},
-    {.title = "Offered"},
+    {.title = "Offered", .is_short = true},
 };
 
 static void write_rewards(struct page *page)
@@ -165,27 +169,33 @@ static void write_terms(const struct page *page)
 }
 
 static const struct html_column history_columns[] = {
-    {.title = "When"},      {.title = "Became"}, {.title = "Terms"},
-    {.title = "Reference"}, {.title = "By"},     {.title = "Note", .is_wide = true},
+    {.title = "When", .is_short = true},
+    {.title = "Became", .is_short = true},
+    {.title = "Reference"},
+    {.title = "Terms and note", .is_wide = true},
 };
 
 static void write_change(struct page *page, const struct jread *change)
 {
-    struct words at, terms;
-    struct text to = answer_text(change, "to");
+    struct words at, by, terms;
+    struct text to = answer_text(change, "to"), note = answer_text(change, "note");
+    struct text actor = answer_text(change, "actor");
     bool is_approval = text_equal(to, TEXT("approved"));
     append_time(page, words_begin(&at), change, "at");
+    words_begin(&by);
     words_begin(&terms);
+    if (actor.length != 0) {
+        text_append(&by.buffer, TEXT("by "));
+        text_append(&by.buffer, actor);
+    }
     if (is_approval)
         foreign_append_terms(&terms.buffer, &page->style, jread_member(change, "approval"));
     html_row_begin(&page->table);
     html_cell(&page->table, words_text(&at), TEXT(""));
     html_cell_badge(&page->table, foreign_state_wording(to)->tone,
                     text_of(foreign_state_wording(to)->words), TEXT(""));
-    html_cell(&page->table, words_text(&terms), TEXT(""));
-    html_cell(&page->table, answer_text(change, "reference"), TEXT(""));
-    html_cell(&page->table, answer_text(change, "actor"), TEXT(""));
-    html_cell(&page->table, answer_text(change, "note"), TEXT(""));
+    html_cell(&page->table, answer_text(change, "reference"), words_text(&by));
+    html_cell(&page->table, is_approval ? words_text(&terms) : note, is_approval ? note : TEXT(""));
     html_row_end(&page->table);
 }
 
@@ -224,24 +234,36 @@ static void write_figures(const struct page *page)
 {
     html_figures_begin(page->file);
     write_figure(page, HTML_PLAIN, "Attempted", "attempts", "attempted");
-    write_figure(page, HTML_PLAIN, "Stopped by us, no call", "refused_by_us",
-                 "refused_by_us_amount");
+    write_figure(page, HTML_PLAIN, "Stopped", "refused_by_us", "refused_by_us_amount");
     write_figure(page, HTML_GOOD, "Paid", "paid", "paid_amount");
-    write_figure(page, HTML_BAD, "Refused by Lightspeed", "refused_by_api",
-                 "refused_by_api_amount");
-    write_figure(page, HTML_PLAIN, "Allowed, not made", "not_made", "not_made_amount");
-    write_figure(page, HTML_NOTICE, "Not known yet", "open", "open_amount");
+    write_figure(page, HTML_BAD, "Refused", "refused_by_api", "refused_by_api_amount");
+    write_figure(page, HTML_PLAIN, "Not made", "not_made", "not_made_amount");
+    write_figure(page, HTML_NOTICE, "Open", "open", "open_amount");
     html_figures_end(page->file);
 }
 
+static void write_legend(const struct page *page)
+{
+    html_facts_begin(page->file);
+    html_fact(page->file, TEXT("Stopped"),
+              TEXT("by this application, by the approval's terms; no call was made"));
+    html_fact(page->file, TEXT("Paid"), TEXT("the payment is on the order"));
+    html_fact(page->file, TEXT("Refused"), TEXT("allowed here, and refused by Lightspeed's API"));
+    html_fact(
+        page->file, TEXT("Not made"),
+        TEXT("allowed here, and for another reason not on the order: given back before it was "
+             "sent, the order closed or deleted, or lost on the way"));
+    html_fact(page->file, TEXT("Open"),
+              TEXT("not sent yet, or sent without a clear answer; counts as paid for the day's "
+                   "limit"));
+    html_facts_end(page->file);
+}
+
 static const struct html_column day_columns[] = {
-    {.title = "Day"},
-    {.title = "Attempted", .is_number = true},
-    {.title = "Stopped by us", .is_number = true},
-    {.title = "Paid", .is_number = true},
-    {.title = "Refused by Lightspeed", .is_number = true},
-    {.title = "Not made", .is_number = true},
-    {.title = "Not known yet", .is_number = true},
+    {.title = "Day", .is_short = true},      {.title = "Attempted", .is_number = true},
+    {.title = "Stopped", .is_number = true}, {.title = "Paid", .is_number = true},
+    {.title = "Refused", .is_number = true}, {.title = "Not made", .is_number = true},
+    {.title = "Open", .is_number = true},
 };
 
 /* A column without anything in it is left empty, so that what is there is seen. */
@@ -283,9 +305,12 @@ static void write_days(struct page *page)
 }
 
 static const struct html_column attempt_columns[] = {
-    {.title = "When"},      {.title = "Order"},
-    {.title = "Paid with"}, {.title = "Amount", .is_number = true},
-    {.title = "Outcome"},   {.title = "Answer of Lightspeed's API", .is_wide = true},
+    {.title = "When", .is_short = true},
+    {.title = "Order", .is_short = true},
+    {.title = "Paid with", .is_short = true},
+    {.title = "Amount", .is_number = true},
+    {.title = "Outcome", .is_short = true},
+    {.title = "Answer of Lightspeed's API", .is_wide = true},
 };
 
 static void write_order_cell(struct page *page, const struct jread *attempt)
@@ -342,7 +367,9 @@ static void write_attempt(struct page *page, const struct jread *attempt)
     append_time(page, words_begin(&at), attempt, "at");
     append_money(page, words_begin(&amount), answer_text(attempt, "amount"));
     html_row_begin(&page->table);
-    html_cell(&page->table, words_text(&at), TEXT(""));
+    /* The date, and below it the time. */
+    html_cell(&page->table, text_slice(words_text(&at), 0, DATE_LENGTH),
+              text_slice(words_text(&at), DATE_LENGTH + 1, words_text(&at).length));
     write_order_cell(page, attempt);
     write_effect_cell(page, attempt);
     html_cell(&page->table, words_text(&amount), TEXT(""));
@@ -381,6 +408,7 @@ static void write_evidence(struct page *page)
         return;
     }
     write_figures(page);
+    write_legend(page);
     html_section_end(page->file);
     write_days(page);
     write_attempts(page);

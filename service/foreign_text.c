@@ -60,11 +60,11 @@ static void history_cell(const void *context, const struct jread *row, int colum
 static const struct answer_column day_columns[] = {
     {.title = "day"},
     {.title = "attempted", .is_number = true},
-    {.title = "stopped by us", .is_number = true},
+    {.title = "stopped", .is_number = true},
     {.title = "paid", .is_number = true},
-    {.title = "refused by Lightspeed", .is_number = true},
+    {.title = "refused", .is_number = true},
     {.title = "not made", .is_number = true},
-    {.title = "not known yet", .is_number = true},
+    {.title = "open", .is_number = true},
 };
 
 static void day_cell(const void *context, const struct jread *row, int column,

@@ -13,16 +13,16 @@ static const struct foreign_wording states[] = {
 };
 static const struct foreign_wording outcomes[] = {
     {"paid", "Paid", HTML_GOOD},
-    {"refused_by_us", "Stopped by us", HTML_PLAIN},
-    {"refused_by_api", "Refused by Lightspeed", HTML_BAD},
+    {"refused_by_us", "Stopped", HTML_PLAIN},
+    {"refused_by_api", "Refused", HTML_BAD},
     {"not_made", "Not made", HTML_PLAIN},
-    {"open", "Not known yet", HTML_NOTICE},
+    {"open", "Open", HTML_NOTICE},
 };
 static const struct foreign_wording verdicts[] = {
     {"not_approved", "No call was made: there was no approval", HTML_PLAIN},
     {"expired", "No call was made: the approval had run out", HTML_PLAIN},
-    {"over_payment_max", "No call was made: more than one payment may be", HTML_PLAIN},
-    {"over_day_max", "No call was made: more than the day may have", HTML_PLAIN},
+    {"over_payment_max", "No call was made: above the largest payment", HTML_PLAIN},
+    {"over_day_max", "No call was made: above the day's limit", HTML_PLAIN},
 };
 
 static const struct foreign_wording *find_wording(const struct foreign_wording *list, size_t count,

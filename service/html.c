@@ -64,6 +64,7 @@ static const char STYLE[] =
     ".w{min-width:12rem;width:45%}\n"
     ".t{min-width:8rem}\n"
     "td span,td small{overflow-wrap:anywhere}\n"
+    ".verdict>div,.facts dd{min-width:0;overflow-wrap:anywhere}\n"
     "td small{display:block;color:var(--soft);font-size:.8125rem;line-height:1.45}\n"
     "td b{display:inline-block;padding:.05rem .5rem;border-radius:.4rem;background:var(--tint);"
     "color:var(--tone);font-weight:600;font-size:.8125rem;white-space:nowrap}\n"
