@@ -20,9 +20,10 @@
 /* A page is tried again after 2, 4, 8, 16 and 32 s: one that fails costs not the whole walk. */
 #define SWEEP_TRIES_MAX 5
 #define SWEEP_PAUSE_US (INT64_C(2) * CLOCK_US_PER_S)
-/* Orders that were missed are read one after the other, at a quarter of what the grant allows, so
- * that what webhooks tell meanwhile does not wait behind them. */
-#define SWEEP_SPREAD_US (INT64_C(500) * 1000)
+/* Orders that were missed are read one after the other, each after such a share of the time between
+ * sweeps, so that what webhooks tell meanwhile does not wait behind them: once a day, every half
+ * second, which is a quarter of what the grant allows. */
+#define SWEEP_SHARES (2 * CLOCK_S_PER_DAY)
 
 struct sweeping {
     struct sweep sweep;
@@ -87,6 +88,7 @@ static void sweep_finish(struct chore *chore)
 
 struct page_task {
     int64_t tenant_id;
+    int64_t spread_us;
     int64_t missed_before; /* in earlier pages: what they opened comes first */
     int32_t count;
     int32_t missed;
@@ -124,7 +126,7 @@ static int task_order(struct store *store, struct page_task *task, const struct 
     if (err != 0 && err != ERR_NOT_FOUND)
         return err;
     struct work work = make_work(task->tenant_id, order, now_us);
-    work.due_at_us += (task->missed_before + task->missed) * SWEEP_SPREAD_US;
+    work.due_at_us += (task->missed_before + task->missed) * task->spread_us;
     task->missed++;
     return store_open_work(store, &work);
 }
@@ -178,6 +180,7 @@ static void sweep_note(struct chore *chore, const struct order_page *page)
         return;
     struct page_task *task = errand_data(errand);
     task->tenant_id = chore->work.tenant_id;
+    task->spread_us = chore->inbox->config.times.sweep_us / SWEEP_SHARES;
     task->missed_before = sweeping->sweep.missed;
     task->count = page->count;
     if (page->count > 0)

@@ -54,7 +54,8 @@ static int setup(void **state)
                                         .directory = f.directory,
                                         .api = f.api,
                                         .public_url = "http://127.0.0.1:9",
-                                        .generation = 1};
+                                        .generation = 1,
+                                        .times = {.sweep_us = INT64_C(86400) * 1000000}};
     assert_int_equal(inbox_create(&config, &f.inbox), 0);
     return 0;
 }
