@@ -1,6 +1,7 @@
-// A store in trouble under load: a disk that is full, a disk that does not take writes, a database that somebody else has
-// locked. Every path that a register uses is answered in JSON inside its deadline, readiness is red, room is enough to go
-// on, and afterwards every request that was sent, answered or not, has happened once or can be sent again and happens once.
+// A store in trouble under load: a disk that is full, a disk that does not take writes, a database that somebody else
+// has locked. Every path that a register uses is answered in JSON inside its deadline, readiness is red, room is enough
+// to go on, and afterwards every request that was sent, answered or not, has happened once or can be sent again and
+// happens once.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -47,7 +48,10 @@ class Lane {
   async prepare(redemptions) {
     this.links = [];
     for (let i = 0; i < redemptions; i++)
-      this.links.push({ link: await this.shop.redeemUrl(this.member, this.reward), order: await this.shop.cloud.order() });
+      this.links.push({
+        link: await this.shop.redeemUrl(this.member, this.reward),
+        order: await this.shop.cloud.order(),
+      });
   }
 
   async timed(kind, send, more = {}) {

@@ -78,7 +78,7 @@ export class Shop {
     this.company = FIRST_COMPANY + index;
     this.keepsRef = index % 4 !== 3;
     this.registers = [];
-    this.cards = { rich: [], poor: [], loaded: [], aside: [] };
+    this.cards = { rich: [], poor: [], loaded: [], aside: [], own: [] };
     this.amounts = new Set();
   }
 
@@ -171,8 +171,9 @@ const LOST = 0.2; // of all replies
 const CUT = 0.25; // of those: even the request did not get through whole
 
 /**
- * Sends an action and gives what the register has read: {success, amount, ref, error}, or undefined when the reply was
- * lost on the way. fate: 'answered' and 'lost' (after the whole request was sent) are certain; otherwise the dice decide.
+ * Sends an action and gives what the register has read: {success, amount, ref, error}, or undefined when the reply
+ * was lost on the way. fate: 'answered' and 'lost' (after the whole request was sent) are certain; otherwise the dice
+ * decide.
  */
 export async function ask(drill, dice, order, action, fields, fate) {
   const till = order.shop.tenant.till({ site: order.register.site, register: order.register.id, agent: drill.agent });
