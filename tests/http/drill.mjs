@@ -543,7 +543,8 @@ export class Drill {
         );
       if (now !== before) since = Date.now();
       before = now;
-      if (isJudged && isSwept && unread === 0 && open === this.hidden.size && Date.now() - since > CALM_MS) return reports;
+      const isOver = isJudged && isSwept && unread === 0 && open === this.hidden.size;
+      if (isOver && Date.now() - since > CALM_MS) return reports;
       if (Date.now() - since > STUCK_MS) return reports;
       await sleep(500);
     }
