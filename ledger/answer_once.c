@@ -59,11 +59,9 @@ static enum repeat judge_late_repeat(const struct order_evidence *order)
 /* Rule 5: a charge of another amount. Without a change of the order it is one more payment. */
 static enum repeat judge_other_amount(const struct order_evidence *order)
 {
-    if (order->is_booked)
-        return REPEAT_NONE;
     if (order->is_closed)
         return REPEAT_CLOSED;
-    return order->has_changed ? REPEAT_REPLACE : REPEAT_NONE;
+    return order->has_changed && !order->is_booked ? REPEAT_REPLACE : REPEAT_NONE;
 }
 
 /* What is known of another operation than this one tells nothing: something came in between. */

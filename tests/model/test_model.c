@@ -254,7 +254,7 @@ static enum meaning model_ask_order(const struct event *latest, const struct com
         return MEANS_LOOK;
     if (shown->state != EVIDENCE_READ || shown->operation_id != latest->operation_id)
         return MEANS_ITSELF;
-    if (!shown->is_booked && shown->is_closed)
+    if (shown->is_closed && !(is_same && shown->is_booked))
         return MEANS_CLOSED;
     if (is_same && !shown->is_booked)
         return MEANS_SUSPECT;
