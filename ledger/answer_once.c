@@ -59,11 +59,9 @@ static enum repeat judge_late_repeat(const struct order_evidence *order)
 /* Rule 5: a charge of another amount. Without a change of the order it is one more payment. */
 static enum repeat judge_other_amount(const struct order_evidence *order)
 {
-    if (order->is_booked)
-        return REPEAT_NONE;
     if (order->is_closed)
         return REPEAT_CLOSED;
-    return order->has_changed ? REPEAT_REPLACE : REPEAT_NONE;
+    return order->has_changed && !order->is_booked ? REPEAT_REPLACE : REPEAT_NONE;
 }
 
 /* What is known of another operation than this one tells nothing: something came in between. */
@@ -84,14 +82,21 @@ static enum repeat judge_by_order(const struct operation *operation, const struc
     return is_same ? judge_late_repeat(order) : judge_other_amount(order);
 }
 
-/* The operation has succeeded, is of the command's sale, and is the latest that counts. */
-static enum repeat judge(const struct operation *operation, const struct command *command,
-                         bool is_same)
+/* What was undone, and not done again since (a payment that was seen after its reversal). */
+static bool is_undone(const struct decision *decision, struct view_operation *each)
 {
+    return operation_is_undone(&each->operation) && view_standing(decision, each).count == 0;
+}
+
+/* The operation has succeeded, is of the command's sale, and is the latest that counts. */
+static enum repeat judge(const struct decision *decision, struct view_operation *each, bool is_same)
+{
+    const struct operation *operation = &each->operation;
+    const struct command *command = decision->command;
     bool has_order = command->order_id != 0;
     bool is_late_load = command->action == ACTION_TOP_UP && has_order;
     bool may_look = command->action == ACTION_CHARGE && operation->action == ACTION_CHARGE;
-    if (operation_is_undone(operation))
+    if (is_undone(decision, each))
         return REPEAT_NONE; /* rule 2 */
     if (is_same && is_inside_window(operation, command))
         return REPEAT_REPLAY; /* rule 3 */
@@ -128,7 +133,7 @@ enum repeat answer_once(const struct decision *decision, struct view_operation *
             return REPEAT_REPLAY; /* rule 1 */
         if (is_refusal || is_of_nobody(operation) || !is_same_sale(operation, command))
             continue;
-        enum repeat repeat = judge(operation, command, is_same);
+        enum repeat repeat = judge(decision, each, is_same);
         if (repeat != REPEAT_NONE || command->action != ACTION_TOP_UP)
             return repeat;
     }

@@ -13,7 +13,7 @@ enum repeat {
     REPEAT_LATE,    /* top-up: the same sale has loaded this amount before, outside the window */
     REPEAT_LOOK,    /* charge: the order must be searched for *earlier first */
     REPEAT_SUSPECT, /* charge: as REPEAT_REPLAY, but the order does not show *earlier */
-    REPEAT_CLOSED,  /* charge: the order does not show *earlier, and is closed */
+    REPEAT_CLOSED,  /* charge: the order is closed, and this is not the charge that it shows */
     REPEAT_REPLACE, /* charge: another amount takes the place of *earlier */
 };
 

@@ -162,6 +162,15 @@ static void decide_afresh(struct decision *decision, enum repeat repeat)
     outcome_show_card(outcome, &decision->card->card);
 }
 
+/* One reversal comes before a charge. What a card without funds was charged again in parts would
+ * need several: then it is one more charge, and reconciliation reverses. */
+static void decide_what_is_replaced(struct decision *decision, struct view_operation *earlier)
+{
+    struct view_standing standing = view_standing(decision, earlier);
+    if (standing.count == 1 && undo_has_room(decision, &standing.newest->operation))
+        decision->replaced = standing.newest;
+}
+
 static void decide_on_card(struct decision *decision)
 {
     struct view_operation *earlier = NULL;
@@ -174,8 +183,8 @@ static void decide_on_card(struct decision *decision)
         outcome_look_first(decision->outcome, &earlier->operation);
         return;
     }
-    if (repeat == REPEAT_REPLACE && undo_has_room(decision, &earlier->operation))
-        decision->replaced = earlier;
+    if (repeat == REPEAT_REPLACE)
+        decide_what_is_replaced(decision, earlier);
     decide_afresh(decision, repeat);
 }
 

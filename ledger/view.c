@@ -49,6 +49,47 @@ int64_t view_held_minor(const struct decision *decision)
     return held_minor;
 }
 
+static bool is_undo(const struct operation *operation)
+{
+    return operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE;
+}
+
+/* Each answers an older one, down to what was asked for. */
+static bool is_about(const struct view *view, const struct view_operation *undo,
+                     const struct view_operation *operation)
+{
+    int64_t id = undo->operation.answers_operation_id;
+    for (; undo != NULL && id >= operation->operation.id; undo = view_older(view, undo)) {
+        if (undo->operation.id != id)
+            continue;
+        if (undo == operation)
+            return true;
+        id = undo->operation.answers_operation_id;
+    }
+    return false;
+}
+
+struct view_standing view_standing(const struct decision *decision,
+                                   struct view_operation *operation)
+{
+    struct view_standing standing = {0};
+    bool is_charge = operation_is_charge(&operation->operation);
+    struct view_operation *each = view_newest(decision->view, decision->card);
+    for (; each != operation; each = view_older(decision->view, each)) {
+        const struct operation *undo = &each->operation;
+        if (!is_undo(undo) || operation_is_charge(undo) != is_charge ||
+            operation_left_minor(undo) == 0 || !is_about(decision->view, each, operation))
+            continue;
+        standing.newest = standing.count == 0 ? each : standing.newest;
+        standing.count++;
+    }
+    if (operation_left_minor(&operation->operation) == 0)
+        return standing;
+    standing.newest = standing.count == 0 ? operation : standing.newest;
+    standing.count++;
+    return standing;
+}
+
 static int32_t view_append_operation(struct view *view, const struct operation *operation)
 {
     CHECK(view->operation_count < VIEW_OPERATIONS_MAX);

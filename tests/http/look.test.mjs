@@ -123,6 +123,8 @@ test('a closed sale is never charged again', async () => {
   await end(order, 'complete');
   await late();
   areIdentical(await charge(card, order, '25.50'), first);
+  isRefused(await charge(card, order, '19.50'), /This sale is closed/);
+  assert.equal(await balance(card), '74.50');
 });
 
 // --- rule 5: another amount on the same order -----------------------------------------------------

@@ -163,6 +163,8 @@ static void add_history(struct world *world, char *token)
             operation.created_at_us = NOW_US - value * 1000000;
         else if (strcmp(name, "given") == 0)
             operation.given_back_minor = value;
+        else if (strcmp(name, "answers") == 0)
+            operation.answers_operation_id = value;
         else if (strcmp(name, "site") == 0)
             operation.site_id = value;
         else if (strcmp(name, "register") == 0)

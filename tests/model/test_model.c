@@ -84,7 +84,7 @@ static struct view view;
 static uint64_t random_state;
 static int64_t commands_left;
 static int64_t batches, replays, refusals, approvals, released;
-static int64_t reversed, recharged, replaced, looks, suspects, closed;
+static int64_t reversed, recharged, replaced, stood_again, looks, suspects, closed;
 
 static uint64_t random_next(void)
 {
@@ -138,6 +138,37 @@ static int64_t model_undone(int event)
             sum_minor += model.allocations[i].amount_minor;
     }
     return sum_minor;
+}
+
+/* What the event undoes, or -1. */
+static int model_undoes(int event)
+{
+    int64_t id = model.events[event].command.answers_operation_id;
+    enum action action = model.events[event].command.action;
+    if (action != ACTION_REVERSE && action != ACTION_RECHARGE)
+        return -1;
+    for (int i = 0; i < event; i++)
+        if (model.events[i].operation_id == id)
+            return i;
+    return -1;
+}
+
+/* What was moved is moved still, or was again since: as many times as it was asked, less what was
+ * undone of that. parts: the events that are not undone; *last: the latest of them. */
+static int model_stands(int event, int *last)
+{
+    int parts = 0;
+    for (int i = event; i < model.event_count; i++) {
+        int root = i;
+        bool is_back = false;
+        for (; root != event && model_undoes(root) >= event; root = model_undoes(root))
+            is_back = !is_back;
+        if (root != event || is_back || model.events[i].moved_minor == model_undone(i))
+            continue;
+        parts++;
+        *last = i;
+    }
+    return parts;
 }
 
 static bool model_waits(const struct command *load)
@@ -223,7 +254,7 @@ static enum meaning model_ask_order(const struct event *latest, const struct com
         return MEANS_LOOK;
     if (shown->state != EVIDENCE_READ || shown->operation_id != latest->operation_id)
         return MEANS_ITSELF;
-    if (!shown->is_booked && shown->is_closed)
+    if (shown->is_closed && !(is_same && shown->is_booked))
         return MEANS_CLOSED;
     if (is_same && !shown->is_booked)
         return MEANS_SUSPECT;
@@ -280,9 +311,11 @@ static enum meaning model_means(const struct command *command, int card, int *ev
     if (is_load)
         return model_means_load(command, card, event);
     *event = latest;
-    if (latest < 0 || model_undone(latest) == model.events[latest].moved_minor)
+    int part;
+    if (latest < 0 || model_stands(latest, &part) == 0)
         return MEANS_ITSELF;
     const struct event *earlier = &model.events[latest];
+    stood_again += model_undone(latest) == earlier->moved_minor;
     if (same_request(&earlier->command, command) && model_in_window(earlier, command))
         return MEANS_AGAIN;
     bool is_charges = command->action == ACTION_CHARGE && earlier->command.action == ACTION_CHARGE;
@@ -605,7 +638,8 @@ static void model_reverse_first(const struct command *command, int card, int und
     struct command reversal = {.action = ACTION_REVERSE,
                                .order_id = command->order_id,
                                .site_id = command->site_id,
-                               .register_id = command->register_id};
+                               .register_id = command->register_id,
+                               .answers_operation_id = model.events[undone].operation_id};
     model_add_undo(&reversal, card, undone, left_minor, now_us, operation_id);
     replaced++;
 }
@@ -615,7 +649,7 @@ static void model_decide_afresh(const struct command *command, int card, enum me
                                 struct outcome *wanted)
 {
     struct event event = {.command = *command, .card = card, .at_us = now_us};
-    bool is_instead = meaning == MEANS_INSTEAD;
+    bool is_instead = meaning == MEANS_INSTEAD && model_stands(earlier, &earlier) == 1;
     int64_t left_minor = is_instead ? model.events[earlier].moved_minor - model_undone(earlier) : 0;
     event.result = model_afresh(command, card, meaning, left_minor, &event);
     if (event.result == RESULT_OK && is_instead) {
@@ -1096,11 +1130,12 @@ static void random_commands_agree_with_the_naive_model(void **state)
                   (long long)batches, (long long)approvals, (long long)replays, (long long)released,
                   (long long)refusals);
     print_message("reversals %lld, recharges %lld, charges instead of others %lld, looks %lld, "
-                  "suspects %lld, closed %lld\n",
+                  "suspects %lld, closed %lld, done again %lld\n",
                   (long long)reversed, (long long)recharged, (long long)replaced, (long long)looks,
-                  (long long)suspects, (long long)closed);
+                  (long long)suspects, (long long)closed, (long long)stood_again);
     assert_true(reversed > batches / 50 && recharged > batches / 50);
     assert_true(replaced > batches / 200 && looks > batches / 200);
+    assert_true(stood_again > batches / 1000);
     assert_true(suspects > batches / 500 && closed > batches / 500);
     assert_true(replays > batches / 50);
     assert_true(released > batches / 200);
