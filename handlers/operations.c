@@ -248,6 +248,9 @@ static void append_redis(struct text_buffer *buffer, const struct hot_counters *
                    "Committed balances written to Redis.", hot->delivered);
     append_counter(buffer, "counterpart_hot_tombstones_total",
                    "Of them, written as removals: Redis had been away.", hot->tombstones);
+    append_counter(buffer, "counterpart_hot_refused_total",
+                   "Committed balances that Redis would not take, and whose entry was deleted.",
+                   hot->refused);
     append_counter(buffer, "counterpart_hot_overflows_total",
                    "Times that more waited for Redis than is kept: a new generation each.",
                    hot->overflows);

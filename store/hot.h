@@ -85,6 +85,7 @@ struct hot_counters {
     uint64_t undone;     /* answers older than what this process has committed */
     uint64_t delivered;  /* commits that are there */
     uint64_t tombstones; /* of them, written as such: they were late */
+    uint64_t refused;    /* commits that it would not take: what was there was deleted instead */
     uint64_t overflows;  /* commits forgotten before they were there: a new generation each */
     int64_t pending;     /* commits on their way now */
     int64_t generation;

@@ -20,6 +20,8 @@
 #define PAUSE_MAX_US (2 * CLOCK_US_PER_S)
 #define RAISE_PAUSE_US CLOCK_US_PER_S
 #define DOUBT_US (INT64_C(20) * 1000)  /* how often at most, when lanes have doubts */
+#define REFUSED_LOG_US CLOCK_US_PER_S  /* how often at most it is logged that writes are refused */
+#define REFUSALS_MAX 3                 /* in a row, and what is in Redis is given up */
 #define SLEEP_US (INT64_C(100) * 1000) /* at most, between two looks at what is wanted */
 
 /* --- talking, and waiting for the answers --- */
@@ -240,14 +242,50 @@ static bool is_late(const struct keeper *keeper, const struct keeper_write *writ
     return write->write.at_us < keeper->connected_at_us;
 }
 
+/* An answer may repeat the words of the command, of which one is the key of a card: in quotes, or
+ * beginning with cp:. */
+static struct text sentence_of(struct text answer)
+{
+    static const struct text ends[] = {TEXT(" '"), TEXT(" `"), TEXT(" \""), TEXT("cp:")};
+    for (size_t at = 0; at < answer.length; at++)
+        for (size_t i = 0; i < COUNT_OF(ends); i++)
+            if (text_starts_with((struct text){answer.base + at, answer.length - at}, ends[i]))
+                return (struct text){answer.base, at};
+    return answer;
+}
+
+static void log_refused(struct keeper *keeper, struct text answer)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (keeper->refused_at_us != 0 && now_us - keeper->refused_at_us < REFUSED_LOG_US)
+        return;
+    keeper->refused_at_us = now_us;
+    log_event(LOG_WARNING, "redis_write_refused", LOG_TEXT_N("answer", sentence_of(answer)));
+}
+
+static void on_write_error(struct delivery *delivery, struct keeper_write *write,
+                           const struct answer *answer)
+{
+    if (answer_is_no_script(answer)) {
+        delivery->has_no_script = true;
+        return;
+    }
+    log_refused(delivery->keeper, answer->text);
+    delivery->is_refused |= answer_is_fatal(answer);
+    write->is_refused = true;
+}
+
 static void on_written(void *context, uint64_t ticket, const struct answer *answer)
 {
     struct delivery *delivery = context;
     struct keeper_write *write = &delivery->writes[ticket];
     if (answer->kind == ANSWER_ERROR) {
-        delivery->has_no_script |= answer_is_no_script(answer);
-        delivery->is_refused |= !answer_is_no_script(answer);
+        on_write_error(delivery, write, answer);
         return;
+    }
+    if (answer->kind == ANSWER_TEXT) {
+        hot_redis_note_poison(delivery->keeper->hot);
+        log_refused(delivery->keeper, answer->text);
     }
     hot_redis_settle(delivery->keeper->hot, write, is_late(delivery->keeper, write));
     write->is_settled = true;
@@ -260,7 +298,7 @@ static int send_writes(struct delivery *delivery, int32_t count)
     for (int32_t i = 0; i < count; i++) {
         struct put_text text;
         struct words words;
-        if (delivery->writes[i].is_settled)
+        if (delivery->writes[i].is_settled || delivery->writes[i].is_refused)
             continue;
         hot_redis_put_words(keeper->hot, &keeper->greeting, &delivery->writes[i],
                             is_late(keeper, &delivery->writes[i]), &text, &words);
@@ -272,6 +310,51 @@ static int send_writes(struct delivery *delivery, int32_t count)
     return err == 0 && delivery->is_refused ? ERR_REFUSED : err;
 }
 
+static int write_all(struct delivery *delivery, int32_t count)
+{
+    struct keeper *keeper = delivery->keeper;
+    int err = send_writes(delivery, count);
+    if (err != 0 || !delivery->has_no_script)
+        return err;
+    /* somebody has emptied its scripts */
+    err = greet(keeper->link, &keeper->greeting, GREETING_STEPS - SCRIPTS, SCRIPTS);
+    if (err == 0)
+        err = send_writes(delivery, count);
+    return err == 0 && delivery->has_no_script ? ERR_REFUSED : err;
+}
+
+static void on_deleted(void *context, uint64_t ticket, const struct answer *answer)
+{
+    struct delivery *delivery = context;
+    struct keeper_write *write = &delivery->writes[ticket];
+    if (answer->kind != ANSWER_INTEGER) {
+        delivery->is_refused = true;
+        return;
+    }
+    hot_redis_note_refused(delivery->keeper->hot);
+    hot_redis_settle(delivery->keeper->hot, write, false);
+    write->is_settled = true;
+}
+
+/* Redis does not take it, and yet has something older, perhaps: nothing there is as good. */
+static int delete_refused(struct delivery *delivery, int32_t count)
+{
+    struct keeper *keeper = delivery->keeper;
+    for (int32_t i = 0; i < count; i++) {
+        char key[ENTRY_KEY_MAX];
+        struct words words = {0};
+        if (!delivery->writes[i].is_refused)
+            continue;
+        words_add(&words, TEXT("DEL"));
+        words_add(&words, hot_redis_key(keeper->hot, &delivery->writes[i], key));
+        int err = link_send(keeper->link, &words, (uint64_t)i);
+        if (err != 0)
+            return err;
+    }
+    int err = converse(keeper->link, on_deleted, delivery);
+    return err == 0 && delivery->is_refused ? ERR_REFUSED : err;
+}
+
 /* errors: the connection is of no use; what was not written is queued again. */
 static int deliver(struct keeper *keeper, bool *has_more)
 {
@@ -280,17 +363,15 @@ static int deliver(struct keeper *keeper, bool *has_more)
     *has_more = count == KEEPER_BATCH_MAX;
     if (count == 0)
         return 0;
-    int err = send_writes(&delivery, count);
-    if (err == 0 && delivery.has_no_script) { /* somebody has emptied its scripts */
-        err = greet(keeper->link, &keeper->greeting, GREETING_STEPS - SCRIPTS, SCRIPTS);
-        if (err == 0)
-            err = send_writes(&delivery, count);
-        if (err == 0 && delivery.has_no_script)
-            err = ERR_REFUSED;
-    }
+    int err = write_all(&delivery, count);
+    if (err == 0)
+        err = delete_refused(&delivery, count);
+    keeper->refusals = err == ERR_REFUSED ? keeper->refusals + 1 : err == 0 ? 0 : keeper->refusals;
     for (int32_t i = 0; i < count; i++)
         if (!delivery.writes[i].is_settled)
             hot_redis_hold_again(keeper->hot, &delivery.writes[i]);
+    if (keeper->refusals == REFUSALS_MAX) /* once, until it takes something again */
+        hot_redis_distrust(keeper->hot);
     return err;
 }
 

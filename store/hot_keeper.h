@@ -30,6 +30,8 @@ struct keeper {
     int64_t raised_at_us;
     int64_t looked_at_us;
     int64_t pause_us;
+    int64_t refused_at_us; /* when it was last logged that writes are refused */
+    int32_t refusals;      /* deliveries in a row of which something was refused to the end */
 };
 
 MUST_CHECK int keeper_start(struct keeper *keeper);
@@ -42,15 +44,22 @@ struct keeper_write {
     struct hot_write write;
     int64_t generation;
     bool is_settled;
+    bool is_refused; /* with an error that says nothing about the connection */
 };
 /* Up to count_max writes out of the queue. */
 int32_t hot_redis_take(struct hot *hot, struct keeper_write *writes, int32_t count_max);
 void hot_redis_settle(struct hot *hot, const struct keeper_write *write, bool was_late);
 void hot_redis_hold_again(struct hot *hot, const struct keeper_write *write);
+void hot_redis_note_poison(struct hot *hot);  /* something of nobody's was overwritten */
+void hot_redis_note_refused(struct hot *hot); /* and deleted */
+/* Everything in Redis is to be forgotten, with what waits. */
+void hot_redis_distrust(struct hot *hot);
 bool hot_redis_is_trusted(struct hot *hot);
 /* Before a generation is asked for: nothing is held any more. */
 void hot_redis_forget(struct hot *hot);
 int64_t hot_redis_now_us(struct hot *hot);
+struct text hot_redis_key(struct hot *hot, const struct keeper_write *write,
+                          char key[ENTRY_KEY_MAX]);
 /* The words that write it: key and value are written into the caller's bytes. is_late: as a
  * tombstone of now. */
 struct put_text {

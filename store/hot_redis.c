@@ -35,7 +35,7 @@ struct hot_redis {
     int32_t pending_count;
     int32_t taken_count;     /* by the keeper, neither settled nor held again */
     struct pending *pending; /* a ring */
-    _Atomic uint64_t hits, misses, skipped, puts, poisoned, undone, delivered, tombstones,
+    _Atomic uint64_t hits, misses, skipped, puts, poisoned, undone, delivered, tombstones, refused,
         overflows;
 };
 
@@ -63,6 +63,16 @@ static void append_number(char *out, size_t size, int64_t number)
     text_append_int64(&buffer, number);
 }
 
+struct text hot_redis_key(struct hot *hot, const struct keeper_write *write,
+                          char key[ENTRY_KEY_MAX])
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, key, ENTRY_KEY_MAX);
+    entry_key(redis_of(hot)->codec, write->generation, write->write.card.tenant_id,
+              write->write.card.index, &buffer);
+    return text_buffer_text(&buffer);
+}
+
 void hot_redis_put_words(struct hot *hot, const struct greeting *greeting,
                          const struct keeper_write *from, bool is_late, struct put_text *text,
                          struct words *words)
@@ -70,16 +80,14 @@ void hot_redis_put_words(struct hot *hot, const struct greeting *greeting,
     const struct hot_redis *redis = redis_of(hot);
     int64_t now_us = redis->config.wall_us(redis->config.now_us());
     struct hot_write write = from->write;
-    struct text_buffer key;
-    text_buffer_init(&key, text->key, sizeof(text->key));
-    entry_key(redis->codec, from->generation, write.card.tenant_id, write.card.index, &key);
+    struct text key = hot_redis_key(hot, from, text->key);
     write.at_us = is_late ? now_us : redis->config.wall_us(write.at_us);
     write.is_tombstone = write.is_tombstone || is_late;
-    entry_encode(redis->codec, text_buffer_text(&key), &write, text->value);
+    entry_encode(redis->codec, key, &write, text->value);
     append_number(text->now, sizeof(text->now), now_us);
     append_number(text->ttl, sizeof(text->ttl), redis->config.ttl_us);
     script_words(greeting, SCRIPT_PUT, 1, words);
-    words_add(words, text_buffer_text(&key));
+    words_add(words, key);
     words_add(words, (struct text){(const char *)text->value, ENTRY_BYTES});
     words_add(words, text_of(text->now));
     words_add(words, text_of(text->ttl));
@@ -168,6 +176,25 @@ void hot_redis_settle(struct hot *hot, const struct keeper_write *write, bool wa
     hot_memory_settle(redis->near, &write->write);
     pthread_mutex_lock(&redis->mutex);
     redis->taken_count--;
+    pthread_mutex_unlock(&redis->mutex);
+}
+
+void hot_redis_note_poison(struct hot *hot)
+{
+    count(&redis_of(hot)->poisoned);
+}
+
+void hot_redis_note_refused(struct hot *hot)
+{
+    count(&redis_of(hot)->refused);
+}
+
+void hot_redis_distrust(struct hot *hot)
+{
+    struct hot_redis *redis = redis_of(hot);
+    pthread_mutex_lock(&redis->mutex);
+    if (atomic_load(&redis->is_trusted))
+        distrust(redis);
     pthread_mutex_unlock(&redis->mutex);
 }
 
@@ -289,13 +316,15 @@ static bool read_answer(struct hot_redis *redis, struct lane *lane,
                         const struct hot_question *question, const struct answer *answer,
                         const struct hot_near *near, struct hot_value *value)
 {
-    if (answer == NULL || answer->kind != ANSWER_TEXT)
-        return false;
     char bytes[ENTRY_KEY_MAX];
     struct text_buffer key;
     struct hot_write entry;
     text_buffer_init(&key, bytes, sizeof(bytes));
     entry_key(redis->codec, question->generation, question->tenant_id, question->index, &key);
+    if (answer != NULL && answer_is_wrong_type(answer))
+        drop_poison(redis, lane, text_buffer_text(&key), TEXT(""));
+    if (answer == NULL || answer->kind != ANSWER_TEXT)
+        return false;
     switch (entry_decode(redis->codec, text_buffer_text(&key), question->tenant_id, question->index,
                          answer->text, &entry)) {
     case ENTRY_GOOD:
@@ -381,6 +410,7 @@ static void redis_read_counters(struct hot *hot, struct hot_counters *counters)
     counters->undone = atomic_load(&redis->undone);
     counters->delivered = atomic_load(&redis->delivered);
     counters->tombstones = atomic_load(&redis->tombstones);
+    counters->refused = atomic_load(&redis->refused);
     counters->overflows = atomic_load(&redis->overflows);
     counters->generation = atomic_load(&redis->generation);
     pthread_mutex_lock(&redis->mutex);

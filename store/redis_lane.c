@@ -213,6 +213,8 @@ static void take_greeting(struct lane *lane, int32_t step, const struct answer *
 static void judge_error(struct lane *lane, const struct answer *answer)
 {
     count(&lane->counters.errors);
+    if (answer_is_wrong_type(answer))
+        return;
     if (answer_is_fatal(answer))
         lane->is_doomed = true;
     else if (answer_is_no_script(answer) && lane->greetings_due == 0)

@@ -13,15 +13,18 @@
  * or from the future by more than a second: bytes that nobody of ours has written, with whatever
  * version, hold up nobody for longer. Of two entries the greater version stays; of equal ones the
  * one that was read later. A tombstone replaces everything, and keeps the greatest version and time
- * seen. The key lives a second longer than the entry, for clocks that differ.
+ * seen. The key lives a second longer than the entry, for clocks that differ. What is there and is
+ * no string is overwritten like an entry that is too old, and the answer is what GET said of it: a
+ * key of the wrong type has no end of its own.
  */
 static const char script_put[] =
     "local function head(v) return struct.unpack('>I8I8', v, 9) end\n"
     "local new, now, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])\n"
     "local version, filled = head(new)\n"
     "if now - filled >= ttl or filled - now > 1000000 then return 0 end\n"
-    "local old = redis.call('GET', KEYS[1])\n"
-    "if old and #old == 64 then\n"
+    "local old = redis.pcall('GET', KEYS[1])\n"
+    "local trouble = type(old) == 'table' and old.err\n"
+    "if type(old) == 'string' and #old == 64 then\n"
     "  local old_version, old_filled = head(old)\n"
     "  if now - old_filled < ttl and old_filled - now <= 1000000 then\n"
     "    if string.byte(new, 2) == 2 then\n"
@@ -37,10 +40,11 @@ static const char script_put[] =
     "  end\n"
     "end\n"
     "redis.call('SET', KEYS[1], new, 'PX', string.format('%.0f', ttl / 1000 + 1000))\n"
-    "return 1\n";
+    "return trouble or 1\n";
 
 static const char script_drop[] =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end\n"
+    "local old = redis.pcall('GET', KEYS[1])\n"
+    "if old == ARGV[1] or type(old) == 'table' then return redis.call('DEL', KEYS[1]) end\n"
     "return 0\n";
 
 /*
@@ -53,7 +57,8 @@ static const char script_budget[] =
     "local misses, debts = tonumber(ARGV[1]), {}\n"
     "for i, key in ipairs(KEYS) do\n"
     "  local tokens, period = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])\n"
-    "  local debt = (tonumber(redis.call('GET', key)) or 0) - now\n"
+    "  local full = redis.pcall('GET', key)\n"
+    "  local debt = (type(full) == 'string' and tonumber(full) or 0) - now\n"
     "  if debt < 0 or debt ~= debt then debt = 0 end\n"
     "  debt = math.min(debt + misses * period, tokens * period)\n"
     "  if misses > 0 then\n"
@@ -149,6 +154,11 @@ void script_words(const struct greeting *greeting, enum script script, int32_t k
 bool answer_is_no_script(const struct answer *answer)
 {
     return answer->kind == ANSWER_ERROR && text_starts_with(answer->text, TEXT("NOSCRIPT"));
+}
+
+bool answer_is_wrong_type(const struct answer *answer)
+{
+    return answer->kind == ANSWER_ERROR && text_starts_with(answer->text, TEXT("WRONGTYPE"));
 }
 
 bool answer_is_fatal(const struct answer *answer)

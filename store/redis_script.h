@@ -9,8 +9,9 @@
 #include "store/redis_target.h"
 
 enum script {
-    SCRIPT_PUT,    /* one key; entry, now, time to live: 1 it was written, 0 what is there stays */
-    SCRIPT_DROP,   /* one key; an entry: removes exactly these bytes */
+    SCRIPT_PUT,    /* one key; entry, now, time to live: 1 it was written, 0 what is there stays,
+                      text: it was written over what is no string, which GET said so */
+    SCRIPT_DROP,   /* one key; an entry: removes exactly these bytes, or what is no string */
     SCRIPT_BUDGET, /* a key per layer; misses, and tokens and period of each layer (store/budget.h):
                       the debt of each */
     SCRIPTS,
@@ -35,6 +36,8 @@ void script_words(const struct greeting *greeting, enum script script, int32_t k
 
 /* What errors say about the connection. */
 bool answer_is_no_script(const struct answer *answer);
+/* It says nothing about the connection: one key holds what nobody of ours has written. */
+bool answer_is_wrong_type(const struct answer *answer);
 /* This server is of no use (any more): a replica, still loading, or it does not know us. */
 bool answer_is_fatal(const struct answer *answer);
 

@@ -209,6 +209,23 @@ describe('a redis that fails under load', () => {
     assert.ok((await metrics(service)).hot_poisoned_total > before);
   });
 
+  test('keys turned into lists that never end: overwritten or dropped, told in the log, and it stays up', async () => {
+    const load = await Load.start(service);
+    const { hot_poisoned_total: before } = await metrics(service);
+    for (let i = 0; i < 10; i++) {
+      for (const { key } of await entries(redis)) {
+        await redis.call('DEL', key);
+        await redis.call('LPUSH', key, 'x').catch(() => {}); // it may have been written again meanwhile
+      }
+      await load.passes(5);
+      assert.equal((await hot(service)).ok, true);
+    }
+    await load.end();
+    assert.ok((await metrics(service)).hot_poisoned_total > before);
+    assert.match(service.log, /"event":"redis_write_refused","answer":"WRONGTYPE/);
+    assert.ok(!/redis_write_refused.*cp:/.test(service.log), 'no key in the log');
+  });
+
   test('read-only, it is left until it is not', async () => {
     const load = await Load.start(service);
     await redis.call('REPLICAOF', '127.0.0.1', '1'); // nobody there: it serves old data and takes no write

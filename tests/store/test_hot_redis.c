@@ -6,6 +6,7 @@
 
 #include "store/hot_entry.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -140,6 +141,28 @@ static void forge(uint8_t number, const struct bytes *bytes)
     redis_process_say(&server, &words, NULL, NULL);
 }
 
+static void say(const char *const *list)
+{
+    struct words words = {0};
+    for (; *list != NULL; list++)
+        words_add(&words, text_of(*list));
+    redis_process_say(&server, &words, NULL, NULL);
+}
+#define SAY(...) say((const char *const[]){__VA_ARGS__, NULL})
+
+/* Another type than an entry has, without an end. */
+static void forge_list(uint8_t number)
+{
+    char key[ENTRY_KEY_MAX];
+    struct words words = {0};
+    words_add(&words, TEXT("DEL"));
+    words_add(&words, key_of(number, key));
+    redis_process_say(&server, &words, NULL, NULL);
+    words.word[0] = TEXT("RPUSH");
+    words_add(&words, TEXT("x"));
+    redis_process_say(&server, &words, NULL, NULL);
+}
+
 static void flush_all(void)
 {
     struct words words = {0};
@@ -241,6 +264,75 @@ static void bytes_of_another_length_are_nobodys(void **state)
         deliver(&one, 7, (int64_t)i + 2); /* and it holds up nobody */
         assert_version(&other, 7, (int64_t)i + 2);
     }
+}
+
+static void a_key_of_another_type_is_overwritten_by_the_next_commit(void **state)
+{
+    (void)state;
+    deliver(&one, 7, 1);
+    forge_list(7);
+    deliver(&one, 7, 2);
+    assert_true(hot_is_up(one.hot));
+    assert_version(&other, 7, 2);
+    assert_int_equal(counters(&one).poisoned, 1);
+    assert_int_equal(counters(&one).refused, 0);
+    deliver(&one, 7, 3);
+    assert_int_equal(counters(&one).poisoned, 1);
+}
+
+static void a_key_of_another_type_is_dropped_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    deliver(&one, 8, 1);
+    for (uint64_t i = 0; i < 20; i++) {
+        forge_list(7);
+        assert_miss(&other, 7);
+        assert_int_equal(counters(&other).poisoned, i + 1);
+        assert_miss(&other, 7); /* in order: it has been dropped by now */
+        assert_int_equal(counters(&other).poisoned, i + 1);
+        assert_version(&other, 8, 1); /* and the way there is as good as before */
+    }
+}
+
+static void what_redis_refuses_is_deleted_there(void **state)
+{
+    (void)state;
+    deliver(&one, 7, 1);
+    deliver(&one, 8, 1);
+    SAY("CONFIG", "SET", "maxmemory", "1");
+    deliver(&one, 7, 2);
+    assert_true(hot_is_up(one.hot));
+    assert_int_equal(counters(&one).refused, 1);
+    assert_int_equal(stored(7).length, 0);
+    assert_int_equal(stored(8).length, ENTRY_BYTES);
+    SAY("CONFIG", "SET", "maxmemory", "0");
+    deliver(&one, 7, 3);
+    assert_version(&other, 7, 3);
+    assert_int_equal(counters(&one).refused, 1);
+    assert_int_equal(counters(&one).overflows, 0);
+}
+
+static void a_redis_that_goes_on_refusing_costs_one_generation(void **state)
+{
+    (void)state;
+    int raises = atomic_load(&one.raises);
+    deliver(&one, 7, 1);
+    redis_party_generation++;
+    SAY("ACL", "SETUSER", "default", "-set", "-del");
+    commit(&one, 7, 2);
+    redis_party_await_delivery(&one); /* given up */
+    assert_int_equal(counters(&one).overflows, 1);
+    assert_int_equal(counters(&one).refused, 0);
+    for (int i = 0; i < 200 && atomic_load(&one.raises) == raises; i++)
+        (void)poll(NULL, 0, 10);
+    assert_int_equal(atomic_load(&one.raises), raises + 1);
+    redis_party_await_up(&one, true);
+    commit(&one, 7, 3); /* waits, and costs no other one */
+    (void)poll(NULL, 0, 500);
+    assert_int_equal(counters(&one).overflows, 1);
+    SAY("ACL", "SETUSER", "default", "+set", "+del");
+    redis_party_await_delivery(&one);
+    assert_int_equal(counters(&one).overflows, 1);
 }
 
 static void another_cards_balance_is_nobodys(void **state)
@@ -464,6 +556,10 @@ int main(void)
         TEST_CASE(a_removal_here_is_not_undone_by_what_was_read_before),
         TEST_CASE(what_nobody_of_ours_has_written_is_dropped),
         TEST_CASE(bytes_of_another_length_are_nobodys),
+        TEST_CASE(a_key_of_another_type_is_overwritten_by_the_next_commit),
+        TEST_CASE(a_key_of_another_type_is_dropped_when_it_is_asked_for),
+        TEST_CASE(what_redis_refuses_is_deleted_there),
+        TEST_CASE(a_redis_that_goes_on_refusing_costs_one_generation),
         TEST_CASE(another_cards_balance_is_nobodys),
         TEST_CASE(a_forged_huge_version_holds_up_for_one_time_to_live_at_most),
         TEST_CASE(what_comes_from_the_future_does_not_count),
