@@ -39,6 +39,30 @@ int payment_ref_read(const char *ref, int64_t *generation, int64_t *operation_id
     return strcmp(again, ref) == 0 ? 0 : ERR_NOT_FOUND;
 }
 
+static bool is_token(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (memchr("0123456789abcdef", text.base[i], 16) == NULL)
+            return false;
+    return text.length == REWARD_MARK_TOKEN_CHARS;
+}
+
+bool payment_is_reward(const struct order_payment *payment)
+{
+    const struct text mark = TEXT(REWARD_MARK);
+    struct text whole = text_of(payment->ref);
+    struct text rest = text_slice(whole, mark.length, whole.length);
+    int64_t reservation_id;
+    size_t digits = 0;
+    if (!text_starts_with(whole, mark))
+        return false;
+    while (digits < rest.length && rest.base[digits] >= '0' && rest.base[digits] <= '9')
+        digits++;
+    return digits > 0 && digits < rest.length && rest.base[0] != '0' && rest.base[digits] == '-' &&
+           text_parse_int64(text_slice(rest, 0, digits), &reservation_id) == 0 &&
+           is_token(text_slice(rest, digits + 1, rest.length));
+}
+
 /* Whose, by its ref; 0: nobody's of this generation. */
 static int64_t payment_names(const struct order_payment *payment, int64_t generation)
 {
@@ -51,7 +75,7 @@ static int64_t payment_names(const struct order_payment *payment, int64_t genera
 bool payment_is_ours(const struct order_payment *payment, int64_t generation, int64_t method_id)
 {
     return payment_names(payment, generation) != 0 ||
-           (method_id != 0 && payment->method_id == method_id);
+           (method_id != 0 && payment->method_id == method_id && !payment_is_reward(payment));
 }
 
 int64_t payment_method_of(const struct oseries_order *order, int64_t generation, int64_t method_id)
@@ -102,7 +126,7 @@ static bool is_candidate(const struct matching *matching, int32_t at, int64_t am
 {
     const struct order_payment *payment = &matching->order->payments[at];
     if (matching->claimed[at] != 0 || payment->amount_minor != amount_minor ||
-        payment_names(payment, matching->generation) != 0)
+        payment_names(payment, matching->generation) != 0 || payment_is_reward(payment))
         return false;
     return matching->method_id == 0 || payment->method_id == 0 ||
            payment->method_id == matching->method_id;

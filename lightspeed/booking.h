@@ -12,6 +12,12 @@ void payment_ref_make(int64_t generation, int64_t operation_id, char ref[ORDER_R
 /* errors: ERR_NOT_FOUND: not one of ours. */
 MUST_CHECK int payment_ref_read(const char *ref, int64_t *generation, int64_t *operation_id);
 
+/* "CP-R<reservation>-<token>": the mark of a reward (lightspeed/redeem.h), which is also the ref of
+ * what a member's points have paid. That is ours, and no card's. */
+#define REWARD_MARK "CP-R"
+#define REWARD_MARK_TOKEN_CHARS 8 /* 32 random bits: numbers alone follow one another */
+bool payment_is_reward(const struct order_payment *payment);
+
 /* One operation as its order should show it. */
 struct booking {
     int64_t operation_id;
@@ -31,7 +37,7 @@ struct booking {
 int64_t payment_method_of(const struct oseries_order *order, int64_t generation, int64_t method_id);
 /*
  * Match bookings (in operation order) with the order's payments, each payment once: by ref first;
- * then, of the payments without a ref of ours, by amount: the one that was found before, else the
+ * then, of the payments without a ref of ours or a reward's, by amount: the one that was found before, else the
  * oldest operation first. method_id: the tenant's payment method that is ours; 0: not told, then
  * any payment without a ref counts by its amount, which errs on the side of not reversing (unless
  * another payment of the order has a ref of ours, and so tells the method). claimed: for each
@@ -39,7 +45,7 @@ int64_t payment_method_of(const struct oseries_order *order, int64_t generation,
  */
 void bookings_match(struct booking *bookings, int32_t count, const struct oseries_order *order,
                     int64_t generation, int64_t method_id, int64_t claimed[ORDER_PAYMENTS_MAX]);
-/* Does a payment look like ours: a ref of ours, or our method? */
+/* Does a payment look like a card's of ours: a ref of ours, or our method, and no reward's? */
 bool payment_is_ours(const struct order_payment *payment, int64_t generation, int64_t method_id);
 
 #endif

@@ -1,13 +1,14 @@
 /* What a reward does to an order, and whether it was done: pure, from one read of the order. */
 #include "lightspeed/redeem.h"
 
+#include "lightspeed/booking.h"
+
 #include <string.h>
 
 #include "base/banned.h"
 
-#define MARK "CP-R"
-#define MARK_TOKEN_CHARS 8 /* 32 random bits: numbers alone follow one another */
-#define MARK_MAX (sizeof(MARK) + 20 + 1 + MARK_TOKEN_CHARS) /* an int64_t, '-' and a NUL */
+#define MARK_MAX                                                                                   \
+    (sizeof(REWARD_MARK) + 20 + 1 + REWARD_MARK_TOKEN_CHARS) /* an int64_t, '-' and a NUL */
 #define ALL_BP 10000
 /* Variations beyond 1000 times the price are nobody's discount or surcharge; below this no product
  * of one with ALL_BP overflows. */
@@ -22,11 +23,11 @@ static struct text mark_write(const struct reservation *reservation, char out[MA
 {
     struct text_buffer buffer;
     text_buffer_init(&buffer, out, MARK_MAX);
-    text_append(&buffer, TEXT(MARK));
+    text_append(&buffer, TEXT(REWARD_MARK));
     text_append_int64(&buffer, reservation->id);
     text_append_char(&buffer, '-');
     text_append(&buffer, (struct text){reservation->token_id,
-                                       strnlen(reservation->token_id, MARK_TOKEN_CHARS)});
+                                       strnlen(reservation->token_id, REWARD_MARK_TOKEN_CHARS)});
     CHECK(!buffer.is_cut);
     return text_buffer_text(&buffer);
 }
@@ -186,7 +187,7 @@ static bool write_notes(const struct reward *reward, const struct reservation *r
     text_append(&notes, text_of(before));
     if (before[0] != '\0')
         text_append(&notes, TEXT("; "));
-    bool is_plain = reward->title[0] != '\0' && strstr(reward->title, MARK) == NULL;
+    bool is_plain = reward->title[0] != '\0' && strstr(reward->title, REWARD_MARK) == NULL;
     text_append(&notes, is_plain ? text_of(reward->title) : TEXT("Reward"));
     text_append(&notes, TEXT(" ("));
     text_append(&notes, mark_write(reservation, bytes));

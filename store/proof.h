@@ -51,7 +51,8 @@ const char *proof_state_name(enum proof_state state); /* "open" */
     X(PROOF_REASON_PAYMENT_UNKNOWN, 16, "payment_unknown",                                         \
       "The register shows a payment that no card has made")                                        \
     X(PROOF_REASON_REFUND_SHOWN, 17, "refund_shown",                                               \
-      "The register does not show it, and yet shows a refund of it")                               \
+      "The register does not show it, yet shows a refund that counts against it. If that gave "    \
+      "back another sale, that one is still charged: give the customer the amount by hand")        \
     X(PROOF_REASON_CHANGED, 18, "changed",                                                         \
       "The register or the ledger says something else since it was judged")
 

@@ -3,7 +3,7 @@
 // bill. "Lost" is a reply that the till never saw, so nothing of it is on the order.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { connect, startPair } from './loyal.mjs';
+import { Loyalty, connect, isRedeemed, startPair } from './loyal.mjs';
 import { isApproved, sleep, until } from './support.mjs';
 
 const OUR_METHOD = 88;
@@ -206,6 +206,38 @@ test('two cards, equal amounts, one payment: listed without a reference, settled
   await untilProof(paid[2], 'reversed');
   await untilProof(paid[3], 'confirmed');
   assert.deepEqual(await Promise.all(cards.map(balance)), ['55.00', '55.00', '100.00', '55.00']);
+});
+
+test('what points have paid is no payment of a card: what the till lost is given back', async () => {
+  const must = (...args) => service.must([...args, '--tenant', String(tenant.id)]);
+  await must('foreign-orders', 'request');
+  await must('foreign-orders', 'record', '--state', 'approved');
+  await cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: true } });
+  const shop = new Loyalty(service, cloud, tenant);
+  const member = await shop.addMember();
+  const reward = await shop.addReward({ title: 'A breakfast', effect: 'pay:45.00' });
+  const told = async () => (await service.cli(['reconcile', '--tenant', String(tenant.id)])).json.tenants[0];
+  const before = await told();
+  const card = await issue();
+  const order = await sale();
+  const lost = await charge(card, order);
+  isRedeemed(await shop.redeem(member, reward, order.id));
+  const { payments } = await cloud.control('GET', `/orders/${order.id}`);
+  assert.equal(payments.length, 1);
+  assert.match(payments[0].ref, /^CP-R/);
+  // The same by our method, beside a card's payment that is shown.
+  const both = await saleOf(2);
+  const paid = await charge(card, both);
+  await book(both, paid);
+  await orderCall(both, 'payments', { method_id: OUR_METHOD, amount: 45, ref: 'CP-R77-0f3a9c1b' });
+  for (const each of [order, both]) await orderCall(each, 'complete');
+  await untilProof(paid, 'confirmed');
+  await untilProof(lost, 'reversed');
+  assert.equal(await balance(card), '55.00');
+  const now = await told();
+  assert.equal(now.unclaimed_payments, before.unclaimed_payments);
+  for (const name of ['register_total', 'ledger_total'])
+    assert.equal((Number(now[name]) - Number(before[name])).toFixed(2), '45.00', name);
 });
 
 test('an order that cannot be read is listed, and settled once it can', async () => {

@@ -40,6 +40,11 @@ static const struct match_case {
      "7>1"},
     {"without a ref the amount counts", 0, "500/9/", "7/1/500", "7>1"},
     {"somebody else's ref is no ref of ours", 0, "500/9/VISA", "7/1/500", "7>1"},
+    {"what points paid is no card's, whatever its amount", 0, "500/9/CP-R42-0f3a9c1b", "7/1/500",
+     "7>0"},
+    {"nor whatever its method", 5, "500/5/CP-R42-0f3a9c1b 500/5/", "7/1/500 8/1/500", "7>2 8>0"},
+    {"nor does its method tell ours", 0, "300/5/CP-R42-0f3a9c1b 500/9/", "7/1/500", "7>2"},
+    {"a ref that only looks like it is somebody else's", 0, "500/9/CP-R42", "7/1/500", "7>1"},
     {"another amount does not", 0, "501/9/", "7/1/500", "7>0"},
     {"another method does not", 5, "500/9/", "7/1/500", "7>0"},
     {"our method does", 5, "500/9/ 500/5/", "7/1/500", "7>2"},
@@ -203,12 +208,44 @@ static void ours_is_a_ref_of_this_generation_or_our_method(void **state)
     assert_false(payment_is_ours(&bare, GENERATION, 0));
 }
 
+static void what_points_paid_is_told_by_its_ref(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ref;
+        bool is_reward;
+    } cases[] = {{"CP-R1-0f3a9c1b", true},
+                 {"CP-R9223372036854775807-00000000", true},
+                 {"CP-R1-0f3a9c1", false},
+                 {"CP-R1-0f3a9c1bd", false},
+                 {"CP-R1-0F3A9C1B", false},
+                 {"CP-R1-", false},
+                 {"CP-R1", false},
+                 {"CP-R-0f3a9c1b", false},
+                 {"CP-R0-0f3a9c1b", false},
+                 {"CP-R01-0f3a9c1b", false},
+                 {"CP-R-1-0f3a9c1b", false},
+                 {"CP1-1", false},
+                 {"XCP-R1-0f3a9c1b", false},
+                 {"", false},
+                 {"CP-R99999999999999999999-0f3a9c1b", false}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct order_payment payment = {.method_id = 5};
+        snprintf(payment.ref, sizeof(payment.ref), "%s", cases[i].ref);
+        if (payment_is_reward(&payment) != cases[i].is_reward)
+            fail_msg("'%s'", cases[i].ref);
+        bool is_card = !cases[i].is_reward;
+        assert_int_equal(payment_is_ours(&payment, GENERATION, 5), is_card);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(payments_are_matched_line_by_line),
         cmocka_unit_test(a_ref_is_read_as_it_was_made),
         cmocka_unit_test(what_only_looks_like_a_ref_is_none),
+        cmocka_unit_test(what_points_paid_is_told_by_its_ref),
         cmocka_unit_test(ours_is_a_ref_of_this_generation_or_our_method),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
