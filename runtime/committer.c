@@ -185,10 +185,16 @@ static void committer_flush(struct committer *committer)
         committer_end_batch(committer, err);
 }
 
-/* What tasks show of the store: all of them write. commit_us 0: how long it took says nothing about
- * the disk. */
+/*
+ * What tasks show of the store. Many find nothing to write, and what others write is small enough
+ * for the last room of a full disk: that they work says nothing about a charge. So it is the probe
+ * that tells when a store that was ill is well again. commit_us 0: how long it took says nothing
+ * about the disk.
+ */
 static void note_tasks(struct committer *committer, int err, int64_t commit_us)
 {
+    if (err == 0 && !committer->counters.is_healthy) /* that nobody else writes */
+        err = store_ping(committer->config.store);
     bool is_stores = err == ERR_STORE_BUSY || err == ERR_STORE_FULL || err == ERR_STORE_CORRUPT ||
                      err == ERR_STORE_DOWN || err == ERR_COMMIT_UNKNOWN;
     pthread_mutex_lock(&committer->mutex);

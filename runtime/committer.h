@@ -44,7 +44,7 @@ struct committer_counters {
                                                 * 2^i */
     uint64_t batch_size_sum, commit_time_us_sum;
     int32_t queue_depth;
-    bool is_healthy; /* the last transaction worked */
+    bool is_healthy; /* the last that wrote worked; after a failure, as much as a charge writes */
 };
 void committer_read_counters(struct committer *committer, struct committer_counters *counters);
 

@@ -455,6 +455,44 @@ static void a_batch_that_writes_nothing_proves_no_health(void **state)
     call_finish(&charged);
 }
 
+static int task_without_writes(struct job *job, struct store *store)
+{
+    (void)job;
+    (void)store;
+    return 0;
+}
+
+static bool is_healthy_after_a_task(struct fixture *fixture)
+{
+    struct committer_counters counters;
+    struct call task;
+    call_init(&task, fixture, ACTION_CHARGE, 0, 0);
+    task.job.task = task_without_writes;
+    submit(fixture, &task);
+    call_await(&task);
+    assert_int_equal(task.job.error, 0);
+    committer_read_counters(fixture->committer, &counters);
+    call_finish(&task);
+    return counters.is_healthy;
+}
+
+static void a_task_that_writes_nothing_proves_no_health_and_the_probe_does(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call failed;
+    fixture->faulty.commit_error = ERR_STORE_FULL;
+    fixture->faulty.fail_commits = 1;
+    fixture->faulty.fail_pings = 1;
+    call_init(&failed, fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &failed);
+    call_await(&failed);
+    assert_int_equal(failed.job.error, ERR_STORE_FULL);
+    assert_false(is_healthy_after_a_task(fixture));
+    assert_int_equal(fixture->faulty.fail_pings, 0);
+    assert_true(is_healthy_after_a_task(fixture));
+    call_finish(&failed);
+}
+
 static int task_of_the_test(struct job *job, struct store *store)
 {
     (void)store;
@@ -655,6 +693,7 @@ int main(void)
         committer_test(an_unknown_commit_at_the_end_stays_unconfirmed),
         committer_test(nothing_is_decided_after_a_commit_that_stays_unknown),
         committer_test(a_batch_that_writes_nothing_proves_no_health),
+        committer_test(a_task_that_writes_nothing_proves_no_health_and_the_probe_does),
         committer_test(a_task_runs_in_its_place_and_brings_its_error_home),
         committer_test(tasks_that_join_share_a_commit_and_each_has_its_own_error),
         committer_test(tasks_whose_shared_commit_fails_have_all_failed),

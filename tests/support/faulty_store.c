@@ -80,7 +80,10 @@ static int faulty_commit_group(struct store *store)
 
 static int faulty_ping(struct store *store)
 {
-    return store_ping(faulty_of(store)->real);
+    struct faulty_store *faulty = faulty_of(store);
+    if (count_down(faulty, &faulty->fail_pings))
+        return faulty->commit_error;
+    return store_ping(faulty->real);
 }
 
 static int faulty_put_grant(struct store *store, struct grant *grant)

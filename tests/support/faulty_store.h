@@ -29,6 +29,7 @@ struct faulty_store {
     bool grant_happens;   /* it is written really, and then grant_error claimed */
     int fail_grant_reads; /* so many of the next readings of a grant fail with ERR_STORE_BUSY */
     int fail_leases;      /* so many of the next leases fail with grant_error */
+    int fail_pings;       /* so many of the next probes fail with commit_error */
     int fail_settles;     /* so many of the next settles fail with ERR_STORE_DOWN */
 };
 
