@@ -2,10 +2,9 @@
  * An order that may have changed: read through the tenant's own grant, then everything that follows
  * from what it is now. Nothing is taken from the webhook but the order's id.
  */
-#include "lightspeed/inbox_state.h"
+#include "lightspeed/prove_state.h"
 
 #include "base/error.h"
-#include "lightspeed/booking.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -513,12 +512,14 @@ static void order_decide(struct chore *chore)
         order_read_held(chore, on_held_of_unfinished);
 }
 
-/* --- what others want to know of it: that it was read, and whether money of ours is on it --- */
+/* --- what others want to know of it: that it was read, and the money of ours that is on it --- */
 
 struct seen_task {
     struct order_seen seen;
     struct work prove;
     bool must_prove;
+    const struct chore *chore; /* outlives its task */
+    struct judge_case about;   /* its payments of ours are to be noted; order NULL: it has none */
 };
 
 static void on_proof(void *context, const struct proof_facts *facts)
@@ -527,16 +528,20 @@ static void on_proof(void *context, const struct proof_facts *facts)
     *(bool *)context = true;
 }
 
+/* Seen last, and each step may be repeated: an order that counts as seen shows its payments to all
+ * who look for theirs elsewhere, however long the work that proves it takes. */
 static int task_seen(struct job *job, struct store *store)
 {
     struct seen_task *task = errand_data_of(job);
-    int err = store_put_order_seen(store, &task->seen);
+    int err = task->about.order == NULL ? 0
+                                        : prove_note_payments(store, task->chore->snapshot,
+                                                              task->chore->tenant, &task->about);
     if (err == 0 && !task->must_prove)
         err = store_each_order_proof(store, task->seen.tenant_id, task->seen.order_id, on_proof,
                                      &task->must_prove);
     if (err == 0 && task->must_prove)
         err = store_open_work(store, &task->prove);
-    return err;
+    return err == 0 ? store_put_order_seen(store, &task->seen) : err;
 }
 
 static void on_seen(struct errand *errand)
@@ -584,6 +589,11 @@ static void order_note(struct chore *chore)
     int64_t now_us = clock_steady_us();
     task->seen = make_seen(chore, now_us);
     task->must_prove = has_payment_of_ours(chore);
+    task->chore = chore;
+    task->about = (struct judge_case){.order = task->must_prove ? chore->read : NULL,
+                                      .generation = chore->inbox->config.generation,
+                                      .method_id = chore->tenant->tenant.payment_method,
+                                      .now_us = now_us};
     task->prove = work_make(chore->work.tenant_id, WORK_PROVE_ORDER, chore->work.subject_id,
                             chore->work.subject_id, now_us);
     errand->job.joins = true;

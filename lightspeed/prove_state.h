@@ -58,6 +58,12 @@ MUST_CHECK int prove_write(struct store *store, struct prove *prove);
 MUST_CHECK int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by,
                                  int64_t now_us);
 
+/* The payments of ours on about's order (order, generation, method_id and now_us are given) that
+ * nobody has seen there yet, nobody's for now: before it is proved, others may look for them. */
+MUST_CHECK int prove_note_payments(struct store *store, const struct directory_snapshot *snapshot,
+                                   const struct directory_tenant *tenant,
+                                   const struct judge_case *about);
+
 /* --- pure --- */
 
 /* What a judgement makes of a proof. Where money is to move, the outcome says the rest: until then

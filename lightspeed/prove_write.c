@@ -141,36 +141,50 @@ static int find_stranger(struct store *store, const struct prove *prove,
     return 0;
 }
 
+/* A payment of about's order as a row; nobody's until somebody claims it. */
+static struct register_payment make_row(const struct directory_snapshot *snapshot,
+                                        const struct directory_tenant *tenant,
+                                        const struct judge_case *about, int32_t at)
+{
+    const struct oseries_order *order = about->order;
+    const struct order_payment *payment = &order->payments[at];
+    struct register_payment row = {
+        .tenant_id = tenant->tenant.id,
+        .order_id = order->id,
+        .number = payment->number,
+        .site_id = order->site_id,
+        .register_id = order->register_id,
+        .method_id = payment->method_id,
+        .amount_minor = payment->amount_minor,
+        .local_date = prove_local_date(snapshot, tenant, order->site_id, about->now_us),
+        .seen_at_us = about->now_us,
+    };
+    memcpy(row.ref, payment->ref, sizeof(row.ref));
+    return row;
+}
+
+static bool is_ours(const struct judge_case *about, int32_t at)
+{
+    return payment_is_ours(&about->order->payments[at], about->generation,
+                           payment_method_of(about->order, about->generation, about->method_id));
+}
+
 static void add_row(struct prove *prove, struct payments *payments, int32_t at,
                     int64_t operation_id)
 {
-    const struct order_payment *payment = &prove->order.payments[at];
+    int64_t number = prove->order.payments[at].number;
     const struct register_payment *known =
-        find_number(payments->known, payments->known_count, payment->number);
+        find_number(payments->known, payments->known_count, number);
     bool is_claimed =
         operation_id != 0 && find_claim(payments->rows, payments->count, operation_id) == NULL;
-    bool is_ours = payment_is_ours(
-        payment, prove->about.generation,
-        payment_method_of(&prove->order, prove->about.generation, prove->about.method_id));
-    if ((!is_claimed && !is_ours) || payments->count == ORDER_REGISTER_PAYMENTS_MAX ||
-        find_number(payments->rows, payments->count, payment->number) != NULL)
+    if ((!is_claimed && !is_ours(&prove->about, at)) ||
+        payments->count == ORDER_REGISTER_PAYMENTS_MAX ||
+        find_number(payments->rows, payments->count, number) != NULL)
         return;
     struct register_payment *row = &payments->rows[payments->count++];
-    *row = (struct register_payment){
-        .tenant_id = prove->tenant->tenant.id,
-        .order_id = prove->order_id,
-        .number = payment->number,
-        .site_id = prove->order.site_id,
-        .register_id = prove->order.register_id,
-        .method_id = payment->method_id,
-        .amount_minor = payment->amount_minor,
-        .operation_id = is_claimed ? operation_id : 0,
-        .local_date = known != NULL ? known->local_date
-                                    : prove_local_date(prove->snapshot, prove->tenant,
-                                                       prove->order.site_id, prove->about.now_us),
-        .seen_at_us = prove->about.now_us,
-    };
-    memcpy(row->ref, payment->ref, sizeof(row->ref));
+    *row = make_row(prove->snapshot, prove->tenant, &prove->about, at);
+    row->operation_id = is_claimed ? operation_id : 0;
+    row->local_date = known != NULL ? known->local_date : row->local_date;
 }
 
 /* What is beyond those that were read is as it was. */
@@ -196,6 +210,25 @@ static int make_rows(struct store *store, struct prove *prove, struct payments *
     if (prove->order.is_cut && prove->order.payment_count == ORDER_PAYMENTS_MAX)
         keep_cut_rows(prove, payments);
     return err;
+}
+
+/* What is known stays as it is, claims and all: the order is still to be proved. */
+int prove_note_payments(struct store *store, const struct directory_snapshot *snapshot,
+                        const struct directory_tenant *tenant, const struct judge_case *about)
+{
+    struct payments payments = {.known_count = 0};
+    int err = store_each_register_payment(store, tenant->tenant.id, about->order->id, on_known,
+                                          &payments);
+    int32_t known_count = payments.known_count;
+    for (int32_t i = 0; i < about->order->payment_count; i++)
+        if (is_ours(about, i) && payments.known_count < ORDER_REGISTER_PAYMENTS_MAX &&
+            find_number(payments.known, payments.known_count, about->order->payments[i].number) ==
+                NULL)
+            payments.known[payments.known_count++] = make_row(snapshot, tenant, about, i);
+    if (err != 0 || payments.known_count == known_count)
+        return err;
+    return store_put_register_payments(store, tenant->tenant.id, about->order->id, payments.known,
+                                       payments.known_count);
 }
 
 /* --- operations of other orders: bills get split, merged, opened again on another till --- */

@@ -154,10 +154,10 @@ static void judge_agreed(const struct judge_case *about, struct judged *judged)
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
     else if (judged->left_minor == 0 || (is_refund(judged) && judged->answered == ANSWERED_MISSING))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
+    else if (about->swept_since_us <= judged->missing_since_us) /* somebody may claim it yet */
+        say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
     else if (judged->is_amount_elsewhere)
         say_list(judged, PROOF_REASON_ELSEWHERE);
-    else if (about->swept_since_us <= judged->missing_since_us)
-        say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
     else if (is_refund(judged) && judged->facts->proof.state == PROOF_LISTED &&
              judged->facts->proof.reason == PROOF_REASON_CREDIT_SPENT)
         say_keep(judged);

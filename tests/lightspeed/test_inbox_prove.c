@@ -43,7 +43,9 @@ struct oseries_api {
     struct oseries_order orders[PLAYED_ORDERS];
     int order_count;
     int order_reads;
-    int error; /* of every read; 0: none */
+    int error;         /* of every read; 0: none */
+    int64_t shy_order; /* is read once, and then no more; 0: none */
+    int shy_reads;
 };
 
 /* Replies come later, never from inside the call. */
@@ -93,6 +95,8 @@ void oseries_api_get_order(struct oseries_api *api, const struct api_call *call,
     }
     if (api->error != 0)
         reply->result.error = api->error;
+    if (order_id == api->shy_order && ++api->shy_reads > 1)
+        reply->result.error = ERR_RATE_LIMITED;
     pthread_mutex_unlock(&api->mutex);
     reply->on_order = on_done;
     outbound_post(api->outbound, &reply->message);
@@ -689,6 +693,52 @@ static void nothing_is_given_back_while_another_order_waits_to_be_read(void **st
     assert_int_equal(balance_of(fixture, 0), BALANCE);
 }
 
+/* Of both the payment stands on the order that a sweep has found, and Lightspeed has no time for the
+ * look that would prove it. */
+static void what_was_found_counts_before_it_is_proved(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t with_ref = charge(fixture, 0, ORDER, 5000);
+    int64_t without = charge(fixture, 1, ORDER, 3000);
+    make_sold(fixture, ORDER, 8000);
+    make_order(fixture, OTHER_ORDER, 8000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, with_ref);
+    pay(fixture, OTHER_ORDER, METHOD, 3000, 0);
+    set_status(fixture, OTHER_ORDER, ORDER_COMPLETE);
+    fixture->api.shy_order = OTHER_ORDER;
+    sweep_all(fixture);
+    (void)add_order_changed(fixture, 1, 0);
+    start(fixture);
+    assert_int_equal(await_confirmed(fixture, with_ref).shown_order_id, OTHER_ORDER);
+    (void)await(fixture, without, PROOF_LISTED, PROOF_REASON_ELSEWHERE);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(balance_of(fixture, 1), BALANCE - 3000);
+    assert_int_equal(payments_of(fixture, OTHER_ORDER).count, 2);
+    assert_int_equal(answers_of(fixture, with_ref) + answers_of(fixture, without), 0);
+}
+
+/* Of a payment that somebody claims the claim stays. */
+static void a_confirmed_payment_that_is_told_of_again_stays_confirmed(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, OTHER_ORDER, 5000);
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, 0);
+    set_status(fixture, OTHER_ORDER, ORDER_COMPLETE);
+    start(fixture);
+    (void)await_confirmed(fixture, id);
+    stop(fixture);
+    (void)add_order_changed(fixture, 1, 0);
+    fixture->api.shy_order = OTHER_ORDER;
+    start(fixture);
+    struct order_seen order;
+    while (store_read_order_seen(fixture->look, fixture->tenant.id, OTHER_ORDER, &order) != 0)
+        usleep(2000);
+    (void)await_confirmed(fixture, id);
+    struct payments_seen seen = payments_of(fixture, OTHER_ORDER);
+    assert_true(seen.count == 1 && seen.payments[0].operation_id == id);
+}
+
 static void a_crash_between_the_reversal_and_its_note_reverses_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -1122,6 +1172,8 @@ int main(void)
         TEST(cash_instead_is_given_back_once),
         TEST(nothing_is_given_back_before_the_other_orders_were_read),
         TEST(nothing_is_given_back_while_another_order_waits_to_be_read),
+        TEST(what_was_found_counts_before_it_is_proved),
+        TEST(a_confirmed_payment_that_is_told_of_again_stays_confirmed),
         TEST(a_crash_between_the_reversal_and_its_note_reverses_once),
         TEST(what_a_cashier_gave_back_is_not_given_back_again),
         TEST(a_deleted_order_gives_back_all_that_was_paid_on_it),
