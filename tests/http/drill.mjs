@@ -515,9 +515,9 @@ export class Drill {
     return this.sql('SELECT count(*) AS n FROM operation WHERE result = 0 AND action IN (2, 3, 4, 6)')[0].n;
   }
 
-  /** Orders that are known to have changed and were not read since. */
+  /** Looks at orders that were asked for and have not been made, or have failed at first. */
   unread() {
-    return this.sql(`SELECT count(*) AS n FROM work WHERE state = 1 AND kind = 1 AND attempts < 3`)[0].n;
+    return this.sql('SELECT count(*) AS n FROM work WHERE state = 1 AND kind IN (1, 4) AND attempts < 3')[0].n;
   }
 
   /**
