@@ -56,12 +56,15 @@ static enum repeat judge_late_repeat(const struct order_evidence *order)
     return order->is_closed ? REPEAT_CLOSED : REPEAT_SUSPECT;
 }
 
-/* Rule 5: a charge of another amount. Without a change of the order it is one more payment. */
-static enum repeat judge_other_amount(const struct order_evidence *order)
+/* Rule 5: a charge of another amount. Without a change of the order it is one more payment; so it
+ * is where we add the payments ourselves: one that is not there yet will be. */
+static enum repeat judge_other_amount(const struct command *command)
 {
+    const struct order_evidence *order = &command->evidence;
+    bool will_be_booked = order->is_booked || command->payment_is_ours;
     if (order->is_closed)
         return REPEAT_CLOSED;
-    return order->has_changed && !order->is_booked ? REPEAT_REPLACE : REPEAT_NONE;
+    return order->has_changed && !will_be_booked ? REPEAT_REPLACE : REPEAT_NONE;
 }
 
 /* What is known of another operation than this one tells nothing: something came in between. */
@@ -79,7 +82,7 @@ static enum repeat judge_by_order(const struct operation *operation, const struc
     }
     if (order->operation_id != operation->id)
         return REPEAT_NONE;
-    return is_same ? judge_late_repeat(order) : judge_other_amount(order);
+    return is_same ? judge_late_repeat(order) : judge_other_amount(command);
 }
 
 /* What was undone, and not done again since (a payment that was seen after its reversal). */

@@ -91,10 +91,22 @@ static void on_posted(void *context, const struct api_result *result)
         chore_retry_api(chore, result);
 }
 
+static void payment_drop(struct chore *chore)
+{
+    payment_never_sent(chore, GIVEN_BACK);
+    chore_done(chore, GIVEN_BACK);
+}
+
+static bool is_given_back(const struct operation *operation)
+{
+    return operation_left_minor(operation) == 0;
+}
+
 /* The extra bytes of its errand. */
 struct arm {
     struct work work;
     struct foreign_attempt attempt;
+    struct operation operation; /* out: as it is by now */
 };
 
 static bool may_be_sent(const struct foreign_attempt *attempt)
@@ -102,10 +114,14 @@ static bool may_be_sent(const struct foreign_attempt *attempt)
     return attempt->verdict == FOREIGN_ALLOWED && attempt->end == FOREIGN_OPEN;
 }
 
+/* Decided where reversals and refunds are: what comes after it finds this work armed. */
 static int task_arm(struct job *job, struct store *store)
 {
     struct arm *arm = errand_data_of(job);
-    int err = store_begin_foreign_payment(store, clock_steady_us(), &arm->attempt);
+    int err = store_read_operation(store, arm->attempt.operation_id, &arm->operation);
+    if (err != 0 || is_given_back(&arm->operation))
+        return err;
+    err = store_begin_foreign_payment(store, clock_steady_us(), &arm->attempt);
     if (err != 0 || !may_be_sent(&arm->attempt))
         return err;
     return store_update_work(store, &arm->work);
@@ -135,6 +151,10 @@ static void on_armed(struct errand *errand)
     char ref[ORDER_REF_MAX + 1];
     if (errand->job.error != 0) {
         chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    if (is_given_back(&arm->operation)) { /* while the order was read */
+        payment_drop(chore);
         return;
     }
     if (!may_be_sent(&arm->attempt)) {
@@ -183,21 +203,10 @@ static bool has_payment(const struct oseries_order *order, const char *ref)
     return false;
 }
 
-static bool is_given_back(const struct chore *chore)
-{
-    return chore->operation.given_back_minor == chore->operation.amount_minor;
-}
-
 /* Neither is anything under way then, nor has a process died that had sent one. */
 static bool was_never_sent(const struct work *work)
 {
     return work->attempts == 0 && work->due_at_us == work->created_at_us;
-}
-
-static void payment_drop(struct chore *chore)
-{
-    payment_never_sent(chore, GIVEN_BACK);
-    chore_done(chore, GIVEN_BACK);
 }
 
 static void payment_cannot(struct chore *chore, const char *reason)
@@ -209,7 +218,7 @@ static void payment_cannot(struct chore *chore, const char *reason)
 static void payment_found(struct chore *chore)
 {
     payment_answered(chore, FOREIGN_PAID, 200, "found on the order");
-    if (is_given_back(chore))
+    if (is_given_back(&chore->operation))
         chore_give_up(chore, "given back, and yet the payment is on the order");
     else
         chore_done(chore, "the payment is on the order");
@@ -229,7 +238,7 @@ static void on_order(void *context, const struct api_result *result,
         payment_found(chore);
     else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
         chore_give_up(chore, "the order has more payments than can be looked through");
-    else if (is_given_back(chore))
+    else if (is_given_back(&chore->operation))
         payment_drop(chore);
     else if (order->is_deleted)
         payment_cannot(chore, "the order was deleted before the payment was added");
@@ -252,7 +261,7 @@ static void on_read(struct errand *errand)
         return;
     }
     chore->operation = *operation;
-    if (is_given_back(chore) && was_never_sent(&chore->work)) {
+    if (is_given_back(&chore->operation) && was_never_sent(&chore->work)) {
         payment_drop(chore);
         return;
     }

@@ -206,6 +206,20 @@ static int read_elsewhere(struct store *store, struct prove *prove, int32_t at)
     return err;
 }
 
+/* --- payments that are ours to add --- */
+
+static int read_payment(struct store *store, struct prove *prove, int32_t at)
+{
+    const struct proof *proof = &prove->facts[at].proof;
+    struct work work =
+        work_make(proof->tenant_id, WORK_POST_PAYMENT, proof->operation_id, proof->operation_id, 0);
+    if (proof->action != ACTION_CHARGE || proof->state == PROOF_CONFIRMED)
+        return 0;
+    int err = store_find_work(store, &work);
+    prove->judged[at].is_to_be_paid = err == 0 && work.state == WORK_OPEN;
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
 /* --- sweeps --- */
 
 /* A sweep has only said which orders are to be read, and reading one opens the work that proves it:
@@ -248,6 +262,8 @@ static int read_one(struct store *store, struct prove *prove, int32_t at)
         err = read_answered(store, prove, at);
     if (err == 0)
         err = read_elsewhere(store, prove, at);
+    if (err == 0)
+        err = read_payment(store, prove, at);
     return err;
 }
 

@@ -6,7 +6,7 @@
  *
  * Reversed only if all of these hold: two reads at least reread_us apart agree; the order is
  * COMPLETE with other payments that cover it, or deleted; our payments on it are fewer than our
- * operations; the operation is older than reverse_age_us and the replay window; a sweep that began
+ * operations, and none is ours to add still; the operation is older than reverse_age_us and the replay window; a sweep that began
  * after it was first seen missing has read the other orders of the tenant, and none has its ref; no
  * payment of its amount at the site is unclaimed. An open order proves nothing; after
  * open_listed_us it is listed. A payment that is seen after its reversal is charged again, down to
@@ -48,6 +48,7 @@ struct judged {
     int64_t left_minor, undone_minor;
     enum answered answered; /* refunds */
     bool has_shown_refund;  /* charges: the register shows a refund of it */
+    bool is_to_be_paid;     /* charges: its payment is ours to add, and that work is open */
     bool is_loaded;         /* top-ups: its money has moved */
     /* what is known besides the order */
     bool is_ref_elsewhere; /* another order shows its ref */

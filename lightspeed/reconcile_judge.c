@@ -194,6 +194,8 @@ static void judge_missing(const struct judge_case *about, struct judged *judged,
         say_keep(judged);
     else if (judged->left_minor == 0 && judged->undone_minor > 0)
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
+    else if (judged->is_to_be_paid)
+        judge_wait(about, judged, PROOF_REASON_NOT_BOOKED);
     else if (!is_closed(order))
         judge_wait(about, judged, PROOF_REASON_ORDER_OPEN);
     else if (order->is_cut)

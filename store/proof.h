@@ -54,7 +54,8 @@ const char *proof_state_name(enum proof_state state); /* "open" */
       "The register does not show it, yet shows a refund that counts against it. If that gave "    \
       "back another sale, that one is still charged: give the customer the amount by hand")        \
     X(PROOF_REASON_CHANGED, 18, "changed",                                                         \
-      "The register or the ledger says something else since it was judged")
+      "The register or the ledger says something else since it was judged")                        \
+    X(PROOF_REASON_NOT_BOOKED, 19, "not_booked", "Its payment is still to be added to the order")
 
 enum proof_reason {
 #define X(symbol, number, name, sentence) symbol = number,

@@ -96,7 +96,7 @@ int row_read_proof(sqlite3_stmt *statement, struct proof_facts *facts)
     proof->local_date = column_int32(&columns);
     proof->state = (enum proof_state)column_enum(&columns, PROOF_OPEN, PROOF_LISTED);
     proof->reason =
-        (enum proof_reason)column_enum(&columns, PROOF_REASON_NONE, PROOF_REASON_CHANGED);
+        (enum proof_reason)column_enum(&columns, PROOF_REASON_NONE, PROOF_REASON_NOT_BOOKED);
     proof->is_suspect = column_bool(&columns);
     proof->shown_order_id = column_int(&columns);
     proof->payment_number = column_int(&columns);

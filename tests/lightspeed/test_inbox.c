@@ -55,6 +55,8 @@ struct oseries_api {
     struct api_result payment_result, webhooks_result;
     bool payment_is_booked; /* also when its result is a failure */
     int order_reads, payments_posted, webhook_calls;
+    struct committer *committer;
+    struct command meanwhile; /* decided while the next order is read */
     int64_t paid_minor;
     char ref[ORDER_REF_MAX + 1];
     char topics[200], address[300];
@@ -97,6 +99,22 @@ static struct reply *reply_create(struct api_result result, void *context)
     return reply;
 }
 
+static void on_meanwhile(struct errand *errand)
+{
+    assert_int_equal(errand->job.error, 0);
+    assert_int_equal(errand->job.outcome.result, RESULT_OK);
+    reply_arrive(errand->context);
+}
+
+static void reply_after(struct oseries_api *api, struct reply *reply)
+{
+    struct errand *errand = errand_create(api->outbound, 0);
+    assert_non_null(errand);
+    errand->job.command = api->meanwhile;
+    api->meanwhile = (struct command){0};
+    errand_command(errand, api->committer, on_meanwhile, reply);
+}
+
 static void assert_call(const struct api_call *call)
 {
     assert_int_equal(call->priority, API_BACKGROUND);
@@ -119,7 +137,10 @@ void oseries_api_get_order(struct oseries_api *api, const struct api_call *call,
     }
     pthread_mutex_unlock(&api->mutex);
     reply->on_order = on_done;
-    outbound_post(api->outbound, &reply->message);
+    if (api->meanwhile.action != 0)
+        reply_after(api, reply);
+    else
+        outbound_post(api->outbound, &reply->message);
 }
 
 void oseries_api_get_customer(struct oseries_api *api, const struct api_call *call,
@@ -389,6 +410,7 @@ static void start(struct fixture *fixture)
     assert_int_equal(committer_create(&committer, &fixture->committer), 0);
     assert_int_equal(outbound_create(&fixture->outbound), 0);
     fixture->api.outbound = fixture->outbound;
+    fixture->api.committer = fixture->committer;
     struct inbox_config config = {.outbound = fixture->outbound,
                                   .committer = fixture->committer,
                                   .reader = fixture->reader,
@@ -1532,6 +1554,26 @@ static void a_charge_given_back_meanwhile_is_not_booked(void **state)
     assert_attempt(fixture, FOREIGN_UNPAID, 0, "given back before it was added to the order");
 }
 
+static void a_charge_reversed_while_its_order_is_read_is_not_booked(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    play_order(fixture, ORDER, ORDER_PENDING, 700);
+    fixture->api.payment_is_booked = true;
+    struct work work = charge_that_is_ours(fixture, &outcome);
+    struct command reversal = command_of(fixture, ACTION_REVERSE, 0, 700);
+    reversal.tenant_id = fixture->tenant.id;
+    reversal.answers_operation_id = outcome.operation_id;
+    reversal.received_at_us = clock_steady_us();
+    reversal.local_date = 20000;
+    fixture->api.meanwhile = reversal;
+    start(fixture);
+    assert_done(fixture, &work);
+    assert_int_equal(order_reads(fixture), 1);
+    assert_int_equal(fixture->api.payments_posted, 0);
+    assert_attempt(fixture, FOREIGN_UNPAID, 0, "given back before it was added to the order");
+}
+
 static void record(const struct fixture *fixture, enum foreign_state state)
 {
     struct foreign_change change = {.tenant_id = fixture->tenant.id, .to.state = state};
@@ -1639,6 +1681,7 @@ int main(void)
         INBOX_TEST(a_charge_given_back_is_looked_for_until_its_order_can_be_read),
         INBOX_TEST(a_charge_without_an_order_is_shown),
         INBOX_TEST(a_charge_given_back_meanwhile_is_not_booked),
+        INBOX_TEST(a_charge_reversed_while_its_order_is_read_is_not_booked),
         INBOX_TEST(no_payment_is_sent_when_its_approval_is_gone),
         cmocka_unit_test(a_share_is_rounded_down_and_never_more_than_all),
     };

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "lightspeed/reconcile.h"
 #include "runtime/errand.h"
+#include "store/foreign.h"
 #include "store/grant.h"
 
 #define SITE 923
@@ -739,6 +740,28 @@ static void a_confirmed_payment_that_is_told_of_again_stays_confirmed(void **sta
     assert_true(seen.count == 1 && seen.payments[0].operation_id == id);
 }
 
+/* Its payment waits for a connection, or for Lightspeed: here it is too busy. */
+static void what_we_are_still_to_book_is_not_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct foreign_change approval = {.tenant_id = fixture->tenant.id};
+    struct command command = command_of(ACTION_CHARGE, 0, ORDER, 5000);
+    for (int to = FOREIGN_REQUESTED; to <= FOREIGN_APPROVED; to++) {
+        approval.to.state = (enum foreign_state)to;
+        assert_int_equal(store_add_foreign_change(fixture->writer, &approval), 0);
+    }
+    command.payment_is_ours = true;
+    command.approval.state = FOREIGN_APPROVED;
+    int64_t id = run(fixture, command).operation_id;
+    int64_t other_id = charge(fixture, 1, ORDER, 4000);
+    make_sold(fixture, ORDER, 9000);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await(fixture, other_id, PROOF_REVERSED, PROOF_REASON_NONE);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_BOOKED);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+}
+
 static void a_crash_between_the_reversal_and_its_note_reverses_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -1174,6 +1197,7 @@ int main(void)
         TEST(nothing_is_given_back_while_another_order_waits_to_be_read),
         TEST(what_was_found_counts_before_it_is_proved),
         TEST(a_confirmed_payment_that_is_told_of_again_stays_confirmed),
+        TEST(what_we_are_still_to_book_is_not_given_back),
         TEST(a_crash_between_the_reversal_and_its_note_reverses_once),
         TEST(what_a_cashier_gave_back_is_not_given_back_again),
         TEST(a_deleted_order_gives_back_all_that_was_paid_on_it),

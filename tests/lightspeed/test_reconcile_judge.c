@@ -153,6 +153,8 @@ static bool read_flag(struct judged *judged, const char *word)
         judged->is_amount_elsewhere = true;
     else if (strcmp(word, "refund_shown") == 0)
         judged->has_shown_refund = true;
+    else if (strcmp(word, "to_be_paid") == 0)
+        judged->is_to_be_paid = true;
     else if (strcmp(word, "charge_unknown") == 0)
         judged->answered = ANSWERED_UNKNOWN;
     else if (strcmp(word, "charge_missing") == 0)
