@@ -206,19 +206,92 @@ static int write_connection(struct reconcile_task *task, struct store *store)
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
+/* What no proof tells of yet. */
+struct unproved {
+    const struct reconcile_task *task;
+    int64_t charges, refunds, top_ups;
+    int64_t charged_minor, refunded_minor;
+    int64_t ledger_minor;
+    int64_t since_us; /* 0: there is none */
+    bool is_too_large;
+};
+
+static int64_t unproved_count(const struct unproved *unproved)
+{
+    return unproved->charges + unproved->refunds + unproved->top_ups;
+}
+
+/* The day that its proof will have. */
+static int32_t date_of(const struct reconcile_task *task, const struct operation *operation)
+{
+    const struct directory_tenant *tenant = task->teller.tenant;
+    const struct directory_site *site =
+        directory_find_site(task->teller.snapshot, tenant->tenant.id, operation->site_id);
+    return clock_local_date(site == NULL ? tenant->zone : site->zone, operation->created_at_us);
+}
+
+static void on_unproved(void *context, const struct operation *operation, int64_t ledger_minor)
+{
+    struct unproved *unproved = context;
+    const struct asked *asked = &unproved->task->asked;
+    int32_t date = asked->from == 0 ? 0 : date_of(unproved->task, operation);
+    if (asked->from != 0 && (date < asked->from || date > asked->until))
+        return;
+    int64_t *sum_minor = NULL;
+    if (operation->action == ACTION_CHARGE) {
+        unproved->charges++;
+        sum_minor = &unproved->charged_minor;
+    } else if (operation->action == ACTION_REFUND) {
+        unproved->refunds++;
+        sum_minor = &unproved->refunded_minor;
+    } else {
+        unproved->top_ups++;
+    }
+    if (sum_minor != NULL)
+        unproved->is_too_large |= !money_add(*sum_minor, operation->amount_minor, sum_minor);
+    unproved->is_too_large |=
+        !money_add(unproved->ledger_minor, ledger_minor, &unproved->ledger_minor);
+    if (unproved->since_us == 0 || operation->created_at_us < unproved->since_us)
+        unproved->since_us = operation->created_at_us;
+}
+
+static void write_unproved(struct reconcile_task *task, const struct unproved *unproved)
+{
+    struct jwrite *writer = &task->writer;
+    int exponent = task->teller.tenant->tenant.currency.exponent;
+    jwrite_key(writer, TEXT("not_looked_at"));
+    jwrite_object_begin(writer);
+    admin_write_int64(writer, "operations", unproved_count(unproved));
+    admin_write_int64(writer, "charges", unproved->charges);
+    admin_write_amount(writer, TEXT("charged"), unproved->charged_minor, exponent);
+    admin_write_int64(writer, "refunds", unproved->refunds);
+    admin_write_amount(writer, TEXT("refunded"), unproved->refunded_minor, exponent);
+    admin_write_int64(writer, "top_ups", unproved->top_ups);
+    admin_write_amount(writer, TEXT("difference"), -unproved->ledger_minor, exponent);
+    tell_write_time(writer, "since", unproved->since_us);
+    jwrite_object_end(writer);
+}
+
 static int write_totals(struct reconcile_task *task, struct store *store)
 {
     struct jwrite *writer = &task->writer;
     int exponent = task->teller.tenant->tenant.currency.exponent;
     struct proof_totals totals;
+    struct unproved unproved = {.task = task};
     struct sweep sweep;
     int64_t difference_minor;
     int err = store_read_proof_totals(store, task->asked.tenant_id, task->asked.from,
                                       task->asked.until, &totals);
     if (err == 0)
+        err = store_each_unproved(store, task->asked.tenant_id, on_unproved, &unproved);
+    if (err == 0)
         err = store_read_sweep(store, task->asked.tenant_id, &sweep);
     if (err != 0)
         return err;
+    totals.operations += unproved_count(&unproved);
+    if (unproved.is_too_large ||
+        !money_add(totals.ledger_minor, unproved.ledger_minor, &totals.ledger_minor))
+        return ERR_TOO_LARGE;
     if (!money_add(totals.register_minor, -totals.ledger_minor, &difference_minor))
         return ERR_TOO_LARGE;
     admin_write_amount(writer, TEXT("register_total"), totals.register_minor, exponent);
@@ -231,6 +304,7 @@ static int write_totals(struct reconcile_task *task, struct store *store)
     admin_write_int64(writer, "listed", totals.listed);
     admin_write_int64(writer, "changed", totals.changed);
     admin_write_int64(writer, "unclaimed_payments", totals.strays);
+    write_unproved(task, &unproved);
     tell_write_time(writer, "swept_at", sweep.finished_at_us);
     return 0;
 }

@@ -172,7 +172,7 @@ static const struct subcommand subcommands[] = {
     {.noun = "reconcile",
      .kind = COMMAND_RECONCILE,
      .help = "compare registers and ledger: totals, and each open item with its reason; exit 1 "
-             "when something is open",
+             "when something is open, or cannot be proved as the merchant is not connected",
      .flags = {{"tenant", FLAG_TEXT, false, "ID", "of this tenant only [all of them]"},
                {"day", FLAG_TEXT, false, "DATE", "of this local day, YYYY-MM-DD [all days]"},
                {"from", FLAG_TEXT, false, "DATE", "of this day and later ones"},

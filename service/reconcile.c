@@ -63,6 +63,11 @@ static int ask(struct reconcile *reconcile, struct text body, struct jread **doc
     return *is_end ? 0 : ERR_REFUSED;
 }
 
+static const struct jread *not_looked_of(const struct tenant_answer *answer)
+{
+    return jread_member(answer->document, "not_looked_at");
+}
+
 int reconcile_ask_tenant(struct reconcile *reconcile, int64_t after_id, int64_t limit,
                          struct tenant_answer *answer, bool *is_end)
 {
@@ -83,6 +88,9 @@ int reconcile_ask_tenant(struct reconcile *reconcile, int64_t after_id, int64_t 
         answer_int64(answer->document, "open") + answer_int64(answer->document, "changed");
     for (int i = 0; i < GROUP_COUNT; i++)
         answer->open_items += answer->counts[i];
+    answer->not_looked = answer_int64(not_looked_of(answer), "operations");
+    if (reconcile_is_connected(answer))
+        answer->open_items += answer->not_looked;
     return 0;
 }
 
@@ -102,6 +110,18 @@ bool reconcile_is_unknown(const struct tenant_answer *answer)
 {
     return !reconcile_is_connected(answer) && answer->open_items == 0 &&
            answer_int64(answer->document, "operations") == 0;
+}
+
+bool reconcile_is_blind(const struct tenant_answer *answer)
+{
+    bool was_connected = !text_equal(answer_text(answer->document, "connection"), TEXT("none"));
+    return !reconcile_is_connected(answer) && (was_connected || !reconcile_is_unknown(answer));
+}
+
+bool reconcile_is_unread(const struct tenant_answer *answer)
+{
+    return !reconcile_is_connected(answer) && answer->open_items == 0 &&
+           answer_int64(answer->document, "operations") == answer->not_looked;
 }
 
 int reconcile_each_page(struct reconcile *reconcile, const struct tenant_answer *answer,
@@ -138,6 +158,7 @@ int reconcile_each_tenant(struct reconcile *reconcile, int64_t limit, reconcile_
     bool is_end = false;
     int err = 0;
     reconcile->tenants = reconcile->unconnected = reconcile->open_items = 0;
+    reconcile->blind = 0;
     do {
         struct tenant_answer answer;
         err = reconcile_ask_tenant(reconcile, after_id, limit, &answer, &is_end);
@@ -147,6 +168,7 @@ int reconcile_each_tenant(struct reconcile *reconcile, int64_t limit, reconcile_
         reconcile->tenants++;
         reconcile->open_items += answer.open_items;
         reconcile->unconnected += !reconcile_is_connected(&answer);
+        reconcile->blind += reconcile_is_blind(&answer);
         err = each(context, reconcile, &answer);
         reconcile_free_tenant(&answer);
     } while (err == 0 && reconcile->is_all);
@@ -185,6 +207,9 @@ int reconcile_check_sum(struct reconcile *reconcile, const struct tenant_answer 
 {
     struct sum sum = {.exponent = answer->style.currency.exponent, .is_sound = true};
     int64_t whole_minor;
+    struct text not_looked = answer_text(not_looked_of(answer), "difference");
+    if (money_parse(not_looked, sum.exponent, &sum.minor) != 0)
+        sum.is_sound = false;
     int err = reconcile_each_page(reconcile, answer, on_sum_page, &sum);
     struct text difference = answer_text(answer->document, "difference");
     *is_consistent = sum.is_sound && money_parse(difference, sum.exponent, &whole_minor) == 0 &&
@@ -226,6 +251,36 @@ void reconcile_append_connection(struct text_buffer *buffer, const struct jread 
                                  "be read and nothing can be proved"));
     text_append_format(buffer, ": counterpart oauth start --tenant %lld",
                        (long long)answer_int64(document, "tenant"));
+}
+
+static void append_kind(struct text_buffer *buffer, const struct tenant_answer *answer,
+                        const char *name, const char *one, const char *several, const char *sum)
+{
+    const struct jread *not_looked = not_looked_of(answer);
+    if (answer_int64(not_looked, name) == 0)
+        return;
+    if (buffer->length > 0)
+        text_append(buffer, TEXT(", "));
+    answer_append_count(buffer, answer_int64(not_looked, name), one, several);
+    if (sum == NULL)
+        return;
+    text_append(buffer, TEXT(" of "));
+    answer_append_money(buffer, &answer->style, answer_text(not_looked, sum), false);
+}
+
+void reconcile_append_not_looked(struct text_buffer *buffer, const struct tenant_answer *answer)
+{
+    if (answer->not_looked == 0)
+        return;
+    append_kind(buffer, answer, "charges", "charge", "charges", "charged");
+    append_kind(buffer, answer, "refunds", "refund", "refunds", "refunded");
+    append_kind(buffer, answer, "top_ups", "top-up", "top-ups", NULL);
+    text_append(buffer, TEXT(" since "));
+    answer_append_time(buffer, &answer->style, answer_time_us(not_looked_of(answer), "since"),
+                       false);
+    text_append(buffer, reconcile_is_connected(answer)
+                            ? TEXT(": not looked at yet, in a moment without anybody's help")
+                            : TEXT(": nobody has looked at them, and nobody can"));
 }
 
 static void begin_note(struct text_buffer *buffer)
@@ -285,5 +340,6 @@ int reconcile_run(const struct invocation *invocation, const char *socket_path)
     else
         err = reconcile_print_text(&reconcile);
     admin_session_close(reconcile.session);
-    return err == 0 && reconcile.open_items == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return err == 0 && reconcile.open_items == 0 && reconcile.blind == 0 ? EXIT_SUCCESS
+                                                                         : EXIT_FAILURE;
 }

@@ -38,8 +38,8 @@ struct page {
     struct html_table items;
     enum group group;
     const struct answer_style *style;
-    int64_t open_items, unconnected, tenants; /* as the first look found them */
-    int64_t to_look_at;                       /* of the open items, what waits for somebody */
+    int64_t open_items, unconnected, blind, tenants; /* as the first look found them */
+    int64_t to_look_at; /* of the open items, what waits for somebody */
 };
 
 /* --- items */
@@ -193,6 +193,8 @@ static void write_sums(struct page *page, const struct tenant_answer *answer)
     html_figures_begin(page->file);
     for (size_t i = 0; i < COUNT_OF(sums); i++) {
         struct words words;
+        if (reconcile_is_unread(answer) && i != 1)
+            continue; /* a register total of zero would say that it shows nothing */
         struct text amount = answer_text(answer->document, sums[i].name);
         int64_t minor;
         bool is_difference = i == COUNT_OF(sums) - 1;
@@ -216,13 +218,17 @@ static void write_counts(struct page *page, const struct tenant_answer *answer)
         {"confirmed", "Confirmed", HTML_GOOD},
         {"reversed", "Reversed", HTML_PLAIN},
         {"open", "Not proved yet", HTML_NOTICE},
+        {NULL, "Not looked at", HTML_NOTICE},
         {"listed", "To be looked at", HTML_BAD},
         {"unclaimed_payments", "Unclaimed payments", HTML_BAD},
     };
     html_figures_begin(page->file);
     for (size_t i = 0; i < COUNT_OF(counts); i++) {
         struct words words;
-        int64_t count = answer_int64(answer->document, counts[i].name);
+        int64_t count = counts[i].name == NULL ? answer->not_looked
+                                               : answer_int64(answer->document, counts[i].name);
+        if (counts[i].name == NULL && count == 0)
+            continue;
         text_append_int64(words_begin(&words), count);
         html_figure(page->file, count == 0 ? HTML_PLAIN : counts[i].tone, text_of(counts[i].label),
                     words_text(&words), TEXT(""));
@@ -266,9 +272,9 @@ static void write_connection(struct page *page, const struct tenant_answer *answ
     struct words words;
     reconcile_append_connection(words_begin(&words), answer->document);
     if (!reconcile_is_connected(answer))
-        html_verdict(page->file, HTML_NOTICE,
-                     reconcile_is_unknown(answer) ? TEXT("Nothing can be proved")
-                                                  : TEXT("Nothing new can be proved"),
+        html_verdict(page->file, reconcile_is_blind(answer) ? HTML_BAD : HTML_NOTICE,
+                     reconcile_is_unread(answer) ? TEXT("Nothing can be proved")
+                                                 : TEXT("Nothing new can be proved"),
                      words_text(&words));
 }
 
@@ -286,6 +292,11 @@ static void write_verdict(struct page *page, const struct tenant_answer *answer)
                      TEXT("Each operation was confirmed by its order, or undone. No payment is "
                           "without its operation."));
     write_connection(page, answer);
+    if (answer->not_looked > 0) {
+        struct words words;
+        reconcile_append_not_looked(words_begin(&words), answer);
+        html_paragraph(page->file, words_text(&words));
+    }
 }
 
 static int write_tenant(struct page *page, const struct tenant_answer *answer)
@@ -330,7 +341,8 @@ static void write_state_cell(struct page *page, const struct tenant_answer *answ
     else if (reconcile_is_connected(answer))
         html_cell_badge(&page->overview, HTML_GOOD, TEXT("accounted for"), TEXT(""));
     else
-        html_cell_badge(&page->overview, HTML_NOTICE, TEXT("not connected"), TEXT(""));
+        html_cell_badge(&page->overview, reconcile_is_blind(answer) ? HTML_BAD : HTML_NOTICE,
+                        TEXT("not connected"), TEXT(""));
 }
 
 static int on_overview(void *context, struct reconcile *reconcile,
@@ -345,8 +357,10 @@ static int on_overview(void *context, struct reconcile *reconcile,
     html_cell(&page->overview, answer_text(answer->document, "name"), words_text(&words));
     write_state_cell(page, answer);
     for (size_t i = 0; i < COUNT_OF(sums); i++) {
-        answer_append_money(words_begin(&words), &answer->style,
-                            answer_text(answer->document, sums[i]), i == COUNT_OF(sums) - 1);
+        words_begin(&words);
+        if (i == 1 || !reconcile_is_unread(answer))
+            answer_append_money(&words.buffer, &answer->style,
+                                answer_text(answer->document, sums[i]), i == COUNT_OF(sums) - 1);
         html_cell(&page->overview, words_text(&words),
                   i == 0 ? answer_text(answer->document, "currency") : TEXT(""));
     }
@@ -380,8 +394,13 @@ static void write_overall_verdict(struct page *page)
                        "%lld of %lld merchants cannot be proved: they are not "
                        "connected with Lightspeed.",
                        (long long)page->unconnected, (long long)page->tenants);
+    if (page->blind > 0)
+        html_verdict(page->file, HTML_BAD, TEXT("Not everything can be proved"),
+                     words_text(&words));
     if (page->open_items > 0)
         write_verdict_of_items(page, page->open_items, page->to_look_at);
+    else if (page->blind > 0)
+        return;
     else if (page->tenants == 0)
         html_verdict(page->file, HTML_NOTICE, TEXT("There are no merchants yet"), TEXT(""));
     else if (page->unconnected < page->tenants)
@@ -458,6 +477,7 @@ static int write_page(struct reconcile *reconcile, FILE *file)
         return err;
     page.open_items = reconcile->open_items;
     page.unconnected = reconcile->unconnected;
+    page.blind = reconcile->blind;
     html_begin(file, TEXT("Reconciliation"), words_text(&heading.subtitle));
     err = reconcile->is_all ? write_all(&page)
                             : reconcile_each_tenant(reconcile, PAGE_ITEMS, on_only, &page);
@@ -507,10 +527,14 @@ static void print_summary(const struct reconcile *reconcile, const char *path)
     if (reconcile->invocation->wants_json || !isatty(STDOUT_FILENO)) {
         printf("{\"html\":");
         answer_write_text(stdout, text_of(path));
-        printf(",\"open_items\":%lld}\n", (long long)reconcile->open_items);
+        printf(",\"open_items\":%lld,\"unproved_tenants\":%lld}\n",
+               (long long)reconcile->open_items, (long long)reconcile->blind);
         return;
     }
-    printf("%s: %lld open\n", path, (long long)reconcile->open_items);
+    printf("%s: %lld open", path, (long long)reconcile->open_items);
+    if (reconcile->blind > 0)
+        printf(", and %lld that cannot be proved: not connected", (long long)reconcile->blind);
+    putchar('\n');
 }
 
 int reconcile_write_page(struct reconcile *reconcile, const char *path)

@@ -22,6 +22,7 @@ struct reconcile {
     bool is_all;         /* of all tenants */
     int64_t tenants;     /* told so far */
     int64_t unconnected; /* of them */
+    int64_t blind;       /* of the unconnected, those of whom something is to be proved */
     int64_t open_items;  /* of them */
 };
 
@@ -31,7 +32,9 @@ struct tenant_answer {
     struct answer_style style;
     int64_t tenant_id;
     int64_t counts[GROUP_COUNT];
-    int64_t open_items; /* all of them */
+    int64_t open_items; /* all of them, and what is to be looked at in a moment */
+    int64_t not_looked; /* operations that nobody has looked at: of a tenant that is not connected
+                           no open items, as nobody will */
 };
 
 /* The tenant that was asked for, or the first after after_id. limit: items of the first page.
@@ -42,6 +45,10 @@ MUST_CHECK int reconcile_ask_tenant(struct reconcile *reconcile, int64_t after_i
 void reconcile_free_tenant(struct tenant_answer *answer); /* accepts zeroes */
 
 bool reconcile_is_connected(const struct tenant_answer *answer);
+/* Something is to be proved, or was until the connection broke, and cannot be. */
+bool reconcile_is_blind(const struct tenant_answer *answer);
+/* Not connected, and no operation was ever looked at: of the register nothing is known. */
+bool reconcile_is_unread(const struct tenant_answer *answer);
 /* Not connected, and never was: zeroes would say that nothing was paid, and nobody knows. */
 bool reconcile_is_unknown(const struct tenant_answer *answer);
 
@@ -65,6 +72,9 @@ MUST_CHECK int reconcile_each_tenant(struct reconcile *reconcile, int64_t limit,
 void reconcile_append_days(struct text_buffer *buffer, const struct jread *document);
 /* Why nothing can be proved, for a tenant that is not connected; empty for one that is. */
 void reconcile_append_connection(struct text_buffer *buffer, const struct jread *document);
+/* What nobody has looked at: "2 charges of $12.00, 1 refund of $3.00 since 2026-05-29 11:16: ...";
+ * empty when there is nothing of that kind. */
+void reconcile_append_not_looked(struct text_buffer *buffer, const struct tenant_answer *answer);
 /* What else is known of an item: "So since 2026-05-29 11:16. Missing
  * since 2026-05-29 11:15. Next look 2026-05-29 11:20" */
 void reconcile_append_notes(struct text_buffer *buffer, const struct answer_style *style,

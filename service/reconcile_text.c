@@ -58,7 +58,8 @@ int reconcile_print_json(struct reconcile *reconcile)
 {
     printf("{\"tenants\":[");
     int err = reconcile_each_tenant(reconcile, PAGE_ITEMS, print_json_tenant, NULL);
-    printf("],\"open_items\":%lld,\"is_complete\":%s}\n", (long long)reconcile->open_items,
+    printf("],\"open_items\":%lld,\"unproved_tenants\":%lld,\"is_complete\":%s}\n",
+           (long long)reconcile->open_items, (long long)reconcile->blind,
            err == 0 ? "true" : "false");
     return err;
 }
@@ -243,18 +244,23 @@ static void print_name(const struct jread *document)
            (int)zone.length, zone.base);
 }
 
-static void print_connection(const struct jread *document)
+static void print_connection(const struct tenant_answer *answer)
 {
     char bytes[SENTENCE_MAX];
     struct text_buffer buffer;
     text_buffer_init(&buffer, bytes, sizeof(bytes));
-    reconcile_append_connection(&buffer, document);
+    reconcile_append_not_looked(&buffer, answer);
+    if (buffer.length > 0)
+        answer_print_wrapped(stdout, text_buffer_text(&buffer), 2);
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    reconcile_append_connection(&buffer, answer->document);
     if (buffer.length > 0)
         answer_print_wrapped(stdout, text_buffer_text(&buffer), 2);
 }
 
-static void print_counts(const struct jread *document)
+static void print_counts(const struct tenant_answer *answer)
 {
+    const struct jread *document = answer->document;
     char bytes[SENTENCE_MAX];
     struct text_buffer buffer;
     text_buffer_init(&buffer, bytes, sizeof(bytes));
@@ -264,6 +270,11 @@ static void print_counts(const struct jread *document)
                        (long long)answer_int64(document, "reversed"),
                        (long long)answer_int64(document, "listed"),
                        (long long)answer_int64(document, "open"));
+    if (answer_int64(document, "changed") > 0)
+        text_append_format(&buffer, ", %lld of them changed since",
+                           (long long)answer_int64(document, "changed"));
+    if (answer->not_looked > 0)
+        text_append_format(&buffer, ", %lld not looked at", (long long)answer->not_looked);
     text_append(&buffer, TEXT("; "));
     answer_append_count(&buffer, answer_int64(document, "unclaimed_payments"),
                         "payment that nobody claims", "payments that nobody claims");
@@ -272,10 +283,15 @@ static void print_counts(const struct jread *document)
 
 static void print_totals(const struct tenant_answer *answer)
 {
+    if (reconcile_is_unread(
+            answer)) { /* a register total of zero would say that it shows nothing */
+        print_sum(answer, "ledger total", "ledger_total", false);
+        return;
+    }
     print_sum(answer, "register total", "register_total", false);
     print_sum(answer, "ledger total", "ledger_total", false);
     print_sum(answer, "difference", "difference", true);
-    print_counts(answer->document);
+    print_counts(answer);
 }
 
 /* What it comes to. Nothing is claimed of a tenant of whom nothing can be known. */
@@ -283,7 +299,7 @@ static void print_verdict(const struct tenant_answer *answer)
 {
     if (answer->open_items == 0 && reconcile_is_connected(answer))
         puts("  Everything is accounted for");
-    print_connection(answer->document);
+    print_connection(answer);
 }
 
 static int print_text_tenant(void *context, struct reconcile *reconcile,

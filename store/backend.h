@@ -125,6 +125,8 @@ struct store_backend_proofs {
                         int32_t attempts_max, int64_t *count);
     int (*read_totals)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                        struct proof_totals *totals);
+    int (*each_unproved)(struct store *store, int64_t tenant_id, store_unproved_fn each,
+                         void *context);
     int (*count_open_items)(struct store *store, int64_t *count);
     int (*each_open_item)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                           const struct open_item_place *after, int32_t limit,

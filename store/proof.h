@@ -143,6 +143,8 @@ MUST_CHECK int store_suspect(struct store *store, int64_t tenant_id, int64_t ope
                              int32_t local_date, int64_t now_us);
 /* A proof as it begins: open and not looked at, or listed where there is no order to look at. */
 struct proof proof_make(const struct operation *operation, int32_t local_date, int64_t now_us);
+/* What the register should show of it: proof.booked_minor. */
+int64_t proof_booked_minor(const struct operation *operation);
 /* Is a proof made of it? Not whether its tenant has a grant. */
 bool proof_is_made_of(const struct operation *operation);
 
@@ -239,6 +241,14 @@ struct proof_totals {
  */
 MUST_CHECK int store_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from,
                                        int32_t until, struct proof_totals *totals);
+/* Operations of the tenant that a proof is made of and that have none yet, in any order: those that
+ * the scan has not reached and, of a tenant without a grant, all of them. ledger_minor: what the
+ * ledger says of it now, as in proof_facts. With the totals between store_begin_read and
+ * store_end_read: an operation is in one of the two. */
+typedef void (*store_unproved_fn)(void *context, const struct operation *operation,
+                                  int64_t ledger_minor);
+MUST_CHECK int store_each_unproved(struct store *store, int64_t tenant_id, store_unproved_fn each,
+                                   void *context);
 /* Operations that are open items, of all tenants: for metrics. */
 MUST_CHECK int store_count_open_items(struct store *store, int64_t *count);
 /* An operation that is open or listed, or that is confirmed or reversed and yet the sums differ

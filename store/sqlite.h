@@ -391,6 +391,8 @@ const char *sqlite_proof_payment_text(int index);
 /* sqlite_proof_report.c */
 int sqlite_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                              struct proof_totals *totals);
+int sqlite_each_unproved(struct store *store, int64_t tenant_id, store_unproved_fn each,
+                         void *context);
 int sqlite_count_open_items(struct store *store, int64_t *count);
 int sqlite_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                           const struct open_item_place *after, int32_t limit,

@@ -522,6 +522,7 @@ const struct store_backend_proofs sqlite_proofs = {
     .read_sweep = sqlite_read_sweep,
     .count_unread = sqlite_count_unread_orders,
     .read_totals = sqlite_read_proof_totals,
+    .each_unproved = sqlite_each_unproved,
     .count_open_items = sqlite_count_open_items,
     .each_open_item = sqlite_each_open_item,
     .each_operation_after = sqlite_each_operation_after,

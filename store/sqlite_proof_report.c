@@ -10,6 +10,8 @@
 
 enum report_statement {
     REPORT_TOTALS,
+    REPORT_READ_UNSCANNED,
+    REPORT_READ_UNCONNECTED,
     REPORT_COUNT,
     REPORT_READ_PROOFS,
     REPORT_READ_STRAYS,
@@ -17,6 +19,10 @@ enum report_statement {
     REPORT_READ_CARD,
     REPORT_STATEMENTS,
 };
+
+#define UNPROVED_COLUMNS OPERATION_COLUMNS ", " PROOF_TREE_MINOR("told.id")
+#define HAS_GRANT "EXISTS (SELECT 1 FROM oauth_grant WHERE tenant_id = ?1 AND surface = 1)"
+#define HAS_PROOF "EXISTS (SELECT 1 FROM proof WHERE operation_id = told.id)"
 
 /* The conditions of the indexes of parts stand word for word. */
 static const char *const report_text[REPORT_STATEMENTS] = {
@@ -28,6 +34,15 @@ static const char *const report_text[REPORT_STATEMENTS] = {
         "FROM proof WHERE tenant_id = ?1 AND local_date BETWEEN ?2 AND ?3), "
         "(SELECT coalesce(sum(amount_minor), 0), count(*) FROM register_payment "
         "WHERE tenant_id = ?1 AND local_date BETWEEN ?2 AND ?3 AND operation_id = 0)",
+    /* As PROOF_SCAN takes them; the plus keeps to the few behind the cursor. */
+    [REPORT_READ_UNSCANNED] =
+        "SELECT " UNPROVED_COLUMNS " FROM operation AS told "
+        "WHERE id > (SELECT proof_cursor FROM meta WHERE id = 1) AND +tenant_id = ?1 "
+        "AND result = 0 AND action IN (2, 3, 4, 6) AND " HAS_GRANT " AND NOT " HAS_PROOF,
+    [REPORT_READ_UNCONNECTED] =
+        "SELECT " UNPROVED_COLUMNS " FROM operation AS told INDEXED BY operation_by_order "
+        "WHERE tenant_id = ?1 AND result = 0 AND action IN (2, 3, 4, 6) "
+        "AND NOT " HAS_GRANT " AND NOT " HAS_PROOF,
     [REPORT_COUNT] = "SELECT count(*) FROM proof INDEXED BY proof_told "
                      "WHERE state IN (1, 4) OR shown_minor <> ledger_minor",
     [REPORT_READ_PROOFS] =
@@ -92,6 +107,40 @@ int sqlite_read_proof_totals(struct store *store, int64_t tenant_id, int32_t fro
     read_totals(&columns, totals);
     sqlite3_reset(binder.statement);
     return 0;
+}
+
+static int each_unproved(struct store_sqlite *sqlite, enum report_statement which,
+                         int64_t tenant_id, store_unproved_fn each, void *context)
+{
+    struct binder binder;
+    bool has_row = false;
+    int err = report_prepare(sqlite, which, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    err = sqlite_step(sqlite, binder.statement, &has_row);
+    while (err == 0 && has_row) {
+        struct operation operation;
+        int last = sqlite3_column_count(binder.statement) - 1; /* after OPERATION_COLUMNS */
+        err = row_read_operation(binder.statement, &operation);
+        if (err != 0)
+            break;
+        each(context, &operation,
+             proof_booked_minor(&operation) + sqlite3_column_int64(binder.statement, last));
+        err = sqlite_step(sqlite, binder.statement, &has_row);
+    }
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+int sqlite_each_unproved(struct store *store, int64_t tenant_id, store_unproved_fn each,
+                         void *context)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = each_unproved(sqlite, REPORT_READ_UNSCANNED, tenant_id, each, context);
+    if (err == 0)
+        err = each_unproved(sqlite, REPORT_READ_UNCONNECTED, tenant_id, each, context);
+    return err;
 }
 
 int sqlite_count_open_items(struct store *store, int64_t *count)

@@ -55,7 +55,7 @@ bool proof_is_made_of(const struct operation *operation)
 }
 
 /* A card that is loaded is a sale like any other to the register: no payment of ours. */
-static int64_t booked_minor(const struct operation *operation)
+int64_t proof_booked_minor(const struct operation *operation)
 {
     if (operation->action == ACTION_CHARGE)
         return operation->amount_minor;
@@ -74,7 +74,7 @@ struct proof proof_make(const struct operation *operation, int32_t local_date, i
         .site_id = operation->site_id,
         .register_id = operation->register_id,
         .action = operation->action,
-        .booked_minor = booked_minor(operation),
+        .booked_minor = proof_booked_minor(operation),
         .local_date = local_date,
         .state = has_order ? PROOF_OPEN : PROOF_LISTED,
         .reason = has_order ? PROOF_REASON_NOT_LOOKED : PROOF_REASON_NO_ORDER,
@@ -205,6 +205,12 @@ int store_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from
                             struct proof_totals *totals)
 {
     return store->backend->proofs->read_totals(store, tenant_id, from, until, totals);
+}
+
+int store_each_unproved(struct store *store, int64_t tenant_id, store_unproved_fn each,
+                        void *context)
+{
+    return store->backend->proofs->each_unproved(store, tenant_id, each, context);
 }
 
 int store_count_open_items(struct store *store, int64_t *count)

@@ -284,18 +284,41 @@ test('narrow terminals get reasons in several lines', async () => {
   for (const line of sentence) assert.ok(line.length <= 60, line);
 });
 
-test('a merchant who is not connected is told that nothing can be proved', async () => {
+test('of a merchant who is not connected the figures of the ledger are told, and that nothing can be proved', async () => {
   const other = await newStranger({ name: 'Never Connected' });
+  const idle = await reconcile(...of(other));
+  assert.equal(idle.code, 0, 'there is nothing to prove');
   const card = await other.issue({ amount: '10.00' });
-  await charge(other, card, '4.00');
+  const { at } = await charge(other, card, '4.00');
+  const order = newOrder();
+  await charge(other, card, '3.00', { order });
   const { code, json } = await reconcile(...of(other));
-  assert.equal(code, 0, 'nothing is open');
-  assert.deepEqual([json.tenants[0].connection, json.tenants[0].operations], ['none', 0]);
+  assert.equal(code, 1, 'it cannot be proved');
+  const [told] = json.tenants;
+  assert.deepEqual([told.connection, told.operations, told.ledger_total, told.open], ['none', 2, '7.00', 0]);
+  assert.deepEqual(told.not_looked_at, {
+    operations: 2,
+    charges: 2,
+    charged: '7.00',
+    refunds: 0,
+    refunded: '0.00',
+    top_ups: 0,
+    difference: '-7.00',
+    since: at,
+  });
+  assert.deepEqual([json.open_items, json.unproved_tenants, told.items_add_up], [0, 1, true]);
   const { text } = await onTerminal(['reconcile', ...of(other)]);
   assert.match(text, /not connected with Lightspeed, so no order can be read and nothing can be proved/);
   assert.match(text, new RegExp(`counterpart oauth start --tenant ${other.id}\n`));
-  assert.doesNotMatch(text, /total|0 operations/, 'zeroes would say that nothing was paid');
+  assert.match(text, /ledger total +\$7\.00\n {2}2 charges of \$7\.00 since \d{4}-\d\d-\d\d \d\d:\d\d: nobody/);
+  assert.doesNotMatch(text, /register total|not proved yet/, 'zeroes would say that the register shows nothing');
   assert.doesNotMatch(text, /accounted for/);
+  const page = await reconcile(...of(other), '--html', '-');
+  assert.equal(page.code, 1);
+  standsAlone(page.stdout);
+  assert.match(readable(page.stdout), /Nothing can be proved.*2 charges of \$7\.00 since/);
+  const before_ = await reconcile(...of(other), '--until', '2020-01-01');
+  assert.equal(before_.code, 0, 'there was nothing to prove then');
 });
 
 test('without --tenant all of them are told, one after the other', async () => {
@@ -392,7 +415,7 @@ test('the page stands alone, and hostile names are text in it', async () => {
   const file = path.join(temporaryDirectory(), 'report.html');
   const end = await reconcile(...of(shop), '--html', file);
   assert.equal(end.code, 1);
-  assert.deepEqual(end.json, { html: file, open_items: 6 });
+  assert.deepEqual(end.json, { html: file, open_items: 6, unproved_tenants: 0 });
   const html = fs.readFileSync(file, 'utf8');
   assert.equal(fs.existsSync(`${file}.part`), false);
   standsAlone(html);
@@ -434,7 +457,8 @@ test('the page of all merchants has an overview, and details of those of whom th
   const text = readable(stdout);
   assert.match(text, /Merchant State Register total Ledger total Difference Operations/);
   assert.match(text, /Quiet tenant \d+ accounted for/);
-  assert.match(text, /Never Connected tenant \d+ not connected/);
+  assert.match(text, /Never Connected tenant \d+ not connected AUD \$7\.00/);
+  assert.match(text, /Not everything can be proved/);
   assert.equal(text.split('Everything is accounted for').length, 1, 'no details of who is accounted for');
 });
 
@@ -454,6 +478,47 @@ test('a page that cannot be written, or cannot be made, says so', async () => {
   const gone = await service.cli(['reconcile'], { env: { COUNTERPART_DATA: folder } });
   assert.equal(gone.code, 1);
   assert.match(gone.stderr, /the service is not running/);
+});
+
+test('what the scan has not reached is in the totals, and nothing is accounted for before', async (t) => {
+  const pair = await startPair(t, { env: { COUNTERPART_RECONCILE_SCAN_S: '3600' } });
+  const tenant = await pair.service.addTenant({ token: null, company: 5678 });
+  tenant.token = pair.cloud.signatureToken;
+  const none = await pair.service.cli(['reconcile', ...of(tenant)]);
+  assert.equal(none.code, 0);
+  await connect(pair.service, pair.cloud, tenant);
+  const card = await tenant.issue({ amount: '100.00' });
+  const order = newOrder();
+  isApproved(await tenant.till().checkout({ card: card.number, amount: '25.50', order }));
+  isApproved(await tenant.till().refund({ card: card.number, amount: '5.50', order }));
+  const { code, json } = await pair.service.cli(['reconcile', ...of(tenant)]);
+  assert.equal(code, 1);
+  const [told] = json.tenants;
+  assert.deepEqual([told.register_total, told.ledger_total, told.difference], ['0.00', '20.00', '-20.00']);
+  assert.deepEqual([told.operations, told.not_looked_at.operations, told.items.length], [2, 2, 0]);
+  assert.deepEqual([told.not_looked_at.charged, told.not_looked_at.refunded], ['25.50', '5.50']);
+  assert.deepEqual([told.items_add_up, json.open_items, json.unproved_tenants], [true, 2, 0]);
+  const today = localDate(new Date());
+  const [day] = (await pair.service.cli(['reconcile', ...of(tenant), '--day', today])).json.tenants;
+  assert.equal(day.not_looked_at.operations, 2);
+  const earlier = await pair.service.cli(['reconcile', ...of(tenant), '--until', '2020-01-01']);
+  assert.deepEqual([earlier.code, earlier.json.tenants[0].ledger_total], [0, '0.00']);
+  const { stdout } = await pair.service.cli(['reconcile', ...of(tenant), '--html', '-']);
+  assert.doesNotMatch(readable(stdout), /accounted for/);
+  assert.match(readable(stdout), /1 charge of \$25\.50, 1 refund of \$5\.50 since .*: not looked at yet.*Not looked at 2/);
+});
+
+test('a connection that is broken is told beside the totals as they are known, and is no success', async (t) => {
+  const pair = await startPair(t);
+  const tenant = await pair.service.addTenant({ token: null, company: 5678 });
+  tenant.token = pair.cloud.signatureToken;
+  await connect(pair.service, pair.cloud, tenant);
+  assert.equal((await pair.service.cli(['reconcile', ...of(tenant)])).code, 0);
+  await pair.service.must(['oauth', 'revoke', ...of(tenant)]);
+  const { code, json } = await pair.service.cli(['reconcile', ...of(tenant)]);
+  assert.deepEqual([code, json.tenants[0].connection, json.unproved_tenants], [1, 'revoked', 1]);
+  const { stdout } = await pair.service.cli(['reconcile', ...of(tenant), '--html', '-']);
+  assert.match(readable(stdout), /The connection with Lightspeed was ended/);
 });
 
 // --- explain -------------------------------------------------------------------------------------

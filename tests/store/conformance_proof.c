@@ -185,6 +185,76 @@ static void assert_same_proof(const struct proof *a, const struct proof *b)
     assert_int_equal(a->changed_at_us, b->changed_at_us);
 }
 
+struct unproved {
+    int64_t ids[PROOFS_MAX];
+    int64_t ledger_minor[PROOFS_MAX];
+    int32_t count;
+};
+
+static void on_unproved(void *context, const struct operation *operation, int64_t ledger_minor)
+{
+    struct unproved *unproved = context;
+    assert_true(unproved->count < PROOFS_MAX);
+    unproved->ids[unproved->count] = operation->id;
+    unproved->ledger_minor[unproved->count++] = ledger_minor;
+}
+
+static struct unproved unproved_of(struct rows *rows)
+{
+    struct unproved unproved = {.count = 0};
+    assert_int_equal(store_each_unproved(rows->store, rows->tenant.id, on_unproved, &unproved), 0);
+    return unproved;
+}
+
+static void what_the_scan_has_not_reached_is_told_with_what_the_ledger_says_of_it(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    proofs_connect(rows);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    int64_t charge = proofs_run(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
+    int64_t refund = proofs_run(rows, ACTION_REFUND, CARD_A, ORDER, 300);
+    int64_t load = proofs_run(rows, ACTION_TOP_UP, CARD_A, ORDER + 2, 50);
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, CARD_A, ORDER + 1, 999999)); /* in part */
+    assert_true(proofs_undo(rows, ACTION_REVERSE, CARD_A, charge) != 0);
+    struct unproved unproved = unproved_of(rows);
+    assert_int_equal(unproved.count, 4);
+    assert_int_equal(unproved.ids[0], charge);
+    assert_int_equal(unproved.ledger_minor[0], 300); /* the rest of it was given back */
+    assert_int_equal(unproved.ids[1], refund);
+    assert_int_equal(unproved.ledger_minor[1], -300);
+    assert_int_equal(unproved.ids[2], load);
+    assert_int_equal(unproved.ledger_minor[2], 0);
+    assert_int_equal(store_suspect(rows->store, rows->tenant.id, refund, 20000, rows->now_us), 0);
+    unproved = unproved_of(rows); /* it has a proof before the scan gets there */
+    assert_int_equal(unproved.count, 3);
+    assert_int_equal(unproved.ids[1], load);
+    struct tenant first = rows->tenant;
+    proofs_add_tenant(rows, 9999);
+    assert_int_equal(unproved_of(rows).count, 0); /* another's */
+    rows->tenant = first;
+    (void)proofs_make(rows, 20000);
+    assert_int_equal(unproved_of(rows).count, 0);
+}
+
+static void of_merchants_who_are_not_connected_nothing_is_proved(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct tenant first = rows->tenant;
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    int64_t charge = proofs_run(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
+    proofs_add_tenant(rows, 9999);
+    proofs_connect(rows);
+    rows_run(rows, rows_issue(rows, CARD_B, 10000));
+    proofs_run(rows, ACTION_CHARGE, CARD_B, ORDER, 700);
+    assert_int_equal(proofs_make(rows, 20000), 1); /* and the scan has passed over the first's */
+    assert_int_equal(unproved_of(rows).count, 0);
+    rows->tenant = first;
+    struct unproved unproved = unproved_of(rows);
+    assert_int_equal(unproved.count, 1);
+    assert_int_equal(unproved.ids[0], charge);
+    assert_int_equal(unproved.ledger_minor[0], 700);
+}
+
 static void a_proof_begins_open_and_is_read_back_field_by_field(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -921,6 +991,8 @@ static const struct CMUnitTest conformance_proofs[] = {
     CONFORMANCE_TEST(the_scan_goes_on_where_its_limit_has_stopped_it),
     CONFORMANCE_TEST(the_scan_looks_at_so_many_rows_at_a_time),
     CONFORMANCE_TEST(operations_of_merchants_who_are_not_connected_are_passed_over),
+    CONFORMANCE_TEST(what_the_scan_has_not_reached_is_told_with_what_the_ledger_says_of_it),
+    CONFORMANCE_TEST(of_merchants_who_are_not_connected_nothing_is_proved),
     CONFORMANCE_TEST(a_proof_begins_open_and_is_read_back_field_by_field),
     CONFORMANCE_TEST(a_refund_is_booked_below_nothing_and_a_load_not_at_all),
     CONFORMANCE_TEST(each_order_gets_one_row_of_work_however_often_it_is_sold_on),

@@ -107,7 +107,7 @@ static void payments_that_orders_show_are_found_by_key_or_index(void **state)
 static void reports_are_read_by_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_proof_report_text, 5);
+    assert_plans(sqlite_proof_report_text, 7);
 }
 
 int main(void)
