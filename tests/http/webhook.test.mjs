@@ -532,9 +532,20 @@ test('a refund whose order cannot be read is bounded by the merchant, in time', 
 
 // --- payments of ours ----------------------------------------------------------------------------
 
+/** Lightspeed lets us pay orders that are not ours, and that is recorded. */
+async function approve() {
+  const id = ['--tenant', String(tenant.id)];
+  await service.must(['foreign-orders', 'request', ...id]);
+  await service.must([
+    ...['foreign-orders', 'record', ...id, '--state', 'approved', '--reference', 'LS-1', '--actor', 'Dana'],
+    ...['--payment-max', '0', '--day-max', '0', '--expires', 'never'],
+  ]);
+  await cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: true } });
+}
+
 test('where we book payments, a checkout is on the order once, with its reference', async () => {
   await tenant.set('--payment-booked-by', 'counterpart');
-  await cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: true } });
+  await approve();
   const card = await tenant.issue({ amount: '100.00' });
   const order = await sale({ customer_id: undefined });
   const reply = await till.checkout({ card: card.number, amount: '30.00', order: order.id });
