@@ -39,11 +39,12 @@ struct booking {
 int64_t payment_method_of(const struct oseries_order *order, int64_t generation, int64_t method_id);
 /*
  * Match bookings (in operation order) with the order's payments, each payment once: by ref first;
- * then, of the payments without a ref of ours or a reward's, by amount: the one that was found before, else the
- * oldest operation first. method_id: the tenant's payment method that is ours; 0: not told, then
- * any payment without a ref counts by its amount, which errs on the side of not reversing (unless
- * another payment of the order has a ref of ours, and so tells the method). claimed: for each
- * payment of the order, the operation that it was matched with, 0: none.
+ * then, of the payments without a ref of ours or a reward's, by amount: the one that was found
+ * before, else the oldest operation first. method_id: the tenant's payment method that is ours;
+ * 0: not told, then any payment without a ref counts by its amount, which errs on the side of
+ * not reversing (unless another payment of the order has a ref of ours, and so tells the
+ * method). claimed: for each payment of the order, the operation that it was matched with, 0:
+ * none.
  */
 void bookings_match(struct booking *bookings, int32_t count, const struct oseries_order *order,
                     int64_t generation, int64_t method_id, int64_t claimed[ORDER_PAYMENTS_MAX]);

@@ -6,12 +6,13 @@
  *
  * Reversed only if all of these hold: two reads at least reread_us apart agree; the order is
  * COMPLETE with other payments that cover it, or deleted; our payments on it are fewer than our
- * operations, and none is ours to add still; the operation is older than reverse_age_us and the replay window; a sweep that began
- * after it was first seen missing has read the other orders of the tenant, and none has its ref; no
- * payment of its amount at the site is unclaimed, and one that is ours would be known for ours (by
- * the tenant's payment method, or because its registers keep our refs). An open order proves nothing; after
- * open_listed_us it is listed. A payment that is seen after its reversal is charged again, down to
- * the floor; the rest is listed.
+ * operations, and none is ours to add still; the operation is older than reverse_age_us and the
+ * replay window; a sweep that began after it was first seen missing has read the other orders
+ * of the tenant, and none has its ref; no payment of its amount at the site is unclaimed, and
+ * one that is ours would be known for ours (by the tenant's payment method, or because its
+ * registers keep our refs). An open order proves nothing; after open_listed_us it is listed. A
+ * payment that is seen after its reversal is charged again, down to the floor; the rest is
+ * listed.
  */
 #ifndef COUNTERPART_LIGHTSPEED_RECONCILE_H
 #define COUNTERPART_LIGHTSPEED_RECONCILE_H

@@ -694,8 +694,8 @@ static void nothing_is_given_back_while_another_order_waits_to_be_read(void **st
     assert_int_equal(balance_of(fixture, 0), BALANCE);
 }
 
-/* Of both the payment stands on the order that a sweep has found, and Lightspeed has no time for the
- * look that would prove it. */
+/* Of both the payment stands on the order that a sweep has found, and Lightspeed has no time for
+ * the look that would prove it. */
 static void what_was_found_counts_before_it_is_proved(void **state)
 {
     struct fixture *fixture = *state;
