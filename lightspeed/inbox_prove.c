@@ -75,8 +75,8 @@ static bool is_order_open(const struct prove *prove)
  * confirmed on an open order may go again, and no list of ended orders would tell. */
 static int64_t prove_due_us(const struct prove *prove, enum proof_reason *why)
 {
-    int64_t next_us =
-        prove->count > 0 && is_order_open(prove) ? prove->about.times.open_listed_us : 0;
+    bool may_lose = is_order_open(prove) && (prove->count > 0 || prove->has_payments);
+    int64_t next_us = may_lose ? prove->about.times.open_listed_us : 0;
     *why = PROOF_REASON_NONE;
     for (int32_t i = 0; i < prove->count; i++) {
         int64_t due_us = judged_due_us(&prove->about, &prove->judged[i]);

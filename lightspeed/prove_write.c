@@ -325,6 +325,7 @@ static int write_order(struct store *store, struct prove *prove)
                                           payments.count);
     if (err == 0)
         err = write_strangers(store, prove, &payments);
+    prove->has_payments = payments.count > 0;
     return err;
 }
 
