@@ -214,11 +214,12 @@ static bool judge_outcome(const struct prove *prove, const struct outcome *outco
     enum judgement wanted = judged->judgement;
     bool takes_back = wanted == JUDGED_TAKE_BACK;
     bool goes_back = takes_back || wanted == JUDGED_REVERSE;
+    bool is_shown = judged->shown_order_id != 0; /* else it undoes a charge that is not either */
     int64_t all_minor = goes_back ? judged->left_minor : judged->undone_minor;
     int64_t rest_minor = goes_back ? left->rest_minor : undone->rest_minor;
     judged->reason = PROOF_REASON_NONE;
     if (is_ok && outcome->amount_minor == all_minor) {
-        judged->judgement = goes_back ? JUDGED_UNDONE : JUDGED_CONFIRMED;
+        judged->judgement = goes_back || !is_shown ? JUDGED_UNDONE : JUDGED_CONFIRMED;
         return true;
     }
     if (!is_empty && (!is_ok || outcome->amount_minor == rest_minor))

@@ -946,6 +946,54 @@ static void a_refund_that_is_shown_late_is_given_again(void **state)
     assert_int_equal(difference_of(fixture), 0);
 }
 
+/* What the refund gave was taken back, and then the register shows its sale no more either. */
+static void lose_the_sale_too(struct fixture *fixture, int64_t refunded_minor)
+{
+    int64_t id = lost_refund(fixture, refunded_minor);
+    int64_t sale = id - 1;
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    (void)await_confirmed(fixture, sale);
+    stop(fixture);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    unpay(fixture, ORDER);
+    pay(fixture, ORDER, CASH, 5000, 0);
+    ask(fixture, ORDER);
+    start(fixture);
+    (void)await_reversed(fixture, sale);
+    await_quiet(fixture, REFUND_ORDER);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void a_refund_that_was_taken_back_is_given_again_when_its_sale_goes(void **state)
+{
+    lose_the_sale_too(*state, 5000);
+}
+
+static void a_partial_refund_that_was_taken_back_is_given_again_when_its_sale_goes(void **state)
+{
+    lose_the_sale_too(*state, 2000);
+}
+
+static void and_is_taken_back_when_the_sale_is_shown_again(void **state)
+{
+    struct fixture *fixture = *state;
+    lose_the_sale_too(fixture, 5000);
+    stop(fixture);
+    unpay(fixture, ORDER);
+    pay(fixture, ORDER, METHOD, 5000, 0);
+    ask(fixture, ORDER);
+    start(fixture);
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (balance_of(fixture, 0) != BALANCE - 5000 && clock_monotonic_us() < until_us)
+        usleep(2000);
+    await_quiet(fixture, REFUND_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
 static void a_refund_that_was_spent_is_listed(void **state)
 {
     struct fixture *fixture = *state;
@@ -1259,6 +1307,9 @@ int main(void)
         TEST(a_late_payment_finds_an_empty_card),
         TEST(a_refund_that_is_not_shown_is_taken_back_once),
         TEST(a_refund_that_is_shown_late_is_given_again),
+        TEST(a_refund_that_was_taken_back_is_given_again_when_its_sale_goes),
+        TEST(a_partial_refund_that_was_taken_back_is_given_again_when_its_sale_goes),
+        TEST(and_is_taken_back_when_the_sale_is_shown_again),
         TEST(a_refund_that_was_spent_is_listed),
         TEST(a_refund_of_a_charge_that_is_not_shown_either_undoes_it),
         TEST(a_payment_that_went_to_another_order_is_confirmed_there),
