@@ -528,6 +528,23 @@ static void on_proof(void *context, const struct proof_facts *facts)
     *(bool *)context = true;
 }
 
+static void on_known_payment(void *context, const struct register_payment *payment)
+{
+    (void)payment;
+    *(bool *)context = true;
+}
+
+/* Also where it shows nothing of ours any more: another order's payment that has gone from here is
+ * missed by nobody else. */
+static int must_be_proved(struct store *store, const struct order_seen *seen, bool *must_prove)
+{
+    int err = store_each_order_proof(store, seen->tenant_id, seen->order_id, on_proof, must_prove);
+    if (err == 0 && !*must_prove)
+        err = store_each_register_payment(store, seen->tenant_id, seen->order_id, on_known_payment,
+                                          must_prove);
+    return err;
+}
+
 /* Seen last, and each step may be repeated: an order that counts as seen shows its payments to all
  * who look for theirs elsewhere, however long the work that proves it takes. */
 static int task_seen(struct job *job, struct store *store)
@@ -537,8 +554,7 @@ static int task_seen(struct job *job, struct store *store)
                                         : prove_note_payments(store, task->chore->snapshot,
                                                               task->chore->tenant, &task->about);
     if (err == 0 && !task->must_prove)
-        err = store_each_order_proof(store, task->seen.tenant_id, task->seen.order_id, on_proof,
-                                     &task->must_prove);
+        err = must_be_proved(store, &task->seen, &task->must_prove);
     if (err == 0 && task->must_prove)
         err = store_open_work(store, &task->prove);
     return err == 0 ? store_put_order_seen(store, &task->seen) : err;

@@ -75,8 +75,8 @@ static bool is_order_open(const struct prove *prove)
  * confirmed on an open order may go again, and no list of ended orders would tell. */
 static int64_t prove_due_us(const struct prove *prove, enum proof_reason *why)
 {
-    int64_t next_us =
-        prove->count > 0 && is_order_open(prove) ? prove->about.times.open_listed_us : 0;
+    bool may_lose = is_order_open(prove) && (prove->count > 0 || prove->has_payments);
+    int64_t next_us = may_lose ? prove->about.times.open_listed_us : 0;
     *why = PROOF_REASON_NONE;
     for (int32_t i = 0; i < prove->count; i++) {
         int64_t due_us = judged_due_us(&prove->about, &prove->judged[i]);
@@ -214,11 +214,12 @@ static bool judge_outcome(const struct prove *prove, const struct outcome *outco
     enum judgement wanted = judged->judgement;
     bool takes_back = wanted == JUDGED_TAKE_BACK;
     bool goes_back = takes_back || wanted == JUDGED_REVERSE;
+    bool is_shown = judged->shown_order_id != 0; /* else it undoes a charge that is not either */
     int64_t all_minor = goes_back ? judged->left_minor : judged->undone_minor;
     int64_t rest_minor = goes_back ? left->rest_minor : undone->rest_minor;
     judged->reason = PROOF_REASON_NONE;
     if (is_ok && outcome->amount_minor == all_minor) {
-        judged->judgement = goes_back ? JUDGED_UNDONE : JUDGED_CONFIRMED;
+        judged->judgement = goes_back || !is_shown ? JUDGED_UNDONE : JUDGED_CONFIRMED;
         return true;
     }
     if (!is_empty && (!is_ok || outcome->amount_minor == rest_minor))

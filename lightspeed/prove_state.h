@@ -34,6 +34,7 @@ struct prove {
     int64_t claimed[ORDER_PAYMENTS_MAX];
 
     /* written */
+    bool has_payments; /* of ours, whosever */
     struct proof after[ORDER_PROOFS_MAX];
     struct { /* confirmed by the way: operations of other orders */
         struct proof before, after;

@@ -80,6 +80,60 @@ bool judged_moves_money(enum judgement judgement)
            judgement == JUDGED_RECHARGE || judgement == JUDGED_GIVE_AGAIN;
 }
 
+/* --- one proof --- */
+
+#define REFUNDS_MAX 32
+
+struct refunds {
+    int64_t order_ids[REFUNDS_MAX];
+    int32_t count;
+};
+
+static void on_answer(void *context, const struct operation *operation)
+{
+    struct refunds *refunds = context;
+    if (operation->action == ACTION_REFUND && operation->result == RESULT_OK &&
+        operation->order_id != 0 && refunds->count < REFUNDS_MAX)
+        refunds->order_ids[refunds->count++] = operation->order_id;
+}
+
+/* Whether a refund stands depends on the charge that it gave back, and its order may be over. */
+static int open_refunds(struct store *store, const struct proof *charge, int64_t now_us)
+{
+    struct operation operation;
+    struct refunds refunds = {.count = 0};
+    int err = store_read_operation(store, charge->operation_id, &operation);
+    if (err == 0 && operation.given_back_minor > 0)
+        err = store_each_answer(store, charge->operation_id, on_answer, &refunds);
+    for (int32_t i = 0; err == 0 && i < refunds.count; i++) {
+        int64_t order_id = refunds.order_ids[i];
+        struct work work =
+            work_make(charge->tenant_id, WORK_PROVE_ORDER, order_id, order_id, now_us);
+        err = store_open_work(store, &work);
+    }
+    return err;
+}
+
+static int add_notice(struct store *store, const struct proof *proof, int64_t told_by,
+                      int64_t now_us)
+{
+    struct work notice =
+        work_make(proof->tenant_id, WORK_NOTIFY, proof->operation_id, told_by, now_us);
+    int err = store_add_work(store, &notice);
+    return err == ERR_ALREADY_EXISTS ? 0 : err;
+}
+
+int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by, int64_t now_us)
+{
+    int64_t before_us = proof->changed_at_us;
+    bool is_settled = proof->state == PROOF_CONFIRMED || proof->state == PROOF_REVERSED;
+    proof->changed_at_us = now_us > before_us ? now_us : before_us + 1;
+    int err = store_update_proof(store, proof, before_us);
+    if (err == 0 && proof->booked_minor > 0 && is_settled)
+        err = open_refunds(store, proof, now_us);
+    return err != 0 || told_by == 0 ? err : add_notice(store, proof, told_by, now_us);
+}
+
 /* --- payments --- */
 
 struct payments {
@@ -325,23 +379,11 @@ static int write_order(struct store *store, struct prove *prove)
                                           payments.count);
     if (err == 0)
         err = write_strangers(store, prove, &payments);
+    prove->has_payments = payments.count > 0;
     return err;
 }
 
 /* --- proofs --- */
-
-int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by, int64_t now_us)
-{
-    int64_t before_us = proof->changed_at_us;
-    proof->changed_at_us = now_us > before_us ? now_us : before_us + 1;
-    int err = store_update_proof(store, proof, before_us);
-    if (err != 0 || told_by == 0)
-        return err;
-    struct work notice =
-        work_make(proof->tenant_id, WORK_NOTIFY, proof->operation_id, told_by, now_us);
-    err = store_add_work(store, &notice);
-    return err == ERR_ALREADY_EXISTS ? 0 : err;
-}
 
 static bool is_same(const struct proof *a, const struct proof *b)
 {

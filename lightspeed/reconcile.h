@@ -33,7 +33,8 @@ enum judgement {
     JUDGED_REVERSE,    /* a charge: give it back */
     JUDGED_TAKE_BACK,  /* a refund that the register does not show: charge again what it gave */
     JUDGED_RECHARGE,   /* a payment seen after its reversal: charge again */
-    JUDGED_GIVE_AGAIN, /* a refund seen after it was taken back: reverse what took it back */
+    JUDGED_GIVE_AGAIN, /* a refund seen after it was taken back, or whose charge went after that:
+                          reverse what took it back */
     JUDGED_LIST,       /* reason */
     JUDGED_SWEEP,      /* to be reversed once a sweep has read the other orders */
 };

@@ -153,6 +153,20 @@ static bool is_known_elsewhere(const struct judge_case *about)
            payment_method_of(about->order, about->generation, about->method_id) != 0;
 }
 
+/* A refund that undid a charge that is not shown either, and was taken back before that was known:
+ * the card has paid for nothing. */
+static bool is_owed(const struct judged *judged)
+{
+    return is_refund(judged) && judged->answered == ANSWERED_MISSING && judged->undone_minor > 0;
+}
+
+/* Nothing of it is left to be undone, or a charge that is not shown either needs it as it is. */
+static bool is_undone(const struct judged *judged)
+{
+    bool is_moot = is_refund(judged) && judged->answered == ANSWERED_MISSING;
+    return !is_owed(judged) && (judged->left_minor == 0 || is_moot);
+}
+
 /* All that reads of this order can say has been said. */
 static void judge_agreed(const struct judge_case *about, struct judged *judged)
 {
@@ -160,7 +174,7 @@ static void judge_agreed(const struct judge_case *about, struct judged *judged)
         judge_wait(about, judged, PROOF_REASON_SEEN_MISSING);
     else if (judged->left_minor == 0 && judged->has_shown_refund)
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
-    else if (judged->left_minor == 0 || (is_refund(judged) && judged->answered == ANSWERED_MISSING))
+    else if (is_undone(judged))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
     else if (!is_known_elsewhere(about))
         say_list(judged, PROOF_REASON_NOT_TOLD_APART);
@@ -168,6 +182,8 @@ static void judge_agreed(const struct judge_case *about, struct judged *judged)
         say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
     else if (judged->is_amount_elsewhere)
         say_list(judged, PROOF_REASON_ELSEWHERE);
+    else if (is_owed(judged))
+        say(judged, JUDGED_GIVE_AGAIN, PROOF_REASON_NONE);
     else if (is_refund(judged) && judged->facts->proof.state == PROOF_LISTED &&
              judged->facts->proof.reason == PROOF_REASON_CREDIT_SPENT)
         say_keep(judged);
@@ -189,8 +205,7 @@ static void judge_closed(const struct judge_case *about, struct judged *judged)
 /* It is reversed, and that still holds. */
 static bool is_settled(const struct judged *judged)
 {
-    bool is_moot = is_refund(judged) && judged->answered == ANSWERED_MISSING;
-    return judged->facts->proof.state == PROOF_REVERSED && (judged->left_minor == 0 || is_moot);
+    return judged->facts->proof.state == PROOF_REVERSED && is_undone(judged);
 }
 
 static void judge_missing(const struct judge_case *about, struct judged *judged,
@@ -202,7 +217,7 @@ static void judge_missing(const struct judge_case *about, struct judged *judged,
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
     else if (is_settled(judged) || (state == PROOF_CONFIRMED && order->is_cut))
         say_keep(judged);
-    else if (judged->left_minor == 0 && judged->undone_minor > 0)
+    else if (judged->left_minor == 0 && judged->undone_minor > 0 && !is_owed(judged))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
     else if (judged->is_to_be_paid)
         judge_wait(about, judged, PROOF_REASON_NOT_BOOKED);

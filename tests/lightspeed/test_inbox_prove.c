@@ -1016,6 +1016,54 @@ static void a_refund_that_is_shown_late_is_given_again(void **state)
     assert_int_equal(difference_of(fixture), 0);
 }
 
+/* What the refund gave was taken back, and then the register shows its sale no more either. */
+static void lose_the_sale_too(struct fixture *fixture, int64_t refunded_minor)
+{
+    int64_t id = lost_refund(fixture, refunded_minor);
+    int64_t sale = id - 1;
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    (void)await_confirmed(fixture, sale);
+    stop(fixture);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    unpay(fixture, ORDER);
+    pay(fixture, ORDER, CASH, 5000, 0);
+    ask(fixture, ORDER);
+    start(fixture);
+    (void)await_reversed(fixture, sale);
+    await_quiet(fixture, REFUND_ORDER);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
+static void a_refund_that_was_taken_back_is_given_again_when_its_sale_goes(void **state)
+{
+    lose_the_sale_too(*state, 5000);
+}
+
+static void a_partial_refund_that_was_taken_back_is_given_again_when_its_sale_goes(void **state)
+{
+    lose_the_sale_too(*state, 2000);
+}
+
+static void and_is_taken_back_when_the_sale_is_shown_again(void **state)
+{
+    struct fixture *fixture = *state;
+    lose_the_sale_too(fixture, 5000);
+    stop(fixture);
+    unpay(fixture, ORDER);
+    pay(fixture, ORDER, METHOD, 5000, 0);
+    ask(fixture, ORDER);
+    start(fixture);
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (balance_of(fixture, 0) != BALANCE - 5000 && clock_monotonic_us() < until_us)
+        usleep(2000);
+    await_quiet(fixture, REFUND_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(difference_of(fixture), 0);
+}
+
 static void a_refund_that_was_spent_is_listed(void **state)
 {
     struct fixture *fixture = *state;
@@ -1084,6 +1132,57 @@ static void a_payment_that_goes_from_another_order_is_missed_on_its_own(void **s
     (void)await_reversed(fixture, id);
     assert_int_equal(balance_of(fixture, 0), BALANCE);
     assert_int_equal(payments_of(fixture, OTHER_ORDER).count, 0);
+}
+
+static void changed(struct fixture *fixture, int64_t order_id)
+{
+    struct work work =
+        work_make(fixture->tenant.id, WORK_ORDER_CHANGED, order_id, order_id, clock_steady_us());
+    assert_int_equal(store_open_work(fixture->writer, &work), 0);
+}
+
+static void what_goes_from_another_order_is_missed_by_its_webhook(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    find_order(fixture, ORDER)->is_deleted = true;
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, id);
+    set_status(fixture, OTHER_ORDER, ORDER_COMPLETE);
+    changed(fixture, OTHER_ORDER);
+    sweep_all(fixture);
+    start(fixture);
+    assert_true(await_confirmed(fixture, id).shown_order_id == OTHER_ORDER);
+    await_quiet(fixture, OTHER_ORDER);
+    stop(fixture);
+    unpay(fixture, OTHER_ORDER); /* paid in cash after all */
+    pay(fixture, OTHER_ORDER, CASH, 5000, 0);
+    changed(fixture, OTHER_ORDER);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(payments_of(fixture, OTHER_ORDER).count, 0);
+}
+
+/* No list of ended orders tells of it, and no webhook. */
+static void an_open_order_that_shows_payments_of_others_is_looked_at_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->times.open_listed_us = 100 * MS_US;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    find_order(fixture, ORDER)->is_deleted = true;
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, id);
+    ask(fixture, OTHER_ORDER);
+    sweep_all(fixture);
+    start(fixture);
+    assert_true(await_confirmed(fixture, id).shown_order_id == OTHER_ORDER);
+    unpay(fixture, OTHER_ORDER);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    await_quiet(fixture, OTHER_ORDER);
 }
 
 static void a_late_payment_on_another_order_is_charged_again(void **state)
@@ -1281,10 +1380,15 @@ int main(void)
         TEST(a_late_payment_finds_an_empty_card),
         TEST(a_refund_that_is_not_shown_is_taken_back_once),
         TEST(a_refund_that_is_shown_late_is_given_again),
+        TEST(a_refund_that_was_taken_back_is_given_again_when_its_sale_goes),
+        TEST(a_partial_refund_that_was_taken_back_is_given_again_when_its_sale_goes),
+        TEST(and_is_taken_back_when_the_sale_is_shown_again),
         TEST(a_refund_that_was_spent_is_listed),
         TEST(a_refund_of_a_charge_that_is_not_shown_either_undoes_it),
         TEST(a_payment_that_went_to_another_order_is_confirmed_there),
         TEST(a_payment_that_goes_from_another_order_is_missed_on_its_own),
+        TEST(what_goes_from_another_order_is_missed_by_its_webhook),
+        TEST(an_open_order_that_shows_payments_of_others_is_looked_at_again),
         TEST(a_late_payment_on_another_order_is_charged_again),
         TEST(a_payment_that_nobody_claims_is_kept_and_stops_a_reversal),
         TEST(a_ref_of_nobody_is_not_claimed),
