@@ -9,6 +9,8 @@
  * a fraction of a second. */
 #define CHORES_MAX 64
 #define CHORES_OF_TENANT_MAX 4 /* nobody's backlog holds up the others */
+/* All merchants' are due at once, and each walks its lists for minutes: money need not wait. */
+#define SWEEPS_MAX (CHORES_MAX / 8)
 #define CALL_US (INT64_C(15) * CLOCK_US_PER_S)
 #define BACKOFF_FIRST_US CLOCK_US_PER_S
 #define BACKOFF_MAX_US (INT64_C(3600) * CLOCK_US_PER_S)
@@ -301,12 +303,16 @@ static bool has_subject(const struct chore *chore, const struct work *work)
     return chore != NULL;
 }
 
-static bool has_room(const struct inbox *inbox, int64_t tenant_id)
+static bool has_room(const struct inbox *inbox, const struct work *work)
 {
-    int32_t count = 0;
-    for (const struct chore *chore = inbox->chores; chore != NULL; chore = chore->next)
-        count += chore->work.tenant_id == tenant_id;
-    return inbox->chore_count < CHORES_MAX && count < CHORES_OF_TENANT_MAX;
+    int32_t of_tenant = 0, sweeps = 0;
+    for (const struct chore *chore = inbox->chores; chore != NULL; chore = chore->next) {
+        of_tenant += chore->work.tenant_id == work->tenant_id;
+        sweeps += chore->work.kind == WORK_SWEEP;
+    }
+    if (work->kind == WORK_SWEEP && sweeps >= SWEEPS_MAX)
+        return false;
+    return inbox->chore_count < CHORES_MAX && of_tenant < CHORES_OF_TENANT_MAX;
 }
 
 /* --- looking --- */
@@ -349,7 +355,7 @@ static int64_t inbox_take(struct inbox *inbox, const struct look_task *task)
             continue;
         if (in_us > 0)
             next_us = in_us < next_us ? in_us : next_us;
-        else if (has_room(inbox, work->tenant_id) && !has_subject(inbox->chores, work))
+        else if (has_room(inbox, work) && !has_subject(inbox->chores, work))
             inbox_start(inbox, work); /* else when another ends */
     }
     return next_us;

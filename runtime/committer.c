@@ -185,6 +185,12 @@ static void committer_flush(struct committer *committer)
         committer_end_batch(committer, err);
 }
 
+static bool is_stores(int err)
+{
+    return err == ERR_STORE_BUSY || err == ERR_STORE_FULL || err == ERR_STORE_CORRUPT ||
+           err == ERR_STORE_DOWN || err == ERR_COMMIT_UNKNOWN;
+}
+
 /*
  * What tasks show of the store. Many find nothing to write, and what others write is small enough
  * for the last room of a full disk: that they work says nothing about a charge. So it is the probe
@@ -195,8 +201,6 @@ static void note_tasks(struct committer *committer, int err, int64_t commit_us)
 {
     if (err == 0 && !committer->counters.is_healthy) /* that nobody else writes */
         err = store_ping(committer->config.store);
-    bool is_stores = err == ERR_STORE_BUSY || err == ERR_STORE_FULL || err == ERR_STORE_CORRUPT ||
-                     err == ERR_STORE_DOWN || err == ERR_COMMIT_UNKNOWN;
     pthread_mutex_lock(&committer->mutex);
     committer->counters.task_commits++;
     if (commit_us > 0) {
@@ -205,17 +209,15 @@ static void note_tasks(struct committer *committer, int err, int64_t commit_us)
     }
     if (err == 0)
         committer->counters.is_healthy = true;
-    else if (is_stores)
+    else if (is_stores(err))
         committer->counters.is_healthy = false;
     pthread_mutex_unlock(&committer->mutex);
 }
 
 static void committer_run_task(struct committer *committer, struct job *job)
 {
-    int64_t began_us = clock_monotonic_us();
     int err = committer->is_unsettled ? ERR_STORE_DOWN : job->task(job, committer->config.store);
-    /* What joins others is short: most of its time is its COMMIT. */
-    note_tasks(committer, err, job->joins && err == 0 ? clock_monotonic_us() - began_us : 0);
+    note_tasks(committer, err, 0);
     job_end(job, err);
 }
 
@@ -236,22 +238,27 @@ static int committer_transact_joined(struct committer *committer, int64_t *commi
     return err;
 }
 
+/* Of what each was told, what the store is to blame for. */
+static int find_store_error(const struct job *job)
+{
+    while (job != NULL && !is_stores(job->error))
+        job = job->next;
+    return job == NULL ? 0 : job->error;
+}
+
+/* A group for one alone, too: it may make many changes, and cashiers wait for each flush. */
 static void committer_flush_joined(struct committer *committer)
 {
     struct job *job = committer->joined;
     if (job == NULL)
         return;
-    if (job->next == NULL) {
-        committer_run_task(committer, job);
-    } else {
-        int64_t commit_us = 0;
-        int err = committer_transact_joined(committer, &commit_us);
-        note_tasks(committer, err, commit_us);
-        while (job != NULL) {
-            struct job *next = job->next; /* before the job may be gone */
-            job_end(job, err != 0 ? err : job->error);
-            job = next;
-        }
+    int64_t commit_us = 0;
+    int err = committer_transact_joined(committer, &commit_us);
+    note_tasks(committer, err != 0 ? err : find_store_error(job), commit_us);
+    while (job != NULL) {
+        struct job *next = job->next; /* before the job may be gone */
+        job_end(job, err != 0 ? err : job->error);
+        job = next;
     }
     committer->joined = NULL;
     committer->joined_end = &committer->joined;

@@ -47,6 +47,7 @@ struct oseries_api {
     int error;         /* of every read; 0: none */
     int64_t shy_order; /* is read once, and then no more; 0: none */
     int shy_reads;
+    bool lists_hang; /* no list is ever answered */
 };
 
 /* Replies come later, never from inside the call. */
@@ -129,11 +130,13 @@ void oseries_api_list_orders(struct oseries_api *api, const struct api_call *cal
                              enum order_list list, int64_t created_since_us,
                              const struct api_page *from, api_order_page_fn on_done, void *context)
 {
-    struct page_reply *reply = calloc(1, sizeof(*reply));
     (void)call;
     (void)list;
     (void)created_since_us;
     (void)from;
+    if (api->lists_hang)
+        return;
+    struct page_reply *reply = calloc(1, sizeof(*reply));
     assert_non_null(reply);
     reply->on_page = on_done;
     reply->context = context;
@@ -661,6 +664,35 @@ static void nothing_is_given_back_before_the_other_orders_were_read(void **state
     start(fixture);
     (void)await_reversed(fixture, id);
     assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
+static void open_sweep(struct fixture *fixture, int merchant)
+{
+    struct tenant tenant = {.name = "Other",
+                            .zone = "UTC",
+                            .oseries_company = 100 + merchant,
+                            .profile = "default",
+                            TENANT_CHOICES};
+    tenant.currency = (struct currency){"AUD", 2};
+    snprintf(tenant.key, sizeof(tenant.key), "%0*d", ID_KEY_CHARS, merchant);
+    assert_int_equal(store_add_tenant(fixture->writer, &tenant), 0);
+    struct work work = work_make(tenant.id, WORK_SWEEP, tenant.id, tenant.id, clock_steady_us());
+    assert_int_equal(store_open_work(fixture->writer, &work), 0);
+}
+
+/* As many as may be under way at once, and a few more. */
+static void the_sweeps_of_many_merchants_leave_room_for_money(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 70; i++)
+        open_sweep(fixture, i);
+    fixture->api.lists_hang = true;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    start(fixture);
+    (void)await_confirmed(fixture, id);
 }
 
 static struct work add_order_changed(struct fixture *fixture, int64_t told_by, int64_t due_in_us)
@@ -1363,6 +1395,7 @@ int main(void)
         TEST(what_is_confirmed_on_an_open_order_is_looked_at_again),
         TEST(cash_instead_is_given_back_once),
         TEST(nothing_is_given_back_before_the_other_orders_were_read),
+        TEST(the_sweeps_of_many_merchants_leave_room_for_money),
         TEST(nothing_is_given_back_while_another_order_waits_to_be_read),
         TEST(what_was_found_counts_before_it_is_proved),
         TEST(a_confirmed_payment_that_is_told_of_again_stays_confirmed),

@@ -587,6 +587,42 @@ static void tasks_whose_shared_commit_fails_have_all_failed(void **state)
     assert_int_equal(store_use_token(fixture->real, "token-3", INT64_MAX, 0), 0);
 }
 
+static void a_task_that_joins_alone_has_one_commit_too(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.commit_error = ERR_STORE_FULL;
+    fixture->faulty.skip_commits = 1; /* the charge's */
+    fixture->faulty.fail_commits = 1;
+    run_joining_tasks(fixture, &call, 1);
+    assert_int_equal(call.job.error, ERR_STORE_FULL);
+    call_finish(&call);
+    assert_int_equal(store_use_token(fixture->real, "token-0", INT64_MAX, 0), 0);
+}
+
+static int task_meet_a_full_disk(struct job *job, struct store *store)
+{
+    (void)job;
+    (void)store;
+    return ERR_STORE_FULL;
+}
+
+static void a_task_that_joins_and_meets_a_full_disk_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct committer_counters counters;
+    struct call call;
+    call_init(&call, fixture, ACTION_CHARGE, 0, 0);
+    call.job.task = task_meet_a_full_disk;
+    call.job.joins = true;
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_STORE_FULL);
+    call_finish(&call);
+    committer_read_counters(fixture->committer, &counters);
+    assert_false(counters.is_healthy);
+}
+
 static void the_hot_tier_learns_each_commit(void **state)
 {
     struct fixture *fixture = *state;
@@ -697,6 +733,8 @@ int main(void)
         committer_test(a_task_runs_in_its_place_and_brings_its_error_home),
         committer_test(tasks_that_join_share_a_commit_and_each_has_its_own_error),
         committer_test(tasks_whose_shared_commit_fails_have_all_failed),
+        committer_test(a_task_that_joins_alone_has_one_commit_too),
+        committer_test(a_task_that_joins_and_meets_a_full_disk_is_noticed),
         committer_test(the_hot_tier_learns_each_commit),
         committer_test(the_hot_tier_does_not_know_unsold_stock),
         committer_test(nothing_is_taken_after_the_end),
