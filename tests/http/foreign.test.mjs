@@ -349,6 +349,30 @@ test('a replay needs no approval, and is no attempt', async () => {
   assert.equal((await merchant.paid(order)).length, 2);
 });
 
+test('what the page says of an approval that is gone is true for its rows', async () => {
+  const merchant = await newShop();
+  const page = async () => (await merchant.orders('report', '--html', '-')).stdout.replace(/\s+/g, ' ');
+  await flag(true);
+  EFFECTS.gift_card.isRefused(
+    await EFFECTS.gift_card.pay(merchant, await merchant.order()),
+    EFFECTS.gift_card.sentences.not_approved,
+  );
+  assert.match(await page(), /Each one that was wanted is listed below, and was stopped here\./);
+  await merchant.approve();
+  isApproved(await EFFECTS.gift_card.pay(merchant, await merchant.order()));
+  await merchant.settled();
+  await flag(false);
+  isApproved(await EFFECTS.gift_card.pay(merchant, await merchant.order()));
+  await merchant.settled();
+  await merchant.record('revoked');
+  const text = await page();
+  assert.doesNotMatch(text, /and was stopped here\./);
+  assert.match(text, /From now on no payment is sent/);
+  assert.match(text, /Under the earlier approval 1 payment was made, 1 was refused by Lightspeed&#39;s API; each other/);
+  const earlier = await merchant.orders('report', '--until', '2020-01-01', '--html', '-');
+  assert.doesNotMatch(earlier.stdout, /earlier approval/, 'none in that time');
+});
+
 test('a reward pays what is due, and nothing of more than that', async () => {
   const merchant = await newShop();
   await merchant.approve();
