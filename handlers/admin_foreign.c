@@ -53,20 +53,64 @@ struct change_task {
     int exponent;
     struct foreign_change change;
     bool has_payment_max, has_day_max, has_expires;
+    const char *lacks; /* what a first approval has to say and does not; NULL: nothing */
 };
 
+static void on_latest(void *context, const struct foreign_change *change)
+{
+    memcpy(context, change->reference, sizeof(change->reference));
+}
+
 /* Other terms of an approval that stands: what was not given stays. */
-static void keep_terms(struct change_task *task, const struct foreign_approval *now)
+static int keep_terms(struct change_task *task, struct store *store,
+                      const struct foreign_approval *now)
 {
     struct foreign_approval *to = &task->change.to;
-    if (now->state != FOREIGN_APPROVED || to->state != FOREIGN_APPROVED)
-        return;
+    char reference[FOREIGN_TEXT_MAX + 1] = "";
     if (!task->has_payment_max)
         to->payment_max_minor = now->payment_max_minor;
     if (!task->has_day_max)
         to->day_max_minor = now->day_max_minor;
     if (!task->has_expires)
         to->expires_on = now->expires_on;
+    if (task->change.reference[0] != '\0')
+        return 0;
+    int err = store_each_foreign_change(store, task->change.tenant_id, on_latest, reference);
+    memcpy(task->change.reference, reference, sizeof(reference));
+    return err;
+}
+
+/* The record is evidence: it names who has approved what, and nothing is unlimited by omission. */
+static const char *find_lacking(const struct change_task *task)
+{
+    const struct {
+        bool is_given;
+        const char *name;
+    } wanted[] = {
+        {task->change.reference[0] != '\0', "reference"},
+        {task->change.actor[0] != '\0', "actor"},
+        {task->has_payment_max, "payment_max"},
+        {task->has_day_max, "day_max"},
+        {task->has_expires, "expires"},
+    };
+    for (size_t i = 0; i < COUNT_OF(wanted); i++)
+        if (!wanted[i].is_given)
+            return wanted[i].name;
+    return NULL;
+}
+
+static int complete_approval(struct change_task *task, struct store *store,
+                             const struct foreign_approval *now)
+{
+    if (task->change.to.state != FOREIGN_APPROVED ||
+        !foreign_may_move(now->state, FOREIGN_APPROVED))
+        return 0; /* no approval, or not to be had from here, which is told first */
+    if (now->state == FOREIGN_APPROVED) {
+        task->lacks = task->change.actor[0] == '\0' ? "actor" : NULL;
+        return keep_terms(task, store, now);
+    }
+    task->lacks = find_lacking(task);
+    return 0;
 }
 
 static int task_change(struct job *job, struct store *store)
@@ -76,8 +120,10 @@ static int task_change(struct job *job, struct store *store)
     int err = store_read_tenant(store, task->change.tenant_id, &tenant);
     if (err != 0)
         return err;
-    keep_terms(task, &tenant.approval);
+    err = complete_approval(task, store, &tenant.approval);
     seal_wipe(&tenant, sizeof(tenant));
+    if (err != 0 || task->lacks != NULL)
+        return err;
     task->change.created_at_us = clock_steady_us();
     err = store_add_foreign_change(store, &task->change);
     return err != 0 ? err : admin_reload_directory(task->handlers, store);
@@ -103,6 +149,13 @@ static void on_changed(struct exchange *exchange, const struct job *job)
     char bytes[CHANGE_JSON_MAX];
     struct text_buffer buffer;
     struct jwrite writer;
+    if (job->error == 0 && task->lacks != NULL) {
+        admin_refuse(exchange, 400, "missing_terms",
+                     "An approval needs '%s'; 'payment_max' and 'day_max' may be 0 (no limit), and "
+                     "'expires' never",
+                     task->lacks);
+        return;
+    }
     if (job->error == ERR_REFUSED) {
         refuse_move(exchange, &task->change);
         return;

@@ -98,7 +98,33 @@ void foreign_append_days(struct text_buffer *buffer, const struct jread *report)
     text_append(buffer, until);
 }
 
-static void summarize_no(struct foreign_summary *summary, struct text state)
+/* What was let through while an approval stood, and what became of it. */
+static void append_earlier(struct text_buffer *buffer, const struct jread *totals)
+{
+    static const struct {
+        const char *name, *one, *several;
+    } ends[] = {
+        {"paid", "payment was made", "payments were made"},
+        {"open", "has no known end yet", "have no known end yet"},
+        {"refused_by_api", "was refused by Lightspeed's API", "were refused by Lightspeed's API"},
+        {"not_made", "was not sent", "were not sent"},
+    };
+    bool is_first = true;
+    text_append(buffer, TEXT("From now on no payment is sent onto an order that this application "
+                             "did not create. Under the earlier approval "));
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        int64_t count = answer_int64(totals, ends[i].name);
+        if (count == 0 && i > 0)
+            continue;
+        text_append(buffer, is_first ? TEXT("") : TEXT(", "));
+        answer_append_count(buffer, count, ends[i].one, ends[i].several);
+        is_first = false;
+    }
+    text_append(buffer, TEXT("; each other one that was wanted was stopped here."));
+}
+
+static void summarize_no(struct foreign_summary *summary, struct text state,
+                         const struct jread *report)
 {
     const struct foreign_wording *wording = foreign_state_wording(state);
     bool is_asked = !text_equal(state, TEXT("not_requested"));
@@ -108,9 +134,13 @@ static void summarize_no(struct foreign_summary *summary, struct text state)
                                                         : "Lightspeed has refused approval")
                        : is_asked                ? "Not approved yet"
                                                  : "No approval was asked for yet";
-    text_append(&summary->sentence,
-                TEXT("No payment is sent onto an order that this application did not create. Each "
-                     "one that was wanted is listed below, and was stopped here."));
+    const struct jread *totals = jread_member(report, "totals");
+    if (answer_int64(totals, "attempts") == answer_int64(totals, "refused_by_us"))
+        text_append(&summary->sentence,
+                    TEXT("No payment is sent onto an order that this application did not create. "
+                         "Each one that was wanted is listed below, and was stopped here."));
+    else
+        append_earlier(&summary->sentence, totals);
 }
 
 static void summarize_approved(struct foreign_summary *summary, const struct answer_style *style,
@@ -134,7 +164,7 @@ void foreign_summarize(struct foreign_summary *summary, const struct answer_styl
     struct text state = answer_text(jread_member(report, "approval"), "state");
     text_buffer_init(&summary->sentence, summary->bytes, sizeof(summary->bytes));
     if (!text_equal(state, TEXT("approved"))) {
-        summarize_no(summary, state);
+        summarize_no(summary, state, report);
     } else if (answer_bool(report, "is_expired")) {
         summary->tone = HTML_NOTICE;
         summary->heading = "The approval has run out";

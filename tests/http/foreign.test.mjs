@@ -34,6 +34,15 @@ after(async () => {
 /** Has Lightspeed's partnerships team switched the flag on? */
 const flag = (isOn) => cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: isOn } });
 
+/** An approval without limits and end has to say so. */
+const OPEN_TERMS = [
+  ['--reference', 'LS-1'],
+  ['--actor', 'ops@example.com'],
+  ['--payment-max', '0'],
+  ['--day-max', '0'],
+  ['--expires', 'never'],
+];
+
 class Shop extends Loyalty {
   orders(verb, ...flags) {
     return this.service.cli(['foreign-orders', verb, '--tenant', String(this.tenant.id), ...flags]);
@@ -53,7 +62,7 @@ class Shop extends Loyalty {
 
   async approve(...flags) {
     assert.equal((await this.orders('request')).code, 0);
-    return this.record('approved', ...flags);
+    return this.record('approved', ...OPEN_TERMS.filter(([flag]) => !flags.includes(flag)).flat(), ...flags);
   }
 
   /** An order at Lightspeed, made by a register. */
@@ -129,14 +138,19 @@ const EFFECTS = {
 /** What became of the newest attempt. */
 const newest = async (shop) => (await shop.report()).list[0];
 
+const BY = ['--actor', 'A'];
+const FIRST = [
+  ...['record', '--state', 'approved', '--payment-max', '9.99', '--day-max', '0', '--expires', 'never'],
+  ...['--reference', 'LS-9', '--actor', 'B'],
+];
 const STATES = [
   { move: undefined, state: 'not_requested', verdict: 'not_approved' },
   { move: ['request', '--note', 'as in the letter'], state: 'requested', verdict: 'not_approved' },
   { move: ['record', '--state', 'under_review'], state: 'under_review', verdict: 'not_approved' },
-  { move: ['record', '--state', 'approved', '--payment-max', '9.99'], state: 'approved', verdict: 'over_payment_max' },
-  { move: ['record', '--state', 'approved', '--payment-max', '10'], state: 'approved', verdict: 'allowed' },
-  { move: ['record', '--state', 'approved', '--day-max', '25.00'], state: 'approved', verdict: 'over_day_max' },
-  { move: ['record', '--state', 'approved', '--day-max', '0'], state: 'approved', verdict: 'allowed' },
+  { move: FIRST, state: 'approved', verdict: 'over_payment_max' },
+  { move: ['record', '--state', 'approved', ...BY, '--payment-max', '10'], state: 'approved', verdict: 'allowed' },
+  { move: ['record', '--state', 'approved', ...BY, '--day-max', '25.00'], state: 'approved', verdict: 'over_day_max' },
+  { move: ['record', '--state', 'approved', ...BY, '--day-max', '0'], state: 'approved', verdict: 'allowed' },
   { move: ['record', '--state', 'revoked'], state: 'revoked', verdict: 'not_approved' },
   { move: ['request'], state: 'requested', verdict: 'not_approved' },
   { move: ['record', '--state', 'refused'], state: 'refused', verdict: 'not_approved' },
@@ -172,6 +186,36 @@ for (const { move, state, verdict } of STATES)
       );
     }
   });
+
+test('an approval says who has approved what, and nothing is unlimited by omission', async () => {
+  const merchant = await newShop();
+  assert.equal((await merchant.orders('request')).code, 0);
+  for (const left of OPEN_TERMS) {
+    const flags = OPEN_TERMS.filter((term) => term !== left).flat();
+    const { code, json } = await merchant.orders('record', '--state', 'approved', ...flags);
+    assert.notEqual(code, 0, left[0]);
+    assert.equal(json.code, 'missing_terms');
+    assert.ok(json.error.includes(`needs '${left[0].slice(2).replace('-', '_')}'`), json.error);
+  }
+  assert.equal((await merchant.report()).approval.state, 'requested');
+  await merchant.record('approved', ...OPEN_TERMS.flat());
+});
+
+test('the reference of an approval that stands stays like its limits, until another one is given', async () => {
+  const merchant = await newShop();
+  await merchant.approve('--reference', 'LS-4711', '--day-max', '30.00', '--expires', '2099-12-31');
+  const nobody = await merchant.orders('record', '--state', 'approved', '--day-max', '100');
+  assert.match(nobody.json.error, /needs 'actor'/);
+  const changed = await merchant.record('approved', '--actor', 'A', '--day-max', '100.00');
+  assert.equal(changed.reference, 'LS-4711');
+  let report = await merchant.report();
+  const { approval } = report;
+  assert.deepEqual([report.reference, approval.day_max, approval.expires], ['LS-4711', '100.00', '2099-12-31']);
+  await merchant.record('approved', '--actor', 'A', '--reference', 'LS-4712');
+  report = await merchant.report();
+  assert.deepEqual([report.reference, report.approval.day_max], ['LS-4712', '100.00']);
+  assert.deepEqual(report.history.map(({ reference }) => reference), ['', 'LS-4711', 'LS-4711', 'LS-4712']);
+});
 
 test('states move along their table only, and their history cannot be lost', async () => {
   const moves = [
@@ -305,6 +349,30 @@ test('a replay needs no approval, and is no attempt', async () => {
   assert.equal((await merchant.paid(order)).length, 2);
 });
 
+test('what the page says of an approval that is gone is true for its rows', async () => {
+  const merchant = await newShop();
+  const page = async () => (await merchant.orders('report', '--html', '-')).stdout.replace(/\s+/g, ' ');
+  await flag(true);
+  EFFECTS.gift_card.isRefused(
+    await EFFECTS.gift_card.pay(merchant, await merchant.order()),
+    EFFECTS.gift_card.sentences.not_approved,
+  );
+  assert.match(await page(), /Each one that was wanted is listed below, and was stopped here\./);
+  await merchant.approve();
+  isApproved(await EFFECTS.gift_card.pay(merchant, await merchant.order()));
+  await merchant.settled();
+  await flag(false);
+  isApproved(await EFFECTS.gift_card.pay(merchant, await merchant.order()));
+  await merchant.settled();
+  await merchant.record('revoked');
+  const text = await page();
+  assert.doesNotMatch(text, /and was stopped here\./);
+  assert.match(text, /From now on no payment is sent/);
+  assert.match(text, /Under the earlier approval 1 payment was made, 1 was refused by Lightspeed&#39;s API; each other/);
+  const earlier = await merchant.orders('report', '--until', '2020-01-01', '--html', '-');
+  assert.doesNotMatch(earlier.stdout, /earlier approval/, 'none in that time');
+});
+
 test('a reward pays what is due, and nothing of more than that', async () => {
   const merchant = await newShop();
   await merchant.approve();
@@ -391,7 +459,8 @@ test('the page stands alone, says what it is about, and cannot be broken into', 
   assert.match(page, /No approval was asked for yet/);
   assert.match(page, /Nobody has asked for an approval yet/);
   assert.equal((await merchant.orders('request', '--note', hostile, '--actor', hostile)).code, 0);
-  await merchant.record('approved', '--payment-max', '50', '--day-max', '500', '--reference', hostile);
+  await merchant.record('approved', ...OPEN_TERMS.slice(1, 2).flat(), '--payment-max', '50', '--day-max', '500',
+    '--expires', 'never', '--reference', hostile);
   await merchant.addReward({ title: hostile, effect: 'pay:1.00' });
   await flag(true);
   isRedeemed(await EFFECTS.points.pay(merchant, await merchant.order()));
