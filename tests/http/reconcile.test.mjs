@@ -211,7 +211,10 @@ test('two cards, equal amounts, one payment: listed without a reference, settled
 test('what points have paid is no payment of a card: what the till lost is given back', async () => {
   const must = (...args) => service.must([...args, '--tenant', String(tenant.id)]);
   await must('foreign-orders', 'request');
-  await must('foreign-orders', 'record', '--state', 'approved');
+  await must(
+    ...['foreign-orders', 'record', '--state', 'approved', '--reference', 'LS-1', '--actor', 'Dana'],
+    ...['--payment-max', '0', '--day-max', '0', '--expires', 'never'],
+  );
   await cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: true } });
   const shop = new Loyalty(service, cloud, tenant);
   const member = await shop.addMember();

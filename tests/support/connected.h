@@ -30,8 +30,8 @@ struct connected {
     struct oauth *oauth;
     struct oseries_api *api;
     struct inbox *inbox; /* NULL, but for tests that make one */
-    int64_t tenant_id; /* in AUD */
-    int64_t lonely_id; /* a tenant without a grant */
+    int64_t tenant_id;   /* in AUD */
+    int64_t lonely_id;   /* a tenant without a grant */
 };
 
 void connected_start(struct connected *connected, const struct connected_config *config);
