@@ -515,6 +515,11 @@ export class Drill {
     return this.sql('SELECT count(*) AS n FROM operation WHERE result = 0 AND action IN (2, 3, 4, 6)')[0].n;
   }
 
+  /** Every shop has been swept by a walk that began after this time: one that was under way may have missed orders. */
+  sweptSince(us) {
+    return this.sql(`SELECT count(*) AS n FROM sweep WHERE begun_at_us > ${us}`)[0].n === this.shops.length;
+  }
+
   /** Looks at orders that were asked for and have not been made, or have failed at first. */
   unread() {
     return this.sql('SELECT count(*) AS n FROM work WHERE state = 1 AND kind IN (1, 4) AND attempts < 3')[0].n;
@@ -533,7 +538,7 @@ export class Drill {
       const sum = (name) => reports.reduce((total, report) => total + report[name], 0);
       const open = sum('open') + sum('listed') + sum('changed') + sum('unclaimed_payments');
       const isJudged = sum('operations') === this.provable();
-      const isSwept = reports.every(({ swept_at: at }) => at !== null && Date.parse(at) > ended);
+      const isSwept = this.sweptSince(ended * 1000);
       const unread = this.unread();
       const now = JSON.stringify([open, unread, sum('confirmed'), sum('reversed')]);
       if (turn % 5 === 0)
@@ -595,6 +600,14 @@ export class Drill {
       `SELECT o.id, o.card_id AS card, o.action, o.result, o.answers_operation_id AS answers, o.amount_minor AS amount,
        o.given_back_minor AS back, p.state, p.reason, p.shown_order_id AS shown FROM operation o
        LEFT JOIN proof p ON p.operation_id = o.id WHERE o.order_id = ${Number(item.order_id)} ORDER BY o.id`,
+    );
+    const id = Number(item.order_id);
+    rows.push(
+      ...this.sql(
+        `SELECT kind, state, attempts, reason, created_at_us, due_at_us, ended_at_us FROM work WHERE subject_id = ${id}`,
+      ),
+      ...this.sql(`SELECT is_closed, updated_at, read_at_us FROM order_seen WHERE order_id = ${id}`),
+      { created_at: order.created_at, updated_at: order.updated_at, now_us: Date.now() * 1000 },
     );
     const head = `${item.state} ${item.reason} ${item.amount}, operation ${item.operation_id}, tenant ${item.tenant}`;
     const state = order.deleted ? 'deleted' : order.status;
