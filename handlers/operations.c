@@ -40,6 +40,26 @@ static void write_part(struct jwrite *writer, struct text key, const char *name,
     jwrite_object_end(writer);
 }
 
+/* Told only: without it the store answers. */
+static void write_hot(struct jwrite *writer, struct hot *hot)
+{
+    char bytes[32];
+    struct text_buffer rate;
+    struct hot_counters counters;
+    text_buffer_init(&rate, bytes, sizeof(bytes));
+    hot_read_counters(hot, &counters);
+    hot_append_rate(&counters, &rate);
+    jwrite_key(writer, TEXT("hot"));
+    jwrite_object_begin(writer);
+    jwrite_key(writer, TEXT("name"));
+    jwrite_text(writer, text_of(hot_name(hot)));
+    jwrite_key(writer, TEXT("ok"));
+    jwrite_bool(writer, hot_is_up(hot));
+    jwrite_key(writer, TEXT("hit_rate"));
+    jwrite_text(writer, text_buffer_text(&rate));
+    jwrite_object_end(writer);
+}
+
 /* Told, and no reason to send registers elsewhere: what they ask us does not need Lightspeed. */
 static bool grants_are_alarming(const struct handlers *handlers)
 {
@@ -60,8 +80,7 @@ static void reply_readiness(struct exchange *exchange, bool store_is_ok)
     jwrite_key(&writer, TEXT("ready"));
     jwrite_bool(&writer, is_ready);
     write_part(&writer, TEXT("store"), handlers->store_name, store_is_ok);
-    /* Told only: without it the store answers. */
-    write_part(&writer, TEXT("hot"), hot_name(handlers->hot), hot_is_up(handlers->hot));
+    write_hot(&writer, handlers->hot);
     write_part(&writer, TEXT("oauth"), "refresh tokens", !grants_are_alarming(handlers));
     jwrite_key(&writer, TEXT("draining"));
     jwrite_bool(&writer, is_draining);
@@ -237,9 +256,6 @@ static void append_redis(struct text_buffer *buffer, const struct hot_counters *
 {
     struct depot_counters counters;
     depot_read_counters(depot, &counters);
-    append_counter(buffer, "counterpart_hot_skipped_total",
-                   "Balances that Redis was not asked for: it was down or not trusted.",
-                   hot->skipped);
     append_counter(buffer, "counterpart_hot_poisoned_total",
                    "Entries in Redis that no process of ours has written.", hot->poisoned);
     append_counter(buffer, "counterpart_hot_undone_total",
@@ -277,18 +293,28 @@ static void append_redis(struct text_buffer *buffer, const struct hot_counters *
                  (uint64_t)(counters.lanes - counters.lanes_closed));
 }
 
+static void append_of_tier(struct text_buffer *buffer, const char *tier, const char *name,
+                           const char *help, uint64_t value)
+{
+    metrics_append_head(buffer, name, "counter", help);
+    text_append_format(buffer, "%s{tier=\"%s\"} %llu\n", name, tier, (unsigned long long)value);
+}
+
 static void append_hot(struct text_buffer *buffer, const struct handlers *handlers)
 {
+    const char *tier = hot_name(handlers->hot);
     struct hot_counters counters;
     hot_read_counters(handlers->hot, &counters);
     metrics_append_head(buffer, "counterpart_hot_up", "gauge",
                         "1 while the hot tier answers; the store does otherwise.");
-    text_append_format(buffer, "counterpart_hot_up{tier=\"%s\"} %d\n", hot_name(handlers->hot),
+    text_append_format(buffer, "counterpart_hot_up{tier=\"%s\"} %d\n", tier,
                        hot_is_up(handlers->hot));
-    append_counter(buffer, "counterpart_hot_hits_total", "Balances found in the hot tier.",
+    append_of_tier(buffer, tier, "counterpart_hot_hits_total", "Balances found in the hot tier.",
                    counters.hits);
-    append_counter(buffer, "counterpart_hot_misses_total", "Balances not found in the hot tier.",
-                   counters.misses);
+    append_of_tier(buffer, tier, "counterpart_hot_misses_total",
+                   "Balances not found in the hot tier.", counters.misses);
+    append_of_tier(buffer, tier, "counterpart_hot_skipped_total",
+                   "Look-ups while the hot tier was down or not trusted.", counters.skipped);
     append_counter(buffer, "counterpart_hot_puts_total", "Balances written to the hot tier.",
                    counters.puts);
     append_counter(buffer, "counterpart_hot_evictions_total",

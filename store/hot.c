@@ -62,3 +62,10 @@ void hot_read_counters(struct hot *hot, struct hot_counters *counters)
     *counters = (struct hot_counters){0};
     hot->backend->read_counters(hot, counters);
 }
+
+void hot_append_rate(const struct hot_counters *counters, struct text_buffer *buffer)
+{
+    uint64_t asked = counters->hits + counters->misses + counters->skipped; /* far below 2^50 */
+    unsigned rate = asked == 0 ? 0 : (unsigned)(counters->hits * 10000 / asked);
+    text_append_format(buffer, "%u.%04u", rate / 10000, rate % 10000);
+}

@@ -13,6 +13,7 @@
 #include "ledger/card.h"
 
 #include "base/check.h"
+#include "base/text.h"
 
 #define HOT_TTL_US (INT64_C(60) * 1000000) /* the default */
 /* 2^18 entries of 128 bytes: 32 MB when they are used, less before. An entry lives for a minute, so
@@ -80,7 +81,7 @@ void hot_remove(struct hot *hot, int64_t tenant_id, const uint8_t index[CARD_IND
 struct hot_counters {
     uint64_t hits, misses, puts, evictions;
     /* Of a Redis only. */
-    uint64_t skipped;    /* look-ups that did not ask it: it was down, or its state not known */
+    uint64_t skipped;    /* look-ups while it was down, or its state not known, whoever answered */
     uint64_t poisoned;   /* entries that nobody of ours has written */
     uint64_t undone;     /* answers older than what this process has committed */
     uint64_t delivered;  /* commits that are there */
@@ -91,5 +92,8 @@ struct hot_counters {
     int64_t generation;
 };
 void hot_read_counters(struct hot *hot, struct hot_counters *counters);
+/* Which share of all look-ups was answered by the tier, skipped ones counted: "0.9731", rounded
+ * down. Before the first look-up: "0.0000". */
+void hot_append_rate(const struct hot_counters *counters, struct text_buffer *buffer);
 
 #endif

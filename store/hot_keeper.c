@@ -85,14 +85,13 @@ static int greet(struct link *link, struct greeting *greeting, int32_t first_ste
 
 /* --- finding --- */
 
-static void log_place(enum log_level level, const char *event, const struct place *place, int err)
+static void log_found(const struct place *place)
 {
     char host[NI_MAXHOST] = "socket", port[NI_MAXSERV] = "";
     if (place->address.ss_family != AF_UNIX)
         (void)getnameinfo((const struct sockaddr *)&place->address, place->length, host,
                           sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
-    log_event(level, event, LOG_TEXT("host", host), LOG_TEXT("port", port),
-              LOG_TEXT("error", error_name(err)));
+    log_event(LOG_INFO, "redis_found", LOG_TEXT("host", host), LOG_TEXT("port", port));
 }
 
 typedef int (*try_fn)(struct keeper *keeper, const struct place *place, void *context);
@@ -129,7 +128,7 @@ static int try_primary(struct keeper *keeper, const struct place *place, void *c
     }
     keeper->link = link;
     depot_put_place(keeper->depot, place);
-    log_place(LOG_INFO, "redis_found", place, 0);
+    log_found(place);
     return 0;
 }
 

@@ -280,9 +280,19 @@ static bool near_answers(struct hot_redis *redis, const struct hot_question *que
     return near->is_held;
 }
 
+static bool redis_is_up(struct hot *hot)
+{
+    struct hot_redis *redis = redis_of(hot);
+    return atomic_load(&redis->keeper.is_up) && atomic_load(&redis->is_trusted);
+}
+
+/* What this process remembers of its own commits is no hit of a tier that is down. */
 static enum hot_answer tell(struct hot_redis *redis, bool is_hit)
 {
-    count(is_hit ? &redis->hits : &redis->misses);
+    if (!redis_is_up(&redis->super))
+        count(&redis->skipped);
+    else
+        count(is_hit ? &redis->hits : &redis->misses);
     return is_hit ? HOT_HIT : HOT_MISS;
 }
 
@@ -389,12 +399,6 @@ static enum hot_answer redis_ask(struct hot *hot, struct lane *lane, int64_t ten
 }
 
 /* --- state --- */
-
-static bool redis_is_up(struct hot *hot)
-{
-    struct hot_redis *redis = redis_of(hot);
-    return atomic_load(&redis->keeper.is_up) && atomic_load(&redis->is_trusted);
-}
 
 static void redis_read_counters(struct hot *hot, struct hot_counters *counters)
 {

@@ -97,6 +97,7 @@ test('healthz is alive, readyz names store and hot tier', () =>
     assert.equal(ready.status, 200);
     assert.equal(ready.json.ready, true);
     assert.deepEqual([ready.json.store.name, ready.json.hot.name], ['sqlite', 'memory']);
+    assert.deepEqual(ready.json.hot, { name: 'memory', ok: true, hit_rate: '0.0000' });
     const head = await service.get('/readyz', { method: 'HEAD' });
     assert.equal(head.status, 200);
     assert.equal(head.body.length, 0);
@@ -188,6 +189,8 @@ test('metrics are Prometheus text with every promised series, and count what hap
       'counterpart_connections',
       'counterpart_connections_refused_total',
       'counterpart_hot_hits_total',
+      'counterpart_hot_misses_total',
+      'counterpart_hot_skipped_total',
     ])
       assert.ok(families.has(name), name);
     for (const [name, type] of [

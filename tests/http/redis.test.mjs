@@ -21,6 +21,11 @@ async function metrics(service) {
 }
 
 const hot = async (service) => (await service.get('/readyz')).json.hot;
+/** A share as a text of four places, rounded down. */
+const rate = (part, whole) => {
+  const share = String((BigInt(part) * 10_000n) / BigInt(whole)).padStart(5, '0');
+  return `${share.slice(0, -4)}.${share.slice(-4)}`;
+};
 const untilHot = (service, isOk) => until(`hot tier ${isOk ? 'up' : 'down'}`, async () => (await hot(service)).ok === isOk);
 /** Loops have found it as well. */
 const untilServing = async (service) => {
@@ -112,8 +117,12 @@ describe('a redis that fails under load', () => {
     const load = await Load.start(service);
     await until('hits', async () => (await metrics(service)).redis_asked_total > 20);
     await load.end();
-    assert.deepEqual(await hot(service), { name: 'redis', ok: true });
     const values = await metrics(service);
+    const { hot_hits_total: hits, hot_misses_total: misses, hot_skipped_total: skipped } = values;
+    assert.deepEqual(await hot(service), { name: 'redis', ok: true, hit_rate: rate(hits, hits + misses + skipped) });
+    const { text } = await service.get('/metrics');
+    for (const name of ['up', 'hits_total', 'misses_total', 'skipped_total'])
+      assert.match(text, new RegExp(`^counterpart_hot_${name}\\{tier="redis"\\} \\d+$`, 'm'));
     assert.equal(values.hot_up, 1);
     assert.ok(values.hot_hits_total > 0 && values.hot_delivered_total > 0, JSON.stringify(values));
     assert.equal(values.redis_loops, 2);

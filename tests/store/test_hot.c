@@ -490,7 +490,31 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(removal_never_lowers_the_version),
 };
 
+static void assert_rate(uint64_t hits, uint64_t misses, uint64_t skipped, const char *expected)
+{
+    const struct hot_counters counters = {.hits = hits, .misses = misses, .skipped = skipped};
+    char bytes[32];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    hot_append_rate(&counters, &buffer);
+    assert_string_equal(bytes, expected);
+}
+
+static void the_hit_rate_is_a_share_of_all_look_ups(void **state)
+{
+    (void)state;
+    assert_rate(0, 0, 0, "0.0000");
+    assert_rate(0, 7, 0, "0.0000");
+    assert_rate(7, 0, 0, "1.0000");
+    assert_rate(1, 1, 1, "0.3333");
+    assert_rate(2, 0, 1, "0.6666");
+    assert_rate(99999, 1, 0, "0.9999");
+    assert_rate(1, 99999, 0, "0.0000");
+    assert_rate(UINT64_C(1) << 49, 0, UINT64_C(1) << 49, "0.5000");
+}
+
 static const struct CMUnitTest of_memory[] = {
+    TEST_CASE(the_hit_rate_is_a_share_of_all_look_ups),
     TEST_CASE(full_table_forgets_the_oldest_and_stays_right),
     TEST_CASE(flood_of_puts_does_not_wash_a_removal_away),
     TEST_CASE(counters_count),

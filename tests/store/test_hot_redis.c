@@ -546,6 +546,31 @@ static void commits_go_on_after_a_restart_of_redis(void **state)
     assert_int_equal(counters(&one).overflows, 0);
 }
 
+/* What is answered then comes from this process' own memory. */
+static void what_is_answered_while_redis_is_down_is_no_hit(void **state)
+{
+    (void)state;
+    struct hot_value value;
+    struct card card = make_card(7, 0);
+    deliver(&one, 7, 1);
+    assert_version(&one, 7, 1);
+    assert_int_equal(counters(&one).hits, 1);
+    commit(&one, 7, 2);
+    redis_process_signal(&server, SIGSTOP);
+    commit(&one, 7, 3);
+    redis_party_await_up(&one, false);
+    const struct hot_counters before = counters(&one);
+    struct hot_question question = {0};
+    assert_int_equal(hot_ask(one.hot, one.pumped.lane, TENANT, card.index, redis_party_now_us(),
+                             &question, &value),
+                     HOT_HIT);
+    assert_int_equal(value.card.version, 3);
+    assert_int_equal(counters(&one).hits, before.hits);
+    assert_int_equal(counters(&one).misses, before.misses);
+    assert_int_equal(counters(&one).skipped, before.skipped + 1);
+    redis_process_signal(&server, SIGCONT);
+}
+
 #define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -572,6 +597,7 @@ int main(void)
         TEST_CASE(nothing_is_asked_or_held_until_the_store_has_given_a_generation),
         TEST_CASE(stores_under_other_keys_do_not_mix),
         TEST_CASE(commits_go_on_after_a_restart_of_redis),
+        TEST_CASE(what_is_answered_while_redis_is_down_is_no_hit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
