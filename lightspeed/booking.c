@@ -9,13 +9,26 @@
 
 #define REF_PREFIX TEXT("CP")
 
+static void append_prefix(struct text_buffer *buffer, int64_t generation)
+{
+    text_append(buffer, REF_PREFIX);
+    text_append_int64(buffer, generation);
+    text_append_char(buffer, '-');
+}
+
+void payment_ref_make_prefix(int64_t generation, char prefix[ORDER_REF_MAX + 1])
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, prefix, ORDER_REF_MAX + 1);
+    append_prefix(&buffer, generation);
+    CHECK(!buffer.is_cut);
+}
+
 void payment_ref_make(int64_t generation, int64_t operation_id, char ref[ORDER_REF_MAX + 1])
 {
     struct text_buffer buffer;
     text_buffer_init(&buffer, ref, ORDER_REF_MAX + 1);
-    text_append(&buffer, REF_PREFIX);
-    text_append_int64(&buffer, generation);
-    text_append_char(&buffer, '-');
+    append_prefix(&buffer, generation);
     text_append_int64(&buffer, operation_id);
     CHECK(!buffer.is_cut);
 }

@@ -9,6 +9,8 @@
 
 /* "CP<generation>-<operation>": what the register is told as reference_id, and may keep as ref. */
 void payment_ref_make(int64_t generation, int64_t operation_id, char ref[ORDER_REF_MAX + 1]);
+/* "CP<generation>-": what they all begin with. */
+void payment_ref_make_prefix(int64_t generation, char prefix[ORDER_REF_MAX + 1]);
 /* errors: ERR_NOT_FOUND: not one of ours. */
 MUST_CHECK int payment_ref_read(const char *ref, int64_t *generation, int64_t *operation_id);
 

@@ -242,6 +242,16 @@ static int read_sweep(struct store *store, struct prove *prove)
     return err;
 }
 
+/* --- what tells our payments from others --- */
+
+static int read_refs(struct store *store, struct prove *prove)
+{
+    char prefix[ORDER_REF_MAX + 1];
+    payment_ref_make_prefix(prove->about.generation, prefix);
+    return store_has_payment_ref(store, prove->tenant->tenant.id, prefix,
+                                 &prove->about.refs_are_kept);
+}
+
 /* --- all of it --- */
 
 static void on_proof(void *context, const struct proof_facts *facts)
@@ -274,6 +284,8 @@ int prove_read(struct store *store, struct prove *prove)
     int err = store_each_order_proof(store, tenant_id, prove->order_id, on_proof, prove);
     if (err == 0)
         err = read_sweep(store, prove);
+    if (err == 0)
+        err = read_refs(store, prove);
     if (err == 0)
         err = read_loads(store, prove);
     for (int32_t i = 0; err == 0 && i < prove->count; i++)

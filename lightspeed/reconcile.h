@@ -8,7 +8,8 @@
  * COMPLETE with other payments that cover it, or deleted; our payments on it are fewer than our
  * operations, and none is ours to add still; the operation is older than reverse_age_us and the replay window; a sweep that began
  * after it was first seen missing has read the other orders of the tenant, and none has its ref; no
- * payment of its amount at the site is unclaimed. An open order proves nothing; after
+ * payment of its amount at the site is unclaimed, and one that is ours would be known for ours (by
+ * the tenant's payment method, or because its registers keep our refs). An open order proves nothing; after
  * open_listed_us it is listed. A payment that is seen after its reversal is charged again, down to
  * the floor; the rest is listed.
  */
@@ -63,7 +64,8 @@ struct judged {
 struct judge_case {
     const struct oseries_order *order; /* NULL: it cannot be read */
     bool is_connected;                 /* order NULL: the merchant is */
-    int64_t method_id;
+    int64_t method_id;                 /* of ours; 0: not told */
+    bool refs_are_kept;                /* a register of the tenant has shown a ref of ours before */
     int64_t generation;
     int64_t now_us;
     int64_t replay_window_us;

@@ -145,6 +145,14 @@ static void judge_unreadable(const struct judge_case *about, struct judged *judg
                    about->is_connected ? PROOF_REASON_UNREADABLE : PROOF_REASON_NOT_CONNECTED);
 }
 
+/* A bill that was merged takes its payment along, and some refunds have an order of their own:
+ * would we know it for ours there? */
+static bool is_known_elsewhere(const struct judge_case *about)
+{
+    return about->refs_are_kept ||
+           payment_method_of(about->order, about->generation, about->method_id) != 0;
+}
+
 /* All that reads of this order can say has been said. */
 static void judge_agreed(const struct judge_case *about, struct judged *judged)
 {
@@ -154,6 +162,8 @@ static void judge_agreed(const struct judge_case *about, struct judged *judged)
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
     else if (judged->left_minor == 0 || (is_refund(judged) && judged->answered == ANSWERED_MISSING))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
+    else if (!is_known_elsewhere(about))
+        say_list(judged, PROOF_REASON_NOT_TOLD_APART);
     else if (about->swept_since_us <= judged->missing_since_us) /* somebody may claim it yet */
         say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
     else if (judged->is_amount_elsewhere)

@@ -110,6 +110,7 @@ struct store_backend_proofs {
                         store_register_payment_fn each, void *context);
     int (*each_payment_of_ref)(struct store *store, int64_t tenant_id, const char *ref,
                                store_register_payment_fn each, void *context);
+    int (*has_ref)(struct store *store, int64_t tenant_id, const char *prefix, bool *has_one);
     int (*each_unclaimed)(struct store *store, int64_t tenant_id, int64_t site_id,
                           int64_t amount_minor, int64_t since_us, store_register_payment_fn each,
                           void *context);

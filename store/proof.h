@@ -55,7 +55,10 @@ const char *proof_state_name(enum proof_state state); /* "open" */
       "back another sale, that one is still charged: give the customer the amount by hand")        \
     X(PROOF_REASON_CHANGED, 18, "changed",                                                         \
       "The register or the ledger says something else since it was judged")                        \
-    X(PROOF_REASON_NOT_BOOKED, 19, "not_booked", "Its payment is still to be added to the order")
+    X(PROOF_REASON_NOT_BOOKED, 19, "not_booked", "Its payment is still to be added to the order")  \
+    X(PROOF_REASON_NOT_TOLD_APART, 20, "not_told_apart",                                           \
+      "The order does not show it, and elsewhere nothing tells our payments from others: set "     \
+      "payment_method")
 
 enum proof_reason {
 #define X(symbol, number, name, sentence) symbol = number,
@@ -179,6 +182,9 @@ MUST_CHECK int store_each_register_payment(struct store *store, int64_t tenant_i
 /* Wherever this reference stands. */
 MUST_CHECK int store_each_payment_of_ref(struct store *store, int64_t tenant_id, const char *ref,
                                          store_register_payment_fn each, void *context);
+/* Does any payment of the tenant's have a reference that begins so? */
+MUST_CHECK int store_has_payment_ref(struct store *store, int64_t tenant_id, const char *prefix,
+                                     bool *has_one);
 /* Payments of this amount at a site that nobody claims, seen since since_us. */
 MUST_CHECK int store_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
                                             int64_t amount_minor, int64_t since_us,

@@ -374,6 +374,8 @@ int sqlite_each_register_payment(struct store *store, int64_t tenant_id, int64_t
                                  store_register_payment_fn each, void *context);
 int sqlite_each_payment_of_ref(struct store *store, int64_t tenant_id, const char *ref,
                                store_register_payment_fn each, void *context);
+int sqlite_has_payment_ref(struct store *store, int64_t tenant_id, const char *prefix,
+                           bool *has_one);
 int sqlite_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
                                   int64_t amount_minor, int64_t since_us,
                                   store_register_payment_fn each, void *context);

@@ -96,7 +96,7 @@ int row_read_proof(sqlite3_stmt *statement, struct proof_facts *facts)
     proof->local_date = column_int32(&columns);
     proof->state = (enum proof_state)column_enum(&columns, PROOF_OPEN, PROOF_LISTED);
     proof->reason =
-        (enum proof_reason)column_enum(&columns, PROOF_REASON_NONE, PROOF_REASON_NOT_BOOKED);
+        (enum proof_reason)column_enum(&columns, PROOF_REASON_NONE, PROOF_REASON_NOT_TOLD_APART);
     proof->is_suspect = column_bool(&columns);
     proof->shown_order_id = column_int(&columns);
     proof->payment_number = column_int(&columns);
@@ -513,6 +513,7 @@ const struct store_backend_proofs sqlite_proofs = {
     .put_payments = sqlite_put_register_payments,
     .each_payment = sqlite_each_register_payment,
     .each_payment_of_ref = sqlite_each_payment_of_ref,
+    .has_ref = sqlite_has_payment_ref,
     .each_unclaimed = sqlite_each_unclaimed_payment,
     .claim_payment = sqlite_claim_payment,
     .put_order_seen = sqlite_put_order_seen,

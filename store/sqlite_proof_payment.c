@@ -25,6 +25,7 @@ enum payment_statement {
     PAYMENT_REOPEN,
     PAYMENT_READ_OF_ORDER,
     PAYMENT_READ_OF_REF,
+    PAYMENT_READ_REF_FROM,
     PAYMENT_READ_UNCLAIMED,
     ORDER_SEEN_PUT,
     ORDER_SEEN_READ,
@@ -63,6 +64,11 @@ static const char *const payment_text[PAYMENT_STATEMENTS] = {
         "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment "
         "INDEXED BY register_payment_by_ref "
         "WHERE tenant_id = ? AND ref = ? AND ref <> '' ORDER BY order_id, number",
+    /* The first from the prefix on: no other can begin with it where this one does not. */
+    [PAYMENT_READ_REF_FROM] =
+        "SELECT substr(ref, 1, length(?2)) = ?2 FROM register_payment "
+        "INDEXED BY register_payment_by_ref "
+        "WHERE tenant_id = ?1 AND ref >= ?2 AND ref <> '' ORDER BY ref LIMIT 1",
     [PAYMENT_READ_UNCLAIMED] =
         "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment WHERE tenant_id = ? "
         "AND site_id = ? AND amount_minor = ? AND seen_at_us >= ? AND operation_id = 0 "
@@ -358,6 +364,23 @@ int sqlite_each_payment_of_ref(struct store *store, int64_t tenant_id, const cha
     bind_int(&binder, tenant_id);
     bind_text(&binder, ref);
     return each_payment(sqlite_of(store), binder.statement, each, context);
+}
+
+int sqlite_has_payment_ref(struct store *store, int64_t tenant_id, const char *prefix,
+                           bool *has_one)
+{
+    struct binder binder;
+    bool has_row;
+    int err = payment_prepare(sqlite_of(store), PAYMENT_READ_REF_FROM, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    bind_text(&binder, prefix);
+    err = sqlite_step(sqlite_of(store), binder.statement, &has_row);
+    *has_one =
+        err == 0 && has_row && column_int(&(struct columns){.statement = binder.statement}) != 0;
+    sqlite3_reset(binder.statement);
+    return err;
 }
 
 int sqlite_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,

@@ -151,6 +151,12 @@ int store_each_payment_of_ref(struct store *store, int64_t tenant_id, const char
     return store->backend->proofs->each_payment_of_ref(store, tenant_id, ref, each, context);
 }
 
+int store_has_payment_ref(struct store *store, int64_t tenant_id, const char *prefix, bool *has_one)
+{
+    CHECK(prefix[0] != '\0');
+    return store->backend->proofs->has_ref(store, tenant_id, prefix, has_one);
+}
+
 int store_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
                                  int64_t amount_minor, int64_t since_us,
                                  store_register_payment_fn each, void *context)

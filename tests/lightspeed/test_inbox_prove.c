@@ -762,6 +762,76 @@ static void what_we_are_still_to_book_is_not_given_back(void **state)
     assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
 }
 
+static void tell_no_method(struct fixture *fixture)
+{
+    fixture->tenant.payment_method = 0;
+    assert_int_equal(store_update_tenant(fixture->writer, &fixture->tenant), 0);
+}
+
+/* The bill was merged into another order: of the old one nothing is left. */
+static void play_merged(struct fixture *fixture)
+{
+    make_order(fixture, ORDER, 5000);
+    find_order(fixture, ORDER)->is_deleted = true;
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, 0);
+    set_status(fixture, OTHER_ORDER, ORDER_COMPLETE);
+    (void)add_order_changed(fixture, 1, 0);
+    sweep_all(fixture);
+}
+
+static void a_merged_bill_is_not_given_back_where_nothing_tells_our_payments(void **state)
+{
+    struct fixture *fixture = *state;
+    tell_no_method(fixture);
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    play_merged(fixture);
+    start(fixture);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_NOT_TOLD_APART);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    assert_int_equal(answers_of(fixture, id), 0);
+}
+
+static void a_refund_on_an_order_of_its_own_is_not_taken_back_either(void **state)
+{
+    struct fixture *fixture = *state;
+    tell_no_method(fixture);
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    int64_t back = refund(fixture, 0, ORDER, 0, 5000); /* tells the sale's order */
+    make_order(fixture, REFUND_ORDER, -5000);
+    pay(fixture, REFUND_ORDER, METHOD, -5000, 0);
+    set_status(fixture, REFUND_ORDER, ORDER_COMPLETE);
+    ask(fixture, REFUND_ORDER);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, id);
+    (void)await(fixture, back, PROOF_LISTED, PROOF_REASON_NOT_TOLD_APART);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(answers_of(fixture, back), 0);
+}
+
+/* Another sale has shown that the registers keep our references. */
+static void a_ref_that_was_seen_before_tells_them_as_well(void **state)
+{
+    struct fixture *fixture = *state;
+    tell_no_method(fixture);
+    int64_t seen = charge(fixture, 1, OTHER_ORDER, 3000);
+    make_order(fixture, OTHER_ORDER, 3000);
+    pay(fixture, OTHER_ORDER, METHOD, 3000, seen);
+    set_status(fixture, OTHER_ORDER, ORDER_COMPLETE);
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    find_order(fixture, ORDER)->is_deleted = true;
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, seen);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
 static void a_crash_between_the_reversal_and_its_note_reverses_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -1198,6 +1268,9 @@ int main(void)
         TEST(what_was_found_counts_before_it_is_proved),
         TEST(a_confirmed_payment_that_is_told_of_again_stays_confirmed),
         TEST(what_we_are_still_to_book_is_not_given_back),
+        TEST(a_merged_bill_is_not_given_back_where_nothing_tells_our_payments),
+        TEST(a_refund_on_an_order_of_its_own_is_not_taken_back_either),
+        TEST(a_ref_that_was_seen_before_tells_them_as_well),
         TEST(a_crash_between_the_reversal_and_its_note_reverses_once),
         TEST(what_a_cashier_gave_back_is_not_given_back_again),
         TEST(a_deleted_order_gives_back_all_that_was_paid_on_it),

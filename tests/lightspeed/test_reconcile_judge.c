@@ -222,6 +222,8 @@ static void read_known_word(struct world *world, char *word)
     const char *value = split_pair(word);
     if (strcmp(word, "method") == 0)
         world->about.method_id = number_of(value);
+    else if (strcmp(word, "refs") == 0)
+        world->about.refs_are_kept = true;
     else if (strcmp(word, "swept") == 0)
         world->about.swept_since_us = ago_us(value);
     else if (strcmp(word, "window") == 0)

@@ -818,6 +818,15 @@ static void payments_are_found_by_their_reference(void **state)
         0);
     assert_int_equal(
         store_each_payment_of_ref(rows->store, tenant_id, "CP1-99", on_payment, &payments), 0);
+    static const char *const prefixes[] = {"CP1-", "CP1", "C", "CP2-", "CP1-99", "B", "D"};
+    for (size_t i = 0; i < COUNT_OF(prefixes); i++) {
+        bool has_one, has_theirs;
+        assert_int_equal(store_has_payment_ref(rows->store, tenant_id, prefixes[i], &has_one), 0);
+        assert_int_equal(
+            store_has_payment_ref(rows->store, tenant_id + 1, prefixes[i], &has_theirs), 0);
+        assert_int_equal(has_one, i < 3);
+        assert_false(has_theirs);
+    }
     assert_int_equal(payments.count, 0);
 }
 

@@ -101,7 +101,7 @@ static void proofs_are_found_by_key_or_index(void **state)
 static void payments_that_orders_show_are_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_proof_payment_text, 17);
+    assert_plans(sqlite_proof_payment_text, 18);
 }
 
 static void reports_are_read_by_index(void **state)
