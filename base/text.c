@@ -167,6 +167,16 @@ bool text_copy_utf8(char *out, size_t capacity, struct text text)
     return length == text.length;
 }
 
+/* U+202A to U+202E and U+2066 to U+2069: what would turn the direction of the text around it. */
+static bool turns_direction(struct text c)
+{
+    if (c.length < 3 || (unsigned char)c.base[0] != 0xe2)
+        return false;
+    unsigned char second = (unsigned char)c.base[1], third = (unsigned char)c.base[2];
+    return (second == 0x80 && third >= 0xaa && third <= 0xae) ||
+           (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+}
+
 bool text_is_printable(struct text text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -175,6 +185,8 @@ bool text_is_printable(struct text text)
             return false;
         /* In UTF-8 the C1 control characters are C2 80 to C2 9F. */
         if (c == 0xc2 && i + 1 < text.length && (unsigned char)text.base[i + 1] < 0xa0)
+            return false;
+        if (turns_direction((struct text){text.base + i, text.length - i}))
             return false;
     }
     return true;

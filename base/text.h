@@ -37,7 +37,9 @@ bool text_starts_with(struct text text, struct text prefix);
 struct text text_trim(struct text text); /* ASCII white space at both ends */
 struct text text_slice(struct text text, size_t from, size_t length); /* clipped to text */
 bool text_is_digits(struct text text); /* at least one, ASCII 0-9 only */
-/* No control character, neither ASCII's nor U+0080 to U+009F: what a terminal may be shown. */
+/* No control character, neither ASCII's nor U+0080 to U+009F, and none that turns the direction of
+ * the text after it (U+202A to U+202E, U+2066 to U+2069): what a terminal may be shown. Marks that
+ * Hebrew and Arabic need (U+200E, U+200F) are printable. */
 bool text_is_printable(struct text text);
 bool text_is_utf8(struct text text); /* well-formed: no surrogates, no overlong forms */
 /* Bytes of the one well-formed UTF-8 character at the front; 0 when there is none. */

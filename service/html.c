@@ -135,16 +135,6 @@ static const char *entity_of(char c)
     }
 }
 
-/* U+202A to U+202E and U+2066 to U+2069: what would turn the direction of the text around it. */
-static bool turns_direction(struct text c)
-{
-    if (c.length != 3 || (unsigned char)c.base[0] != 0xe2)
-        return false;
-    unsigned char second = (unsigned char)c.base[1], third = (unsigned char)c.base[2];
-    return (second == 0x80 && third >= 0xaa && third <= 0xae) ||
-           (second == 0x81 && third >= 0xa6 && third <= 0xa9);
-}
-
 void html_text(FILE *file, struct text text)
 {
     size_t step;
@@ -154,7 +144,7 @@ void html_text(FILE *file, struct text text)
         const char *entity = entity_of(*each.base);
         if (entity != NULL)
             put(file, entity);
-        else if (text_utf8_length(each) == 0 || !text_is_printable(each) || turns_direction(each))
+        else if (text_utf8_length(each) == 0 || !text_is_printable(each))
             put(file, "\xef\xbf\xbd");
         else
             fwrite(each.base, 1, each.length, file);

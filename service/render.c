@@ -36,7 +36,15 @@ static int width_of(struct text text)
 
 static void print_text(FILE *file, struct text text, int width)
 {
-    fwrite(text.base, 1, text.length, file);
+    size_t step;
+    for (size_t at = 0; at < text.length; at += step) {
+        step = text_utf8_step(text, at);
+        struct text each = text_slice(text, at, step);
+        if (text_is_printable(each))
+            fwrite(each.base, 1, each.length, file);
+        else
+            putc('?', file);
+    }
     for (int i = width_of(text); i < width; i++)
         fputc(' ', file);
 }

@@ -591,7 +591,14 @@ static void control_characters_are_not_printable(void **state)
     assert_false(text_is_printable((struct text){"a\0b", 3}));
     assert_false(text_is_printable(TEXT("a\x7f")));
     assert_false(text_is_printable(TEXT("a\xc2\x9b"
-                                        "31m"))); /* U+009B begins a sequence too */
+                                        "31m")));           /* U+009B begins a sequence too */
+    assert_false(text_is_printable(TEXT("a\xe2\x80\xaa"))); /* U+202A */
+    assert_false(text_is_printable(TEXT("a\xe2\x80\xae"
+                                        "b")));                                   /* U+202E */
+    assert_false(text_is_printable(TEXT("\xe2\x81\xa6")));                        /* U+2066 */
+    assert_false(text_is_printable(TEXT("\xe2\x81\xa9")));                        /* U+2069 */
+    assert_true(text_is_printable(TEXT("\xe2\x80\x8f\xe2\x80\xa9\xe2\x80\xaf"))); /* others near */
+    assert_true(text_is_printable(TEXT("\xe2\x81\xa5\xe2\x81\xaa\xe2\x80")));
 }
 
 int main(void)

@@ -19,7 +19,7 @@ import {
   until,
 } from './support.mjs';
 
-const HOSTILE = '<script>alert(1)</script> & "Söhne\'s" \u202e';
+const HOSTILE = '<script>alert(1)</script> & "Söhne\'s"';
 const DAY = 86_400_000_000;
 const ACTION = { charge: 2, top_up: 3, refund: 4 };
 const STATE = { open: 1, confirmed: 2, reversed: 3, listed: 4 };
@@ -143,7 +143,7 @@ before(async () => {
       prove(shop, reversed, 'reversed', 'none', { ledger: 0 }),
       prove(shop, changed, 'confirmed', 'none', { shown: 300, ledger: 0 }),
       prove(shop, suspect, 'listed', 'card_empty', { days: 1, suspect: 1, missing: Date.now() * 1000 - DAY }),
-      stray(shop, { order: 4711, amount: 1150, ref: "<img src=x onerror='1'>", date: day }),
+      stray(shop, { order: 4711, amount: 1150, ref: "<img src=x onerror='1'>\u202e", date: day }),
       stray(shop, { order: 4711, number: 2, amount: -150, site: 924, date: day }),
     ].join('\n'),
   );
@@ -226,6 +226,14 @@ test('an item of each kind has the same stable members', async () => {
   assert.equal(payments[0].reason, 'payment_unknown');
 });
 
+test('a name that turns the direction of writing is refused', async () => {
+  for (const name of ['x \u202eevil', '\u2066x']) {
+    const { code, json } = await service.cli(['tenant', 'set', ...of(shop), '--name', name]);
+    assert.notEqual(code, 0);
+    assert.match(json.error, /control character|printable/);
+  }
+});
+
 test('one day, or a period, has its own totals and items', async () => {
   const yesterday = new Date((dayNumber(operations.day) - 1) * 86_400_000).toISOString().slice(0, 10);
   const [day] = (await reconcile(...of(shop), '--day', yesterday)).json.tenants;
@@ -274,6 +282,7 @@ test('on a terminal the items stand in columns, with money, local times and site
   assert.match(text, /The register may never have got the answer\. Missing since/);
   assert.match(text, /Latest look: <b>HTTP 503<\/b>\. Next look \d{4}-\d\d-\d\d \d\d:\d\d/);
   assert.match(text, /payment 1 <img src=x /);
+  assert.doesNotMatch(text, /\u202e/, 'no line of a report is turned around');
   assert.doesNotMatch(text, /\x1b/);
 });
 
