@@ -19,8 +19,10 @@ static bool silence_terminal(struct text name, struct termios *before)
         return false;
     struct termios silent = *before;
     silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+    bool is_silent = tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
+    /* Not before: what is typed until then would be shown, and is thrown away. */
     fprintf(stderr, "%.*s: ", (int)name.length, name.base);
-    return tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
+    return is_silent;
 }
 
 static int take_line(const char *bytes, size_t length, char *line, size_t size)
