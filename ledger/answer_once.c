@@ -91,6 +91,12 @@ static bool is_undone(const struct decision *decision, struct view_operation *ea
     return operation_is_undone(&each->operation) && view_standing(decision, each).count == 0;
 }
 
+/* A refund that the register did not show: as if it had not been. */
+static bool is_taken_back(const struct decision *decision, struct view_operation *each)
+{
+    return each->operation.action == ACTION_REFUND && is_undone(decision, each);
+}
+
 /* The operation has succeeded, is of the command's sale, and is the latest that counts. */
 static enum repeat judge(const struct decision *decision, struct view_operation *each, bool is_same)
 {
@@ -121,7 +127,7 @@ static bool is_of_nobody(const struct operation *operation)
  * still a retry. Of the successes only the latest of the sale counts, whatever its action (rule 2);
  * except for top-ups: no balance bounds them, so any earlier load of the sale counts, also with
  * other operations between, or a repeated load would mint money. A release, a reversal or a
- * recharge is nobody's request: it hides nothing.
+ * recharge is nobody's request: it hides nothing; nor does a refund that was taken back whole.
  */
 enum repeat answer_once(const struct decision *decision, struct view_operation **earlier)
 {
@@ -134,7 +140,8 @@ enum repeat answer_once(const struct decision *decision, struct view_operation *
         *earlier = each;
         if (is_refusal && is_same && was_in_flight(operation, command))
             return REPEAT_REPLAY; /* rule 1 */
-        if (is_refusal || is_of_nobody(operation) || !is_same_sale(operation, command))
+        if (is_refusal || is_of_nobody(operation) || !is_same_sale(operation, command) ||
+            is_taken_back(decision, each))
             continue;
         enum repeat repeat = judge(decision, each, is_same);
         if (repeat != REPEAT_NONE || command->action != ACTION_TOP_UP)

@@ -54,7 +54,14 @@ static bool is_undo(const struct operation *operation)
     return operation->action == ACTION_REVERSE || operation->action == ACTION_RECHARGE;
 }
 
-/* Each answers an older one, down to what was asked for. */
+/* A refund gives back the newest charge of its order first. */
+static bool may_have_refunded(const struct operation *refund, const struct operation *charge)
+{
+    return refund->action == ACTION_REFUND && operation_is_charge(charge) &&
+           refund->order_id == charge->order_id;
+}
+
+/* Each answers an older one, down to what was asked for: the operation, or a refund of it. */
 static bool is_about(const struct view *view, const struct view_operation *undo,
                      const struct view_operation *operation)
 {
@@ -62,7 +69,7 @@ static bool is_about(const struct view *view, const struct view_operation *undo,
     for (; undo != NULL && id >= operation->operation.id; undo = view_older(view, undo)) {
         if (undo->operation.id != id)
             continue;
-        if (undo == operation)
+        if (undo == operation || may_have_refunded(&undo->operation, &operation->operation))
             return true;
         id = undo->operation.answers_operation_id;
     }

@@ -153,17 +153,28 @@ static int model_undoes(int event)
     return -1;
 }
 
-/* What was moved is moved still, or was again since: as many times as it was asked, less what was
- * undone of that. parts: the events that are not undone; *last: the latest of them. */
+/* Of a charge also by way of a refund of its order, which gives back the newest charge first. */
+static bool model_is_about(int undo, int event)
+{
+    while (undo > event && model_undoes(undo) >= 0)
+        undo = model_undoes(undo);
+    const struct event *root = &model.events[undo];
+    const struct event *charge = &model.events[event];
+    return undo == event ||
+           (undo > event && charge->command.action == ACTION_CHARGE &&
+            root->command.action == ACTION_REFUND && root->result == RESULT_OK &&
+            root->card == charge->card && root->command.order_id == charge->command.order_id);
+}
+
+/* What was moved is moved still, or was again since: the events that move it and are not undone.
+ * *last: the latest of them. */
 static int model_stands(int event, int *last)
 {
     int parts = 0;
     for (int i = event; i < model.event_count; i++) {
-        int root = i;
-        bool is_back = false;
-        for (; root != event && model_undoes(root) >= event; root = model_undoes(root))
-            is_back = !is_back;
-        if (root != event || is_back || model.events[i].moved_minor == model_undone(i))
+        bool is_alike = model_took(&model.events[i]) == model_took(&model.events[event]);
+        if (!is_alike || model.events[i].moved_minor == model_undone(i) ||
+            !model_is_about(i, event))
             continue;
         parts++;
         *last = i;
@@ -233,13 +244,20 @@ static bool asked_by_nobody(const struct event *event)
     return action == ACTION_RELEASE || action == ACTION_REVERSE || action == ACTION_RECHARGE;
 }
 
+/* A refund of which nothing is left: it is as if it had not been. */
+static bool model_taken_back(int event)
+{
+    int part;
+    return model.events[event].command.action == ACTION_REFUND && model_stands(event, &part) == 0;
+}
+
 /* The latest that succeeded on the command's sale, or -1. */
 static int model_latest(const struct command *command, int card)
 {
     for (int i = model.event_count - 1; i >= 0; i--) {
         const struct event *each = &model.events[i];
         if (each->card == card && each->operation_id != 0 && each->result == RESULT_OK &&
-            same_sale(&each->command, command) && !asked_by_nobody(each))
+            same_sale(&each->command, command) && !asked_by_nobody(each) && !model_taken_back(i))
             return i;
     }
     return -1;
