@@ -26,6 +26,7 @@ const RETRIED = 0.5; // of lost replies
 const CHANGED = 0.15; // of retries: another amount
 const HIDDEN_FOR_A_WHILE = 0.1; // of bills
 const STUCK_MS = 40_000;
+const SOON_MS = 45_000;
 const CALM_MS = 2000; // nothing changes any more
 const CARDS_OF_BILL = 2;
 const SKEW_MS = 6500; // beyond what reconciliation takes for clocks that differ, in real time
@@ -520,9 +521,13 @@ export class Drill {
     return this.sql(`SELECT count(*) AS n FROM sweep WHERE begun_at_us > ${us}`)[0].n === this.shops.length;
   }
 
-  /** Looks at orders that were asked for and have not been made, or have failed at first. */
+  /** Looks at orders that are still to be made, or made again soon; those at what is hidden for ever have no end. */
   unread() {
-    return this.sql('SELECT count(*) AS n FROM work WHERE state = 1 AND kind IN (1, 4) AND attempts < 3')[0].n;
+    const soon = (Date.now() + SOON_MS) * 1000;
+    return this.sql(
+      `SELECT count(*) AS n FROM work WHERE state = 1 AND kind IN (1, 4) AND due_at_us < ${soon}
+       AND subject_id NOT IN (${[0, ...this.hidden].join(',')})`,
+    )[0].n;
   }
 
   /**
@@ -604,7 +609,8 @@ export class Drill {
     const id = Number(item.order_id);
     rows.push(
       ...this.sql(
-        `SELECT kind, state, attempts, reason, created_at_us, due_at_us, ended_at_us FROM work WHERE subject_id = ${id}`,
+        `SELECT kind, state, attempts, reason, created_at_us, due_at_us, ended_at_us
+         FROM work WHERE subject_id = ${id}`,
       ),
       ...this.sql(`SELECT is_closed, updated_at, read_at_us FROM order_seen WHERE order_id = ${id}`),
       { created_at: order.created_at, updated_at: order.updated_at, now_us: Date.now() * 1000 },
