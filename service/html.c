@@ -70,7 +70,7 @@ static const char STYLE[] =
     "color:var(--tone);font-weight:600;font-size:.8125rem;white-space:nowrap}\n"
     "footer{margin-top:2.5rem;padding-top:1rem;border-top:1px solid var(--line);"
     "color:var(--soft);font-size:.875rem}\n"
-    "@media screen and (max-width:44rem){body{padding:1.25rem 1rem 2rem}\n"
+    "@media screen and (max-width:60rem){body{padding:1.25rem 1rem 2rem}\n"
     "h1{font-size:1.5rem}.brand{margin-bottom:1rem}\n"
     "table,tbody,tr,td{display:block;width:auto}thead{display:none}\n"
     "table{background:none;border:0;border-radius:0;overflow:visible}\n"

@@ -234,6 +234,26 @@ test('a name that turns the direction of writing is refused', async () => {
   }
 });
 
+test('the page stands alone, and hostile names are text in it', async () => {
+  const file = path.join(temporaryDirectory(), 'report.html');
+  const end = await reconcile(...of(shop), '--html', file);
+  assert.equal(end.code, 1);
+  assert.deepEqual(end.json, { html: file, open_items: 6, unproved_tenants: 0 });
+  const html = fs.readFileSync(file, 'utf8');
+  assert.equal(fs.existsSync(`${file}.part`), false);
+  standsAlone(html);
+  assert.doesNotMatch(html, /<script|<b>HTTP|<img/i);
+  assert.doesNotMatch(html, /\u202e/, 'what turns the direction of writing is no text');
+  const text = readable(html);
+  assert.match(text, /6 items are open 4 of them need a person/);
+  assert.match(text, /Register total \$1,213\.50 .*Ledger total \$1,237\.50 .*Difference -\$24\.00/);
+  assert.match(text, /<script>alert\(1\)<\/script> & "Söhne's"/);
+  assert.match(text, /<img src=x onerror='1'>/);
+  assert.match(text, /Latest look: <b>HTTP 503<\/b>/);
+  for (const title of ['Somebody has to look at these (2)', 'Payments that no card has made (2)', 'Not proved yet (2)'])
+    assert.ok(text.includes(title), title);
+});
+
 test('one day, or a period, has its own totals and items', async () => {
   const yesterday = new Date((dayNumber(operations.day) - 1) * 86_400_000).toISOString().slice(0, 10);
   const [day] = (await reconcile(...of(shop), '--day', yesterday)).json.tenants;
@@ -419,26 +439,6 @@ const readable = (html) =>
     .replace(/<[^>]*>/g, ' ')
     .replace(/&(amp|lt|gt|quot|#39);/g, (_, name) => ({ amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" })[name])
     .replace(/\s+/g, ' ');
-
-test('the page stands alone, and hostile names are text in it', async () => {
-  const file = path.join(temporaryDirectory(), 'report.html');
-  const end = await reconcile(...of(shop), '--html', file);
-  assert.equal(end.code, 1);
-  assert.deepEqual(end.json, { html: file, open_items: 6, unproved_tenants: 0 });
-  const html = fs.readFileSync(file, 'utf8');
-  assert.equal(fs.existsSync(`${file}.part`), false);
-  standsAlone(html);
-  assert.doesNotMatch(html, /<script|<b>HTTP|<img/i);
-  assert.doesNotMatch(html, /\u202e/, 'what turns the direction of writing is no text');
-  const text = readable(html);
-  assert.match(text, /6 items are open 4 of them need a person/);
-  assert.match(text, /Register total \$1,213\.50 .*Ledger total \$1,237\.50 .*Difference -\$24\.00/);
-  assert.match(text, /<script>alert\(1\)<\/script> & "Söhne's"/);
-  assert.match(text, /<img src=x onerror='1'>/);
-  assert.match(text, /Latest look: <b>HTTP 503<\/b>/);
-  for (const title of ['Somebody has to look at these (2)', 'Payments that no card has made (2)', 'Not proved yet (2)'])
-    assert.ok(text.includes(title), title);
-});
 
 test('when all is accounted for the page says so, and shows no table', async () => {
   const quiet = await connected({ name: 'Quiet', company: 6789 });
