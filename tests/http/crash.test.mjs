@@ -52,12 +52,11 @@ class Client {
   }
 }
 
-const charges = async (number) =>
-  (await shop.show(number)).entries.filter((entry) => entry.action === 'charge' && entry.result === 'ok');
+const chargesOf = ({ entries }) => entries.filter((entry) => entry.action === 'charge' && entry.result === 'ok');
 
 async function isSettled(client) {
   const recorded = new Map();
-  for (const entry of await charges(client.number))
+  for (const entry of chargesOf(await shop.show(client.number)))
     recorded.set(entry.order_id, (recorded.get(entry.order_id) ?? 0) + 1);
   for (const { order } of client.answered)
     assert.equal(recorded.get(order), 1, `order ${order} was answered as a success and is not in the ledger once`);
@@ -69,11 +68,11 @@ async function isSettled(client) {
     isApproved(reply, { amount: '0.10' });
     areIdentical(await fresh.checkout({ card: client.number, amount: '0.10', order }), reply);
   }
-  const all = await charges(client.number);
+  const shown = await shop.show(client.number);
+  const all = chargesOf(shown);
   const expected = client.answered.length + client.unanswered.length;
   assert.equal(all.length, expected, 'each order is charged exactly once');
   assert.equal(new Set(all.map((entry) => entry.order_id)).size, expected);
-  const shown = await shop.show(client.number);
   assert.equal(Math.round(Number(shown.balance) * 100), 10_000 - expected * 10);
 }
 
@@ -106,7 +105,7 @@ test(
       agent.destroy();
       await service.restart();
       await service.verifyIsClean();
-      for (const client of clients) await isSettled(client);
+      await Promise.all(clients.map(isSettled));
       answers += clients.reduce((sum, client) => sum + client.answered.length, 0);
       cut += clients.reduce((sum, client) => sum + client.unanswered.length, 0);
     }
