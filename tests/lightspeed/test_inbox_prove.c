@@ -892,6 +892,104 @@ static void what_a_cashier_gave_back_is_not_given_back_again(void **state)
     assert_int_equal(balance_of(fixture, 0), BALANCE);
 }
 
+static void count_item(void *context, const struct open_item *item)
+{
+    (void)item;
+    ++*(int *)context;
+}
+
+static int open_items_of(const struct fixture *fixture)
+{
+    struct open_item_place place = {0};
+    int count = 0;
+    assert_int_equal(store_each_open_item(fixture->look, fixture->tenant.id, 0, 0, &place, 100,
+                                          count_item, &count),
+                     0);
+    return count;
+}
+
+/* Cash instead of a charge whose answer was lost, and a refund by hand before anybody else gave it
+ * back: the register shows neither, and there is nothing left to say. */
+static void assert_settled(const struct fixture *fixture, int64_t id, int64_t back)
+{
+    (void)await_reversed(fixture, id);
+    (void)await_reversed(fixture, back);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(difference_of(fixture), 0);
+    assert_int_equal(open_items_of(fixture), 0);
+    assert_int_equal(answers_of(fixture, back), 0);
+}
+
+static void what_a_cashier_gave_back_on_the_same_order_is_settled(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    int64_t back = refund(fixture, 0, ORDER, 0, 5000);
+    make_sold(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    start(fixture);
+    assert_settled(fixture, id, back);
+    again(fixture, ORDER);
+    await_quiet(fixture, ORDER);
+    assert_settled(fixture, id, back);
+}
+
+static void a_part_that_a_cashier_gave_back_on_the_same_order_is_settled(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    int64_t back = refund(fixture, 0, ORDER, 0, 2000);
+    make_sold(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    start(fixture);
+    assert_settled(fixture, id, back);
+    assert_int_equal(answers_of(fixture, id), 1);
+}
+
+static void play_refund_order(struct fixture *fixture, int64_t cash_minor)
+{
+    make_order(fixture, REFUND_ORDER, cash_minor);
+    pay(fixture, REFUND_ORDER, CASH, cash_minor, 0);
+    set_status(fixture, REFUND_ORDER, ORDER_COMPLETE);
+}
+
+static void what_a_cashier_gave_back_elsewhere_is_settled_whichever_is_read_first(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    int64_t back = refund(fixture, 0, REFUND_ORDER, ORDER, 5000);
+    play_refund_order(fixture, -5000);
+    make_order(fixture, ORDER, 5000); /* open still, so it says nothing yet */
+    sweep_all(fixture);
+    start(fixture);
+    (void)await(fixture, back, PROOF_OPEN, PROOF_REASON_SEEN_MISSING);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_ORDER_OPEN);
+    usleep(100000); /* several looks at the refund */
+    pay(fixture, ORDER, CASH, 5000, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    again(fixture, ORDER);
+    assert_settled(fixture, id, back);
+    await_quiet(fixture, REFUND_ORDER);
+}
+
+static void what_a_cashier_gave_back_elsewhere_is_settled_also_sale_first(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    int64_t back = refund(fixture, 0, REFUND_ORDER, ORDER, 5000);
+    make_order(fixture, REFUND_ORDER, -5000);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    (void)await(fixture, back, PROOF_OPEN, PROOF_REASON_ORDER_OPEN);
+    pay(fixture, REFUND_ORDER, CASH, -5000, 0);
+    set_status(fixture, REFUND_ORDER, ORDER_COMPLETE);
+    again(fixture, REFUND_ORDER);
+    assert_settled(fixture, id, back);
+}
+
 static void a_deleted_order_gives_back_all_that_was_paid_on_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -1405,6 +1503,10 @@ int main(void)
         TEST(a_ref_that_was_seen_before_tells_them_as_well),
         TEST(a_crash_between_the_reversal_and_its_note_reverses_once),
         TEST(what_a_cashier_gave_back_is_not_given_back_again),
+        TEST(what_a_cashier_gave_back_on_the_same_order_is_settled),
+        TEST(a_part_that_a_cashier_gave_back_on_the_same_order_is_settled),
+        TEST(what_a_cashier_gave_back_elsewhere_is_settled_whichever_is_read_first),
+        TEST(what_a_cashier_gave_back_elsewhere_is_settled_also_sale_first),
         TEST(a_deleted_order_gives_back_all_that_was_paid_on_it),
         TEST(a_payment_that_goes_after_it_was_confirmed_is_given_back),
         TEST(a_late_payment_is_charged_again_once),
