@@ -214,6 +214,12 @@ void chore_retry_api(struct chore *chore, const struct api_result *result)
     chore_retry(chore, reason);
 }
 
+bool api_error_may_pass(int error)
+{
+    return error != ERR_NOT_CONNECTED && error != ERR_NO_APP && error != ERR_SHUTTING_DOWN &&
+           error != ERR_REFUSED && error != ERR_NOT_FOUND;
+}
+
 void chore_retry_store(struct chore *chore, int err)
 {
     char reason[WORK_REASON_MAX + 1];

@@ -14,6 +14,9 @@
 #define REPEAT_US CLOCK_US_PER_S /* there is more to do, or somebody was faster */
 /* An order that stays as it is, is looked at less and less: after as long again, but so often. */
 #define QUIET_MAX_US (INT64_C(4) * 3600 * CLOCK_US_PER_S)
+/* An error of the API is no judgement before it came so often, and never for what was read once. */
+#define PASSING_TRIES_MAX 5
+#define PASSING_MAX_US (INT64_C(600) * CLOCK_US_PER_S)    /* between two tries */
 #define SWEEP_WAIT_MAX_US (INT64_C(600) * CLOCK_US_PER_S) /* a moment when nothing waits */
 
 /* --- when to look again --- */
@@ -102,12 +105,26 @@ static void prove_wait(struct chore *chore, int64_t delay_us, const char *reason
     chore_wait(chore, delay_us, reason);
 }
 
-static void prove_repeat(struct chore *chore, const char *reason)
+static void prove_back_off(struct chore *chore, int64_t delay_max_us, const char *reason)
 {
     int64_t delay_us = REPEAT_US;
-    for (int32_t i = 0; i < chore->work.attempts && delay_us < QUIET_MAX_US; i++)
+    for (int32_t i = 0; i < chore->work.attempts && delay_us < delay_max_us; i++)
         delay_us *= 2;
-    prove_wait(chore, clock_sooner_us(delay_us, QUIET_MAX_US), reason);
+    prove_wait(chore, clock_sooner_us(delay_us, delay_max_us), reason);
+}
+
+static void prove_repeat(struct chore *chore, const char *reason)
+{
+    prove_back_off(chore, QUIET_MAX_US, reason);
+}
+
+static void prove_ask_again(struct chore *chore)
+{
+    char reason[WORK_REASON_MAX + 1];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, reason, sizeof(reason));
+    text_append_format(&buffer, "Lightspeed: %s", error_name(chore->prove->api_error));
+    prove_back_off(chore, PASSING_MAX_US, reason);
 }
 
 static void prove_end(struct chore *chore)
@@ -115,7 +132,9 @@ static void prove_end(struct chore *chore)
     const struct prove *prove = chore->prove;
     enum proof_reason why;
     int64_t delay_us = prove_due_us(prove, &why);
-    if (prove->must_repeat)
+    if (prove->about.may_pass)
+        prove_ask_again(chore);
+    else if (prove->must_repeat)
         prove_repeat(chore, "there is more to do than one look can");
     else if (delay_us == 0)
         chore_done(chore, "");
@@ -353,10 +372,15 @@ static void on_order(void *context, const struct api_result *result,
         return;
     }
     prove->has_order = result->error == 0;
+    prove->api_error = result->error;
     prove->about.is_connected = result->error != ERR_NOT_CONNECTED && result->error != ERR_NO_APP;
+    prove->about.may_pass = !prove->has_order && api_error_may_pass(result->error);
     if (prove->has_order)
         prove->order = *order;
-    prove_judge(chore);
+    if (prove->about.may_pass && chore->work.attempts < PASSING_TRIES_MAX)
+        prove_ask_again(chore);
+    else
+        prove_judge(chore);
 }
 
 static int task_read(struct job *job, struct store *store)

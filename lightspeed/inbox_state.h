@@ -107,6 +107,8 @@ void chore_retry(struct chore *chore, const char *reason);
 void chore_wait(struct chore *chore, int64_t delay_us, const char *reason);
 /* The API's failure: not connected, shutting down, or something that may pass. */
 void chore_retry_api(struct chore *chore, const struct api_result *result);
+/* And not only when somebody acts. */
+bool api_error_may_pass(int error);
 /* A store's failure. */
 void chore_retry_store(struct chore *chore, int err);
 

@@ -197,13 +197,6 @@ static void on_pause_over(void *context)
     sweep_ask(context);
 }
 
-/* Whatever may pass is waited out; what needs somebody to act ends this walk. */
-static bool may_pass(int error)
-{
-    return error != ERR_NOT_CONNECTED && error != ERR_NO_APP && error != ERR_SHUTTING_DOWN &&
-           error != ERR_REFUSED && error != ERR_NOT_FOUND;
-}
-
 static void on_page(void *context, const struct api_result *result, const struct order_page *page)
 {
     struct chore *chore = context;
@@ -212,7 +205,8 @@ static void on_page(void *context, const struct api_result *result, const struct
         sweep_note(chore, page);
         return;
     }
-    if (!may_pass(result->error) || sweeping->tries == SWEEP_TRIES_MAX) {
+    /* whatever may pass is waited out; what needs somebody to act ends this walk */
+    if (!api_error_may_pass(result->error) || sweeping->tries == SWEEP_TRIES_MAX) {
         chore_retry_api(chore, result);
         return;
     }

@@ -20,6 +20,7 @@ struct prove {
     const struct directory_tenant *tenant;
     int64_t order_id;
     bool has_order;
+    int api_error; /* of reading it; 0: none */
     struct oseries_order order;
     struct judge_case about;
 

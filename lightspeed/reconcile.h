@@ -66,6 +66,7 @@ struct judged {
 struct judge_case {
     const struct oseries_order *order; /* NULL: it cannot be read */
     bool is_connected;                 /* order NULL: the merchant is */
+    bool may_pass;                     /* order NULL: it may be read soon */
     int64_t method_id;                 /* of ours; 0: not told */
     bool refs_are_kept;                /* a register of the tenant has shown a ref of ours before */
     int64_t generation;

@@ -134,11 +134,20 @@ static void judge_booked(const struct judge_case *about, struct judged *judged,
 
 /* --- where it is missing --- */
 
+/* Its order was read, and said so. */
+static bool is_read(const struct proof *proof)
+{
+    return proof->missing_since_us != 0 ||
+           (proof->reason != PROOF_REASON_NOT_LOOKED && proof->reason != PROOF_REASON_UNREADABLE &&
+            proof->reason != PROOF_REASON_NOT_CONNECTED);
+}
+
 static void judge_unreadable(const struct judge_case *about, struct judged *judged)
 {
-    enum proof_state state = judged->facts->proof.state;
-    judged->missing_since_us = judged->facts->proof.missing_since_us; /* no read: it unsays none */
-    if (state == PROOF_CONFIRMED || state == PROOF_REVERSED)
+    const struct proof *proof = &judged->facts->proof;
+    bool is_settled = proof->state == PROOF_CONFIRMED || proof->state == PROOF_REVERSED;
+    judged->missing_since_us = proof->missing_since_us; /* no read: it unsays none */
+    if (is_settled || (is_read(proof) && (about->may_pass || proof->state == PROOF_LISTED)))
         say_keep(judged);
     else
         judge_wait(about, judged,

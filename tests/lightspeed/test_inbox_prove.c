@@ -1424,6 +1424,73 @@ static void an_order_that_cannot_be_read_is_listed_and_looked_at_again(void **st
     (void)await_confirmed(fixture, id);
 }
 
+static void set_error(struct fixture *fixture, int error)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    fixture->api.error = error;
+    pthread_mutex_unlock(&fixture->api.mutex);
+}
+
+static int reads_of(struct fixture *fixture)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    int reads = fixture->api.order_reads;
+    pthread_mutex_unlock(&fixture->api.mutex);
+    return reads;
+}
+
+static void await_read(struct fixture *fixture)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    int before = reads_of(fixture);
+    while (reads_of(fixture) == before && clock_monotonic_us() < until_us)
+        usleep(2000);
+    assert_true(reads_of(fixture) > before);
+}
+
+static void an_error_that_passes_is_no_judgement(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->times.open_listed_us = 1;
+    int64_t first = charge(fixture, 0, ORDER, 5000);
+    (void)charge(fixture, 1, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    start(fixture);
+    (void)await(fixture, first, PROOF_LISTED, PROOF_REASON_AMBIGUOUS);
+    set_error(fixture, ERR_RATE_LIMITED);
+    again(fixture, ORDER);
+    await_read(fixture);
+    await_read(fixture); /* again soon: what it is about was not judged */
+    (void)await(fixture, first, PROOF_LISTED, PROOF_REASON_AMBIGUOUS);
+    struct proof_facts facts;
+    assert_int_equal(store_read_proof(fixture->look, first, &facts), 0);
+    assert_int_equal(facts.proof.reason, PROOF_REASON_AMBIGUOUS);
+}
+
+static void an_error_that_does_not_pass_is_listed_and_asked_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->times.open_listed_us = 1;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    fixture->api.error = ERR_TIMED_OUT;
+    start(fixture);
+    await_read(fixture);
+    await_read(fixture);
+    stop(fixture);
+    struct proof_facts facts;
+    assert_int_equal(store_read_proof(fixture->look, id, &facts), 0);
+    assert_int_equal(facts.proof.state, PROOF_OPEN);
+    struct work work = find_work(fixture, WORK_PROVE_ORDER, ORDER).work;
+    work.attempts = 5; /* some time later */
+    work.due_at_us = clock_steady_us();
+    assert_int_equal(store_update_work(fixture->writer, &work), 0);
+    start(fixture);
+    (void)await(fixture, id, PROOF_LISTED, PROOF_REASON_UNREADABLE);
+    assert_int_equal(find_work(fixture, WORK_PROVE_ORDER, ORDER).work.state, WORK_OPEN);
+}
+
 static void a_merchant_who_is_not_connected_is_waited_for(void **state)
 {
     struct fixture *fixture = *state;
@@ -1531,6 +1598,8 @@ int main(void)
         TEST(two_cards_that_nothing_tells_apart_are_listed),
         TEST(a_ref_tells_two_cards_apart),
         TEST(an_order_that_cannot_be_read_is_listed_and_looked_at_again),
+        TEST(an_error_that_passes_is_no_judgement),
+        TEST(an_error_that_does_not_pass_is_listed_and_asked_again),
         TEST(a_merchant_who_is_not_connected_is_waited_for),
         TEST(an_open_order_is_waited_for_and_listed),
         TEST(a_load_stands_and_falls_with_its_sale),

@@ -98,7 +98,8 @@ static void read_order_word(struct world *world, char *word)
         order->total_minor = number_of(value);
     else if (strcmp(word, "cut") == 0)
         order->is_cut = true;
-    else if (strcmp(word, "none") == 0 || strcmp(word, "unconnected") == 0)
+    else if (strcmp(word, "none") == 0 || strcmp(word, "unconnected") == 0 ||
+             strcmp(word, "failing") == 0)
         world->about.order = NULL;
     else if (strchr(word, '/') != NULL)
         add_payment(order, word);
@@ -112,6 +113,7 @@ static void read_order_word(struct world *world, char *word)
     }
     order->is_deleted |= strcmp(word, "deleted") == 0;
     world->about.is_connected &= strcmp(word, "unconnected") != 0;
+    world->about.may_pass |= strcmp(word, "failing") == 0;
 }
 
 /* --- operations --- */
