@@ -508,6 +508,8 @@ static void order_decide(struct chore *chore)
         order_do_points(chore);
     else if (chore->order.status == ORDER_COMPLETE)
         order_read_held(chore, on_held_of_complete);
+    else if (sweep_found_open(&chore->work))
+        chore_done(chore, "the order is open: its payments were read");
     else
         order_read_held(chore, on_held_of_unfinished);
 }

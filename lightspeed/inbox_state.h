@@ -123,6 +123,8 @@ void payment_begin(struct chore *chore);
 void connect_begin(struct chore *chore);
 void prove_begin(struct chore *chore);
 void sweep_begin(struct chore *chore);
+/* Pure: an order that was open in a sweep's lists, to be read for its payments and no more. */
+bool sweep_found_open(const struct work *work);
 void notify_begin(struct chore *chore);
 
 #endif

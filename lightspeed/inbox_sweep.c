@@ -1,6 +1,7 @@
 /*
- * A sweep: the lists of complete and deleted orders are walked, and each order that nobody has read
- * as it is now is looked at as if its webhook had come. So lost webhooks cost a day, and no points.
+ * A sweep: the lists of orders are walked, and each that has ended and that nobody has read as it is
+ * now is looked at as if its webhook had come. So lost webhooks cost a day, and no points. Of open
+ * orders those with money are read too: a bill may have been merged into one, with its payment.
  */
 #include "lightspeed/inbox_state.h"
 
@@ -90,6 +91,7 @@ struct page_task {
     int64_t tenant_id;
     int64_t spread_us;
     int64_t missed_before; /* in earlier pages: what they opened comes first */
+    bool is_of_deleted;
     int32_t count;
     int32_t missed;
     struct order_brief orders[ORDER_PAGE_MAX];
@@ -104,15 +106,32 @@ static bool is_same_time(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-/* Told apart from webhooks, and by each change of the order. */
-static struct work make_work(int64_t tenant_id, const struct order_brief *order, int64_t now_us)
+#define MARK_AT 16
+static const uint8_t ended_mark[WORK_IDENTITY_BYTES - MARK_AT] = {'S'};
+static const uint8_t open_mark[WORK_IDENTITY_BYTES - MARK_AT] = {'S', 'o', 'p', 'e', 'n'};
+
+bool sweep_found_open(const struct work *work)
 {
-    struct work work = work_make(tenant_id, WORK_ORDER_CHANGED, order->id, order->id, now_us);
+    return work->kind == WORK_ORDER_CHANGED &&
+           memcmp(work->identity + MARK_AT, open_mark, sizeof(open_mark)) == 0;
+}
+
+static bool is_open(const struct page_task *task, const struct order_brief *order)
+{
+    return !task->is_of_deleted && !order->is_deleted && order->status != ORDER_COMPLETE;
+}
+
+/* Told apart from webhooks, and by each change of the order. */
+static struct work make_work(const struct page_task *task, const struct order_brief *order,
+                             int64_t now_us)
+{
+    struct work work = work_make(task->tenant_id, WORK_ORDER_CHANGED, order->id, order->id, now_us);
     int64_t updated_us = 0;
     (void)!clock_parse_time(text_of(order->updated_at), &updated_us);
     for (int i = 0; i < 8; i++)
         work.identity[8 + i] = (uint8_t)((uint64_t)updated_us >> (56 - 8 * i));
-    work.identity[16] = 'S';
+    memcpy(work.identity + MARK_AT, is_open(task, order) ? open_mark : ended_mark,
+           sizeof(open_mark));
     return work;
 }
 
@@ -120,12 +139,14 @@ static int task_order(struct store *store, struct page_task *task, const struct 
 {
     struct order_seen seen;
     int64_t now_us = clock_steady_us();
+    if (is_open(task, order) && order->paid_minor == 0)
+        return 0;
     int err = store_read_order_seen(store, task->tenant_id, order->id, &seen);
     if (err == 0 && is_same_time(seen.updated_at, order->updated_at))
         return 0;
     if (err != 0 && err != ERR_NOT_FOUND)
         return err;
-    struct work work = make_work(task->tenant_id, order, now_us);
+    struct work work = make_work(task, order, now_us);
     work.due_at_us += (task->missed_before + task->missed) * task->spread_us;
     task->missed++;
     return store_open_work(store, &work);
@@ -152,7 +173,7 @@ static void sweep_go_on(struct chore *chore)
         return;
     }
     if (!sweeping->has_page)
-        sweeping->list = ORDERS_DELETED;
+        sweeping->list++;
     sweep_ask(chore);
 }
 
@@ -182,6 +203,7 @@ static void sweep_note(struct chore *chore, const struct order_page *page)
     task->tenant_id = chore->work.tenant_id;
     task->spread_us = chore->inbox->config.times.sweep_us / SWEEP_SHARES;
     task->missed_before = sweeping->sweep.missed;
+    task->is_of_deleted = sweeping->list == ORDERS_DELETED;
     task->count = page->count;
     if (page->count > 0)
         memcpy(task->orders, page->orders, (size_t)page->count * sizeof(task->orders[0]));

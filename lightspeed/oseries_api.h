@@ -148,7 +148,8 @@ struct order_brief {
 MUST_CHECK int order_brief_read(const struct jread *json, int exponent, struct order_brief *order);
 
 enum order_list {
-    ORDERS_COMPLETE,
+    ORDERS_ALL,      /* of every status, but not the deleted ones */
+    ORDERS_OLD_OPEN, /* pending, and created in the 60 days before the time that is asked for */
     ORDERS_DELETED,
 };
 #define API_URL_MAX 1024

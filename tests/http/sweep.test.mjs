@@ -93,6 +93,22 @@ test('staff read that a charge was given back, and that it was charged after all
   assert.equal(await balance(card), '74.50');
 });
 
+test('a bill that was merged into one that stays open has not lost its payment', async () => {
+  const card = await tenant.issue({ amount: '100.00' });
+  const [bill, tab] = [await cloud.order(), await cloud.order()];
+  const paid = await till.checkout({ card: card.number, amount: '25.50', order: bill.id });
+  isApproved(paid);
+  const payment = { method_id: OUR_METHOD, amount: 25.5, ref: paid.json.ref };
+  await cloud.control('POST', `/orders/${bill.id}/payments`, payment);
+  await cloud.control('POST', `/orders/${bill.id}/merge`, { into: tab.id });
+  const wasRead = () => ended('order_changed').some((event) => event.subject_id === tab.id);
+  await until('the open bill to be read', wasRead, PATIENCE_MS);
+  const sweeps = ended('sweep').length;
+  await until('two more sweeps', () => ended('sweep').length >= sweeps + 2, PATIENCE_MS);
+  assert.equal(await balance(card), '74.50');
+  assert.deepEqual(await notices(bill), []);
+});
+
 test('staff read nothing where the merchant wants no notices', async () => {
   await tenant.set('--notify', 'off');
   const card = await tenant.issue({ amount: '100.00' });
@@ -110,7 +126,7 @@ test('staff read nothing where the merchant wants no notices', async () => {
 
 test('a sweep that was under way at kill -9 is made by the next start', async () => {
   const before = await points();
-  await cloud.faults({ match: { path: '/orders/complete' }, action: 'hang', ms: 5_000, count: 1 });
+  await cloud.faults({ match: { path: '/orders?created_gte' }, action: 'hang', ms: 5_000, count: 1 });
   const order = await cloud.order({ customer_id: DAVID });
   await end(order, 'complete');
   const hasFired = async () => (await cloud.control('GET', '/faults')).some(({ fired }) => fired > 0);

@@ -39,12 +39,14 @@ enum what {
     ASK_PAY,
     ASK_FIND,
     ASK_HOOKS,
-    ASK_COMPLETE,
+    ASK_ORDERS,
+    ASK_OLD_OPEN,
     ASK_DELETED,
     ASK_NOTIFY,
 };
 
 #define LISTED_MAX 200
+#define SEEDED 2 /* open orders that the cloud begins with */
 #define NOTICE "Gift card ...1234: $25.50 given back, this sale does not show its payment"
 
 /* One call at a time. */
@@ -158,8 +160,11 @@ static void ask_now(void *context)
         oseries_api_ensure_webhooks(f.api, &now.call, "orders/completed,orders/deleted",
                                     "http://127.0.0.1:9/hooks", on_done, NULL);
         break;
-    case ASK_COMPLETE:
-        oseries_api_list_orders(f.api, &now.call, ORDERS_COMPLETE, now.since_us, from, on_page,
+    case ASK_ORDERS:
+        oseries_api_list_orders(f.api, &now.call, ORDERS_ALL, now.since_us, from, on_page, NULL);
+        break;
+    case ASK_OLD_OPEN:
+        oseries_api_list_orders(f.api, &now.call, ORDERS_OLD_OPEN, now.since_us, from, on_page,
                                 NULL);
         break;
     case ASK_DELETED:
@@ -319,7 +324,7 @@ static int64_t end_order(int64_t order_id, const char *how)
     return order_id;
 }
 
-static void complete_and_deleted_orders_are_listed_page_by_page(void **state)
+static void orders_are_listed_page_by_page(void **state)
 {
     (void)state;
     enum { SALES = 60 };
@@ -329,8 +334,8 @@ static void complete_and_deleted_orders_are_listed_page_by_page(void **state)
         sales[i] = end_order(make_order(), "complete");
     int64_t open = make_order();
     int64_t deleted = end_order(make_order(), "delete");
-    list(ASK_COMPLETE);
-    assert_int_equal(now.listed_count, SALES);
+    list(ASK_ORDERS);
+    assert_int_equal(now.listed_count, SALES + 1 + SEEDED);
     assert_int_equal(now.page_count, 3);
     for (int i = 0; i < SALES; i++) {
         const struct order_brief *order = listed(sales[i]);
@@ -344,13 +349,33 @@ static void complete_and_deleted_orders_are_listed_page_by_page(void **state)
         assert_int_equal(clock_parse_time(text_of(order->updated_at), &updated_us), 0);
         assert_in_range(updated_us, now.since_us, clock_wall_us());
     }
-    assert_null(listed(open));
+    assert_non_null(listed(open));
+    assert_int_equal(listed(open)->status, ORDER_PENDING);
+    assert_null(listed(deleted));
     list(ASK_DELETED);
     assert_int_equal(now.listed_count, 1);
     assert_true(now.listed[0].id == deleted && now.listed[0].is_deleted);
     now.since_us = clock_wall_us() + SECONDS(60);
-    list(ASK_COMPLETE);
+    list(ASK_ORDERS);
     assert_int_equal(now.listed_count, 0);
+}
+
+static void open_orders_of_long_ago_are_listed_too(void **state)
+{
+    (void)state;
+    int64_t complete = end_order(make_order(), "complete");
+    int64_t deleted = end_order(make_order(), "delete");
+    int64_t open = make_order();
+    now.since_us = clock_wall_us() + SECONDS(60);
+    list(ASK_OLD_OPEN);
+    assert_non_null(listed(open));
+    assert_true(listed(complete) == NULL && listed(deleted) == NULL);
+    now.since_us = clock_wall_us() - SECONDS(60);
+    list(ASK_OLD_OPEN);
+    assert_null(listed(open));
+    now.since_us = clock_wall_us() + SECONDS(61 * CLOCK_S_PER_DAY);
+    list(ASK_OLD_OPEN);
+    assert_null(listed(open));
 }
 
 static void a_page_that_cannot_be_had_is_told(void **state)
@@ -359,14 +384,14 @@ static void a_page_that_cannot_be_had_is_told(void **state)
     now.since_us = 0;
     now.has_page = false;
     control("POST", "/faults", "{\"action\":\"status\",\"status\":503,\"count\":1}");
-    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, ERR_BAD_REPLY);
+    assert_int_equal(ask(ASK_ORDERS, SECONDS(10))->error, ERR_BAD_REPLY);
     control("POST", "/faults",
             "{\"action\":\"status\",\"status\":200,\"body\":\"{}\",\"count\":1}");
-    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, ERR_BAD_REPLY);
+    assert_int_equal(ask(ASK_ORDERS, SECONDS(10))->error, ERR_BAD_REPLY);
     control("POST", "/faults",
             "{\"action\":\"status\",\"status\":200,\"body\":\"[{}]\",\"count\":1}");
-    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, ERR_BAD_REPLY);
-    assert_int_equal(ask(ASK_COMPLETE, SECONDS(10))->error, 0);
+    assert_int_equal(ask(ASK_ORDERS, SECONDS(10))->error, ERR_BAD_REPLY);
+    assert_int_equal(ask(ASK_ORDERS, SECONDS(10))->error, 0);
 }
 
 static void an_order_takes_five_notices_and_no_more(void **state)
@@ -510,7 +535,8 @@ int main(void)
         TEST(a_customer_is_found_behind_the_redirect),
         TEST(webhooks_are_there_once_however_often_they_are_asked_for),
         TEST(webhooks_of_others_on_several_pages_are_no_hindrance),
-        TEST(complete_and_deleted_orders_are_listed_page_by_page),
+        TEST(orders_are_listed_page_by_page),
+        TEST(open_orders_of_long_ago_are_listed_too),
         TEST(a_page_that_cannot_be_had_is_told),
         TEST(an_order_takes_five_notices_and_no_more),
         TEST(tokens_of_one_second_are_renewed_without_a_caller_noticing),
