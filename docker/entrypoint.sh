@@ -12,7 +12,9 @@ fi
 cloud=
 if [ -z "${COUNTERPART_OSERIES_API_URL:-}" ]; then
     listen=${DEMO_CLOUD_LISTEN:-0.0.0.0:8090}
-    tillsim cloud --listen "$listen" &
+    # A new fake knows no order of the one before it: a ledger that is there already must not meet its ids again.
+    ids=$([ ! -e "$COUNTERPART_DATA/counterpart.sqlite" ] || printf -- '--order-ids-from=%s00' "$(date +%s)")
+    tillsim cloud --listen "$listen" $ids &
     cloud=$!
     export DEMO_CLOUD=http://127.0.0.1:${listen##*:}
     export COUNTERPART_OSERIES_AUTHORIZE_URL=$DEMO_CLOUD/authorize COUNTERPART_OSERIES_TOKEN_URL=$DEMO_CLOUD/v1/token \

@@ -4,6 +4,7 @@
 #include "handlers/admin_request.h"
 #include "handlers/card_number.h"
 #include "handlers/tell.h"
+#include "lightspeed/booking.h"
 
 #include "base/banned.h"
 
@@ -14,9 +15,9 @@
 #define ANSWERS_MAX 64
 #define WORK_LOOKED_AT 200
 #define WORK_MAX 16
-/* An operation with two sentences, a site's name twice, and 1200 more; a transfer; a piece of work
+/* An operation with two sentences, a site's name twice, and 1280 more; a transfer; a piece of work
  * with its reason: with bytes that may take six where they are not ours. */
-#define OPERATION_JSON_MAX (1200 + 2 * TELL_SENTENCE_MAX + 12 * TENANT_NAME_MAX)
+#define OPERATION_JSON_MAX (1280 + 2 * TELL_SENTENCE_MAX + 12 * TENANT_NAME_MAX)
 #define TRANSFER_JSON_MAX 320
 #define WORK_JSON_MAX (300 + 6 * WORK_REASON_MAX)
 #define EXPLANATION_MAX                                                                            \
@@ -473,11 +474,32 @@ static bool read_card(struct exchange *exchange, const struct jread *body, struc
            admin_read_int64(exchange, body, "before", 1, INT64_MAX, &asked->before);
 }
 
+/* Its number, or the reference that the register and the receipt have: "CP1-8". */
+static bool read_operation_id(struct exchange *exchange, const struct jread *body, int64_t *id)
+{
+    char ref[ORDER_REF_MAX + 1];
+    int64_t generation;
+    struct text words;
+    if (jread_text(jread_member(body, "operation"), &words) != 0 ||
+        !text_starts_with(words, TEXT("CP")))
+        return admin_read_int64(exchange, body, "operation", 1, INT64_MAX, id);
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, ref, sizeof(ref));
+    text_append(&buffer, words);
+    if (!buffer.is_cut && payment_ref_read(ref, &generation, id) == 0 &&
+        generation == exchange->handlers->generation)
+        return true;
+    admin_refuse(exchange, 400, "bad_reference",
+                 "'operation' is no reference of ours; such as CP%lld-8, or the number alone",
+                 (long long)exchange->handlers->generation);
+    return false;
+}
+
 static bool read_operation(struct exchange *exchange, const struct jread *body, struct asked *asked)
 {
     if (jread_member(body, "card") == NULL && jread_member(body, "before") == NULL &&
         jread_member(body, "limit") == NULL)
-        return admin_read_int64(exchange, body, "operation", 1, INT64_MAX, &asked->operation_id);
+        return read_operation_id(exchange, body, &asked->operation_id);
     admin_refuse(exchange, 400, "bad_request",
                  "Either 'card', with 'before' and 'limit', or 'operation'");
     return false;
@@ -502,6 +524,7 @@ static void explain(struct exchange *exchange, const struct asked *asked)
     struct job *job = exchange_job(exchange, sizeof(struct explain_task));
     struct explain_task *task = (struct explain_task *)(job + 1);
     task->directory = exchange->handlers->directory;
+    task->teller.generation = exchange->handlers->generation;
     task->tenant_id = asked->tenant_id;
     task->operation_id = asked->operation_id;
     task->before = asked->before;

@@ -11,8 +11,8 @@
 
 #define ITEMS_DEFAULT 100
 #define ITEMS_MAX 200
-/* An item's sentences, site and reference, with bytes that may take six, and 900 more. */
-#define ITEM_JSON_MAX (900 + 6 * (TENANT_NAME_MAX + 64 + WORK_REASON_MAX))
+/* An item's sentences, site and reference, with bytes that may take six, and 980 more. */
+#define ITEM_JSON_MAX (980 + 6 * (TENANT_NAME_MAX + 64 + WORK_REASON_MAX))
 #define REPORT_MAX (ITEMS_MAX * ITEM_JSON_MAX + 6 * TENANT_NAME_MAX + 2048)
 
 struct item {
@@ -103,6 +103,7 @@ static int write_operation(struct reconcile_task *task, struct store *store,
     admin_write_amount(writer, TEXT("amount"), facts->operation.amount_minor, exponent);
     admin_write_text(writer, "action", action_name(proof->action));
     admin_write_int64(writer, "operation_id", proof->operation_id);
+    tell_write_reference(writer, &task->teller, proof->operation_id);
     admin_write_int64(writer, "order_id", proof->order_id);
     admin_write_text(writer, "card_last4", facts->last4);
     tell_write_place(writer, &task->teller, proof->site_id, proof->register_id);
@@ -468,6 +469,7 @@ void admin_reconcile(struct exchange *exchange)
     struct job *job = exchange_job(exchange, sizeof(struct reconcile_task));
     struct reconcile_task *task = (struct reconcile_task *)(job + 1);
     task->directory = exchange->handlers->directory;
+    task->teller.generation = exchange->handlers->generation;
     task->asked = asked;
     job->task = task_reconcile;
     job->is_long = true;

@@ -9,11 +9,12 @@
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 100
 /* An operation with its sentence, and the names of its site and tenant. */
-#define OPERATION_JSON_MAX (900 + TELL_SENTENCE_MAX + 18 * TENANT_NAME_MAX)
+#define OPERATION_JSON_MAX (980 + TELL_SENTENCE_MAX + 18 * TENANT_NAME_MAX)
 #define TAIL_MAX (LIMIT_MAX * OPERATION_JSON_MAX + 256)
 
 struct tail_task {
     struct directory *directory;
+    int64_t generation;
     int64_t tenant_id; /* 0: all */
     bool begins;       /* from now on: only says where that is */
     int64_t since, limit;
@@ -67,7 +68,8 @@ static int64_t next_since(const struct tail_task *task, const struct store_total
 static int write_tail(struct tail_task *task, struct store *store)
 {
     struct store_totals totals;
-    struct teller teller = {.snapshot = directory_acquire(task->directory)};
+    struct teller teller = {.snapshot = directory_acquire(task->directory),
+                            .generation = task->generation};
     int err = store_read_totals(store, &totals);
     if (err == 0 && !task->begins)
         err = store_each_operation_after(store, task->tenant_id, task->since, (int32_t)task->limit,
@@ -144,6 +146,7 @@ void admin_tail(struct exchange *exchange)
     struct job *job = exchange_job(exchange, sizeof(struct tail_task));
     struct tail_task *task = (struct tail_task *)(job + 1);
     task->directory = exchange->handlers->directory;
+    task->generation = exchange->handlers->generation;
     task->tenant_id = asked.tenant_id;
     task->begins = asked.begins;
     task->since = asked.since;

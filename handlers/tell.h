@@ -33,6 +33,7 @@ int64_t tell_moved_minor(const struct operation *operation);
 struct teller {
     const struct directory_snapshot *snapshot;
     const struct directory_tenant *tenant;
+    int64_t generation; /* of the store; part of the references */
 };
 
 /* tell_operation with what the teller knows. */
@@ -41,6 +42,8 @@ void tell_of(const struct teller *teller, const struct operation *operation,
 /* "site_id", "site" (null: not mapped) and "register_id". */
 void tell_write_place(struct jwrite *writer, const struct teller *teller, int64_t site_id,
                       int64_t register_id);
+/* "reference": "CP1-8", what register and receipt have of the operation. */
+void tell_write_reference(struct jwrite *writer, const struct teller *teller, int64_t operation_id);
 /* Members of an object that the caller begins and ends. */
 void tell_write_operation(struct jwrite *writer, const struct teller *teller,
                           const struct operation *operation);

@@ -2,6 +2,7 @@
 #include "handlers/tell.h"
 
 #include "handlers/admin_request.h"
+#include "lightspeed/booking.h"
 
 #include "base/banned.h"
 
@@ -32,6 +33,13 @@ void tell_of(const struct teller *teller, const struct operation *operation,
                    site_name(teller, operation->site_id));
 }
 
+void tell_write_reference(struct jwrite *writer, const struct teller *teller, int64_t operation_id)
+{
+    char ref[ORDER_REF_MAX + 1];
+    payment_ref_make(teller->generation, operation_id, ref);
+    admin_write_text(writer, "reference", ref);
+}
+
 void tell_write_operation(struct jwrite *writer, const struct teller *teller,
                           const struct operation *operation)
 {
@@ -39,6 +47,7 @@ void tell_write_operation(struct jwrite *writer, const struct teller *teller,
     char bytes[TELL_SENTENCE_MAX];
     struct text_buffer sentence;
     admin_write_int64(writer, "operation_id", operation->id);
+    tell_write_reference(writer, teller, operation->id);
     admin_write_time(writer, "at", operation->created_at_us);
     admin_write_text(writer, "action", action_name(operation->action));
     admin_write_text(writer, "result", result_name(operation->result));

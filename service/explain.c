@@ -109,14 +109,14 @@ static int find_oldest(struct explain *explain, const struct jread *newest)
 enum entry_column {
     ENTRY_TIME,
     ENTRY_OPERATION,
+    ENTRY_REFERENCE,
     ENTRY_MOVED,
     ENTRY_BALANCE,
     ENTRY_COLUMNS,
 };
 static const struct answer_column entry_columns[ENTRY_COLUMNS] = {
-    [ENTRY_TIME] = {"time", false},
-    [ENTRY_OPERATION] = {"operation", true},
-    [ENTRY_MOVED] = {"moved", true},
+    [ENTRY_TIME] = {"time", false},           [ENTRY_OPERATION] = {"operation", true},
+    [ENTRY_REFERENCE] = {"reference", false}, [ENTRY_MOVED] = {"moved", true},
     [ENTRY_BALANCE] = {"balance", true},
 };
 #define SENTENCE_INDENT 4
@@ -131,6 +131,9 @@ static void entry_cell(const void *context, const struct jread *entry, int colum
         return;
     case ENTRY_OPERATION:
         text_append(cell, answer_text(entry, "operation_id"));
+        return;
+    case ENTRY_REFERENCE:
+        text_append(cell, answer_text(entry, "reference"));
         return;
     case ENTRY_MOVED:
         answer_append_money(cell, style, answer_text(entry, "moved"), true);

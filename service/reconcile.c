@@ -289,6 +289,17 @@ static void begin_note(struct text_buffer *buffer)
         text_append(buffer, TEXT(". "));
 }
 
+/* What to go on with: counterpart explain --operation, or the register's own records. */
+static void append_handle(struct text_buffer *buffer, const struct jread *item)
+{
+    int64_t operation_id = answer_int64(item, "operation_id");
+    if (operation_id == 0)
+        return;
+    begin_note(buffer);
+    text_append_format(buffer, "Operation %lld, reference ", (long long)operation_id);
+    text_append(buffer, answer_text(item, "reference"));
+}
+
 void reconcile_append_notes(struct text_buffer *buffer, const struct answer_style *style,
                             const struct jread *item)
 {
@@ -319,6 +330,7 @@ void reconcile_append_notes(struct text_buffer *buffer, const struct answer_styl
         text_append(buffer, TEXT("Next look "));
         answer_append_time(buffer, style, next_us, false);
     }
+    append_handle(buffer, item);
 }
 
 /* --- the command */

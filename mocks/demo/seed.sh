@@ -29,6 +29,8 @@ unknown=6036280000099997
 # What the fake cloud knows our application by, and David Kent.
 client_id=demo-client client_secret=demo-client-secret
 member=M-1 customer=389427
+# What a card can pay: sales that the cloud has opened; without one, numbers that no sale need have.
+order_4=2802065900 order_5=2802065908 order_6=2802065909
 
 counterpart() {
     "$bin/counterpart" "$@"
@@ -149,26 +151,30 @@ seed_connection() {
     echo "seed: connected to $cloud by OAuth" >&2
 }
 
-# A sale of David Kent's that is open at the till: two lattes and a croissant. Prints its id.
+# A sale of David Kent's that is open at the till, with these lines. Prints its id.
 open_sale() {
     curl -sS --max-time 20 "$cloud/_cloud/orders" -H 'Content-Type: application/json' -d '{"site_id":'$site',"register_id":'$register',
-        "customer_id":'$customer',"status":"PENDING","lines":[{"product_id":7302,"quantity":2},{"product_id":7305,"quantity":1}]}' |
+        "customer_id":'$customer',"status":"PENDING","lines":['"$1"']}' |
         field id
 }
 
 # A cloud that was started anew begins with the same ids, but an order earns points only once here.
 open_new_sale() {
-    while opened=$(open_sale) && [ "${opened:-0}" -gt 0 ] && [ "$opened" -le "$last_order" ]; do :; done
+    while opened=$(open_sale "$1") && [ "${opened:-0}" -gt 0 ] && [ "$opened" -le "$last_order" ]; do :; done
     last_order=$opened
 }
 
 seed_sales() {
-    last_order=$(sed -n "s/^DEMO_ORDER_3='\([0-9]\{1,\}\)'$/\1/p" "$env_file" 2>/dev/null || true)
+    last_order=$(sed -n "s/^DEMO_ORDER_6='\([0-9]\{1,\}\)'$/\1/p" "$env_file" 2>/dev/null || true)
     last_order=${last_order:-0}
-    open_new_sale && order=$last_order
-    open_new_sale && order_2=$last_order
-    open_new_sale && order_3=$last_order
-    [ -n "$order_3" ] || { echo "seed: the cloud opened no sales" >&2 && return 1; }
+    snack='{"product_id":7302,"quantity":2},{"product_id":7305,"quantity":1}' breakfast='{"product_id":7308,"quantity":1}'
+    open_new_sale "$snack" && order=$last_order
+    open_new_sale "$snack" && order_2=$last_order
+    open_new_sale "$snack" && order_3=$last_order
+    open_new_sale "$breakfast" && order_4=$last_order
+    open_new_sale "$breakfast" && order_5=$last_order
+    open_new_sale "$breakfast" && order_6=$last_order
+    [ "$order_6" -gt "$order_5" ] || { echo "seed: the cloud opened no sales" >&2 && return 1; }
 }
 
 # The lines that are printed cost 160 points each time.
@@ -202,6 +208,9 @@ DEMO_CLOUD='$cloud'
 DEMO_ORDER='${order:-}'
 DEMO_ORDER_2='${order_2:-}'
 DEMO_ORDER_3='${order_3:-}'
+DEMO_ORDER_4='$order_4'
+DEMO_ORDER_5='$order_5'
+DEMO_ORDER_6='$order_6'
 EOF
     mv "$env_file.new" "$env_file"
 }
@@ -232,8 +241,8 @@ Paste this first:
 
 The register simulator: balance, a checkout, and the same checkout again (answered once)
   $bin/tillsim check-balance --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD"
-  $bin/tillsim checkout --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD" --amount 25.50 --order 2802065908
-  $bin/tillsim checkout --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD" --amount 25.50 --order 2802065908
+  $bin/tillsim checkout --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD" --amount 25.50 --order "\$DEMO_ORDER_5"
+  $bin/tillsim checkout --url "\$DEMO_URL" --token "\$DEMO_TOKEN" --card "\$DEMO_CARD" --amount 25.50 --order "\$DEMO_ORDER_5"
 
 Loyalty: who is David, and what may he have?
   $bin/tillsim customer-search --url "\$DEMO_URL" --keyword "david kent"
@@ -255,8 +264,8 @@ EOF
 The same with curl, signed by openssl
   post() { curl -sS "\$DEMO_URL/\$1" -H 'Content-Type: application/json' -H "X-Kounta-Signature: \$(printf %s "\$2" | openssl dgst -sha256 -hmac "\$DEMO_TOKEN" -r | cut -d' ' -f1)" --data-binary "\$2"; echo; }
   post check-balance '{"company_id":$company,"site_id":$site,"register_id":$register,"keyword":"$card"}'
-  post checkout '{"company_id":$company,"site_id":$site,"register_id":$register,"order_id":2802065909,"keyword":"$card","amount":10.00}'
-  post checkout '{"company_id":$company,"site_id":$site,"register_id":$register,"order_id":2802065909,"keyword":"$card","amount":10.00}'
+  post checkout '{"company_id":$company,"site_id":$site,"register_id":$register,"order_id":$order_6,"keyword":"$card","amount":10.00}'
+  post checkout '{"company_id":$company,"site_id":$site,"register_id":$register,"order_id":$order_6,"keyword":"$card","amount":10.00}'
 EOF
 }
 

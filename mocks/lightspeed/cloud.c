@@ -10,8 +10,6 @@
 
 #include "base/banned.h"
 
-/* Ids count up from where real ones are: order ids lie beyond 2^31 (protocol o-series 2.1). */
-#define ORDER_ID_FIRST INT64_C(2802065908)
 #define PAYMENT_ID_FIRST INT64_C(19230996)
 
 static void company_release(void *record)

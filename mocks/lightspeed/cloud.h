@@ -35,6 +35,8 @@
 #define NOTIFICATIONS_MAX 5 /* per order: protocol o-series 7.6 */
 #define LOCKS_MAX 8
 #define JOURNAL_MAX 1000
+/* Ids count up from where real ones are: order ids lie beyond 2^31 (protocol o-series 2.1). */
+#define ORDER_ID_FIRST INT64_C(2802065908)
 #define SALE_FIRST 1000 /* the first sale number of a company */
 
 /* A fixed window of requests. */

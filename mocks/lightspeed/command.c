@@ -57,6 +57,7 @@ static int make_world(const struct cloud_options *options, struct cloud **cloud)
                               .redirect_count = options->redirect_count};
     made->wall_us = clock_wall_us();
     made->mono_us = clock_monotonic_us();
+    made->orders.next_id = options->order_ids_from;
     err = cloud_seed(made, &demo);
     if (err != 0)
         cloud_destroy(made);

@@ -14,6 +14,7 @@ enum option_id {
     OPTION_REDIRECT_URI,
     OPTION_SIGNATURE_TOKEN,
     OPTION_SEED,
+    OPTION_ORDER_IDS_FROM,
     OPTION_HELP,
 };
 
@@ -24,6 +25,7 @@ static const struct option OPTIONS[] = {
     {"redirect-uri", required_argument, NULL, OPTION_REDIRECT_URI},
     {"signature-token", required_argument, NULL, OPTION_SIGNATURE_TOKEN},
     {"seed", required_argument, NULL, OPTION_SEED},
+    {"order-ids-from", required_argument, NULL, OPTION_ORDER_IDS_FROM},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -33,6 +35,7 @@ static const char USAGE[] =
     "\n"
     "  tillsim cloud [--listen HOST:PORT] [--client-id C] [--client-secret S]\n"
     "                [--redirect-uri U]... [--signature-token T] [--seed N]\n"
+    "                [--order-ids-from N]\n"
     "\n"
     "  --listen HOST:PORT   default 127.0.0.1:0, a free port\n"
     "  --client-id C        default demo-client\n"
@@ -41,6 +44,8 @@ static const char USAGE[] =
     "                       times, default http://127.0.0.1:8080/oauth/callback\n"
     "  --signature-token T  signs webhooks, default demo-signature-token\n"
     "  --seed N             decides every fault that has a chance, default 1\n"
+    "  --order-ids-from N   id of the first order, default 2802065908; a service that keeps its\n"
+    "                       ledger needs ids that the cloud before this one did not use\n"
     "\n"
     "Prints one line of JSON with its addresses, then serves until SIGTERM or SIGINT.\n"
     "Everything else is set over HTTP under control_url; GET it for the list.\n";
@@ -85,6 +90,11 @@ static bool options_set(struct cloud_options *options, enum option_id id, const 
         if (text_parse_int64(text_of(value), &options->seed) == 0 && options->seed >= 0)
             return true;
         return complain("--seed wants a whole number", value);
+    case OPTION_ORDER_IDS_FROM:
+        if (text_parse_int64(text_of(value), &options->order_ids_from) == 0 &&
+            options->order_ids_from > 0 && options->order_ids_from <= ORDER_IDS_FROM_MAX)
+            return true;
+        return complain("--order-ids-from wants a number from 1 to 9000000000000000", value);
     case OPTION_HELP:
         return options->wants_help = true;
     }
@@ -97,7 +107,8 @@ bool cloud_options_parse(struct cloud_options *options, int argc, char **argv)
                                       .client_id = "demo-client",
                                       .client_secret = "demo-client-secret",
                                       .signature_token = "demo-signature-token",
-                                      .seed = 1};
+                                      .seed = 1,
+                                      .order_ids_from = ORDER_ID_FIRST};
     int id;
     while ((id = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1)
         if (id == '?' || !options_set(options, (enum option_id)id, optarg))

@@ -6,6 +6,8 @@
 
 #include "mocks/lightspeed/cloud.h"
 
+#define ORDER_IDS_FROM_MAX INT64_C(9000000000000000) /* JSON numbers are exact so far */
+
 struct cloud_options {
     const char *listen; /* HOST:PORT; port 0 takes a free one */
     const char *client_id;
@@ -14,6 +16,7 @@ struct cloud_options {
     const char *redirect_uris[REDIRECTS_MAX];
     size_t redirect_count;
     int64_t seed;
+    int64_t order_ids_from;
     bool wants_help;
 };
 

@@ -790,7 +790,9 @@ test('beside a cloud the demo tenant is connected by OAuth, again when the cloud
   const status = await fresh.must(['oauth', 'status']);
   assert.deepEqual([status.alarm, status.tenants[0].status], [false, 'connected']);
   assert.ok(!fresh.log.includes('"oauth_alarm"'), 'nothing of that is an alarm');
-  assert.ok(Number(demo.DEMO_ORDER) > Number(kept.DEMO_ORDER_3), 'sales that nobody has seen');
+  assert.ok(Number(demo.DEMO_ORDER) > Number(kept.DEMO_ORDER_6), 'sales that nobody has seen');
+  for (const order of [demo.DEMO_ORDER_4, demo.DEMO_ORDER_5, demo.DEMO_ORDER_6])
+    assert.equal((await cloud.control('GET', `/orders/${order}`)).total, 45, 'a sale that takes what the lines charge');
 
   const lines = demo.stdout
     .split('\n')

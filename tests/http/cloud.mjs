@@ -16,7 +16,7 @@ const STOP_MS = 15_000;
 
 /**
  * Starts a cloud; `t` (a test context, or undefined) ends it. Options: clientId, clientSecret,
- * signatureToken, redirectUris, seed, listen.
+ * signatureToken, redirectUris, seed, listen, orderIdsFrom.
  */
 export async function startCloud(t, options = {}) {
   const cloud = new Cloud(options);
@@ -26,8 +26,8 @@ export async function startCloud(t, options = {}) {
 }
 
 export class Cloud {
-  constructor({ redirectUris = [REDIRECT_URI], seed = 1, listen, ...application } = {}) {
-    Object.assign(this, APPLICATION, application, { redirectUris, seed, listen });
+  constructor({ redirectUris = [REDIRECT_URI], seed = 1, listen, orderIdsFrom, ...application } = {}) {
+    Object.assign(this, APPLICATION, application, { redirectUris, seed, listen, orderIdsFrom });
     this.output = '';
     this.log = '';
   }
@@ -38,6 +38,7 @@ export class Cloud {
       ...(this.listen ? ['--listen', this.listen] : []),
       ...['--client-id', this.clientId, '--client-secret', this.clientSecret],
       ...['--signature-token', this.signatureToken, '--seed', String(this.seed)],
+      ...(this.orderIdsFrom ? ['--order-ids-from', String(this.orderIdsFrom)] : []),
       ...this.redirectUris.flatMap((uri) => ['--redirect-uri', uri]),
     ]);
     this.child.stdout.on('data', (data) => (this.output += data));

@@ -89,6 +89,9 @@ test('wrong command lines are refused with 2, help is printed with 0', async () 
     ['--nonsense'],
     ['stray'],
     ['--seed', 'x'],
+    ['--order-ids-from', 'x'],
+    ['--order-ids-from', '0'],
+    ['--order-ids-from', '9000000000000001'],
     ['--client-id', ''],
     ['--client-id', 'x'.repeat(200)],
     ['--listen', 'nonsense'],
@@ -104,6 +107,12 @@ test('wrong command lines are refused with 2, help is printed with 0', async () 
   const taken = await run(TILLSIM, ['cloud', '--listen', new URL(cloud.urls.url).host]);
   assert.equal(taken.code, 3);
   assert.match(taken.stderr, /in use/);
+});
+
+test('order ids begin where they are told to', async (t) => {
+  const own = await startCloud(t, { orderIdsFrom: 179_500_000_000 });
+  const orders = await own.control('GET', '/orders');
+  assert.deepEqual(orders.map(({ id }) => id), [179_500_000_000, 179_500_000_001]);
 });
 
 // --- the consent page ----------------------------------------------------------------------------

@@ -191,6 +191,7 @@ test('an item of each kind has the same stable members', async () => {
       amount: '25.00',
       action: 'charge',
       operation_id: operations.open.operation_id,
+      reference: `CP1-${operations.open.operation_id}`,
       order_id: operations.open.order_id,
       card_last4: open.card_last4,
       site_id: 924,
@@ -245,6 +246,8 @@ test('the page stands alone, and hostile names are text in it', async () => {
   assert.doesNotMatch(html, /<script|<b>HTTP|<img/i);
   assert.doesNotMatch(html, /\u202e/, 'what turns the direction of writing is no text');
   const text = readable(html);
+  const { operation_id: id } = operations.listed;
+  assert.match(text.replace(/\s+/g, ' '), new RegExp(`Operation ${id}, reference CP1-${id}\\b`));
   assert.match(text, /6 items are open 4 of them need a person/);
   assert.match(text, /Register total \$1,213\.50 .*Ledger total \$1,237\.50 .*Difference -\$24\.00/);
   assert.match(text, /<script>alert\(1\)<\/script> & "Söhne's"/);
@@ -301,6 +304,8 @@ test('on a terminal the items stand in columns, with money, local times and site
   );
   assert.match(text, /The register may never have got the answer\. Missing since/);
   assert.match(text, /Latest look: <b>HTTP 503<\/b>\. Next look \d{4}-\d\d-\d\d \d\d:\d\d/);
+  for (const { operation_id: id } of [operations.open, operations.listed])
+    assert.match(text.replace(/\s+/g, ' '), new RegExp(`\\. Operation ${id}, reference CP1-${id} `));
   assert.match(text, /payment 1 <img src=x /);
   assert.doesNotMatch(text, /\u202e/, 'no line of a report is turned around');
   assert.doesNotMatch(text, /\x1b/);
@@ -597,6 +602,11 @@ test('an operation is explained with what answers it, its proof and its work', a
   await sql(work(tenant, order, { reason: 'gone' }));
   const told = await explain(tenant, '--operation', String(paid.operation_id));
   assert.equal(told.operation.operation_id, paid.operation_id);
+  assert.equal(told.operation.reference, `CP1-${paid.operation_id}`);
+  const { operation: same } = await explain(tenant, '--operation', told.operation.reference);
+  assert.deepEqual(same, told.operation);
+  for (const wrong of ['CP', 'CP1', 'CP1-', 'CP1-0', 'CP01-1', `CP2-${paid.operation_id}`, `CP1-${'9'.repeat(80)}`])
+    assert.match((await service.cli(['explain', ...of(tenant), '--operation', wrong])).stderr, /no reference of ours/);
   assert.equal(told.operation.proof.state, 'listed');
   assert.equal(told.answers_operation, null);
   assert.deepEqual(

@@ -70,8 +70,9 @@ async function environment() {
 }
 
 let env;
-before(async () => {
-  env = await environment();
+/** `./dev run`, until it says that it serves. */
+async function start() {
+  log = '';
   service = spawn('bash', ['-c', first.command], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   service.ended = new Promise((done) => service.once('exit', (code, signal) => done(code ?? signal)));
   for (const stream of [service.stdout, service.stderr]) stream.on('data', (part) => { log += part; });
@@ -79,6 +80,10 @@ before(async () => {
     if (service.exitCode !== null || Date.now() > end) assert.fail(`${first.command} did not come up:\n${log}`);
     await new Promise((done) => setTimeout(done, 100));
   }
+}
+before(async () => {
+  env = await environment();
+  await start();
 });
 after(() => {
   try { process.kill(-service.pid, 'SIGKILL'); } catch { /* gone already */ }
@@ -132,6 +137,19 @@ test('a README that promises something else is found out', () => {
 });
 
 test('Ctrl-C stops ./dev run cleanly', async () => {
+  process.kill(-service.pid, 'SIGINT');
+  assert.equal(await service.ended, 0, log.slice(-2000));
+});
+
+test('another run on the same ledger has no sale of the run before under its ids', async () => {
+  const values = (pattern) => [...readFileSync(join(data, 'demo.env'), 'utf8').matchAll(pattern)].map(([, value]) => value);
+  const earlier = values(/^DEMO_ORDER\w*='(\d+)'$/gm).map(Number);
+  assert.equal(earlier.length, 6);
+  await start();
+  const [cloud] = values(/^DEMO_CLOUD='(.*)'$/gm);
+  const all = await (await fetch(`${cloud}/_cloud/orders`)).json();
+  assert.ok(all.length > 6);
+  for (const { id } of all) assert.ok(id > Math.max(...earlier), `${id} was in the run before`);
   process.kill(-service.pid, 'SIGINT');
   assert.equal(await service.ended, 0, log.slice(-2000));
 });
