@@ -582,9 +582,10 @@ test('a PIN and signature tokens can come from standard input, one line each', a
   assert.doesNotMatch((await service.cli(['help', 'card', 'show'])).stdout, /standard input/);
 });
 
-test('a secret that is typed on a terminal is asked for, and not shown', async () => {
+test('a secret that is typed on a terminal is asked for, and not shown', async (t) => {
   const command = [COUNTERPART, 'card', 'issue', ...tenantFlag(), '--number', cardNumber('73'), '--pin', '-'].map(shellQuote).join(' ');
   const child = spawnHelper('env', [`COUNTERPART_DATA=${service.data}`, 'script', '-qec', command, '/dev/null']);
+  t.after(() => child.kill('SIGKILL'));
   let text = '';
   child.stdout.on('data', (data) => { text += data; });
   await until('the question', () => /pin: /.test(text));

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import {
+  IS_SLOW,
   IS_SOAK,
   Service,
   areIdentical,
@@ -15,7 +16,7 @@ import {
   sleep,
 } from './support.mjs';
 
-const KILLS = Number(process.env.COUNTERPART_KILLS ?? (IS_SOAK ? 200 : 50));
+const KILLS = Number(process.env.COUNTERPART_KILLS ?? (IS_SOAK ? 200 : IS_SLOW ? 15 : 50));
 const CLIENTS = 8;
 
 let service, shop, random;

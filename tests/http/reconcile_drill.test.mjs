@@ -5,8 +5,8 @@ import crypto from 'node:crypto';
 import { test } from 'node:test';
 import { Drill } from './drill.mjs';
 import { cents } from './drill_shop.mjs';
+import { IS_SLOW } from './support.mjs';
 
-const IS_SLOW = /tsan|cover/.test(process.env.COUNTERPART_BIN ?? '');
 const CHECKOUTS = Number(process.env.COUNTERPART_DRILL_CHECKOUTS ?? (IS_SLOW ? 1_000 : 10_000));
 const SEEDS = Number(process.env.COUNTERPART_DRILL_SEEDS ?? 1);
 const FIRST_SEED = Number(process.env.COUNTERPART_SEED ?? crypto.randomInt(2 ** 31 - 1000));

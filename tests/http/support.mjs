@@ -17,6 +17,8 @@ export const TILLSIM = path.join(BUILD, 'tillsim');
 
 export const TOKEN = 'test-signature-token';
 export const IS_SOAK = Boolean(process.env.COUNTERPART_SOAK);
+/** Builds that run several times slower repeat less: what they look for shows in the first rounds. */
+export const IS_SLOW = /tsan|cover/.test(process.env.COUNTERPART_BIN ?? '');
 
 /** For tests that wait for slow clients to be cut off. */
 export const SHORT_TIMEOUTS = { COUNTERPART_REQUEST_TIMEOUT_S: '2' };
