@@ -277,6 +277,18 @@ static void write_history(struct explain_task *task, const struct operation *ope
     jwrite_array_end(&task->writer);
 }
 
+/* A proof is one row, which each look writes anew. */
+static void write_history_note(struct explain_task *task, const struct proof *proof)
+{
+    jwrite_key(&task->writer, TEXT("history_note"));
+    if (proof == NULL)
+        jwrite_null(&task->writer);
+    else
+        jwrite_text(&task->writer,
+                    TEXT("Of what the register showed, only the latest finding is kept: an earlier "
+                         "one, such as a confirmation before the sale was deleted, is not here"));
+}
+
 static void on_answer(void *context, const struct operation *operation)
 {
     struct explain_task *task = context;
@@ -411,6 +423,7 @@ static int write_story(struct explain_task *task, struct store *store,
         return err;
     write_replay(task, operation);
     write_history(task, operation, proof);
+    write_history_note(task, proof);
     return write_work(task, store, operation);
 }
 

@@ -356,6 +356,7 @@ static void print_operation(struct explain *explain, const struct jread *documen
         print_entry(explain, answered);
     }
     print_history(explain, jread_member(document, "history"));
+    print_sentence(answer_text(document, "history_note"));
     putchar('\n');
     answer_print_wrapped(stdout, answer_text(document, "replay"), 0);
     print_work(explain, jread_member(document, "work"));

@@ -631,6 +631,9 @@ test('an operation is explained with what answers it, its proof and its work', a
   const times = told.history.map(({ at }) => at);
   assert.deepEqual(times, [...times].sort());
   const { text } = await onTerminal(['explain', ...of(tenant), '--operation', String(paid.operation_id)]);
+  const note = /only the latest finding is kept: an earlier one, such as a confirmation before/;
+  assert.match(told.history_note, note);
+  assert.match(text.replace(/\s+/g, ' '), note);
   assert.match(text, /What is known of it, in order:/);
   assert.match(text, /prove_order \(work \d+\), given_up, ended at .*: gone/);
 
