@@ -85,9 +85,14 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "WHERE tenant_id = ?1 AND order_id = ?2 AND cause = 2 AND cause IN (2, 3)) "
         "OR EXISTS (SELECT 1 FROM work "
         "WHERE tenant_id = ?1 AND subject_id = ?2 AND kind = 1 AND state = 2 AND reason = '')",
-    [WORK_COUNT_UNREAD] = "SELECT count(*) FROM work WHERE tenant_id = ? AND state = 1 "
-                          "AND kind IN (1, 4) AND created_at_us < ? AND attempts < ? "
-                          "AND due_at_us - created_at_us < ?",
+    /* A proof that was looked at once has read its order; other work may be tried again for what it
+     * waits for, so what counts is whether its order was read since. */
+    [WORK_COUNT_UNREAD] =
+        "SELECT count(*) FROM work WHERE tenant_id = ?1 AND state = 1 AND created_at_us < ?2 AND "
+        "((kind = 4 AND attempts = 0) OR (kind = 1 AND attempts < ?3 "
+        "AND due_at_us - created_at_us < ?4 AND NOT EXISTS (SELECT 1 FROM order_seen "
+        "WHERE order_seen.tenant_id = ?1 AND order_seen.order_id = work.subject_id "
+        "AND order_seen.read_at_us >= work.created_at_us)))",
 };
 
 static int work_prepare(struct store_sqlite *sqlite, enum work_statement which,

@@ -950,11 +950,23 @@ static void a_sweep_is_over_when_its_orders_were_read_or_cannot_be(void **state)
     assert_int_equal(store_open_work(rows->store, &again), 0); /* as unread as it was */
     assert_int_equal(store_count_unread_orders(rows->store, tenant_id, now_us + 1, 3, &count), 0);
     assert_int_equal(count, 2);
-    works[0].attempts = 3;
-    assert_int_equal(store_update_work(rows->store, &works[0]), 0);
-    again.state = WORK_DONE;
-    again.ended_at_us = now_us + 60;
+    again.attempts = 1; /* it has looked */
     assert_int_equal(store_update_work(rows->store, &again), 0);
+    assert_int_equal(store_count_unread_orders(rows->store, tenant_id, now_us + 1, 3, &count), 0);
+    assert_int_equal(count, 1);
+    works[0].attempts = 2; /* Lightspeed had no time for it */
+    assert_int_equal(store_update_work(rows->store, &works[0]), 0);
+    assert_int_equal(store_count_unread_orders(rows->store, tenant_id, now_us + 1, 3, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_count_unread_orders(rows->store, tenant_id, now_us + 1, 2, &count), 0);
+    assert_int_equal(count, 0);
+    struct order_seen seen = {
+        .tenant_id = tenant_id, .order_id = ORDER, .site_id = 1, .read_at_us = now_us - 1};
+    assert_int_equal(store_put_order_seen(rows->store, &seen), 0); /* before it was told of */
+    assert_int_equal(store_count_unread_orders(rows->store, tenant_id, now_us + 1, 3, &count), 0);
+    assert_int_equal(count, 1);
+    seen.read_at_us = now_us + 1;
+    assert_int_equal(store_put_order_seen(rows->store, &seen), 0);
     assert_int_equal(store_count_unread_orders(rows->store, tenant_id, now_us + 1, 3, &count), 0);
     assert_int_equal(count, 0);
 }
