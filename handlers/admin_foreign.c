@@ -598,6 +598,10 @@ void admin_foreign_report(struct exchange *exchange)
                     admin_read_date(exchange, body, "from", &from) &&
                     admin_read_date(exchange, body, "until", &until);
     jread_destroy(body);
+    if (is_sound && from != 0 && until != 0 && from > until) {
+        admin_refuse(exchange, 400, "bad_date", "'from' is after 'until'");
+        is_sound = false;
+    }
     if (!is_sound)
         return;
     struct job *job = exchange_job(exchange, sizeof(struct report_task));

@@ -172,7 +172,8 @@ static const struct subcommand subcommands[] = {
     {.noun = "reconcile",
      .kind = COMMAND_RECONCILE,
      .help = "compare registers and ledger: totals, and each open item with its reason; exit 1 "
-             "when something is open, or cannot be proved as the merchant is not connected",
+             "when something is open, or cannot be proved as the merchant is not connected; 2 when "
+             "that could not be told",
      .flags = {{"tenant", FLAG_TEXT, false, "ID", "of this tenant only [all of them]"},
                {"day", FLAG_TEXT, false, "DATE", "of this local day, YYYY-MM-DD [all days]"},
                {"from", FLAG_TEXT, false, "DATE", "of this day and later ones"},
@@ -483,9 +484,25 @@ static int take_value(struct invocation *invocation, struct flag_value value, co
     return 0;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0);
+}
+
+static void turn_to_help(struct invocation *invocation, const char *noun, const char *verb)
+{
+    invocation->subcommand = find_subcommand("help", NULL);
+    invocation->help_noun = noun;
+    invocation->help_verb = verb;
+}
+
 static int parse_flag(struct invocation *invocation, char *const **next)
 {
     const char *word = *(*next)++;
+    if (asks_for_help(word)) {
+        turn_to_help(invocation, invocation->subcommand->noun, invocation->subcommand->verb);
+        return 0;
+    }
     bool is_flag = strncmp(word, "--", 2) == 0;
     if (!is_flag && invocation->subcommand->operand != NULL && invocation->operand == NULL) {
         invocation->operand = word;
@@ -540,9 +557,13 @@ int command_parse(int count, char *const *words, struct invocation *invocation)
         return ERR_BAD_CONFIG;
     }
     const char *noun = words[1], *verb = count > 2 ? words[2] : NULL;
-    if (strcmp(noun, "--help") == 0 || strcmp(noun, "-h") == 0)
+    if (asks_for_help(noun))
         noun = "help";
     invocation->subcommand = find_subcommand(noun, verb);
+    if (invocation->subcommand == NULL && asks_for_help(verb) && noun_is_known(noun)) {
+        turn_to_help(invocation, noun, NULL);
+        return 0;
+    }
     if (invocation->subcommand == NULL)
         return complain_unknown(noun, verb);
     if (invocation->subcommand->kind == COMMAND_HELP) {
@@ -552,12 +573,14 @@ int command_parse(int count, char *const *words, struct invocation *invocation)
     }
     char *const *next = words + (invocation->subcommand->verb == NULL ? 2 : 3);
     int err = 0;
-    while (err == 0 && *next != NULL)
+    while (err == 0 && *next != NULL && invocation->subcommand->kind != COMMAND_HELP)
         err = parse_flag(invocation, &next);
     return err != 0 ? err : check_wanted(invocation);
 }
 
 /* --- help */
+
+#define FLAG_WIDTH 34
 
 static void print_flag(FILE *file, const char *name, const char *value, const char *help,
                        bool is_wanted)
@@ -570,7 +593,11 @@ static void print_flag(FILE *file, const char *name, const char *value, const ch
         text_append_char(&buffer, *name == '_' ? '-' : *name);
     if (value != NULL)
         text_append_format(&buffer, " %s", value);
-    fprintf(file, "    %-34s %s%s\n", left, help, is_wanted ? " (needed)" : "");
+    const char *needed = is_wanted ? " (needed)" : "";
+    if (buffer.length > FLAG_WIDTH)
+        fprintf(file, "    %s\n    %-*s %s%s\n", left, FLAG_WIDTH, "", help, needed);
+    else
+        fprintf(file, "    %-*s %s%s\n", FLAG_WIDTH, left, help, needed);
 }
 
 static void print_settings(FILE *file, const char *wanted)

@@ -92,7 +92,8 @@ int main(int count, char **words)
     case COMMAND_TAIL:
     case COMMAND_FOREIGN_REPORT:
         if (config_read(environ, &config) != 0)
-            return EXIT_FAILURE;
+            return invocation.subcommand->kind == COMMAND_RECONCILE ? RECONCILE_NOT_TOLD
+                                                                    : EXIT_FAILURE;
         return run_client(&invocation, config.admin_path);
     }
     return EXIT_USAGE;

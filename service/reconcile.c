@@ -343,7 +343,7 @@ int reconcile_run(const struct invocation *invocation, const char *socket_path)
     };
     const char *path = command_value(invocation, "html");
     if (admin_session_open(socket_path, &reconcile.session) != 0)
-        return EXIT_FAILURE;
+        return RECONCILE_NOT_TOLD;
     int err;
     if (path != NULL)
         err = reconcile_write_page(&reconcile, path);
@@ -352,6 +352,7 @@ int reconcile_run(const struct invocation *invocation, const char *socket_path)
     else
         err = reconcile_print_text(&reconcile);
     admin_session_close(reconcile.session);
-    return err == 0 && reconcile.open_items == 0 && reconcile.blind == 0 ? EXIT_SUCCESS
-                                                                         : EXIT_FAILURE;
+    if (err != 0)
+        return RECONCILE_NOT_TOLD;
+    return reconcile.open_items == 0 && reconcile.blind == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -8,8 +8,9 @@
 
 #include "service/admin_client.h"
 
-/* Returns the exit code: 0 when nothing is open; 1 when something is, or the report could not be
- * made. */
+#define RECONCILE_NOT_TOLD 2
+/* Returns the exit code: 0 when nothing is open; 1 when something is, or cannot be proved;
+ * RECONCILE_NOT_TOLD when the report could not be made. */
 int reconcile_run(const struct invocation *invocation, const char *socket_path);
 
 #endif

@@ -58,9 +58,11 @@ int reconcile_print_json(struct reconcile *reconcile)
 {
     printf("{\"tenants\":[");
     int err = reconcile_each_tenant(reconcile, PAGE_ITEMS, print_json_tenant, NULL);
-    printf("],\"open_items\":%lld,\"unproved_tenants\":%lld,\"is_complete\":%s}\n",
-           (long long)reconcile->open_items, (long long)reconcile->blind,
-           err == 0 ? "true" : "false");
+    if (err == 0)
+        printf("],\"open_items\":%lld,\"unproved_tenants\":%lld,\"is_complete\":true}\n",
+               (long long)reconcile->open_items, (long long)reconcile->blind);
+    else /* nobody is to read 0 there */
+        puts("],\"open_items\":null,\"unproved_tenants\":null,\"is_complete\":false}");
     return err;
 }
 

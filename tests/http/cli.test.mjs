@@ -540,6 +540,21 @@ test('help explains everything, or one subcommand', async () => {
   assert.match(one.stdout, /--replay-window/);
   assert.match((await service.cli(['help', 'serve'])).stdout, /COUNTERPART_LISTEN[^\n]+127\.0\.0\.1:8080/);
   assert.equal((await service.cli(['help', 'nonsense'])).code, 2);
+  for (const [words, asked] of [
+    [['tenant', 'set'], ['tenant', 'set', '--help']],
+    [['card', 'issue'], ['card', 'issue', '--tenant', '1', '-h', '--wat']],
+    [['member', 'import'], ['member', 'import', '-h']],
+    [['reconcile'], ['reconcile', '--help']],
+    [['serve'], ['serve', '--help']],
+    [['verify'], ['verify', '-h']],
+    [['tenant'], ['tenant', '--help']],
+  ]) {
+    const { code, stdout, stderr } = await service.cli(asked);
+    assert.deepEqual([code, stderr], [0, ''], asked.join(' '));
+    assert.equal(stdout, (await service.cli(['help', ...words])).stdout, asked.join(' '));
+  }
+  assert.equal((await service.cli(['nonsense', '--help'])).code, 2);
+  assert.match(one.stdout, /^ {4}--payment-booked-by register\|counterpart\n {39}who adds/m, 'a column each');
 });
 
 test('a wrong command line exits with 2 and says what is wrong', async () => {

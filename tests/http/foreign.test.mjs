@@ -474,6 +474,9 @@ test('the page stands alone, says what it is about, and cannot be broken into', 
   assert.equal(failed, 1);
   assert.match(stderr, /\/nowhere\/report\.html cannot be written/);
   assert.equal((await merchant.orders('report', '--from', '2026-13-01')).code, 1);
+  const backwards = await merchant.orders('report', '--from', '2026-12-01', '--until', '2026-01-01');
+  assert.equal(backwards.code, 1);
+  assert.match(backwards.stdout + backwards.stderr, /'from' is after 'until'/);
   const { totals } = await merchant.report('--until', '2020-01-01');
   assert.equal(totals.attempts, 0);
 });

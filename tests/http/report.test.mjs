@@ -275,7 +275,8 @@ test('one day, or a period, has its own totals and items', async () => {
     [['--tenant', '4242'], 'unknown_tenant'],
   ]) {
     const refused = await reconcile(...(args[0] === '--tenant' ? [] : of(shop)), ...args);
-    assert.equal(refused.code, 1);
+    assert.equal(refused.code, 2, 'nothing was told');
+    if (refused.json) assert.deepEqual([refused.json.open_items, refused.json.is_complete], [null, false]);
     assert.match(refused.stderr, new RegExp(`\\(${code}\\)`));
     assert.equal(refused.json.is_complete, false);
   }
@@ -479,18 +480,18 @@ test('the page of all merchants has an overview, and details of those of whom th
 test('a page that cannot be written, or cannot be made, says so', async () => {
   const folder = temporaryDirectory();
   const nowhere = await reconcile(...of(shop), '--html', path.join(folder, 'none', 'report.html'));
-  assert.equal(nowhere.code, 1);
+  assert.equal(nowhere.code, 2);
   assert.match(nowhere.stderr, /cannot be written: No such file/);
   const file = path.join(folder, 'report.html');
   fs.writeFileSync(file, 'yesterday: everything is accounted for');
   const unknown = await reconcile('--tenant', '4242', '--html', file);
-  assert.equal(unknown.code, 1);
+  assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /unknown_tenant/);
   const html = fs.readFileSync(file, 'utf8');
   standsAlone(html);
   assert.match(readable(html), /This report could not be made/);
   const gone = await service.cli(['reconcile'], { env: { COUNTERPART_DATA: folder } });
-  assert.equal(gone.code, 1);
+  assert.equal(gone.code, 2);
   assert.match(gone.stderr, /the service is not running/);
 });
 
