@@ -265,8 +265,9 @@ static void on_last(struct errand *errand)
     }
     int64_t now_us = clock_steady_us();
     sweeping->sweep = (struct sweep){.tenant_id = chore->work.tenant_id, .begun_at_us = now_us};
-    sweeping->since_us =
-        last->finished_at_us == 0 ? now_us - SWEEP_FIRST_US : last->begun_at_us - SWEEP_OVERLAP_US;
+    /* a clock that was ahead may have written it: nothing says then what was seen since when */
+    bool is_known = last->finished_at_us != 0 && last->begun_at_us <= now_us;
+    sweeping->since_us = is_known ? last->begun_at_us - SWEEP_OVERLAP_US : now_us - SWEEP_FIRST_US;
     sweep_ask(chore);
 }
 

@@ -48,6 +48,8 @@ struct oseries_api {
     int64_t shy_order; /* is read once, and then no more; 0: none */
     int shy_reads;
     bool lists_hang; /* no list is ever answered */
+    bool has_lists;
+    int64_t listed_since_us;
 };
 
 /* Replies come later, never from inside the call. */
@@ -104,7 +106,8 @@ void oseries_api_get_order(struct oseries_api *api, const struct api_call *call,
     outbound_post(api->outbound, &reply->message);
 }
 
-/* Sweeps and notices are proved elsewhere: here Lightspeed is too busy for them. */
+/* Notices are proved elsewhere, and sweeps: here Lightspeed is too busy for the first, and for the
+ * others until it has_lists, on which nothing stands. */
 static void not_now(struct oseries_api *api, api_done_fn on_done, void *context)
 {
     struct reply *reply = reply_create(ERR_RATE_LIMITED, context);
@@ -116,13 +119,15 @@ struct page_reply {
     struct outbound_message message;
     api_order_page_fn on_page;
     void *context;
+    int error;
 };
 
 static void page_arrive(void *context)
 {
     struct page_reply *reply = context;
-    const struct api_result result = {.error = ERR_RATE_LIMITED};
-    reply->on_page(reply->context, &result, NULL);
+    const struct api_result result = {.error = reply->error};
+    const struct order_page page = {.count = 0};
+    reply->on_page(reply->context, &result, reply->error == 0 ? &page : NULL);
     free(reply);
 }
 
@@ -132,7 +137,6 @@ void oseries_api_list_orders(struct oseries_api *api, const struct api_call *cal
 {
     (void)call;
     (void)list;
-    (void)created_since_us;
     (void)from;
     if (api->lists_hang)
         return;
@@ -140,6 +144,10 @@ void oseries_api_list_orders(struct oseries_api *api, const struct api_call *cal
     assert_non_null(reply);
     reply->on_page = on_done;
     reply->context = context;
+    pthread_mutex_lock(&api->mutex);
+    reply->error = api->has_lists ? 0 : ERR_RATE_LIMITED;
+    api->listed_since_us = created_since_us;
+    pthread_mutex_unlock(&api->mutex);
     reply->message.fn = page_arrive;
     reply->message.context = reply;
     outbound_post(api->outbound, &reply->message);
@@ -446,13 +454,12 @@ static void make_sold(struct fixture *fixture, int64_t order_id, int64_t cash_mi
     set_status(fixture, order_id, ORDER_COMPLETE);
 }
 
-/* While the threads are stopped. */
+/* From now on whoever asks for a sweep gets one. */
 static void sweep_all(struct fixture *fixture)
 {
-    struct sweep sweep = {.tenant_id = fixture->tenant.id,
-                          .begun_at_us = clock_steady_us() + HOUR_US,
-                          .finished_at_us = clock_steady_us() + HOUR_US};
-    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+    pthread_mutex_lock(&fixture->api.mutex);
+    fixture->api.has_lists = true;
+    pthread_mutex_unlock(&fixture->api.mutex);
 }
 
 /* A reason to look at it: a webhook, say. While the threads are stopped. */
@@ -702,6 +709,29 @@ static struct work add_order_changed(struct fixture *fixture, int64_t told_by, i
     work.due_at_us += due_in_us;
     assert_int_equal(store_add_work(fixture->writer, &work), 0);
     return work;
+}
+
+static void a_sweep_of_a_clock_that_was_ahead_does_not_count(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    int64_t ahead_us = clock_steady_us() + 72 * HOUR_US;
+    struct sweep sweep = {
+        .tenant_id = fixture->tenant.id, .begun_at_us = ahead_us, .finished_at_us = ahead_us};
+    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+    make_sold(fixture, ORDER, 5000);
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
+    stop(fixture);
+    sweep_all(fixture);
+    struct work work = find_work(fixture, WORK_SWEEP, fixture->tenant.id).work;
+    work.due_at_us = clock_steady_us();
+    assert_int_equal(store_update_work(fixture->writer, &work), 0);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    stop(fixture);
+    assert_true(fixture->api.listed_since_us < clock_steady_us());
 }
 
 static void nothing_is_given_back_while_another_order_waits_to_be_read(void **state)
@@ -1563,6 +1593,7 @@ int main(void)
         TEST(cash_instead_is_given_back_once),
         TEST(nothing_is_given_back_before_the_other_orders_were_read),
         TEST(the_sweeps_of_many_merchants_leave_room_for_money),
+        TEST(a_sweep_of_a_clock_that_was_ahead_does_not_count),
         TEST(nothing_is_given_back_while_another_order_waits_to_be_read),
         TEST(what_was_found_counts_before_it_is_proved),
         TEST(a_confirmed_payment_that_is_told_of_again_stays_confirmed),
