@@ -33,10 +33,10 @@ struct view_operation *view_next_held(const struct decision *decision,
 /* What they have asked for. */
 int64_t view_held_minor(const struct decision *decision);
 
-/* An operation, and the reversals and recharges that undid it and did it again (of a charge also the
- * recharges of a refund of its order, which gave back the newest charge first): those that move as it
- * does and are not undone yet. None: it does not stand any more. Those it was loaded with, that is
- * of one order the newest. */
+/* An operation, and the reversals and recharges that undid it and did it again (of a charge also
+ * the recharges of a refund of its order, which gave back the newest charge first): those that move
+ * as it does and are not undone yet. None: it does not stand any more. Those it was loaded with,
+ * that is of one order the newest. */
 struct view_standing {
     int32_t count;
     struct view_operation *newest;

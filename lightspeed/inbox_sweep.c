@@ -1,7 +1,8 @@
 /*
- * A sweep: the lists of orders are walked, and each that has ended and that nobody has read as it is
- * now is looked at as if its webhook had come. So lost webhooks cost a day, and no points. Of open
- * orders those with money are read too: a bill may have been merged into one, with its payment.
+ * A sweep: the lists of orders are walked, and each that has ended and that nobody has read as it
+ * is now is looked at as if its webhook had come. So lost webhooks cost a day, and no points. Of
+ * open orders those with money are read too: a bill may have been merged into one, with its
+ * payment.
  */
 #include "lightspeed/inbox_state.h"
 

@@ -223,8 +223,8 @@ static int read_payment(struct store *store, struct prove *prove, int32_t at)
 /* --- sweeps --- */
 
 /* A sweep has only said which orders are to be read, and reading one opens the work that proves it:
- * so whatever waits for its first look is waited for. One that was tried this often (1 + 2 + ... + 16
- * s) is not: some are never read. */
+ * so whatever waits for its first look is waited for. One that was tried this often (1 + 2 + ... +
+ * 16 s) is not: some are never read. */
 #define UNREAD_ATTEMPTS_MAX 6
 
 static int read_sweep(struct store *store, struct prove *prove)

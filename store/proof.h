@@ -224,9 +224,9 @@ MUST_CHECK int store_put_sweep(struct store *store, const struct sweep *sweep);
 MUST_CHECK int store_read_sweep(struct store *store, int64_t tenant_id,
                                 struct sweep *sweep); /* zeroes when there was none */
 /* Open work made before before_us that is still to read its order; while there is any, the sweep's
- * orders are not all read: WORK_PROVE_ORDER that was never tried, and WORK_ORDER_CHANGED whose order
- * was not seen since it was made, and that was tried fewer than attempts_max times. Not what was
- * never to be looked at before WORK_HELD_LOOK_US: a look that nobody has asked for. */
+ * orders are not all read: WORK_PROVE_ORDER that was never tried, and WORK_ORDER_CHANGED whose
+ * order was not seen since it was made, and that was tried fewer than attempts_max times. Not what
+ * was never to be looked at before WORK_HELD_LOOK_US: a look that nobody has asked for. */
 MUST_CHECK int store_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
                                          int32_t attempts_max, int64_t *count);
 
