@@ -236,7 +236,7 @@ static void on_order(void *context, const struct api_result *result,
     payment_ref(chore, ref);
     if (has_payment(order, ref))
         payment_found(chore);
-    else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
+    else if (order_payments_are_cut(order))
         chore_give_up(chore, "the order has more payments than can be looked through");
     else if (is_given_back(&chore->operation))
         payment_drop(chore);

@@ -111,7 +111,7 @@ void order_evidence_make(const struct oseries_order *order, const struct booking
         memcpy(matched, bookings, (size_t)count * sizeof(matched[0]));
     bookings_match(matched, count, order, generation, method_id, claimed);
     const struct booking *booking = find_booking(matched, count, earlier->id);
-    bool may_be_cut_away = order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX;
+    bool may_be_cut_away = order_payments_are_cut(order);
     if (booking == NULL || may_be_cut_away)
         return;
     evidence->state = EVIDENCE_READ;

@@ -97,6 +97,11 @@ struct oseries_order {
     struct order_line lines[ORDER_LINES_MAX];
     struct order_payment payments[ORDER_PAYMENTS_MAX];
 };
+/* Payments that are not shown may be among those that were cut; lines alone hide none. */
+static inline bool order_payments_are_cut(const struct oseries_order *order)
+{
+    return order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX;
+}
 /* Pure: an order's JSON into the struct. Amounts are rounded to exponent, the currency's: the API
  * computes in binary, and its totals may say so. errors: ERR_BAD_REPLY. */
 MUST_CHECK int oseries_order_read(const struct jread *json, int exponent,

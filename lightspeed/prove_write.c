@@ -261,7 +261,7 @@ static int make_rows(struct store *store, struct prove *prove, struct payments *
         if (err == 0)
             add_row(prove, payments, i, operation_id);
     }
-    if (prove->order.is_cut && prove->order.payment_count == ORDER_PAYMENTS_MAX)
+    if (order_payments_are_cut(&prove->order))
         keep_cut_rows(prove, payments);
     return err;
 }

@@ -224,7 +224,7 @@ static void judge_missing(const struct judge_case *about, struct judged *judged,
     enum proof_state state = judged->facts->proof.state;
     if (judged->left_minor == 0 && judged->undone_minor > 0 && judged->has_shown_refund)
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
-    else if (is_settled(judged) || (state == PROOF_CONFIRMED && order->is_cut))
+    else if (is_settled(judged) || (state == PROOF_CONFIRMED && order_payments_are_cut(order)))
         say_keep(judged);
     else if (judged->left_minor == 0 && judged->undone_minor > 0 && !is_owed(judged))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
@@ -232,7 +232,7 @@ static void judge_missing(const struct judge_case *about, struct judged *judged,
         judge_wait(about, judged, PROOF_REASON_NOT_BOOKED);
     else if (!is_closed(order))
         judge_wait(about, judged, PROOF_REASON_ORDER_OPEN);
-    else if (order->is_cut)
+    else if (order_payments_are_cut(order))
         say_list(judged, PROOF_REASON_CUT);
     else if (booking->is_ambiguous)
         say_list(judged, PROOF_REASON_AMBIGUOUS);

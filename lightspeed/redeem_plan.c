@@ -77,7 +77,7 @@ static bool line_notes_may_be_cut(const struct order_line *line)
 bool reward_may_be_hidden(const struct reservation *reservation, const struct oseries_order *order)
 {
     if (reservation->pays_minor != 0)
-        return order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX;
+        return order_payments_are_cut(order);
     if (order->notes_are_cut || order->is_cut)
         return true;
     for (int32_t i = 0; i < order->line_count; i++)
@@ -357,7 +357,7 @@ static void plan_pay(const struct reservation *reservation, const struct oseries
     (void)mark_write(reservation, plan->ref);
     if (reservation->pays_minor > due_minor_of(order))
         refuse(plan, "Less is left to pay on this order than the reward is worth");
-    else if (order->is_cut && order->payment_count == ORDER_PAYMENTS_MAX)
+    else if (order_payments_are_cut(order))
         refuse(plan, "The order has too many payments for this reward");
 }
 

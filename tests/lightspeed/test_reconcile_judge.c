@@ -83,6 +83,15 @@ static void add_payment(struct oseries_order *order, const char *word)
     payment->method_id = method_id;
 }
 
+/* Cut: as many payments as we keep, of which those that are not told pay nothing. */
+static void fill_payments(struct oseries_order *order)
+{
+    while (order->payment_count < ORDER_PAYMENTS_MAX) {
+        struct order_payment *payment = &order->payments[order->payment_count++];
+        *payment = (struct order_payment){.number = order->payment_count, .method_id = 1};
+    }
+}
+
 static void read_order_word(struct world *world, char *word)
 {
     static const struct {
@@ -96,7 +105,7 @@ static void read_order_word(struct world *world, char *word)
     const char *value = split_pair(word);
     if (strcmp(word, "total") == 0)
         order->total_minor = number_of(value);
-    else if (strcmp(word, "cut") == 0)
+    else if (strcmp(word, "cut") == 0 || strcmp(word, "long") == 0)
         order->is_cut = true;
     else if (strcmp(word, "none") == 0 || strcmp(word, "unconnected") == 0 ||
              strcmp(word, "failing") == 0)
@@ -112,6 +121,8 @@ static void read_order_word(struct world *world, char *word)
         order->status = statuses[i].status;
     }
     order->is_deleted |= strcmp(word, "deleted") == 0;
+    if (strcmp(word, "cut") == 0)
+        fill_payments(order);
     world->about.is_connected &= strcmp(word, "unconnected") != 0;
     world->about.may_pass |= strcmp(word, "failing") == 0;
 }
