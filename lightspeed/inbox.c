@@ -346,7 +346,7 @@ static int task_look(struct job *job, struct store *store)
     int err = store_count_open_work(store, &task->open);
     if (err != 0 || task->open == 0)
         return err;
-    return store_each_open_work(store, LOOK_OF_TENANT, LOOK_ROWS_MAX, on_open_work, task);
+    return store_each_open_work(store, LOOK_OF_TENANT, LOOK_ROWS_MAX / 2, on_open_work, task);
 }
 
 /* What is due begins; of the rest, when the next one is due. */

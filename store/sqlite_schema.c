@@ -533,6 +533,9 @@ static const char schema_3[] =
     " PRIMARY KEY (tenant_id, order_id)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX order_seen_by_age ON order_seen (read_at_us);"
+    /* Open work that is no proof, sweep or notice: it goes first. */
+    "CREATE INDEX work_urgent ON work (tenant_id, due_at_us)"
+    " WHERE state = 1 AND kind NOT IN (4, 5, 6);"
     "CREATE TABLE sweep ("
     " tenant_id INTEGER PRIMARY KEY,"
     " begun_at_us INTEGER NOT NULL,"

@@ -32,6 +32,13 @@ enum work_statement {
     WORK_STATEMENTS,
 };
 
+/* Proofs, sweeps and notices, or what is not of them. */
+#define FIRST_OF_EACH_TENANT(is_in)                                                                \
+    "SELECT first.id FROM tenant CROSS JOIN work AS first ON first.id IN "                         \
+    "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
+    "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) "                                      \
+    "ORDER BY first.due_at_us, first.id LIMIT ?2"
+
 /* state = 1 stands as a literal: only so may the planner use the index of what is open. */
 static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_INSERT] = "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, "
@@ -51,9 +58,11 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_READ] = "SELECT " WORK_COLUMNS " FROM work "
                   "WHERE tenant_id = ? AND kind = ? AND identity = ?",
     [WORK_READ_OPEN] = "SELECT " WORK_COLUMNS " FROM work WHERE id IN "
-                       "(SELECT first.id FROM tenant CROSS JOIN work AS first ON first.id IN "
-                       "(SELECT id FROM work WHERE state = 1 AND tenant_id = tenant.id "
-                       "ORDER BY due_at_us LIMIT ?)) ORDER BY due_at_us, id LIMIT ?",
+                       "(SELECT id FROM (" FIRST_OF_EACH_TENANT(
+                           "NOT IN") ") UNION ALL "
+                                     "SELECT id FROM (" FIRST_OF_EACH_TENANT(
+                                         "IN") ")) "
+                                               "ORDER BY kind IN (4, 5, 6), due_at_us, id",
     [WORK_REOPEN] =
         "UPDATE work SET state = 1, attempts = 0, due_at_us = max(due_at_us, ?), ended_at_us = 0 "
         "WHERE id = ? AND tenant_id = ? AND state = 3",

@@ -73,7 +73,8 @@ MUST_CHECK int store_open_work(struct store *store, struct work *work);
 /* *work becomes the row of its tenant, kind and identity, open or ended. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_find_work(struct store *store, struct work *work);
 /* Open work, what is due first coming first; of each tenant at most per_tenant, so that nobody's
- * backlog hides what others wait for. */
+ * backlog hides what others wait for. So of two classes each, at most limit of each: proofs, sweeps
+ * and notices come after all else, for money waits for the other kinds. */
 typedef void (*store_work_fn)(void *context, const struct work *work);
 MUST_CHECK int store_each_open_work(struct store *store, int32_t per_tenant, int32_t limit,
                                     store_work_fn each, void *context);

@@ -174,6 +174,36 @@ static void the_backlog_of_one_tenant_does_not_hide_another_s(void **state)
     assert_int_equal(found.works[0].subject_id, ORDER + 1);
 }
 
+static void add_kind(struct rows *rows, enum work_kind kind, int64_t subject_id, int64_t due_us)
+{
+    struct work work = work_make(rows->tenant.id, kind, subject_id, subject_id, due_us);
+    assert_int_equal(store_add_work(rows->store, &work), 0);
+}
+
+static void what_money_waits_for_comes_before_proofs_and_sweeps(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    for (int i = 0; i < 10; i++)
+        add_kind(rows, WORK_PROVE_ORDER, ORDER + i, NOW_US + i);
+    add_kind(rows, WORK_SWEEP, rows->tenant.id, NOW_US - 2);
+    add_kind(rows, WORK_NOTIFY, 42, NOW_US - 1);
+    add_kind(rows, WORK_POST_PAYMENT, 43, NOW_US + 100);
+    add_kind(rows, WORK_ORDER_CHANGED, 44, NOW_US + 200);
+    struct found found = {0};
+    assert_int_equal(store_each_open_work(rows->store, 3, 32, on_work, &found), 0);
+    assert_int_equal(found.count, 5);
+    assert_int_equal(found.works[0].kind, WORK_POST_PAYMENT);
+    assert_int_equal(found.works[1].kind, WORK_ORDER_CHANGED);
+    assert_int_equal(found.works[2].kind, WORK_SWEEP);
+    assert_int_equal(found.works[3].kind, WORK_NOTIFY);
+    assert_int_equal(found.works[4].subject_id, ORDER);
+    found.count = 0;
+    assert_int_equal(store_each_open_work(rows->store, 3, 1, on_work, &found), 0);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.works[0].kind, WORK_POST_PAYMENT);
+    assert_int_equal(found.works[1].kind, WORK_SWEEP);
+}
+
 static void what_was_given_up_can_be_tried_again(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -266,11 +296,11 @@ static void what_waited_is_due_by_its_kind(void **state)
     works[0].ended_at_us = NOW_US;
     assert_int_equal(store_update_work(rows->store, &works[0]), 0);
     struct found found = open_work(rows->store);
-    assert_int_equal(found.works[0].due_at_us, NOW_US + 30);
-    assert_int_equal(found.works[0].state, WORK_OPEN);
-    assert_int_equal(found.works[1].due_at_us, NOW_US + 40);
-    assert_int_equal(found.works[1].subject_id, 42);
-    assert_int_equal(found.works[2].due_at_us, NOW_US + 60);
+    assert_int_equal(found.works[0].due_at_us, NOW_US + 60); /* of the other kind: it goes first */
+    assert_int_equal(found.works[1].due_at_us, NOW_US + 30);
+    assert_int_equal(found.works[1].state, WORK_OPEN);
+    assert_int_equal(found.works[2].due_at_us, NOW_US + 40);
+    assert_int_equal(found.works[2].subject_id, 42);
 }
 
 static void people_are_shown_what_is_open_or_was_given_up(void **state)
@@ -721,6 +751,7 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(the_same_thing_asked_again_is_added_once),
     CONFORMANCE_TEST(what_is_open_comes_by_when_it_is_due),
     CONFORMANCE_TEST(the_backlog_of_one_tenant_does_not_hide_another_s),
+    CONFORMANCE_TEST(what_money_waits_for_comes_before_proofs_and_sweeps),
     CONFORMANCE_TEST(what_was_given_up_can_be_tried_again),
     CONFORMANCE_TEST(what_waited_is_due_when_its_tenant_is_connected),
     CONFORMANCE_TEST(what_waited_is_due_by_its_kind),
