@@ -363,7 +363,8 @@ test('what the token endpoint says while connecting is explained, and nothing of
     assert.equal(page.status, status, `${JSON.stringify(fault)}: ${page.text}`);
     assert.match(page.text, /Lightspeed did not (answer|confirm it)/);
     await reasonIs(service, sentence);
-    assert.doesNotMatch(page.text, /HTTP|token|URL|secret|endpoint/, 'the merchant gets a sentence for merchants');
+    const words = page.text.replace(/<style.*?<\/style>|<[^>]*>/gs, ' '); // addresses have letters of chance
+    assert.doesNotMatch(words, /HTTP|token|URL|secret|endpoint/, 'the merchant gets a sentence for merchants');
     assert.ok(!page.text.includes(marker));
   }
   await cloud.control('DELETE', '/faults');
