@@ -67,8 +67,7 @@ static const char *const reasons[RESULTS_MAX] = {
     [RESULT_NOT_CHARGED] = "this card had paid nothing on that sale",
     [RESULT_OVER_CHARGED] = "no more than {limit} was left to give back",
     [RESULT_OVER_REFUND_LIMIT] = "the sale was not known, and then at most {limit} can be refunded",
-    [RESULT_OVER_REGISTER_DAY] = "the sale was not known, and the register could refund {limit} "
-                                 "more that day",
+    [RESULT_OVER_REGISTER_DAY] = "the sale was unknown, and only {limit} more was left that day",
     [RESULT_NOTHING_HELD] = "nothing waited for that sale",
     [RESULT_ORDER_CLOSED] = "the sale was closed already",
     [RESULT_NOTHING_LEFT] = "nothing was left to undo",

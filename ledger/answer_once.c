@@ -72,15 +72,9 @@ static enum repeat judge_by_order(const struct operation *operation, const struc
                                   bool is_same)
 {
     const struct order_evidence *order = &command->evidence;
-    switch (order->state) {
-    case EVIDENCE_NONE:
+    if (order->state == EVIDENCE_NONE)
         return command->order_is_readable ? REPEAT_LOOK : REPEAT_NONE;
-    case EVIDENCE_UNREADABLE:
-        return REPEAT_NONE;
-    case EVIDENCE_READ:
-        break;
-    }
-    if (order->operation_id != operation->id)
+    if (order->state == EVIDENCE_UNREADABLE || order->operation_id != operation->id)
         return REPEAT_NONE;
     return is_same ? judge_late_repeat(order) : judge_other_amount(command);
 }

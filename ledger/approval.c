@@ -21,19 +21,14 @@ static struct view_foreign_day *day_of(const struct decision *decision)
 
 static enum result result_of(enum foreign_verdict verdict)
 {
-    switch (verdict) {
-    case FOREIGN_ALLOWED:
-        return RESULT_OK;
-    case FOREIGN_NOT_APPROVED:
-        return RESULT_NOT_APPROVED;
-    case FOREIGN_EXPIRED:
-        return RESULT_APPROVAL_EXPIRED;
-    case FOREIGN_OVER_PAYMENT_MAX:
-        return RESULT_OVER_APPROVED;
-    case FOREIGN_OVER_DAY_MAX:
-        return RESULT_OVER_APPROVED_DAY;
-    }
-    check_failed("verdict is one of enum foreign_verdict", __FILE__, __LINE__);
+    static const enum result results[] = {
+        [FOREIGN_ALLOWED] = RESULT_OK,
+        [FOREIGN_NOT_APPROVED] = RESULT_NOT_APPROVED,
+        [FOREIGN_EXPIRED] = RESULT_APPROVAL_EXPIRED,
+        [FOREIGN_OVER_PAYMENT_MAX] = RESULT_OVER_APPROVED,
+        [FOREIGN_OVER_DAY_MAX] = RESULT_OVER_APPROVED_DAY,
+    };
+    return results[verdict];
 }
 
 enum result approval_check(struct decision *decision)

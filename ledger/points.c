@@ -257,19 +257,14 @@ static void add_reservation(struct points_decision *decision)
 
 static enum points_result result_of(enum foreign_verdict verdict)
 {
-    switch (verdict) {
-    case FOREIGN_ALLOWED:
-        return POINTS_OK;
-    case FOREIGN_NOT_APPROVED:
-        return POINTS_NOT_APPROVED;
-    case FOREIGN_EXPIRED:
-        return POINTS_APPROVAL_EXPIRED;
-    case FOREIGN_OVER_PAYMENT_MAX:
-        return POINTS_OVER_APPROVED;
-    case FOREIGN_OVER_DAY_MAX:
-        return POINTS_OVER_APPROVED_DAY;
-    }
-    check_failed("verdict is one of enum foreign_verdict", __FILE__, __LINE__);
+    static const enum points_result results[] = {
+        [FOREIGN_ALLOWED] = POINTS_OK,
+        [FOREIGN_NOT_APPROVED] = POINTS_NOT_APPROVED,
+        [FOREIGN_EXPIRED] = POINTS_APPROVAL_EXPIRED,
+        [FOREIGN_OVER_PAYMENT_MAX] = POINTS_OVER_APPROVED,
+        [FOREIGN_OVER_DAY_MAX] = POINTS_OVER_APPROVED_DAY,
+    };
+    return results[verdict];
 }
 
 /* May points pay onto an order that is not ours? */

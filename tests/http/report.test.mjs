@@ -147,6 +147,13 @@ before(async () => {
       stray(shop, { order: 4711, number: 2, amount: -150, site: 924, date: day }),
     ].join('\n'),
   );
+  // A sweep makes open work due at its end: those of the start are to be over.
+  const isSwept = async () => {
+    const { text } = await service.get('/metrics');
+    if (!/^counterpart_scheduled_runs_total\{task="sweep"\} [1-9]/m.test(text)) return false;
+    return (await sql('SELECT count(*) FROM work WHERE kind = 5 AND state = 1;')).trim().split('\n').at(-1) === '0';
+  };
+  await until('the sweeps of the start to be over', isSwept, 30_000);
   const due = Date.now() * 1000 + DAY;
   await sql(work(shop, open.order_id, { due, reason: '<b>HTTP 503</b>' }));
   operations = { confirmed, open, listed, reversed, changed, suspect, day };

@@ -255,6 +255,24 @@ static void approvals_move_along_their_table_only(void **state)
         }
 }
 
+static void on_check_failed(const char *expression, const char *file, int line)
+{
+    mock_assert(0, expression, file, line);
+}
+
+static void what_is_no_word_of_ours_has_no_name(void **state)
+{
+    (void)state;
+    const struct foreign_approval approval = {.state = FOREIGN_APPROVED};
+    check_hook = on_check_failed;
+    expect_assert_failure(foreign_state_name((enum foreign_state)99));
+    expect_assert_failure(foreign_verdict_name((enum foreign_verdict)99));
+    expect_assert_failure(foreign_effect_name((enum foreign_effect)99));
+    expect_assert_failure(foreign_end_name((enum foreign_end)99));
+    expect_assert_failure(foreign_limit_minor(&approval, (enum foreign_verdict)99, 0));
+    check_hook = NULL;
+}
+
 static void names_are_what_the_wire_has(void **state)
 {
     (void)state;
@@ -271,6 +289,7 @@ int main(void)
         cmocka_unit_test(every_line_is_judged_alike_for_both_effects),
         cmocka_unit_test(every_state_and_verdict_has_a_line),
         cmocka_unit_test(approvals_move_along_their_table_only),
+        cmocka_unit_test(what_is_no_word_of_ours_has_no_name),
         cmocka_unit_test(names_are_what_the_wire_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
