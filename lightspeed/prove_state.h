@@ -61,7 +61,8 @@ MUST_CHECK int prove_write_proof(struct store *store, struct proof *proof, int64
                                  int64_t now_us);
 
 /* The payments of ours on about's order (order, generation, method_id and now_us are given) that
- * nobody has seen there yet, nobody's for now: before it is proved, others may look for them. */
+ * nobody has seen there yet, as nobody's: the proof of their order claims them, and until then
+ * others may find them. */
 MUST_CHECK int prove_note_payments(struct store *store, const struct directory_snapshot *snapshot,
                                    const struct directory_tenant *tenant,
                                    const struct judge_case *about);

@@ -210,6 +210,8 @@ MUST_CHECK int column_secret(struct columns *columns, const struct seal *seal, c
     "points_label, points_expire_days, burn_is_on_complete, reservation_max_us, redeem_token_us"
 #define SITE_FIELDS "tenant_id, name, oseries_site, zone"
 
+/* After the last column. errors: ERR_STORE_CORRUPT: one was no value of its kind; logged. */
+MUST_CHECK int row_end(const struct columns *columns, const char *table, int64_t id);
 /* errors  ERR_STORE_CORRUPT. */
 MUST_CHECK int row_read_card(sqlite3_stmt *statement, struct card *card);
 MUST_CHECK int row_read_operation(sqlite3_stmt *statement, struct operation *operation);

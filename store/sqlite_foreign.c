@@ -109,14 +109,6 @@ static int prepare(struct store_sqlite *sqlite, enum foreign_statement which, st
 
 /* --- rows --- */
 
-static int row_end(const struct columns *columns, const char *table, int64_t id)
-{
-    if (!columns->is_bad)
-        return 0;
-    log_event(LOG_ERROR, "row_is_corrupt", LOG_TEXT("table", table), LOG_INT("id", id));
-    return ERR_STORE_CORRUPT;
-}
-
 void columns_approval(struct columns *columns, struct foreign_approval *approval)
 {
     approval->state =

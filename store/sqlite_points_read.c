@@ -47,14 +47,6 @@ static int prepare(struct store_sqlite *sqlite, enum read_statement which, struc
                              &binder->statement);
 }
 
-static int row_end(const struct columns *columns, const char *table, int64_t id)
-{
-    if (!columns->is_bad)
-        return 0;
-    log_event(LOG_ERROR, "row_is_corrupt", LOG_TEXT("table", table), LOG_INT("id", id));
-    return ERR_STORE_CORRUPT;
-}
-
 int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservation)
 {
     struct columns columns = {.statement = statement};

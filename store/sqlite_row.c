@@ -9,7 +9,7 @@
 
 #include "base/banned.h"
 
-static int row_end(const struct columns *columns, const char *table, int64_t id)
+int row_end(const struct columns *columns, const char *table, int64_t id)
 {
     if (!columns->is_bad)
         return 0;
