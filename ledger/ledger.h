@@ -97,6 +97,7 @@ struct foreign_day {
 
 struct view_foreign_day {
     struct foreign_day day;
+    struct foreign_approval approval; /* the tenant's, as it is in the decision's transaction */
     bool is_new;
     bool is_changed;
     int64_t paid_minor_loaded;

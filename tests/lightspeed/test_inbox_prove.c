@@ -815,7 +815,6 @@ static void what_we_are_still_to_book_is_not_given_back(void **state)
         assert_int_equal(store_add_foreign_change(fixture->writer, &approval), 0);
     }
     command.payment_is_ours = true;
-    command.approval.state = FOREIGN_APPROVED;
     int64_t id = run(fixture, command).operation_id;
     int64_t other_id = charge(fixture, 1, ORDER, 4000);
     make_sold(fixture, ORDER, 9000);

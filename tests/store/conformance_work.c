@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/foreign.h"
 #include "store/member.h"
 #include "store/work.h"
 
@@ -491,13 +492,21 @@ static void work_is_there_after_reopening_and_for_readers(void **state)
 
 /* --- work that follows from a decision --- */
 
+static void approve(struct rows *rows)
+{
+    struct foreign_change change = {.tenant_id = rows->tenant.id, .to.state = FOREIGN_REQUESTED};
+    assert_int_equal(store_add_foreign_change(rows->store, &change), 0);
+    change.to.state = FOREIGN_APPROVED;
+    assert_int_equal(store_add_foreign_change(rows->store, &change), 0);
+}
+
 static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void **state)
 {
     struct rows *rows = conformance_rows(state);
     rows_run(rows, rows_issue(rows, CARD_A, 1000));
     struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
     charge.payment_is_ours = true;
-    charge.approval.state = FOREIGN_APPROVED;
+    approve(rows);
     struct outcome outcome = rows_run(rows, charge);
     struct found found = open_work(rows->store);
     assert_int_equal(found.count, 1);
@@ -513,7 +522,6 @@ static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void *
     rows_run(rows, rows_issue(rows, CARD_B, 1000));
     struct command twice[2] = {rows_command(rows, ACTION_CHARGE, CARD_B, ORDER, 700)};
     twice[0].payment_is_ours = true;
-    twice[0].approval.state = FOREIGN_APPROVED;
     twice[1] = twice[0]; /* and its retry in the same batch */
     rows_run_all(rows, twice, 2);
     assert_true(rows->batch->outcomes[1].is_replay);
@@ -526,7 +534,7 @@ static void a_rolled_back_charge_leaves_no_work(void **state)
     rows_run(rows, rows_issue(rows, CARD_A, 1000));
     struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
     charge.payment_is_ours = true;
-    charge.approval.state = FOREIGN_APPROVED;
+    approve(rows);
     rows_decide(rows, &charge, 1);
     rows->batch->view.cards[0].version_loaded++;
     assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
@@ -549,7 +557,7 @@ static void a_charge_whose_payment_is_ours_leaves_work_also_without_an_order(voi
     rows_run(rows, rows_issue(rows, CARD_A, 1000));
     struct command no_order = rows_command(rows, ACTION_CHARGE, CARD_A, 0, 100);
     no_order.payment_is_ours = true;
-    no_order.approval.state = FOREIGN_APPROVED;
+    approve(rows);
     struct outcome outcome = rows_run(rows, no_order);
     assert_int_equal(outcome.result, RESULT_OK);
     struct found found = open_work(rows->store);
