@@ -62,7 +62,7 @@ enum foreign_end {
 };
 const char *foreign_end_name(enum foreign_end end); /* "open" */
 
-/* The answer "forbidden": Lightspeed knows of no approval. Any other refusal is of one payment only:
+/* The answer "forbidden": Lightspeed knows of no approval. Any other refusal is of one payment:
  * of more than is due, say, or onto an order that is closed. */
 #define FOREIGN_FORBIDDEN_STATUS 403
 /* Does an attempt that ended so suspend the approval? */

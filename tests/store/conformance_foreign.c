@@ -281,11 +281,11 @@ static void an_attempt_ends_once(void **state)
     assert_int_equal(attempts(rows).attempts[0].api_status, 500);
     assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 1, 700)).result,
                      RESULT_OVER_APPROVED_DAY);
-    answer(rows, id, FOREIGN_UNPAID, 403);
+    answer(rows, id, FOREIGN_UNPAID, 422);
     answer(rows, id, FOREIGN_PAID, 201);
     struct foreign_attempt found = attempts(rows).attempts[1];
     assert_int_equal(found.end, FOREIGN_UNPAID);
-    assert_int_equal(found.api_status, 403);
+    assert_int_equal(found.api_status, 422);
     assert_string_equal(found.api_answer, "as the API says");
     assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 1, 700)).result, RESULT_OK);
     const struct foreign_attempt nobodys = answer_of(rows, 4711, FOREIGN_PAID, 201);
@@ -440,12 +440,12 @@ static void one_that_ended_unpaid_is_judged_anew(void **state)
     rows_run(rows, rows_issue(rows, CARD_A, 10000));
     approve(rows, 700);
     int64_t id = rows_run(rows, charge_of(rows, ORDER, 700)).operation_id;
-    answer(rows, id, FOREIGN_UNPAID, 403);
+    answer(rows, id, FOREIGN_UNPAID, 422);
     assert_int_equal(begin(rows, id, 700).verdict, FOREIGN_ALLOWED);
     assert_int_equal(attempts(rows).count, 2);
     assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 1, 1)).result,
                      RESULT_OVER_APPROVED_DAY);
-    answer(rows, id, FOREIGN_UNPAID, 403);
+    answer(rows, id, FOREIGN_UNPAID, 422);
     int64_t other = rows_run(rows, charge_of(rows, ORDER + 1, 1)).operation_id;
     assert_int_equal(begin(rows, id, 700).verdict, FOREIGN_OVER_DAY_MAX);
     assert_int_equal(begin(rows, other, 1).verdict, FOREIGN_ALLOWED);
