@@ -259,6 +259,16 @@ static void approvals_move_along_their_table_only(void **state)
         }
 }
 
+static void only_a_final_403_suspends(void **state)
+{
+    (void)state;
+    assert_true(foreign_suspends(FOREIGN_UNPAID, 403));
+    assert_false(foreign_suspends(FOREIGN_UNPAID, 0));
+    assert_false(foreign_suspends(FOREIGN_UNPAID, 422));
+    assert_false(foreign_suspends(FOREIGN_OPEN, 403));
+    assert_false(foreign_suspends(FOREIGN_PAID, 403));
+}
+
 static void on_check_failed(const char *expression, const char *file, int line)
 {
     mock_assert(0, expression, file, line);
@@ -293,6 +303,7 @@ int main(void)
         cmocka_unit_test(every_line_is_judged_alike_for_both_effects),
         cmocka_unit_test(every_state_and_verdict_has_a_line),
         cmocka_unit_test(approvals_move_along_their_table_only),
+        cmocka_unit_test(only_a_final_403_suspends),
         cmocka_unit_test(what_is_no_word_of_ours_has_no_name),
         cmocka_unit_test(names_are_what_the_wire_has),
     };
