@@ -477,6 +477,9 @@ static const char schema_3[] =
      * that nobody claims, are the difference of the sums. */
     "CREATE INDEX proof_told ON proof (tenant_id, local_date, operation_id)"
     " WHERE state IN (1, 4) OR shown_minor <> ledger_minor;"
+    /* What the end of a sweep is waited for by (store_hasten_unswept). */
+    "CREATE INDEX proof_missing ON proof (tenant_id, order_id)"
+    " WHERE missing_since_us <> 0 AND (state <> 4 OR reason IN (5, 10));"
     "CREATE TRIGGER proof_moves_along_its_table BEFORE UPDATE OF state ON proof"
     " WHEN (old.state = 3 AND new.state = 1) OR (old.state = 4 AND new.state = 1)"
     " OR (old.state = 2 AND new.state IN (3, 4)) BEGIN"

@@ -275,35 +275,6 @@ static void what_waited_is_due_when_its_tenant_is_connected(void **state)
     assert_int_equal(see(rows->store, tenant_id, ended.id).due_at_us, NOW_US + 30);
 }
 
-static void what_waited_is_due_by_its_kind(void **state)
-{
-    struct rows *rows = conformance_rows(state);
-    int64_t tenant_id = rows->tenant.id;
-    struct work works[3];
-    static const enum work_kind kinds[] = {WORK_PROVE_ORDER, WORK_ORDER_CHANGED, WORK_PROVE_ORDER};
-    for (int i = 0; i < 3; i++) {
-        works[i] = work_make(tenant_id, kinds[i], 40 + i, 40 + i, NOW_US + 30 * (i + 1));
-        assert_int_equal(store_add_work(rows->store, &works[i]), 0);
-    }
-    int32_t hastened;
-    assert_int_equal(
-        store_hasten_kind(rows->store, tenant_id + 1, WORK_PROVE_ORDER, NOW_US, &hastened), 0);
-    assert_int_equal(hastened, 0);
-    assert_int_equal(
-        store_hasten_kind(rows->store, tenant_id, WORK_PROVE_ORDER, NOW_US + 40, &hastened), 0);
-    assert_int_equal(hastened, 2);
-    /* Somebody was at the first, and has not seen what it is hastened for. */
-    works[0].state = WORK_DONE;
-    works[0].ended_at_us = NOW_US;
-    assert_int_equal(store_update_work(rows->store, &works[0]), 0);
-    struct found found = open_work(rows->store);
-    assert_int_equal(found.works[0].due_at_us, NOW_US + 60); /* of the other kind: it goes first */
-    assert_int_equal(found.works[1].due_at_us, NOW_US + 30);
-    assert_int_equal(found.works[1].state, WORK_OPEN);
-    assert_int_equal(found.works[2].due_at_us, NOW_US + 40);
-    assert_int_equal(found.works[2].subject_id, 42);
-}
-
 static void people_are_shown_what_is_open_or_was_given_up(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -762,7 +733,6 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(what_money_waits_for_comes_before_proofs_and_sweeps),
     CONFORMANCE_TEST(what_was_given_up_can_be_tried_again),
     CONFORMANCE_TEST(what_waited_is_due_when_its_tenant_is_connected),
-    CONFORMANCE_TEST(what_waited_is_due_by_its_kind),
     CONFORMANCE_TEST(only_so_much_is_hastened_at_a_time),
     CONFORMANCE_TEST(people_are_shown_what_is_open_or_was_given_up),
     CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),
