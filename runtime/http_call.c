@@ -238,12 +238,23 @@ static struct text header_of(const struct http_call *call, const char *name)
     return text_trim(text_of(header->value));
 }
 
+/* Whole seconds. */
+static int64_t read_date_us(const struct http_call *call)
+{
+    struct curl_header *header;
+    if (curl_easy_header(call->easy, "Date", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        return 0;
+    time_t date_s = curl_getdate(header->value, NULL);
+    return date_s > 0 && date_s <= INT64_MAX / CLOCK_US_PER_S ? date_s * CLOCK_US_PER_S : 0;
+}
+
 static void reply_read_head(const struct http_call *call, struct outbound_reply *reply)
 {
     long status = 0;
     if (curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status < 200)
         return; /* none came, or no more than a "100 Continue" */
     reply->status = (int)status;
+    reply->told_at_us = read_date_us(call);
     reply->location = header_of(call, "Location");
     reply->next_page = header_of(call, "X-Next-Page");
     reply->pages = header_of(call, "X-Pages");

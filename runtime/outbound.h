@@ -104,6 +104,7 @@ struct outbound_reply {
     int error;
     bool was_sent;        /* the other side may have acted on it: false only when that is certain */
     int status;           /* 0: none came. It and the headers may have come before an error */
+    int64_t told_at_us;   /* Date: by the other side's wall clock; 0: it does not say */
     struct text body;     /* empty beside an error */
     struct text location; /* headers; empty when absent */
     struct text next_page;                                             /* X-Next-Page */

@@ -71,7 +71,7 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3 LIMIT ?4)",
     [WORK_HASTEN_UNSWEPT] =
         "UPDATE work SET due_at_us = min(due_at_us, ?1), openings = openings + 1 WHERE id IN "
-        "(SELECT id FROM work WHERE state = 1 AND tenant_id = ?2 AND kind = ?3 AND subject_id IN "
+        "(SELECT id FROM work WHERE state = 1 AND tenant_id = ?2 AND +kind = ?3 AND subject_id IN "
         "(SELECT order_id FROM proof WHERE tenant_id = ?2 AND missing_since_us <> 0 "
         "AND (state <> 4 OR reason IN (5, 10))) LIMIT ?4)",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
