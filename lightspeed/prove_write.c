@@ -59,6 +59,7 @@ struct proof prove_follow(const struct proof *before, const struct judged *judge
         break;
     case JUDGED_REVERSE:
     case JUDGED_TAKE_BACK:
+    case JUDGED_STAND_IN:
         follow_open(&proof, judged);
         if (proof.state != PROOF_REVERSED)
             proof.reason = PROOF_REASON_SEEN_MISSING;
@@ -77,7 +78,8 @@ int32_t prove_local_date(const struct directory_snapshot *snapshot,
 bool judged_moves_money(enum judgement judgement)
 {
     return judgement == JUDGED_REVERSE || judgement == JUDGED_TAKE_BACK ||
-           judgement == JUDGED_RECHARGE || judgement == JUDGED_GIVE_AGAIN;
+           judgement == JUDGED_RECHARGE || judgement == JUDGED_GIVE_AGAIN ||
+           judgement == JUDGED_STAND_IN;
 }
 
 /* --- one proof --- */

@@ -491,11 +491,12 @@ static const char schema_3[] =
     " SELECT RAISE(ABORT, 'law 6: a proof is never deleted'); END;"
 
     /* What a refund gave back of charges that the register does not show either, refund and charge
-     * alike: it counts there, as a reversal would. */
+     * alike: it counts there, as a reversal would. And what a reversal gave in the place of another
+     * charge: it counts there, and not (below 0) on the one that it answers. */
     "CREATE TABLE proof_offset ("
     " refund_operation_id INTEGER NOT NULL,"
     " operation_id INTEGER NOT NULL,"
-    " amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),"
+    " amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0),"
     " PRIMARY KEY (refund_operation_id, operation_id)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX proof_offset_by_operation ON proof_offset (operation_id, amount_minor);"
