@@ -47,6 +47,7 @@ struct chore {
     bool is_release_refused;
     struct operation operation;    /* WORK_POST_PAYMENT */
     bool may_be_paid;              /* WORK_POST_PAYMENT: one that was sent before may be there */
+    int32_t alike_before;          /* WORK_POST_PAYMENT: of its attempt */
     struct foreign_attempt answer; /* WORK_POST_PAYMENT: what became of its attempt, written with
                                       the work; operation_id 0: nothing new */
     struct prove *prove;           /* WORK_PROVE_ORDER (lightspeed/prove_state.h); freed with it */

@@ -47,6 +47,7 @@ bool foreign_attempt_follows(const struct command *command, const struct outcome
         .verdict = verdict,
         .end = verdict == FOREIGN_ALLOWED ? FOREIGN_OPEN : FOREIGN_UNPAID,
         .created_at_us = now_us,
+        .alike_before = -1,
     };
     return true;
 }
