@@ -245,9 +245,11 @@ static void on_posted(void *context, const struct api_result *result)
         chore_retry_api(chore, result);
 }
 
+/* What may have been sent has no end before reconciliation says so. */
 static void payment_drop(struct chore *chore)
 {
-    payment_never_sent(chore, GIVEN_BACK);
+    if (chore->is_unsent)
+        payment_never_sent(chore, GIVEN_BACK);
     chore_done(chore, GIVEN_BACK);
 }
 
@@ -368,12 +370,6 @@ static bool has_payment(const struct oseries_order *order, const char *ref)
     return false;
 }
 
-/* Neither is anything under way then, nor has a process died that had sent one. */
-static bool was_never_sent(const struct work *work)
-{
-    return work->attempts == 0 && work->due_at_us == work->created_at_us;
-}
-
 static void payment_cannot(struct chore *chore, const char *reason)
 {
     payment_never_sent(chore, reason);
@@ -411,6 +407,12 @@ static void on_order(void *context, const struct api_result *result,
         payment_arm(chore, order);
 }
 
+/* Neither is anything under way then, nor has a process died that had sent one. */
+static bool was_never_sent(const struct work *work)
+{
+    return work->attempts == 0 && work->due_at_us == work->created_at_us;
+}
+
 static int task_read(struct job *job, struct store *store)
 {
     struct operation *operation = errand_data_of(job);
@@ -426,7 +428,8 @@ static void on_read(struct errand *errand)
         return;
     }
     chore->operation = *operation;
-    if (is_given_back(&chore->operation) && was_never_sent(&chore->work)) {
+    chore->is_unsent = was_never_sent(&chore->work);
+    if (is_given_back(&chore->operation) && chore->is_unsent) {
         payment_drop(chore);
         return;
     }

@@ -87,6 +87,13 @@ int store_answer_foreign_attempt(struct store *store, const struct foreign_attem
     return store->backend->foreign->answer(store, attempt);
 }
 
+int store_end_foreign_attempt(struct store *store, int64_t tenant_id, int64_t operation_id,
+                              enum foreign_end end, int64_t now_us)
+{
+    CHECK(operation_id > 0 && end != FOREIGN_OPEN);
+    return store->backend->foreign->end_attempt(store, tenant_id, operation_id, end, now_us);
+}
+
 int store_each_foreign_attempt(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                                int32_t limit, store_foreign_attempt_fn each, void *context)
 {

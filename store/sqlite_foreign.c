@@ -15,6 +15,8 @@
 #define NOT_SENT_REVOKED "not sent: the approval no longer stands"
 #define NOT_SENT_EXPIRED "not sent: the approval has run out"
 #define NOT_SENT_SUSPENDED "not sent: Lightspeed has refused another payment"
+#define FOUND_PAID "the order shows it"
+#define FOUND_UNPAID "the order does not show it"
 
 enum foreign_statement {
     FOREIGN_READ_APPROVAL,
@@ -31,6 +33,7 @@ enum foreign_statement {
     FOREIGN_INSERT_ATTEMPT,
     FOREIGN_READ_OF_OPERATION,
     FOREIGN_READ_OF_RESERVATION,
+    FOREIGN_READ_WORK_IS_OPEN,
     FOREIGN_UPDATE_ATTEMPT,
     FOREIGN_READ_ATTEMPTS,
     FOREIGN_READ_SUMS,
@@ -81,6 +84,8 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_READ_OF_RESERVATION] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE reservation_id = ? "
         "AND reservation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",
+    [FOREIGN_READ_WORK_IS_OPEN] = "SELECT 1 FROM work WHERE tenant_id = ? AND kind = ? "
+                                  "AND identity = ? AND state = 1",
     [FOREIGN_UPDATE_ATTEMPT] = "UPDATE foreign_attempt SET end_state = ?, api_status = ?, "
                                "api_answer = ?, answered_at_us = ?, alike_before = ? WHERE id = ?",
     [FOREIGN_READ_ATTEMPTS] = "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt "
@@ -467,6 +472,56 @@ static int answer(struct store *store, const struct foreign_attempt *attempt)
     return err;
 }
 
+/* Will it still be sent, or looked for? */
+static int read_work_is_open(struct store_sqlite *sqlite, const struct foreign_attempt *attempt,
+                             bool *is_open)
+{
+    struct binder binder;
+    const struct work work = work_make(attempt->tenant_id, WORK_POST_PAYMENT, attempt->operation_id,
+                                       attempt->operation_id, 0);
+    int err = prepare(sqlite, FOREIGN_READ_WORK_IS_OPEN, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work.tenant_id);
+    bind_int(&binder, work.kind);
+    bind_blob(&binder, work.identity, sizeof(work.identity));
+    err = sqlite_step(sqlite, binder.statement, is_open);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+static int end_open(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id,
+                    enum foreign_end end, int64_t now_us)
+{
+    struct foreign_attempt attempt;
+    bool is_open;
+    int err = find_attempt(sqlite, FOREIGN_READ_OF_OPERATION, operation_id, tenant_id, &attempt);
+    if (err != 0 || attempt.end != FOREIGN_OPEN)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    err = read_work_is_open(sqlite, &attempt, &is_open);
+    if (err != 0 || is_open)
+        return err;
+    attempt.end = end;
+    attempt.answered_at_us = now_us;
+    snprintf(attempt.api_answer, sizeof(attempt.api_answer), "%s",
+             end == FOREIGN_PAID ? FOUND_PAID : FOUND_UNPAID);
+    return update_attempt(sqlite, &attempt);
+}
+
+static int end_attempt(struct store *store, int64_t tenant_id, int64_t operation_id,
+                       enum foreign_end end, int64_t now_us)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = end_open(sqlite, tenant_id, operation_id, end, now_us);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
 /* --- before a payment is sent --- */
 
 static const char *not_sent_words(enum foreign_verdict verdict)
@@ -717,6 +772,7 @@ const struct store_backend_foreign sqlite_foreign = {
     .each_change = each_change,
     .begin_payment = begin_payment,
     .answer = answer,
+    .end_attempt = end_attempt,
     .each_attempt = each_attempt,
     .each_sum = each_sum,
     .read_refusal = read_refusal,
