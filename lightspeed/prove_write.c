@@ -2,6 +2,7 @@
 #include "lightspeed/prove_state.h"
 
 #include "base/error.h"
+#include "store/foreign.h"
 
 #include <string.h>
 
@@ -125,6 +126,16 @@ static int add_notice(struct store *store, const struct proof *proof, int64_t to
     return err == ERR_ALREADY_EXISTS ? 0 : err;
 }
 
+/* Of a payment that was ours to add, and of which nobody had heard the end. */
+static int end_payment(struct store *store, const struct proof *proof, int64_t now_us)
+{
+    bool is_paid = proof->state == PROOF_CONFIRMED;
+    if (proof->action != ACTION_CHARGE)
+        return 0;
+    return store_end_foreign_attempt(store, proof->tenant_id, proof->operation_id,
+                                     is_paid ? FOREIGN_PAID : FOREIGN_UNPAID, now_us);
+}
+
 int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by, int64_t now_us)
 {
     int64_t before_us = proof->changed_at_us;
@@ -133,6 +144,8 @@ int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by,
     int err = store_update_proof(store, proof, before_us);
     if (err == 0 && proof->booked_minor > 0 && is_settled)
         err = open_refunds(store, proof, now_us);
+    if (err == 0 && is_settled)
+        err = end_payment(store, proof, now_us);
     return err != 0 || told_by == 0 ? err : add_notice(store, proof, told_by, now_us);
 }
 

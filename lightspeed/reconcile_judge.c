@@ -288,7 +288,7 @@ static void judge_one(const struct judge_case *about, struct judged *judged,
         judge_missing(about, judged, booking);
 }
 
-/* What stands elsewhere takes no payment of this order but by its ref. */
+/* What stands elsewhere, or is still ours to add, takes no payment of this order but by its ref. */
 static struct booking booking_of(const struct judge_case *about, const struct judged *judged)
 {
     const struct proof *proof = &judged->facts->proof;
@@ -296,7 +296,7 @@ static struct booking booking_of(const struct judge_case *about, const struct ju
     return (struct booking){
         .operation_id = proof->operation_id,
         .card_id = proof->card_id,
-        .amount_minor = judged->is_ref_elsewhere ? 0 : proof->booked_minor,
+        .amount_minor = judged->is_ref_elsewhere || judged->is_to_be_paid ? 0 : proof->booked_minor,
         .known_number = was_here ? proof->payment_number : 0,
         .is_undone = judged->left_minor == 0 && proof->shown_order_id == 0,
         .payment = -1,
