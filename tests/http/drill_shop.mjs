@@ -5,6 +5,9 @@ import net from 'node:net';
 import { startCloud } from './cloud.mjs';
 import { Service, freePort, rawRequest, request } from './support.mjs';
 
+/** A connection that has been idle for so long is not used again: the other side is about to close it. */
+const IDLE_MS = 4000;
+
 /** mulberry32: every decision of the drill comes from its seed. */
 export class Dice {
   constructor(seed) {
@@ -38,7 +41,7 @@ export const cents = (amount) => Math.round(Number(amount) * 100);
 export class Counter {
   constructor(cloud) {
     this.url = cloud.urls.control_url;
-    this.agent = new http.Agent({ keepAlive: true, maxSockets: 16 });
+    this.agent = new http.Agent({ keepAlive: true, maxSockets: 16, timeout: IDLE_MS });
   }
 
   async call(method, path, body) {
@@ -154,7 +157,7 @@ export async function openShops(drill, { count, aside, env }) {
     port,
     env: { ...drill.cloud.environment, COUNTERPART_LOG_LEVEL: 'warning', ...env },
   });
-  drill.agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  drill.agent = new http.Agent({ keepAlive: true, maxSockets: 64, timeout: IDLE_MS });
   const { cloud, service } = drill;
   await service.must([
     ...['app', 'set', '--surface', 'oseries', '--client-id', cloud.clientId],
