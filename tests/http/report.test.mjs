@@ -610,7 +610,7 @@ test('an operation is explained with what answers it, its proof and its work', a
   await sql(prove(tenant, paid, 'listed', 'seen_missing', { missing: Date.now() * 1000, suspect: 1 }));
   await sql(work(tenant, order, { reason: 'gone' }));
   await sql(
-    `UPDATE proof SET was_order_id = order_id, was_payment_number = 3, was_confirmed_at_us = created_at_us + 1` +
+    `UPDATE proof SET was_order_id = order_id, was_payment_number = 3, was_confirmed_at_us = created_at_us + 2000` +
       ` WHERE operation_id = ${paid.operation_id}`,
   );
   const told = await explain(tenant, '--operation', String(paid.operation_id));
