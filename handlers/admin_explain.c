@@ -214,6 +214,7 @@ static void on_card(struct exchange *exchange, const struct job *job)
 /* What is known of its time, in order. */
 enum event_kind {
     EVENT_OPERATION,
+    EVENT_CONFIRMED, /* before; it is so no more */
     EVENT_MISSING,
     EVENT_PROOF,
 };
@@ -222,7 +223,7 @@ struct event {
     enum event_kind kind;
     const struct operation *operation; /* EVENT_OPERATION */
 };
-#define EVENTS_MAX (ANSWERS_MAX + 3)
+#define EVENTS_MAX (ANSWERS_MAX + 4)
 
 static void add_event(struct event *events, int32_t *count, struct event event)
 {
@@ -242,6 +243,8 @@ static void write_event(struct explain_task *task, const struct event *event,
     text_buffer_init(&sentence, bytes, sizeof(bytes));
     if (event->kind == EVENT_OPERATION)
         tell_of(&task->teller, event->operation, &sentence);
+    else if (event->kind == EVENT_CONFIRMED)
+        tell_lost_proof(&sentence, proof);
     else if (event->kind == EVENT_MISSING)
         text_append_format(&sentence, "Order %lld was first read without it",
                            (long long)proof->order_id);
@@ -266,6 +269,9 @@ static void write_history(struct explain_task *task, const struct operation *ope
         add_event(
             events, &count,
             (struct event){task->answers[i].created_at_us, EVENT_OPERATION, &task->answers[i]});
+    if (proof != NULL && proof->was_confirmed_at_us != 0)
+        add_event(events, &count,
+                  (struct event){proof->was_confirmed_at_us, EVENT_CONFIRMED, NULL});
     if (proof != NULL && proof->missing_since_us != 0)
         add_event(events, &count, (struct event){proof->missing_since_us, EVENT_MISSING, NULL});
     if (proof != NULL)
@@ -285,8 +291,8 @@ static void write_history_note(struct explain_task *task, const struct proof *pr
         jwrite_null(&task->writer);
     else
         jwrite_text(&task->writer,
-                    TEXT("Of what the register showed, only the latest finding is kept: an earlier "
-                         "one, such as a confirmation before the sale was deleted, is not here"));
+                    TEXT("Of what the register showed, the latest finding is kept, and the latest "
+                         "confirmation before it: earlier ones are not here"));
 }
 
 static void on_answer(void *context, const struct operation *operation)

@@ -7,9 +7,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "handlers/admin_request.h"
+#include "lightspeed/booking.h"
+#include "lightspeed/redeem.h"
 #include "store/foreign.h"
 #include "store/grant.h"
 #include "store/member.h"
+#include "store/proof.h"
 
 #include <string.h>
 
@@ -305,6 +308,9 @@ struct report_task {
     struct foreign_sum total;
     int32_t changes, days; /* counted before they are written */
     int32_t at;
+    int64_t generation;
+    struct store *store; /* while it is read */
+    int err;             /* the first, in a callback */
     struct jwrite writer;
     struct text_buffer buffer;
     char bytes[REPORT_JSON_MAX];
@@ -382,9 +388,49 @@ static const char *outcome_name(const struct foreign_attempt *attempt)
     return attempt->api_status >= 400 ? "refused_by_api" : "not_made";
 }
 
-static void write_attempt(struct jwrite *writer, const struct foreign_attempt *attempt,
-                          int exponent)
+/* By what a payment is found at Lightspeed: the reference that it was sent with, and, of a charge
+ * that its order shows, order and number. */
+struct traces {
+    char ref[ORDER_REF_MAX + 1];
+    int64_t shown_order_id, payment_number;
+};
+
+static int read_traces_of_charge(const struct report_task *task, int64_t operation_id,
+                                 struct traces *traces)
 {
+    struct proof_facts facts;
+    payment_ref_make(task->generation, operation_id, traces->ref);
+    int err = store_read_proof(task->store, operation_id, &facts);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    traces->shown_order_id = facts.proof.shown_order_id;
+    traces->payment_number = facts.proof.payment_number;
+    return 0;
+}
+
+/* What we refused had nothing to be found. */
+static int read_traces(const struct report_task *task, const struct foreign_attempt *attempt,
+                       struct traces *traces)
+{
+    struct reservation reservation;
+    *traces = (struct traces){.payment_number = 0};
+    if (attempt->verdict != FOREIGN_ALLOWED)
+        return 0;
+    if (attempt->effect == FOREIGN_CHARGE)
+        return read_traces_of_charge(task, attempt->operation_id, traces);
+    int err = store_read_reservation(task->store, attempt->reservation_id, &reservation);
+    if (err == 0)
+        reward_mark_make(&reservation, traces->ref);
+    return err;
+}
+
+static void write_attempt(struct report_task *task, const struct foreign_attempt *attempt)
+{
+    struct jwrite *writer = &task->writer;
+    int exponent = task->tenant.currency.exponent;
+    struct traces traces;
+    int err = read_traces(task, attempt, &traces);
+    task->err = task->err == 0 ? err : task->err;
     jwrite_object_begin(writer);
     admin_write_int64(writer, "attempt_id", attempt->id);
     admin_write_time(writer, "at", attempt->created_at_us);
@@ -394,6 +440,9 @@ static void write_attempt(struct jwrite *writer, const struct foreign_attempt *a
     admin_write_int64(writer, "site_id", attempt->site_id);
     admin_write_int64(writer, "operation_id", attempt->operation_id);
     admin_write_int64(writer, "reservation_id", attempt->reservation_id);
+    admin_write_text(writer, "reference", traces.ref);
+    admin_write_int64(writer, "shown_order_id", traces.shown_order_id);
+    admin_write_int64(writer, "payment_number", traces.payment_number);
     admin_write_amount(writer, TEXT("amount"), attempt->amount_minor, exponent);
     admin_write_text(writer, "verdict", foreign_verdict_name(attempt->verdict));
     admin_write_text(writer, "outcome", outcome_name(attempt));
@@ -416,7 +465,7 @@ static void on_write_attempt(void *context, const struct foreign_attempt *attemp
 {
     struct report_task *task = context;
     task->at++;
-    write_attempt(&task->writer, attempt, task->tenant.currency.exponent);
+    write_attempt(task, attempt);
 }
 
 static void on_write_reward(void *context, const struct reward *reward)
@@ -466,7 +515,7 @@ static int write_refusal(struct report_task *task, struct store *store)
     int err = store_read_foreign_refusal(store, task->tenant.id, &attempt);
     jwrite_key(&task->writer, TEXT("refused_by_api"));
     if (err == 0)
-        write_attempt(&task->writer, &attempt, task->tenant.currency.exponent);
+        write_attempt(task, &attempt);
     else
         jwrite_null(&task->writer);
     return err == ERR_NOT_FOUND ? 0 : err;
@@ -570,11 +619,12 @@ static int task_report(struct job *job, struct store *store)
     int err = store_begin_read(store);
     if (err != 0)
         return err;
+    task->store = store;
     err = report_read(task, store);
     if (err == 0)
         err = report_write(task, store);
     store_end_read(store);
-    return err;
+    return err != 0 ? err : task->err;
 }
 
 static void on_reported(struct exchange *exchange, const struct job *job)
@@ -612,6 +662,7 @@ void admin_foreign_report(struct exchange *exchange)
     task->tenant.id = tenant->tenant.id;
     task->from = from;
     task->until = until;
+    task->generation = exchange->handlers->generation;
     task->now_us = exchange->received_wall_us;
     task->today = clock_local_date(tenant->zone, exchange->received_wall_us);
     exchange_submit_read(exchange, job, on_reported);

@@ -65,16 +65,32 @@ static void write_settings(struct jwrite *writer, const struct tenant *tenant)
     jwrite_object_end(writer);
 }
 
+static bool has_signature_token(const struct exchange *exchange, const struct tenant *tenant)
+{
+    return tenant->signature_token[0] != '\0' || directory_has_app_token(exchange->snapshot);
+}
+
+/* The first of what keeps registers from being served as it is set; NULL: nothing. */
+static const char *find_warning(const struct exchange *exchange, const struct tenant *tenant)
+{
+    bool has_token = has_signature_token(exchange, tenant);
+    bool is_approved = tenant->approval.state == FOREIGN_APPROVED && !tenant->approval.is_suspended;
+    if (!has_token && tenant->oseries_signature_mode == SIGNATURE_ENFORCE)
+        return "no signature token is set: every request of a register is refused";
+    if (!has_token && tenant->oseries_signature_mode != SIGNATURE_OFF)
+        return "no signature token is set: no request can be checked";
+    if (tenant->payment_is_ours && !is_approved)
+        return "payment_booked_by is counterpart, and no approval of Lightspeed's is recorded: "
+               "every checkout is refused (foreign-orders request, then record)";
+    return NULL;
+}
+
 static void write_warning(struct jwrite *writer, const struct exchange *exchange,
                           const struct tenant *tenant)
 {
-    if (tenant->signature_token[0] != '\0' || directory_has_app_token(exchange->snapshot) ||
-        tenant->oseries_signature_mode == SIGNATURE_OFF)
-        return;
-    admin_write_text(writer, "warning",
-                     tenant->oseries_signature_mode == SIGNATURE_ENFORCE
-                         ? "no signature token is set: every request of a register is refused"
-                         : "no signature token is set: no request can be checked");
+    const char *warning = find_warning(exchange, tenant);
+    if (warning != NULL)
+        admin_write_text(writer, "warning", warning);
 }
 
 static void begin_reply(struct exchange *exchange, size_t capacity, struct text_buffer *buffer,

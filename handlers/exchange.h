@@ -67,6 +67,7 @@ struct handlers {
                                      0: never */
     _Atomic int ping_error;
     _Atomic int64_t probed_at_us; /* the last write that /readyz tried on an unhealthy committer */
+    _Atomic uint64_t looks, looks_unread; /* of orders, while a cashier waited */
 };
 
 /* A loop's share of directory and profiles: one reference for all requests of the loop that started

@@ -473,6 +473,22 @@ static void append_proofs(struct text_buffer *buffer, const struct inbox_counter
     append_counter(buffer, "counterpart_proofs_listed_total",
                    "Operations that somebody should look at: counterpart reconcile.",
                    counters->listed);
+    append_counter(buffer, "counterpart_sweeps_total",
+                   "Walks over a merchant's lists of orders that have ended.", counters->swept);
+    append_counter(buffer, "counterpart_sweeps_missed_total",
+                   "Orders that a sweep was the first to tell of.", counters->missed);
+    append_counter(buffer, "counterpart_notices_total", "Notices on registers' screens.",
+                   counters->noticed);
+}
+
+static void append_looks(struct text_buffer *buffer, struct handlers *handlers)
+{
+    append_counter(buffer, "counterpart_order_looks_total",
+                   "Orders that were to be read while a cashier waited.",
+                   atomic_load_explicit(&handlers->looks, memory_order_relaxed));
+    append_counter(buffer, "counterpart_order_looks_unread_total",
+                   "Of these, those that could not be read in time.",
+                   atomic_load_explicit(&handlers->looks_unread, memory_order_relaxed));
 }
 
 static void append_inbox(struct text_buffer *buffer, struct inbox *inbox)
@@ -549,6 +565,8 @@ void operations_metrics(struct exchange *exchange)
     append_scheduler(&buffer, handlers->scheduler);
     if (handlers->inbox != NULL)
         append_inbox(&buffer, handlers->inbox);
+    if (handlers->api != NULL)
+        append_looks(&buffer, handlers);
     if (handlers->reconcile != NULL)
         append_reconcile(&buffer, handlers->reconcile);
     append_counter(&buffer, "counterpart_log_dropped_total", "Log lines that did not fit.",

@@ -404,6 +404,15 @@ static void on_order_looked_at(struct exchange *exchange, const struct job *job)
     struct payment *payment = exchange->data;
     if (job->error == 0)
         payment->evidence = look->evidence;
+    if (payment->evidence.state == EVIDENCE_UNREADABLE)
+        atomic_fetch_add_explicit(&exchange->handlers->looks_unread, 1, memory_order_relaxed);
+    submit_command(exchange);
+}
+
+/* Without a look. */
+static void look_away(struct exchange *exchange)
+{
+    atomic_fetch_add_explicit(&exchange->handlers->looks_unread, 1, memory_order_relaxed);
     submit_command(exchange);
 }
 
@@ -418,8 +427,9 @@ static void look_at_order(struct exchange *exchange, const struct outcome *outco
     }
     payment->evidence = (struct order_evidence){.state = EVIDENCE_UNREADABLE,
                                                 .operation_id = outcome->earlier_operation_id};
+    atomic_fetch_add_explicit(&exchange->handlers->looks, 1, memory_order_relaxed);
     if (look_us < LOOK_MIN_US) {
-        submit_command(exchange);
+        look_away(exchange);
         return;
     }
     struct job *job = exchange_job(exchange, sizeof(struct order_look));
@@ -437,7 +447,7 @@ static void look_at_order(struct exchange *exchange, const struct outcome *outco
     job->begin = order_look_begin;
     payment->is_asked = true;
     if (exchange_offer_outbound(exchange, job, on_order_looked_at) != 0)
-        submit_command(exchange); /* too much waits for the API */
+        look_away(exchange); /* too much waits for the API */
 }
 
 /* --- which sale does a refund give back? --- */

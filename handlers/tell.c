@@ -180,6 +180,15 @@ static void append_confirmed(struct text_buffer *sentence, const struct proof *p
         text_append_format(sentence, "; it was made on order %lld", (long long)proof->order_id);
 }
 
+void tell_lost_proof(struct text_buffer *sentence, const struct proof *proof)
+{
+    struct proof was = *proof;
+    was.shown_order_id = proof->was_order_id;
+    was.payment_number = proof->was_payment_number;
+    append_confirmed(sentence, &was);
+    text_append(sentence, TEXT(". It does so no more"));
+}
+
 void tell_proof(struct text_buffer *sentence, const struct proof *proof)
 {
     switch (proof->state) {

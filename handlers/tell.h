@@ -19,6 +19,8 @@
 void tell_operation(struct text_buffer *sentence, const struct operation *operation,
                     const struct currency *currency, const char *site);
 void tell_proof(struct text_buffer *sentence, const struct proof *proof);
+/* What confirmed it before, where something did (was_confirmed_at_us). */
+void tell_lost_proof(struct text_buffer *sentence, const struct proof *proof);
 /* What the same request would get at now_us; empty for what nobody can ask for again. */
 void tell_replay(struct text_buffer *sentence, const struct operation *operation,
                  const struct policy *policy, int64_t now_us);

@@ -500,6 +500,9 @@ void inbox_read_counters(struct inbox *inbox, struct inbox_counters *counters)
         .reversed = atomic_load_explicit(&inbox->reversed, memory_order_relaxed),
         .listed = atomic_load_explicit(&inbox->listed, memory_order_relaxed),
         .recharged = atomic_load_explicit(&inbox->recharged, memory_order_relaxed),
+        .swept = atomic_load_explicit(&inbox->swept, memory_order_relaxed),
+        .missed = atomic_load_explicit(&inbox->missed, memory_order_relaxed),
+        .noticed = atomic_load_explicit(&inbox->noticed, memory_order_relaxed),
         .open = atomic_load_explicit(&inbox->open, memory_order_relaxed),
     };
 }

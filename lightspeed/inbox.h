@@ -76,6 +76,8 @@ struct inbox_counters {
     /* Operations, each time that it is said of one anew: see enum proof_state; how often a card was
      * charged again, by a late payment or a refund that the register does not show. */
     uint64_t confirmed, reversed, listed, recharged;
+    uint64_t swept, missed; /* sweeps that have ended; orders that they were the first to tell of */
+    uint64_t noticed;       /* told on registers' screens */
     int32_t open;
 };
 void inbox_read_counters(struct inbox *inbox, struct inbox_counters *counters); /* any thread */

@@ -108,12 +108,16 @@ const char *notices_note(struct notices *notices, const struct told_notice *noti
     return refusal;
 }
 
-/* It was not told after all, and may be again. */
-static void notices_forget(struct notices *notices, int64_t operation_id)
+void notices_forget(struct notices *notices, int64_t operation_id)
 {
-    for (int32_t i = 0; i < NOTICES_KEPT; i++)
-        if (notices->told[i].operation_id == operation_id)
-            notices->told[i] = (struct told_notice){0};
+    for (int32_t back = 1; back <= NOTICES_KEPT; back++) {
+        struct told_notice *each =
+            &notices->told[(notices->next - back + NOTICES_KEPT) % NOTICES_KEPT];
+        if (each->operation_id != operation_id)
+            continue;
+        *each = (struct told_notice){0};
+        return;
+    }
 }
 
 /* --- telling --- */
@@ -134,6 +138,7 @@ static void on_posted(void *context, const struct api_result *result)
 {
     struct chore *chore = context;
     if (result->error == 0) {
+        atomic_fetch_add_explicit(&chore->inbox->noticed, 1, memory_order_relaxed);
         chore_done(chore, "");
     } else if (result->error == ERR_REFUSED || result->error == ERR_NOT_FOUND) {
         notify_refused(chore, result);

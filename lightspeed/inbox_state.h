@@ -78,6 +78,8 @@ struct notices {
 };
 /* Takes it among them; or says why it is not to be told. */
 const char *notices_note(struct notices *notices, const struct told_notice *notice);
+/* The operation's latest was not told after all, and may be again. */
+void notices_forget(struct notices *notices, int64_t operation_id);
 /* Pure: what staff should know of an operation now, and the amount that it is about. */
 enum news notify_news(const struct proof_facts *facts, int64_t *amount_minor);
 /* Pure: the sentence for it; at most NOTICE_MAX. */
@@ -97,6 +99,7 @@ struct inbox {
     _Atomic bool is_woken;
     _Atomic uint64_t done, given_up, retried, released, earned, taken_back;
     _Atomic uint64_t confirmed, reversed, listed, recharged;
+    _Atomic uint64_t swept, missed, noticed;
     _Atomic int32_t open;
 };
 

@@ -68,6 +68,8 @@ static void on_finished(struct errand *errand)
         chore_retry_store(chore, errand->job.error);
         return;
     }
+    atomic_fetch_add_explicit(&chore->inbox->swept, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&chore->inbox->missed, (uint64_t)sweep->missed, memory_order_relaxed);
     text_buffer_init(&buffer, reason, sizeof(reason));
     text_append_format(&buffer, "%lld orders listed, %lld of them not read before",
                        (long long)sweep->listed, (long long)sweep->missed);

@@ -102,6 +102,8 @@ struct reward_plan {
 void reward_plan_make(const struct reward *reward, const struct reservation *reservation,
                       const struct oseries_order *order, bool discount_is_on_line,
                       struct reward_plan *plan);
+/* The reservation's mark. */
+void reward_mark_make(const struct reservation *reservation, char mark[ORDER_REF_MAX + 1]);
 /* Has the reservation's change been made to this order? The mark, its number and the beginning of
  * its token's id, stands as a word of its own: CP-R4-0f3a9c1b is not in CP-R4-0f3a9c1bd. Of what
  * pays it is the ref of a payment. */

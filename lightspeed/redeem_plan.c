@@ -32,6 +32,12 @@ static struct text mark_write(const struct reservation *reservation, char out[MA
     return text_buffer_text(&buffer);
 }
 
+void reward_mark_make(const struct reservation *reservation, char mark[ORDER_REF_MAX + 1])
+{
+    _Static_assert(MARK_MAX <= ORDER_REF_MAX + 1, "a mark fits a ref");
+    (void)mark_write(reservation, mark);
+}
+
 static bool is_word_character(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
@@ -351,12 +357,11 @@ static void plan_product(const struct reward *reward, const struct reservation *
 static void plan_pay(const struct reservation *reservation, const struct oseries_order *order,
                      struct reward_plan *plan)
 {
-    _Static_assert(MARK_MAX <= sizeof(plan->ref), "a mark fits a ref");
     plan->step = STEP_POST_PAYMENT;
     plan->pays_minor = reservation->pays_minor;
     plan->old_paid_minor = order->paid_minor;
     plan->alike_before = payments_count_alike(order, reservation->pays_minor);
-    (void)mark_write(reservation, plan->ref);
+    reward_mark_make(reservation, plan->ref);
     if (reservation->pays_minor > due_minor_of(order))
         refuse(plan, "Less is left to pay on this order than the reward is worth");
     else if (order_payments_are_cut(order))

@@ -49,7 +49,7 @@ static void append_money(const struct page *page, struct text_buffer *buffer, st
 static void append_time(const struct page *page, struct text_buffer *buffer,
                         const struct jread *object, const char *name)
 {
-    answer_append_time(buffer, &page->style, answer_time_us(object, name), false);
+    answer_append_time(buffer, &page->style, answer_time_us(object, name), true);
 }
 
 /* --- what it comes to --- */
@@ -322,6 +322,9 @@ static void write_order_cell(struct page *page, const struct jread *attempt)
         text_append(&order.buffer, answer_text(attempt, "order_id"));
     else
         text_append(&order.buffer, TEXT("none named"));
+    if (answer_int64(attempt, "payment_number") != 0)
+        text_append_format(&site.buffer, "payment %lld; ",
+                           (long long)answer_int64(attempt, "payment_number"));
     if (answer_int64(attempt, "site_id") != 0)
         text_append_format(&site.buffer, "site %lld", (long long)answer_int64(attempt, "site_id"));
     html_cell(&page->table, words_text(&order), words_text(&site));
@@ -329,22 +332,16 @@ static void write_order_cell(struct page *page, const struct jread *attempt)
 
 static void write_effect_cell(struct page *page, const struct jread *attempt)
 {
-    struct words words;
     bool is_card = is_word(attempt, "effect", "gift_card");
-    int64_t id = answer_int64(attempt, is_card ? "operation_id" : "reservation_id");
-    words_begin(&words);
-    if (id != 0)
-        text_append_format(&words.buffer, "%s %lld", is_card ? "operation" : "redemption",
-                           (long long)id);
-    html_cell(&page->table, is_card ? TEXT("gift card") : TEXT("points"), words_text(&words));
+    html_cell(&page->table, is_card ? TEXT("gift card") : TEXT("points"),
+              answer_text(attempt, "reference"));
 }
 
 /* "403" and the API's words; or why there was nothing to answer. */
 static void write_answer_cell(struct page *page, const struct jread *attempt)
 {
-    struct words status;
+    struct words status, words;
     int64_t api_status = answer_int64(attempt, "api_status");
-    struct text answer = answer_text(attempt, "api_answer");
     words_begin(&status);
     if (is_word(attempt, "outcome", "refused_by_us")) {
         struct text verdict = answer_text(attempt, "verdict");
@@ -353,6 +350,8 @@ static void write_answer_cell(struct page *page, const struct jread *attempt)
     }
     if (api_status != 0)
         text_append_format(&status.buffer, "HTTP %lld", (long long)api_status);
+    foreign_append_answer(words_begin(&words), attempt);
+    struct text answer = words_text(&words);
     if (api_status == 0 && answer.length == 0)
         text_append(&status.buffer, TEXT("none yet"));
     html_cell(&page->table, api_status == 0 && answer.length != 0 ? answer : words_text(&status),

@@ -46,7 +46,7 @@ static void history_cell(const void *context, const struct jread *row, int colum
     const struct listing *listing = context;
     static const char *const words[] = {"", "", "", "reference", "actor", "note"};
     if (column == 0)
-        answer_append_time(cell, &listing->style, answer_time_us(row, "at"), false);
+        answer_append_time(cell, &listing->style, answer_time_us(row, "at"), true);
     else if (column == 1)
         text_append(cell, answer_text(row, "to"));
     else if (column != 2)
@@ -95,9 +95,13 @@ static const struct answer_column attempt_columns[] = {
 static void append_answer(struct text_buffer *cell, const struct jread *row)
 {
     int64_t status = answer_int64(row, "api_status");
+    char bytes[512];
+    struct text_buffer words;
     if (status != 0)
         text_append_format(cell, "%lld ", (long long)status);
-    answer_append_cell(cell, answer_text(row, "api_answer"), NOTE_WIDTH);
+    text_buffer_init(&words, bytes, sizeof(bytes));
+    foreign_append_answer(&words, row);
+    answer_append_cell(cell, text_buffer_text(&words), NOTE_WIDTH);
 }
 
 static void attempt_cell(const void *context, const struct jread *row, int column,
@@ -106,7 +110,7 @@ static void attempt_cell(const void *context, const struct jread *row, int colum
     const struct listing *listing = context;
     struct text verdict = answer_text(row, "verdict");
     if (column == 0)
-        answer_append_time(cell, &listing->style, answer_time_us(row, "at"), false);
+        answer_append_time(cell, &listing->style, answer_time_us(row, "at"), true);
     else if (column == 1)
         text_append(cell, answer_text(row, "order_id"));
     else if (column == 2)

@@ -26,6 +26,16 @@ static const struct foreign_wording verdicts[] = {
     {"suspended", "No call was made: Lightspeed had refused another payment", HTML_PLAIN},
 };
 
+/* What came instead of an answer, by the name of the error. */
+static const struct foreign_wording silences[] = {
+    {"timed_out", "No reply in time", HTML_PLAIN},
+    {"connection_lost", "The connection ended without a reply", HTML_PLAIN},
+    {"bad_reply", "A reply that is no answer", HTML_PLAIN},
+    {"rate_limited", "Too many requests: sent again later", HTML_PLAIN},
+    {"refused", "Refused, without a reason", HTML_PLAIN},
+    {"not_found", "No such order, without a reason", HTML_PLAIN},
+};
+
 static const struct foreign_wording *find_wording(const struct foreign_wording *list, size_t count,
                                                   struct text name)
 {
@@ -49,6 +59,26 @@ const struct foreign_wording *foreign_outcome_wording(struct text outcome)
 const char *foreign_verdict_words(struct text verdict)
 {
     return find_wording(verdicts, COUNT_OF(verdicts), verdict)->words;
+}
+
+static struct text silence_words(struct text answer)
+{
+    for (size_t i = 0; i < COUNT_OF(silences); i++)
+        if (text_equal(text_of(silences[i].name), answer))
+            return text_of(silences[i].words);
+    return answer;
+}
+
+void foreign_append_answer(struct text_buffer *buffer, const struct jread *attempt)
+{
+    bool is_paid = text_equal(answer_text(attempt, "outcome"), TEXT("paid"));
+    bool is_told = answer_int64(attempt, "api_status") / 100 == 2;
+    struct text answer = answer_text(attempt, "api_answer");
+    if (is_paid && !is_told && answer.length == 0)
+        answer = TEXT("No reply");
+    text_append(buffer, silence_words(answer));
+    if (is_paid && !is_told)
+        text_append(buffer, TEXT("; found on the order when it was read"));
 }
 
 void foreign_append_limit(struct text_buffer *buffer, const struct answer_style *style,

@@ -78,8 +78,8 @@ MUST_CHECK int store_begin_foreign_payment(struct store *store, int64_t now_us,
  * as well. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_answer_foreign_attempt(struct store *store,
                                             const struct foreign_attempt *attempt);
-/* What reconciliation has found of a charge, FOREIGN_PAID or FOREIGN_UNPAID, ends an attempt that is
- * open still and whose work (WORK_POST_PAYMENT) is not; any other, or none, stays as it is. */
+/* What reconciliation has found of a charge, FOREIGN_PAID or FOREIGN_UNPAID, ends an attempt that
+ * is open still and whose work (WORK_POST_PAYMENT) is not; any other, or none, stays as it is. */
 MUST_CHECK int store_end_foreign_attempt(struct store *store, int64_t tenant_id,
                                          int64_t operation_id, enum foreign_end end,
                                          int64_t now_us);

@@ -85,6 +85,9 @@ struct proof {
     int64_t missing_since_us; /* the first of the reads that agree that it is missing; 0: none */
     int64_t created_at_us;    /* the operation's */
     int64_t changed_at_us;
+    /* Of the latest confirmation that is no more: the payment was moved, or is gone. The store's to
+     * keep. was_confirmed_at_us 0: there was none. */
+    int64_t was_order_id, was_payment_number, was_confirmed_at_us;
 };
 
 /* A proof with what the ledger knows of its operation now. */

@@ -324,12 +324,18 @@ int sqlite_count_unread_orders(struct store *store, int64_t tenant_id, int64_t b
 
 /* sqlite_proof.c: the proofs and the scan that makes them */
 extern const struct store_backend_proofs sqlite_proofs;
-/* The two sums behind PROOF_FIELDS are kept up by the store alone. */
+/* What is behind PROOF_FIELDS is kept up by the store alone: two sums, and what an update that ends
+ * a confirmation remembers of it. */
+#define PROOF_REMEMBER(is_lost)                                                                    \
+    "was_order_id = iif(" is_lost ", shown_order_id, was_order_id), "                              \
+    "was_payment_number = iif(" is_lost ", payment_number, was_payment_number), "                  \
+    "was_confirmed_at_us = iif(" is_lost ", changed_at_us, was_confirmed_at_us)"
 #define PROOF_FIELDS                                                                               \
     "operation_id, tenant_id, order_id, card_id, site_id, register_id, action, booked_minor, "     \
     "local_date, state, reason, is_suspect, shown_order_id, payment_number, missing_since_us, "    \
     "created_at_us, changed_at_us"
-#define PROOF_COLUMNS PROOF_FIELDS ", ledger_minor, shown_minor"
+#define PROOF_INSERTED PROOF_FIELDS ", ledger_minor, shown_minor"
+#define PROOF_COLUMNS PROOF_INSERTED ", was_order_id, was_payment_number, was_confirmed_at_us"
 /*
  * The reversals and recharges that answer an operation (id: how the statement names it), or one
  * another down to it. Answers are newer than what they answer, so it ends also in damaged rows.

@@ -49,7 +49,7 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
     [PROOF_MOVE_CURSOR] = "UPDATE meta SET proof_cursor = ? WHERE id = 1 AND proof_cursor = ?",
     /* A reversal may have come between the scan and this, and a payment before the proof. */
     [PROOF_INSERT] =
-        "INSERT INTO proof (" PROOF_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+        "INSERT INTO proof (" PROOF_INSERTED ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
         "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?8 + " ANSWERED_MINOR ", " CLAIMED_MINOR ") "
         "ON CONFLICT (operation_id) DO NOTHING",
     [PROOF_SUSPECT] = "UPDATE proof SET is_suspect = 1, changed_at_us = max(?, changed_at_us + 1) "
@@ -59,10 +59,11 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
         "SELECT " PROOF_COLUMNS " FROM proof WHERE tenant_id = ?1 AND order_id = ?2 "
         "AND operation_id >= coalesce((SELECT operation_id FROM proof WHERE tenant_id = ?1 "
         "AND order_id = ?2 ORDER BY operation_id DESC LIMIT 1 OFFSET ?3), 0) ORDER BY operation_id",
-    [PROOF_UPDATE] = "UPDATE proof SET state = ?, reason = ?, is_suspect = ?, shown_order_id = ?, "
-                     "payment_number = ?, missing_since_us = ?, "
-                     "changed_at_us = max(?, changed_at_us + 1) "
-                     "WHERE operation_id = ? AND changed_at_us = ?",
+    [PROOF_UPDATE] =
+        "UPDATE proof SET state = ?1, reason = ?2, is_suspect = ?3, shown_order_id = ?4, "
+        "payment_number = ?5, missing_since_us = ?6, changed_at_us = max(?7, changed_at_us + "
+        "1), " PROOF_REMEMBER("state = 2 AND (?1 <> 2 OR shown_order_id <> ?4 OR payment_number <> "
+                              "?5)") " WHERE operation_id = ?8 AND changed_at_us = ?9",
     [PROOF_READ_ANSWERS] = PROOF_TREE("?1") "SELECT coalesce(max(iif(action = 8, id, 0)), 0), "
                                             "coalesce(max(iif(action = 9, id, 0)), 0), "
                                             "coalesce(sum(iif(action = 8, amount_minor, 0)), 0), "
@@ -110,6 +111,9 @@ int row_read_proof(sqlite3_stmt *statement, struct proof_facts *facts)
     proof->changed_at_us = column_int(&columns);
     facts->ledger_minor = column_int(&columns);
     facts->shown_minor = column_int(&columns);
+    proof->was_order_id = column_int(&columns);
+    proof->was_payment_number = column_int(&columns);
+    proof->was_confirmed_at_us = column_int(&columns);
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 

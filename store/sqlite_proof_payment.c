@@ -53,11 +53,14 @@ static const char *const payment_text[PAYMENT_STATEMENTS] = {
                        "FROM register_payment WHERE register_payment.operation_id = ?1 "
                        "AND register_payment.operation_id <> 0) WHERE operation_id = ?1",
     [PAYMENT_REOPEN] =
-        "UPDATE proof SET state = 1, reason = ?2, shown_order_id = 0, payment_number = 0 "
-        "WHERE operation_id = ?1 AND state = 2 AND action IN (2, 4) "
-        "AND NOT EXISTS (SELECT 1 FROM register_payment AS payment "
-        "WHERE payment.tenant_id = proof.tenant_id AND payment.order_id = proof.shown_order_id "
-        "AND payment.number = proof.payment_number AND payment.operation_id = ?1)",
+        "UPDATE proof SET state = 1, reason = ?2, shown_order_id = 0, payment_number = "
+        "0, " PROOF_REMEMBER(
+            "1") " "
+                 "WHERE operation_id = ?1 AND state = 2 AND action IN (2, 4) "
+                 "AND NOT EXISTS (SELECT 1 FROM register_payment AS payment "
+                 "WHERE payment.tenant_id = proof.tenant_id AND payment.order_id = "
+                 "proof.shown_order_id "
+                 "AND payment.number = proof.payment_number AND payment.operation_id = ?1)",
     [PAYMENT_READ_OF_ORDER] = "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment "
                               "WHERE tenant_id = ? AND order_id = ? ORDER BY number",
     [PAYMENT_READ_OF_REF] =

@@ -472,7 +472,11 @@ static const char schema_3[] =
     " created_at_us INTEGER NOT NULL,"
     " changed_at_us INTEGER NOT NULL,"
     " ledger_minor INTEGER NOT NULL,"
-    " shown_minor INTEGER NOT NULL"
+    " shown_minor INTEGER NOT NULL,"
+    /* The confirmation before this state, if there was one. */
+    " was_order_id INTEGER NOT NULL DEFAULT 0,"
+    " was_payment_number INTEGER NOT NULL DEFAULT 0,"
+    " was_confirmed_at_us INTEGER NOT NULL DEFAULT 0"
     ") STRICT;"
     "CREATE INDEX proof_by_order ON proof (tenant_id, order_id, operation_id);"
     "CREATE INDEX proof_by_day ON proof (tenant_id, local_date, state, ledger_minor, shown_minor);"

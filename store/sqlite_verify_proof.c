@@ -31,7 +31,7 @@ static const char sql_read_proofs[] =
     " AND payment.operation_id = proof.operation_id),"
     " EXISTS (SELECT 1 FROM proof_offset WHERE refund_operation_id = proof.operation_id)"
     " FROM proof ORDER BY operation_id";
-#define PROOF_COLUMN_ANSWERED 19 /* after PROOF_COLUMNS */
+#define PROOF_COLUMN_ANSWERED 22 /* after PROOF_COLUMNS */
 static const char sql_read_claims[] =
     "SELECT operation_id, tenant_id, order_id, number, coalesce((SELECT tenant_id FROM operation"
     " WHERE operation.id = register_payment.operation_id), 0)"

@@ -299,6 +299,17 @@ for (const { name, rule, isFlagOn = true, outcome, status, soak } of ANSWERS)
     await cloud.control('DELETE', '/faults');
   });
 
+test('who sets payment_booked_by counterpart without an approval is told what follows', async () => {
+  const merchant = await newShop();
+  const set = (...flags) => service.must(['tenant', 'set', '--tenant', String(merchant.tenant.id), ...flags]);
+  const refused = /no approval of Lightspeed's is recorded: every checkout is refused/;
+  assert.match((await set('--name', 'Early')).warning, refused);
+  assert.equal((await set('--payment-booked-by', 'register')).warning, undefined);
+  assert.match((await set('--payment-booked-by', 'counterpart')).warning, /foreign-orders request, then record/);
+  await merchant.approve();
+  assert.equal((await set('--name', 'Late')).warning, undefined);
+});
+
 test('an approval that the API does not know is suspended until it is recorded again', async () => {
   const merchant = await newShop();
   await merchant.approve('--reference', 'LS-4711');
@@ -541,8 +552,24 @@ test('the page stands alone, says what it is about, and cannot be broken into', 
   await merchant.addReward({ title: hostile, effect: 'pay:1.00' });
   await flag(true);
   isRedeemed(await EFFECTS.points.pay(merchant, await merchant.order()));
+  // One that pays without a reply, and a charge: each with what it is found by at Lightspeed.
+  await cloud.faults({ match: { method: 'POST', path: '/payments' }, action: 'drop_after', count: 1 });
+  isRedeemed(await EFFECTS.points.pay(merchant, await merchant.order()));
+  const order = await merchant.order();
+  isApproved(await EFFECTS.gift_card.pay(merchant, order));
+  const shown = await until('the charge to be confirmed', async () => {
+    const [row] = (await merchant.report()).list;
+    return row.payment_number === 1 && row;
+  });
+  assert.deepEqual([shown.reference, shown.shown_order_id], [`CP1-${shown.operation_id}`, order]);
   const { code, stdout } = await merchant.orders('report', '--html', '-');
   assert.equal(code, 0);
+  assert.match(stdout, new RegExp(`>CP1-${shown.operation_id}<`));
+  assert.match(stdout, /payment 1; site \d+/);
+  assert.match(stdout, />CP-R\d+-[0-9a-f]{8}</);
+  assert.match(stdout, /The connection ended without a reply; found on the order when it was read/);
+  assert.doesNotMatch(stdout, /connection_lost/);
+  assert.match(stdout, />\d\d:\d\d:\d\d</);
   assert.match(stdout, /Approved by Lightspeed/);
   assert.match(stdout, /at most \$50\.00 a payment and \$500\.00 a day, until revoked/);
   assert.match(stdout, /&lt;script&gt;alert\(1\)&lt;\/script&gt;/);

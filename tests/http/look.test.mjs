@@ -100,6 +100,23 @@ test('a late repetition is the first answer when the first was booked and nothin
   assert.ok(!suspects().includes(idOf(first)));
 });
 
+const looks = async () => {
+  const { text } = await service.get('/metrics');
+  return ['', '_unread'].map((of) => Number(text.match(new RegExp(`^counterpart_order_looks${of}_total (\\d+)$`, 'm'))[1]));
+};
+
+test('looks are counted, and those that came to nothing', async () => {
+  const [before, unread] = await looks();
+  const { card, order } = await charged('20.00');
+  await late();
+  await withFault(order, { action: 'drop_before' }, () => charge(card, order, '20.00'));
+  assert.deepEqual(await looks(), [before + 1, unread + 1]);
+  const other = await charged('20.00');
+  await late();
+  await charge(other.card, other.order, '20.00');
+  assert.deepEqual(await looks(), [before + 2, unread + 1]);
+});
+
 test('a late repetition is the first answer when the first was not booked, which makes it a suspect', async () => {
   const { card, order, first } = await charged();
   await late();

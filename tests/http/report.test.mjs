@@ -97,6 +97,7 @@ function prove(tenant, operation, state, reason, { shown = 0, ledger, days = 0, 
     at + 60_000_000,
     ledger ?? booked,
     shown,
+    ...[0, 0, 0], // never confirmed before
   ];
   return `INSERT INTO proof VALUES (${values.join(', ')});`;
 }
@@ -387,7 +388,7 @@ test('a long list comes whole, page by page, in each of its forms', async () => 
   const rows = await sql(
     `INSERT INTO proof SELECT id, tenant_id, order_id, card_id, site_id, register_id, action, amount_minor, ` +
       `19000 + id % 3, CASE id % 2 WHEN 0 THEN 1 ELSE 4 END, 3, 0, 0, 0, 0, created_at_us, created_at_us, ` +
-      `amount_minor, 0 FROM operation WHERE tenant_id = ${busy.id} AND action = 2; SELECT changes();`,
+      `amount_minor, 0, 0, 0, 0 FROM operation WHERE tenant_id = ${busy.id} AND action = 2; SELECT changes();`,
   );
   assert.match(rows, new RegExp(`${count}\n$`));
   const { json } = await reconcile(...of(busy));
@@ -608,6 +609,10 @@ test('an operation is explained with what answers it, its proof and its work', a
   isApproved(await tenant.till().refund({ card: card.number, amount: '5.00', order }));
   await sql(prove(tenant, paid, 'listed', 'seen_missing', { missing: Date.now() * 1000, suspect: 1 }));
   await sql(work(tenant, order, { reason: 'gone' }));
+  await sql(
+    `UPDATE proof SET was_order_id = order_id, was_payment_number = 3, was_confirmed_at_us = created_at_us + 2000` +
+      ` WHERE operation_id = ${paid.operation_id}`,
+  );
   const told = await explain(tenant, '--operation', String(paid.operation_id));
   assert.equal(told.operation.operation_id, paid.operation_id);
   assert.equal(told.operation.reference, `CP1-${paid.operation_id}`);
@@ -631,15 +636,16 @@ test('an operation is explained with what answers it, its proof and its work', a
     [['prove_order', 'given_up', 'gone']],
   );
   const sentences = told.history.map(({ sentence }) => sentence);
-  assert.equal(sentences.length, 5);
+  assert.equal(sentences.length, 6);
   assert.match(sentences[0], /^\$20\.00 was charged on order/);
+  assert.match(sentences[1], /^Confirmed: order \d+ shows it as payment 3\. It does so no more$/);
   assert.ok(sentences.some((sentence) => /first read without it/.test(sentence)));
   assert.ok(sentences.some((sentence) => /refunded/.test(sentence)));
   assert.ok(sentences.some((sentence) => /^Somebody has to look at it/.test(sentence)));
   const times = told.history.map(({ at }) => at);
   assert.deepEqual(times, [...times].sort());
   const { text } = await onTerminal(['explain', ...of(tenant), '--operation', String(paid.operation_id)]);
-  const note = /only the latest finding is kept: an earlier one, such as a confirmation before/;
+  const note = /the latest finding is kept, and the latest confirmation before it: earlier ones are not here/;
   assert.match(told.history_note, note);
   assert.match(text.replace(/\s+/g, ' '), note);
   assert.match(text, /What is known of it, in order:/);

@@ -91,6 +91,9 @@ test('staff read that a charge was given back, and that it was charged after all
     `Gift card ...${last4}: $25.50 charged after all, this sale shows its payment`,
   );
   assert.equal(await balance(card), '74.50');
+  const { text } = await service.get('/metrics');
+  for (const name of ['sweeps_total', 'sweeps_missed_total', 'notices_total'])
+    assert.match(text, new RegExp(`^counterpart_${name} [1-9]`, 'm'));
 });
 
 test('a bill that was merged into one that stays open has not lost its payment', async () => {

@@ -150,6 +150,19 @@ static void the_oldest_notices_are_forgotten_first(void **state)
     assert_non_null(tell(3, 7, 42, NEWS_GIVEN_BACK, HOUR_US));
 }
 
+static void only_the_latest_of_an_operation_is_taken_back(void **state)
+{
+    (void)state;
+    assert_null(tell(1, 7, 42, NEWS_GIVEN_BACK, HOUR_US));
+    assert_null(tell(1, 7, 42, NEWS_CHARGED_AGAIN, 2 * HOUR_US));
+    assert_null(tell(1, 7, 43, NEWS_GIVEN_BACK, 3 * HOUR_US));
+    notices_forget(&notices, 42);
+    assert_non_null(tell(1, 7, 42, NEWS_GIVEN_BACK, 4 * HOUR_US));
+    assert_null(tell(1, 7, 42, NEWS_CHARGED_AGAIN, 4 * HOUR_US));
+    assert_non_null(tell(1, 7, 43, NEWS_GIVEN_BACK, 4 * HOUR_US));
+    notices_forget(&notices, 44); /* nothing of it was told */
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -160,6 +173,7 @@ int main(void)
         TEST(each_kind_of_news_of_an_operation_is_told_once),
         TEST(an_order_is_told_of_three_times),
         TEST(a_tenant_is_told_twenty_times_an_hour),
+        TEST(only_the_latest_of_an_operation_is_taken_back),
         TEST(the_oldest_notices_are_forgotten_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

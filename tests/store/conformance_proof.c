@@ -759,6 +759,39 @@ static void confirm(struct rows *rows, int64_t operation_id, int64_t order_id, i
     assert_int_equal(store_update_proof(rows->store, &proof, proof.changed_at_us), 0);
 }
 
+static void assert_confirmed_before(const struct proof *proof, int64_t order_id, int64_t number,
+                                    int64_t at_us)
+{
+    assert_int_equal(proof->was_order_id, order_id);
+    assert_int_equal(proof->was_payment_number, number);
+    assert_int_equal(proof->was_confirmed_at_us, at_us);
+}
+
+static void the_confirmation_before_this_one_is_remembered(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t charge = connected_charge(rows, 700);
+    struct register_payment payment = proofs_payment(rows, ORDER, 1, 700, charge);
+    proofs_put(rows, ORDER, &payment, 1);
+    confirm(rows, charge, ORDER, 1);
+    struct proof first = proofs_facts(rows, charge).proof;
+    assert_confirmed_before(&first, 0, 0, 0);
+    proofs_set_state(rows, charge, PROOF_CONFIRMED, PROOF_REASON_NONE); /* as it was */
+    struct proof same = proofs_facts(rows, charge).proof;
+    assert_confirmed_before(&same, 0, 0, 0);
+    payment.number = 2; /* another number, and confirmed as ever */
+    proofs_put(rows, ORDER, &payment, 1);
+    confirm(rows, charge, ORDER, 2);
+    struct proof second = proofs_facts(rows, charge).proof;
+    assert_confirmed_before(&second, ORDER, 1, same.changed_at_us);
+    proofs_set_state(rows, charge, PROOF_OPEN, PROOF_REASON_ORDER_OPEN);
+    struct proof open = proofs_facts(rows, charge).proof;
+    assert_confirmed_before(&open, ORDER, 2, second.changed_at_us);
+    proofs_set_state(rows, charge, PROOF_LISTED, PROOF_REASON_UNREADABLE);
+    struct proof listed = proofs_facts(rows, charge).proof;
+    assert_confirmed_before(&listed, ORDER, 2, second.changed_at_us);
+}
+
 static void a_confirmed_proof_whose_payment_is_gone_is_open_again(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -775,6 +808,7 @@ static void a_confirmed_proof_whose_payment_is_gone_is_open_again(void **state)
     assert_int_equal(proof.reason, PROOF_REASON_SEEN_MISSING);
     assert_int_equal(proof.shown_order_id, 0);
     assert_int_equal(proof.payment_number, 0);
+    assert_confirmed_before(&proof, ORDER, 1, before.changed_at_us);
     /* Who has put the payments judges the proof that it had read before. */
     before.payment_number = 2;
     payment.number = 2;
@@ -1089,6 +1123,7 @@ static const struct CMUnitTest conformance_proofs[] = {
     CONFORMANCE_TEST(a_payment_that_is_put_with_another_merchants_claim_is_refused_whole),
     CONFORMANCE_TEST(an_operation_claims_one_payment_wherever_it_stands),
     CONFORMANCE_TEST(a_payment_changes_its_owner),
+    CONFORMANCE_TEST(the_confirmation_before_this_one_is_remembered),
     CONFORMANCE_TEST(a_confirmed_proof_whose_payment_is_gone_is_open_again),
     CONFORMANCE_TEST(a_load_is_confirmed_without_a_payment),
     CONFORMANCE_TEST(payments_are_found_by_their_reference),

@@ -90,7 +90,7 @@ static int teardown_group(void **state)
 /* Of a proof of this operation that nothing made. */
 #define PROOF_OF(id, action)                                                                       \
     "INSERT INTO proof SELECT " id ", tenant_id, order_id, card_id, site_id, register_id, " action \
-    ", 0, local_date, 1, 1, 0, 0, 0, 0, created_at_us, changed_at_us, 0, 0 FROM proof "            \
+    ", 0, local_date, 1, 1, 0, 0, 0, 0, created_at_us, changed_at_us, 0, 0, 0, 0, 0 FROM proof "   \
     "WHERE operation_id = 7"
 /* Beside the law that one operation claims one payment. */
 #define CLAIM(order, number, operation)                                                            \
