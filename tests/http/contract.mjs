@@ -261,8 +261,9 @@ function judge(operation, request, reply, exception) {
   const ofReply = judgeReply(operation, request.method, reply);
   if (ofReply) return ofReply;
   const isDone = operation.value !== undefined && hasSucceeded(reply);
-  if (request.method !== 'HEAD') seen.add(`${operation.id} ${reply.status}${isDone || reply.status !== 200 ? '' : ' refused'}`);
-  if (!isDone || request.method === 'HEAD' || request.isRaw || exception === 'requests') return undefined;
+  const isHead = request.method === 'HEAD';
+  seen.add(`${operation.id} ${reply.status}${isHead && reply.status < 400 ? ' HEAD' : isDone || reply.status !== 200 ? '' : ' refused'}`);
+  if (!isDone || isHead || request.isRaw || exception === 'requests') return undefined;
   const ofRequest = judgeRequest(operation, request);
   return ofRequest && `it was done, but ${ofRequest}`;
 }
@@ -344,7 +345,7 @@ export function observeTill(told, isServed) {
 /** What the suites have seen, for tests/http/contract_seen.mjs: one file per process. */
 function writeSeen() {
   if (process.env.COUNTERPART_SEEN && seen.size > 0)
-    fs.writeFileSync(path.join(process.env.COUNTERPART_SEEN, String(process.pid)), [...seen].join('\n'));
+    fs.appendFileSync(path.join(process.env.COUNTERPART_SEEN, String(process.pid)), `${[...seen].join('\n')}\n`);
   if (violations.length === 0) return;
   console.error(`${violations.length} exchanges are not as docs/openapi.yaml has them; the first:\n${violations[0]}`);
   process.exitCode = 1;

@@ -19,7 +19,7 @@ import {
   spec,
   specOperations,
 } from './contract.mjs';
-import { COUNTERPART, ROOT, Service, freePort, request, run, seedDemo, sign } from './support.mjs';
+import { COUNTERPART, ROOT, RawSocket, Service, freePort, request, run, seedDemo, sign } from './support.mjs';
 
 const require = createRequire(import.meta.url);
 const read = (name) => fs.readFileSync(path.join(ROOT, name), 'utf8');
@@ -32,6 +32,7 @@ function walk(visit, value = spec(), pointer = '#') {
     for (const [name, inner] of Object.entries(value)) walk(visit, inner, `${pointer}/${escapePointer(name)}`);
 }
 
+const KEY = '3f9c1be0a4d27c6688e15a0b9d42f7c1'; // nobody's
 const behind = (value) => (value?.$ref ? behind(at(value.$ref)) : value);
 
 /** The examples of a media type or a parameter: {name: value}. */
@@ -80,7 +81,7 @@ test('every operation shows what is asked and what is told', () => {
     const { content = {} } = behind(value.requestBody) ?? {};
     for (const [type, media] of Object.entries(content))
       assert.ok(media.schema === true || Object.keys(examplesOf(media)).length > 0, `${id}: nothing shows what is asked as ${type}`);
-    const told = behind(value.responses['200'] ?? value.responses['302']).content;
+    const told = behind(value.responses['302'] ?? value.responses['200']).content;
     assert.ok(Object.values(told).some((media) => Object.keys(examplesOf(media)).length > 0), `${id}: nothing shows what is told`);
   }
 });
@@ -261,14 +262,15 @@ test('the examples of the webhooks are noted', async () => {
 });
 
 /** Over the admin socket, held against the file. */
-async function local(method, target, body) {
+async function local(method, target, body, headers = {}, of = service) {
   const reply = await request(`http://counterpart${target}`, {
     method,
+    headers: body ? { 'Content-Length': Buffer.byteLength(body), ...headers } : headers,
     body,
-    socketPath: path.join(service.data, 'admin.sock'),
+    socketPath: path.join(of.data, 'admin.sock'),
     agent: false,
   });
-  const problem = observe({ method, target, body, isLocal: true }, reply);
+  const problem = observe({ method, target, body, headers, isLocal: true }, reply);
   assert.equal(problem, undefined, problem);
   return reply;
 }
@@ -279,22 +281,33 @@ async function madeGood(id, value) {
   return { ...value, code: await cloud.grantCode({ redirectUri: cloud.redirectUris[0] }) };
 }
 
-test('every example of the admin socket is answered as the file shows', async () => {
-  for (const { id, method, path: target, value } of specOperations().filter((one) => !one.isPublic)) {
+const LOCAL = () => specOperations().filter((one) => !one.isPublic);
+const isTenantWanted = ({ value }) => value.parameters?.some((one) => behind(one).required);
+const targetOf = (operation) => `${operation.path}${isTenantWanted(operation) ? '?tenant=1' : ''}`;
+
+/** The example of what is asked: text or an object; undefined where nothing is. */
+function exampleOf({ value }) {
+  const { content } = behind(value.requestBody) ?? {};
+  return Object.values(examplesOf(content?.['application/json'] ?? content?.['*/*'] ?? {}))[0];
+}
+const bytesOf = (example) => (typeof example === 'string' ? example : example && JSON.stringify(example));
+
+test('every example of the admin socket is answered as the file shows, and again in a way that it knows', async () => {
+  for (const operation of LOCAL()) {
+    const { id, method, value } = operation;
     if (id === 'admin.work_retry') continue; // there is nothing that was given up
-    const wanted = value.parameters?.some((one) => behind(one).required);
-    const body = behind(value.requestBody)?.content;
-    const [example] = Object.values(examplesOf(body?.['application/json'] ?? body?.['*/*'] ?? {}));
-    const bytes = typeof example === 'string' ? example : example && JSON.stringify(await madeGood(id, example));
-    const reply = await local(method, `${target}${wanted ? '?tenant=1' : ''}`, bytes);
+    const bytes = bytesOf(await madeGood(id, exampleOf(operation)));
+    const reply = await local(method, targetOf(operation), bytes);
     assert.equal(reply.status, 200, `${id}: ${reply.text}`);
     const [shown] = Object.values(examplesOf(value.responses['200'].content['application/json']));
     assert.deepEqual(Object.keys(reply.json), Object.keys(shown), id);
+    assert.ok([200, 409].includes((await local(method, targetOf(operation), bytes)).status), id);
   }
 });
 
 test('explain, reconcile, tail and the report are as the file says also for what has a history', async () => {
   const { json } = await local('POST', '/admin/tail', JSON.stringify({ since: 0, limit: 100 }));
+  assert.ok(json.operations.length > 10);
   for (const { tenant, operation_id: operation } of json.operations)
     assert.equal((await local('POST', '/admin/explain', JSON.stringify({ tenant, operation }))).status, 200);
   for (const card of [demo.DEMO_CARD, demo.DEMO_CARD_2, demo.DEMO_CARD_STOCK])
@@ -302,34 +315,124 @@ test('explain, reconcile, tail and the report are as the file says also for what
   assert.equal((await local('POST', '/admin/reconcile', JSON.stringify({ after_tenant: 0 }))).status, 200);
 });
 
+// --- the refusals, provoked ----------------------------------------------------------------------
+
+/** An address of an operation on TCP, with the parameters of its examples. */
+function publicTarget(operation, key = new URL(demo.DEMO_URL).pathname.split('/')[2]) {
+  const pathname = operation.path.replace('{key}', key).replace('{topic}', 'sites/updated');
+  return operation.method === 'GET' ? `${pathname}?${queryOf(operation.id)}` : pathname;
+}
+
+/** A signed request to an operation on TCP. */
+const signed = (operation, body, { target = publicTarget(operation), headers = {} } = {}) =>
+  request(service.origin + target, {
+    method: operation.method,
+    headers: {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(body),
+      'X-Kounta-Signature': sign(body, demo.DEMO_TOKEN),
+      ...headers,
+    },
+    body,
+    agent: false,
+  });
+
+test('what comes before routing is refused alike everywhere', async () => {
+  for (const operation of specOperations()) {
+    const ask = (body, headers) =>
+      operation.isPublic ? signed(operation, body, { headers }) : local(operation.method, operation.path, body, headers);
+    const isWebhook = operation.value.tags[0] === 'webhooks';
+    assert.equal((await ask('x'.repeat(isWebhook ? 300_000 : 70_000))).status, 413, operation.id);
+    assert.equal((await ask('{}', { Expect: 'a-miracle' })).status, 417, operation.id);
+    if (operation.isPublic) assert.equal((await twoLengths(operation)).status, 400, operation.id);
+  }
+});
+
+/** Two Content-Length lines, of which a proxy and we might believe different ones. */
+async function twoLengths(operation) {
+  const socket = await RawSocket.connect(service.port);
+  const lines = [`${operation.method} ${publicTarget(operation)} HTTP/1.1`, 'Host: till.test'];
+  await socket.write([...lines, 'Content-Length: 2', 'Content-Length: 2', '', '{}'].join('\r\n'));
+  const reply = await socket.reply();
+  socket.destroy();
+  return reply;
+}
+
+test('the refusals of the register surfaces are as the file says', async () => {
+  const other = { company_id: 1, keyword: '1', amount: 1, topup_amount: 1, t: 'x', order_id: 5 };
+  for (const operation of specOperations().filter(({ path: template }) => template.includes('{key}'))) {
+    const { id, method, value } = operation;
+    assert.equal((await signed(operation, '{}', { target: publicTarget(operation, KEY) })).status, 401, id);
+    if (value.tags[0] === 'webhooks') continue;
+    const ofStranger = method === 'GET' ? `${publicTarget(operation).replace(/company_id=\d+/, '')}&company_id=1` : undefined;
+    assert.equal((await signed(operation, method === 'GET' ? '' : JSON.stringify(other), { target: ofStranger })).status, 403, id);
+    if (value.tags[0] === 'loyalty' && method === 'POST') {
+      assert.equal((await signed(operation, '{')).status, id === 'oseries.redeem.post' ? 400 : 200, id);
+      const refused = await signed(operation, id === 'oseries.redeem.post' ? '{"t":"x"}' : '{"site_id":"x"}');
+      assert.deepEqual([refused.status, typeof refused.json.error], [200, 'string'], id);
+    }
+  }
+  assert.equal((await service.get(publicTarget(operationOf('oseries.redeem')), { method: 'HEAD' })).status, 405);
+  assert.equal((await service.get('/oauth/start', { method: 'HEAD' })).status, 200);
+  assert.equal((await signed(operationOf('webhook.order_deleted'), '[]')).status, 400);
+});
+
 test('the refusals of the admin socket are as the file says', async () => {
-  for (const { method, path: target, value } of specOperations().filter((one) => !one.isPublic)) {
-    if (method === 'POST' && value.requestBody && target !== '/admin/sign') {
+  for (const operation of LOCAL()) {
+    const { method, path: target, value } = operation;
+    const example = exampleOf(operation);
+    if (typeof example === 'object') {
       assert.equal((await local(method, target, '{')).status, 400, target);
       assert.equal((await local(method, target, '[]')).status, 400, target);
-      assert.equal((await local(method, target, `{"x":"${'x'.repeat(70_000)}"}`)).status, 413, target);
+      assert.equal((await local(method, target, '{"nonsense":1}')).status, 400, target);
     }
-    if (value.responses['404'] && target !== '/admin/app/show') {
-      const body = method === 'POST' && target !== '/admin/sign' ? requestTo(404404, value) : undefined;
-      assert.equal((await local(method, `${target}${body ? '' : '?tenant=404404'}`, body)).status, 404, target);
-    }
+    if (value.parameters) assert.equal((await local(method, `${target}?tenant=x`)).status, 400, target);
+    if (value.responses['404'] && (value.parameters || example?.tenant))
+      assert.equal((await local(method, `${target}?tenant=404404`, bytesOf(example && { ...example, tenant: 404404 }))).status, 404, target);
   }
   assert.equal((await local('PUT', '/admin/tenant/list')).status, 405);
   assert.equal((await local('GET', '/admin/nothing')).status, 404);
 });
 
-/** The example of a request, of a tenant that is not there. */
-function requestTo(tenant, { requestBody }) {
-  const [example] = Object.values(examplesOf(requestBody.content['application/json']));
-  return JSON.stringify({ ...example, ...('tenant' in example ? { tenant } : {}) });
-}
+test('what the admin socket cannot do as things are is a conflict as the file says', async () => {
+  const isConflict = async (target, fields, code) => {
+    const reply = await local('POST', `/admin/${target}`, fields && JSON.stringify({ tenant: 1, ...fields }));
+    assert.deepEqual([reply.status, reply.json.code], [409, code], `${target}: ${reply.text}`);
+  };
+  const made = await local('POST', '/admin/tenant/add', JSON.stringify({ name: 'B', currency: 'NZD', timezone: 'UTC' }));
+  const tenant = made.json.id;
+  const { json: stock } = await local('POST', '/admin/card/issue', JSON.stringify({ tenant: 1, stock: true }));
+  await isConflict('card/enable', { number: stock.number }, 'not_sold');
+  await isConflict('card/disable', { number: stock.number }, 'not_sold');
+  await isConflict('points/grant', { member: 'M-1', points: -1_000_000, reason: 'too many' }, 'not_enough');
+  await isConflict('member/add', { first_name: 'A', email: 'a@example.com', code: 'M-1' }, 'already_exists');
+  await isConflict('oauth/refresh', { tenant }, 'not_connected');
+  await isConflict('foreign-orders/record', { tenant, state: 'revoked' }, 'wrong_state');
+  for (let left = 100; left > 0; left--) {
+    const { status } = await local('POST', '/admin/reward/add', JSON.stringify({ tenant, title: 'T', points: 1, effect: 'pay:1.00' }));
+    assert.equal(status, 200);
+  }
+  await isConflict('reward/add', { tenant, title: 'T', points: 1, effect: 'pay:1.00' }, 'too_many_rewards');
+});
+
+test('without an application there is nothing to show, to start or to sign with', async () => {
+  const bare = await Service.start();
+  const ask = async (method, target, body) => {
+    const reply = await local(method, target, body && JSON.stringify(body), {}, bare);
+    return [reply.status, reply.json.code];
+  };
+  await bare.addTenant({ token: null });
+  assert.deepEqual(await ask('GET', '/admin/app/show'), [404, 'no_app']);
+  assert.deepEqual(await ask('POST', '/admin/sign?tenant=1', {}), [409, 'no_signature_token']);
+  for (const what of ['start', 'basic', 'refresh']) assert.equal((await ask('POST', `/admin/oauth/${what}`, { tenant: 1 }))[0], 409, what);
+  await bare.stop();
+});
 
 // --- the Postman collection ----------------------------------------------------------------------
 
 const FOLDER = path.join(ROOT, 'mocks/postman');
 const collection = JSON.parse(read('mocks/postman/counterpart.postman_collection.json'));
 const environment = JSON.parse(read('mocks/postman/counterpart.postman_environment.json'));
-const KEY = '3f9c1be0a4d27c6688e15a0b9d42f7c1';
 
 /** Variables as somebody fills them in; what a script sets stands for a number or a word. */
 const VALUES = {
