@@ -88,7 +88,9 @@ const patternOf = (template) =>
   new RegExp(
     `^${template
       .split(/(\{\w+\})/)
-      .map((part) => (part === '{topic}' ? '(.+)' : part.startsWith('{') ? '([^/]*)' : part.replace(/[.*+?^$()|[\]\\]/g, '\\$&')))
+      .map((part) =>
+        part === '{topic}' ? '(.+)' : part.startsWith('{') ? '([^/]*)' : part.replace(/[.*+?^$()|[\]\\]/g, '\\$&'),
+      )
       .join('')}$`,
   );
 
@@ -129,7 +131,11 @@ function responseOf(operation, status) {
 
 // --- judging -------------------------------------------------------------------------------------
 
-const mediaType = (value) => String(value ?? '').split(';')[0].trim().toLowerCase();
+const mediaType = (value) =>
+  String(value ?? '')
+    .split(';')[0]
+    .trim()
+    .toLowerCase();
 
 function judgeHeaders(reply, [response, pointer]) {
   for (const name of Object.keys(response.headers ?? {})) {
@@ -194,9 +200,11 @@ function judgeParameters(operation, request) {
   const ofPath = Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(values[i])]));
   for (const [parameter, pointer] of parametersOf(operation)) {
     const { name } = parameter;
-    const value = { path: () => ofPath[name], query: () => query.get(name) || undefined, header: () => header(request, name) }[
-      parameter.in
-    ]();
+    const value = {
+      path: () => ofPath[name],
+      query: () => query.get(name) || undefined,
+      header: () => header(request, name),
+    }[parameter.in]();
     if (value === undefined && parameter.required) return `the ${parameter.in} parameter ${name} is missing`;
     const wrong = value === undefined ? undefined : misfit(value, `${pointer}/schema`);
     if (wrong) return `the ${parameter.in} parameter ${name}: ${wrong}`;
@@ -253,7 +261,8 @@ function exceptionFor(target) {
 
 function describe(request, reply, operation, problem) {
   const asked = `${request.method} ${request.target}`.slice(0, 200);
-  return `docs/openapi.yaml does not allow this (${operation.id}): ${problem}\n${asked} -> ${reply.status}\n${reply.text.slice(0, 600)}`;
+  const told = `${asked} -> ${reply.status}\n${reply.text.slice(0, 600)}`;
+  return `docs/openapi.yaml does not allow this (${operation.id}): ${problem}\n${told}`;
 }
 
 function judge(operation, request, reply, exception) {
@@ -262,7 +271,9 @@ function judge(operation, request, reply, exception) {
   if (ofReply) return ofReply;
   const isDone = operation.value !== undefined && hasSucceeded(reply);
   const isHead = request.method === 'HEAD';
-  seen.add(`${operation.id} ${reply.status}${isHead && reply.status < 400 ? ' HEAD' : isDone || reply.status !== 200 ? '' : ' refused'}`);
+  seen.add(
+    `${operation.id} ${reply.status}${isHead && reply.status < 400 ? ' HEAD' : isDone || reply.status !== 200 ? '' : ' refused'}`,
+  );
   if (!isDone || isHead || request.isRaw || exception === 'requests') return undefined;
   const ofRequest = judgeRequest(operation, request);
   return ofRequest && `it was done, but ${ofRequest}`;
@@ -270,8 +281,8 @@ function judge(operation, request, reply, exception) {
 
 /**
  * An exchange with a service under test: request {method, target, headers, body, isLocal, isRaw}, reply {status,
- * headers, text, isPartial: without all headers}. isRaw: bytes that are no sound request on purpose. Gives what is wrong, or undefined; and the
- * process fails in the end whatever becomes of that.
+ * headers, text, isPartial}. isRaw: bytes that are no sound request on purpose. isPartial: not all headers are known.
+ * Gives what is wrong, or undefined; and the process fails in the end whatever becomes of that.
  */
 export function observe(request, reply) {
   const isNoHttp = request.isRaw && reply.status === 400 && reply.text === 'Bad Request';
@@ -283,7 +294,7 @@ export function observe(request, reply) {
   return violations.at(-1);
 }
 
-/** `counterpart NOUN VERB ...` as it ended: its JSON is the body of the admin socket's reply, where nothing pages it. */
+/** `counterpart NOUN VERB ...` as it ended: its JSON is the body of the admin socket's reply, unless it was paged. */
 export function observeCommand(args, { code, json }) {
   const target = `/admin/${args[0]}/${args[1]}`;
   const operation = specOperations().find((one) => one.path === target);
@@ -317,9 +328,13 @@ function fieldsOf(operation, words) {
 /** The command line does not tell the status of a refusal: it must be a body of one of them. */
 function observeUnknownStatus(operation, reply) {
   const statuses = Object.keys(operation.value.responses).filter((status) => status >= '400');
-  const problems = statuses.map((status) => judgeReply(operation, operation.method, { ...reply, status, isPartial: true }));
+  const problems = statuses.map((status) =>
+    judgeReply(operation, operation.method, { ...reply, status, isPartial: true }),
+  );
   if (problems.includes(undefined)) return undefined;
-  violations.push(describe({ method: operation.method, target: operation.path }, { ...reply, status: 0 }, operation, problems[0]));
+  violations.push(
+    describe({ method: operation.method, target: operation.path }, { ...reply, status: 0 }, operation, problems[0]),
+  );
   return violations.at(-1);
 }
 
@@ -328,15 +343,22 @@ export function observeTill(told, isServed) {
   if (told === null || typeof told !== 'object') return undefined;
   const { request, replies } = told;
   if (!request?.url || !Array.isArray(replies))
-    return Object.values(told).map((inner) => observeTill(inner, isServed)).find(Boolean);
+    return Object.values(told)
+      .map((inner) => observeTill(inner, isServed))
+      .find(Boolean);
   if (!isServed(request.url)) return undefined;
   const { pathname, search } = new URL(request.url);
   return replies
-    .filter(({ ending, body }) => ending === 'reply' && body !== undefined)
+    .filter(({ body, content_length }) => body !== undefined && Buffer.byteLength(body) === Number(content_length))
     .map(({ status, content_type, content_length, body }) =>
       observe(
         { method: request.method, target: pathname + search, headers: request.headers, body: request.body },
-        { status, headers: { 'content-type': content_type, 'content-length': content_length }, text: body, isPartial: true },
+        {
+          status,
+          headers: { 'content-type': content_type, 'content-length': content_length },
+          text: body,
+          isPartial: true,
+        },
       ),
     )
     .find(Boolean);

@@ -30,7 +30,8 @@ export const documented = () => [
 
 /** {lines to print, isComplete} for the pairs that were seen. */
 export function judgeSeen(seen) {
-  const never = documented().filter(({ pair }) => !seen.has(pair));
+  const all = documented();
+  const never = all.filter(({ pair }) => !seen.has(pair));
   const successes = never.filter(({ isSuccess }) => isSuccess);
   const byStatus = new Map();
   for (const { pair } of never.filter(({ isSuccess }) => !isSuccess)) {
@@ -40,8 +41,10 @@ export function judgeSeen(seen) {
   return {
     isComplete: successes.length === 0,
     lines: [
-      `docs/openapi.yaml documents ${documented().length} replies, ${documented().length - never.length} of them were seen`,
-      ...[...byStatus].map(([status, ids]) => `  never seen: ${status} of ${ids.length > 8 ? `${ids.length} operations` : ids.join(' ')}`),
+      `docs/openapi.yaml documents ${all.length} replies, ${all.length - never.length} of them were seen`,
+      ...[...byStatus].map(
+        ([status, ids]) => `  never seen: ${status} of ${ids.length > 8 ? `${ids.length} operations` : ids.join(' ')}`,
+      ),
       ...successes.map(({ pair }) => `  NEVER SEEN, and no refusal: ${pair}`),
     ],
   };
