@@ -271,9 +271,8 @@ function judge(operation, request, reply, exception) {
   if (ofReply) return ofReply;
   const isDone = operation.value !== undefined && hasSucceeded(reply);
   const isHead = request.method === 'HEAD';
-  seen.add(
-    `${operation.id} ${reply.status}${isHead && reply.status < 400 ? ' HEAD' : isDone || reply.status !== 200 ? '' : ' refused'}`,
-  );
+  const isRefused = !isDone && reply.status === 200;
+  seen.add(`${operation.id} ${reply.status}${isHead && reply.status < 400 ? ' HEAD' : isRefused ? ' refused' : ''}`);
   if (!isDone || isHead || request.isRaw || exception === 'requests') return undefined;
   const ofRequest = judgeRequest(operation, request);
   return ofRequest && `it was done, but ${ofRequest}`;
