@@ -370,6 +370,9 @@ static const struct subcommand subcommands[] = {
      .help = "print the X-Kounta-Signature of standard input, as the tenant's registers would "
              "make it",
      .flags = {{"tenant", FLAG_TEXT, true, "ID", "whose signature token"}}},
+    {.noun = "routes",
+     .kind = COMMAND_ROUTES,
+     .help = "list what this binary answers, as docs/openapi.yaml explains it; asks no service"},
     {.noun = "help", .kind = COMMAND_HELP, .help = "explain everything, or one subcommand"},
 };
 
@@ -667,7 +670,7 @@ static void print_overview(FILE *file)
                  each->verb == NULL ? "" : each->verb);
         fprintf(file, "  %-22s %s\n", left, each->help);
     }
-    fputs("\nAll but serve and verify ask the running service over admin.sock in "
+    fputs("\nAll but serve, verify and routes ask the running service over admin.sock in "
           "COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "
           "terminal.\nOne subcommand with its flags: counterpart help card issue\n",
           file);

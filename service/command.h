@@ -16,6 +16,7 @@ enum command_kind {
     COMMAND_SERVE,
     COMMAND_VERIFY,
     COMMAND_HELP,
+    COMMAND_ROUTES,        /* asks nobody: the table is in the binary */
     COMMAND_GET,           /* flags become the query */
     COMMAND_POST,          /* flags become a JSON object */
     COMMAND_SIGN,          /* standard input becomes the body */

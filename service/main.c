@@ -7,6 +7,7 @@
 #include "service/foreign_report.h"
 #include "service/member_import.h"
 #include "service/reconcile.h"
+#include "service/routes.h"
 #include "service/serve.h"
 #include "service/tail.h"
 #include "service/verify.h"
@@ -55,6 +56,7 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
     case COMMAND_SERVE:
     case COMMAND_VERIFY:
     case COMMAND_HELP:
+    case COMMAND_ROUTES:
         break;
     }
     return EXIT_USAGE;
@@ -77,6 +79,8 @@ int main(int count, char **words)
     switch (invocation.subcommand->kind) {
     case COMMAND_HELP:
         return run_help(&invocation);
+    case COMMAND_ROUTES:
+        return routes_run(invocation.wants_json);
     case COMMAND_SERVE:
         return serve(environ);
     case COMMAND_VERIFY:

@@ -5,6 +5,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { outsideTheSpec } from './contract.mjs';
 import { Loyalty, connect, isNotRedeemed, isRedeemed, startPair } from './loyal.mjs';
 import { RawSocket, isJsonReply, newTenant, request, run, sign, temporaryDirectory, until } from './support.mjs';
 
@@ -693,6 +694,7 @@ test('names of another dialect are a file away', async () => {
   const member = await branch.addMember({ points: 50 });
   await branch.addReward();
   await other.set('--profile', 'other');
+  const inside = outsideTheSpec(other, 'replies', 'its profile has other names');
   assert.equal(
     (await branch.get('customer-search', { q: 'david' })).text,
     `{"people":{"${member.code}":{"code":"${member.code}","current_points":50}}}`,
@@ -702,10 +704,12 @@ test('names of another dialect are a file away', async () => {
   assert.match(json.gifts[0].redeem_url, /&sale=111$/);
   const reply = await request(json.gifts[0].redeem_url, { method: 'GET' });
   assert.deepEqual(reply.json, { ok: false, why: 'Not enough points for this reward', what: 'not_enough' });
+  inside();
 });
 
 test('a refusal has a code that says no, also where the points said yes', async () => {
   await tenant.set('--profile', 'other');
+  const inside = outsideTheSpec(tenant, 'replies', 'its profile has other names');
   try {
     const told = async (reward, order) => {
       const { json } = await shop.get('reward-lookup', { reference_id: david.code, sale: 111 });
@@ -722,6 +726,7 @@ test('a refusal has a code that says no, also where the points said yes', async 
     await until('it to be settled', async () => (await pointsOf(david)).held === 0);
     assert.deepEqual(await told(dear, lost), [false, 'not_enough']);
   } finally {
+    inside();
     await tenant.set('--profile', 'default');
     await cloud.control('DELETE', '/faults');
   }

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { startCloud } from './cloud.mjs';
+import { observe } from './contract.mjs';
 import { ROOT, Service, freePort, seedDemo } from './support.mjs';
 
 const require = createRequire(import.meta.url);
@@ -44,7 +45,20 @@ async function newmanRun(options) {
   const defaults = { collection, environment: await filled(), reporters: [] };
   return new Promise((resolve, reject) => {
     newman.run({ ...defaults, ...options }, (error, summary) => (error ? reject(error) : resolve(summary)));
-  });
+  }).then(isDocumented);
+}
+
+/** What was asked of the service and what it said are in docs/openapi.yaml. */
+function isDocumented(summary) {
+  for (const { request, response } of summary.run.executions) {
+    const { host, pathname, search } = new URL(request.url.toString());
+    if (!response || host !== new URL(service.origin).host) continue;
+    const headers = Object.fromEntries(response.headers.map(({ key, value }) => [key.toLowerCase(), value]));
+    const asked = { method: request.method, target: pathname + search, headers: request.headers.toObject(), body: request.body?.toString() };
+    const problem = observe(asked, { status: response.code, headers, text: response.text() });
+    assert.equal(problem, undefined, problem);
+  }
+  return summary;
 }
 
 const failures = (summary) =>

@@ -8,6 +8,7 @@ import https from 'node:https';
 import path from 'node:path';
 import { test } from 'node:test';
 import tls from 'node:tls';
+import { outsideTheSpec } from './contract.mjs';
 import {
   COUNTERPART,
   RawSocket,
@@ -513,6 +514,7 @@ test('a profile renames every request and reply field on SIGHUP, without rebuild
     ];
     for (const list of lists) for (const pair of list) pair.name = rename(pair.name);
     write(renamed);
+    const inside = outsideTheSpec(shop, 'replies', 'its profile has other names');
     service.signal('SIGHUP');
     const till = shop.till();
     const send = (action, fields) =>
@@ -573,6 +575,7 @@ test('a profile renames every request and reply field on SIGHUP, without rebuild
     service.signal('SIGHUP');
     await sleep(300);
     assert.equal((await send('check-balance', { card })).json[rename('balance')], 95);
+    inside();
     await service.verifyIsClean();
   });
 });

@@ -1,6 +1,7 @@
 // The four actions of an O-Series register, from the happy path to every refusal a cashier can meet.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { outsideTheSpec } from './contract.mjs';
 import {
   Service,
   TOKEN,
@@ -583,7 +584,9 @@ test('signatures can be logged only, or switched off', async () => {
   await tenant.set('--signature-mode', 'log');
   isApproved(await tenant.till().checkBalance({ card }, { token: 'wrong' }));
   await tenant.set('--signature-mode', 'off');
+  const inside = outsideTheSpec(tenant, 'requests', 'it asks for no signature');
   isApproved(await tenant.till().checkBalance({ card }, { token: null }));
+  inside();
   await tenant.set('--signature-mode', 'enforce');
   isRefused(await tenant.till().checkBalance({ card }, { token: null }), null, { status: 401 });
 });
@@ -601,9 +604,11 @@ test('a tenant chooses the status of refusals and the format of bodies', async (
   const { number: card } = await tenant.issue({ amount: '10.00' });
   isRefused(await tenant.till().checkout({ card: cardNumber(), amount: '1.00', order: newOrder() }));
   await tenant.set('--refusal-status', '402', '--body-format', 'json', '--deadline', '2');
+  const inside = outsideTheSpec(tenant, 'replies', 'it refuses with a status of its own');
   isRefused(await tenant.till().checkout({ card: cardNumber(), amount: '1.00', order: newOrder() }), null, {
     status: 402,
   });
+  inside();
   isApproved(await tenant.till().checkout({ card, amount: '1.00', order: newOrder() }), { amount: '1.00', balance: '9.00' });
   isRefused(await tenant.till().form('checkout', { card, amount: '1.00', order: newOrder() }), /not valid JSON/, {
     status: 400,

@@ -9,6 +9,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { observe, observeCommand, observeTill } from './contract.mjs';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const BUILD = path.resolve(ROOT, process.env.COUNTERPART_BIN ?? 'build/dev');
@@ -135,7 +136,9 @@ export function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_0
       } catch {
         /* not every command speaks JSON */
       }
-      resolve({ code, signal, stdout, stderr, json });
+      const problem = command === TILLSIM && observeTill(json, isServed);
+      if (problem) reject(new Error(problem));
+      else resolve({ code, signal, stdout, stderr, json });
     });
   });
 }
@@ -159,6 +162,11 @@ export async function freePort() {
 
 // --- HTTP ----------------------------------------------------------------------------------------
 
+// The ports of the services under test: what goes to one of them is held against docs/openapi.yaml.
+const served = new Set();
+const isServed = (url) => served.has(Number(new URL(url).port));
+const targetOf = (url) => `${new URL(url).pathname}${new URL(url).search}`;
+
 /** One request: {status, headers, body (Buffer), text, json}. Rejects when no whole reply came. */
 export function request(
   url,
@@ -178,7 +186,9 @@ export function request(
         } catch {
           /* judged by the caller */
         }
-        resolve(reply);
+        const problem = isServed(url) && observe({ method, target: targetOf(url), headers, body }, reply);
+        if (problem) reject(new Error(problem));
+        else resolve(reply);
       });
     });
     req.setTimeout(ms, () => req.destroy(new Error(`no reply within ${ms} ms`)));
@@ -222,6 +232,8 @@ export function parseReplies(bytes) {
   }
 }
 
+const REQUEST_LINE_MAX = 4096;
+
 /** A TCP connection that keeps everything it received. */
 export class RawSocket {
   static connect(port, host = '127.0.0.1') {
@@ -231,13 +243,15 @@ export class RawSocket {
       socket.once('connect', () => {
         socket.off('error', reject);
         socket.unref(); // one that a failed test left open must not keep the test process
-        resolve(new RawSocket(socket));
+        resolve(new RawSocket(socket, port));
       });
     });
   }
 
-  constructor(socket) {
+  constructor(socket, port) {
     this.socket = socket;
+    this.port = port;
+    this.sent = Buffer.alloc(0); // until the first reply was looked at
     this.received = Buffer.alloc(0);
     this.isClosed = false;
     socket.setNoDelay(true);
@@ -256,7 +270,17 @@ export class RawSocket {
   }
 
   write(bytes) {
+    if (this.sent?.length < REQUEST_LINE_MAX) this.sent = Buffer.concat([this.sent, Buffer.from(bytes)]);
     return new Promise((resolve) => this.socket.write(bytes, () => resolve()));
+  }
+
+  /** The first reply is to the first line that was sent, if that was one; later ones are anybody's guess. */
+  #observe() {
+    const [, method, target] = String(this.sent).match(/^([A-Z]+) (\/\S*) HTTP\/1\.[01]\r\n/) ?? [];
+    this.sent = undefined;
+    if (!target || !served.has(this.port)) return;
+    const problem = observe({ method, target, isRaw: true }, this.replies[0]);
+    if (problem) throw new Error(problem);
   }
 
   get replies() {
@@ -266,6 +290,7 @@ export class RawSocket {
   /** The nth reply (from 1); undefined when the connection closed without it. */
   async reply(n = 1, ms = REQUEST_MS) {
     await until(`raw reply ${n}`, () => this.replies.length >= n || this.isClosed, ms);
+    if (this.sent && this.replies.length > 0) this.#observe();
     return this.replies[n - 1];
   }
 
@@ -337,6 +362,7 @@ export class Service {
   async #launch() {
     const [command, ...args] = [...LEASH, ...(this.wrap ?? []), COUNTERPART, 'serve'];
     this.child = start(command, args, { env: this.environment, cwd: ROOT });
+    served.add(this.port);
     this.pid = this.child.pid;
     this.#end = new Promise((resolve) => {
       this.child.once('close', (code, signal) => resolve({ code, signal }));
@@ -352,6 +378,7 @@ export class Service {
     let end;
     this.#end.then((value) => {
       end = value;
+      served.delete(this.port);
     });
     await until('the service to be ready', async () => {
       if (end) throw new Error(`the service ended at once (${end.code ?? end.signal}):\n${this.log}`);
@@ -395,8 +422,8 @@ export class Service {
       .map((line) => JSON.parse(line));
   }
 
-  cli(args, options = {}) {
-    return run(COUNTERPART, args, {
+  async cli(args, options = {}) {
+    const ended = await run(COUNTERPART, args, {
       ...options,
       env: {
         COUNTERPART_DATA: this.data,
@@ -404,6 +431,9 @@ export class Service {
         ...options.env,
       },
     });
+    const problem = observeCommand(args, ended);
+    if (problem) throw new Error(problem);
+    return ended;
   }
 
   /** A command that must work; gives its JSON. */
