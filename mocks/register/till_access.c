@@ -17,8 +17,10 @@ static bool host_name(struct text host, char out[HOST_MAX])
     if (host.length > 0 && host.base[0] == '[') {
         while (end < host.length && host.base[end] != ']')
             end++;
+        if (end == host.length)
+            return false;
         text_append(&buffer, text_slice(host, 1, end - 1));
-        end += end < host.length;
+        end++;
     } else {
         while (end < host.length && host.base[end] != ':')
             end++;
