@@ -112,7 +112,7 @@ static void judge_rewards(const struct jread *rewards, const struct options *opt
 {
     char memory[PLACEHOLDER_TEXT_MAX];
     const char(*names)[DIALECT_NAME_MAX] = options_dialect(options)->reward;
-    struct text placeholder = placeholder_text(memory, options, options->placeholder_id);
+    struct text placeholder = placeholder_text_in(memory, options, options->placeholder_id);
     bool have_fields = true, have_urls = true;
     judgement->found = jread_count(rewards);
     for (size_t i = 0; i < judgement->found; i++) {

@@ -184,8 +184,14 @@ static void url_write_query(struct text_buffer *url, const struct options *optio
     query_add_id(url, names[QUERY_ORDER_ID], options->placeholder_id);
 }
 
-struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], const struct options *options,
-                             int64_t placeholder_id)
+struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], int64_t placeholder_id)
+{
+    const struct options documented = {0};
+    return placeholder_text_in(memory, &documented, placeholder_id);
+}
+
+struct text placeholder_text_in(char memory[PLACEHOLDER_TEXT_MAX], const struct options *options,
+                                int64_t placeholder_id)
 {
     struct text_buffer buffer;
     text_buffer_init(&buffer, memory, PLACEHOLDER_TEXT_MAX);
@@ -218,7 +224,7 @@ static size_t digits_at(struct text text, size_t at)
 bool placeholder_find(const struct options *options, struct text url, int64_t *placeholder_id)
 {
     char memory[PLACEHOLDER_TEXT_MAX];
-    struct text name = placeholder_text(memory, options, 0);
+    struct text name = placeholder_text_in(memory, options, 0);
     name.length--; /* without the number */
     for (size_t at = url.length; at >= name.length; at--) {
         struct text before = text_slice(url, at - name.length, name.length);
@@ -240,8 +246,8 @@ static size_t url_write_redeem(struct text_buffer *out, const struct options *op
         text_append(out, url);
         return 0;
     }
-    struct text old = placeholder_text(old_memory, options, placeholder_id);
-    struct text new = placeholder_text(
+    struct text old = placeholder_text_in(old_memory, options, placeholder_id);
+    struct text new = placeholder_text_in(
         new_memory, options, options->keeps_placeholder ? placeholder_id : options->order_id);
     for (size_t at = 0; at < url.length;) {
         bool is_here = text_starts_with(text_slice(url, at, url.length), old);

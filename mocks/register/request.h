@@ -40,8 +40,10 @@ void request_sign_anew(struct request *request, const char *token, enum sign_mod
 /* "order_id=<placeholder>": what the platform looks for in a redeem_url, as text and wherever it
  * stands (protocol o-series 3.3). */
 #define PLACEHOLDER_TEXT_MAX (DIALECT_NAME_MAX + 24)
-struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], const struct options *options,
-                             int64_t placeholder_id);
+struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], int64_t placeholder_id);
+/* The same in the names that the options speak. */
+struct text placeholder_text_in(char memory[PLACEHOLDER_TEXT_MAX], const struct options *options,
+                                int64_t placeholder_id);
 size_t text_count(struct text text, struct text wanted); /* without overlaps */
 /* The number behind the last "order_id=" of an address. false: there is none. */
 bool placeholder_find(const struct options *options, struct text url, int64_t *placeholder_id);

@@ -108,7 +108,19 @@ const char *till_money(struct till *till, int64_t amount_minor, char memory[TILL
 struct dialogue {
     const struct said *said;
     int64_t number;
+    int exponent;
 };
+
+/* With all decimals of the currency, whatever the partner wrote; what is no amount is null. */
+static void write_amount(const struct dialogue *dialogue, const char *name, const char *value,
+                         struct jwrite *writer)
+{
+    int64_t amount_minor;
+    if (value != NULL && money_parse(text_of(value), dialogue->exponent, &amount_minor) == 0)
+        jwrite_named_money(writer, name, amount_minor, dialogue->exponent);
+    else
+        jwrite_named_null(writer, name);
+}
 
 static void write_or_null(struct jwrite *writer, const char *name, const char *value)
 {
@@ -129,8 +141,8 @@ static void write_said(struct jwrite *writer, const void *context)
     jwrite_named_text(writer, "title", said->title);
     jwrite_named_text(writer, "text", said->text);
     jwrite_named_id(writer, "exchange", said->exchange);
-    write_or_null(writer, "amount", said->amount);
-    write_or_null(writer, "balance", said->balance);
+    write_amount(dialogue, "amount", said->amount, writer);
+    write_amount(dialogue, "balance", said->balance, writer);
     write_or_null(writer, "reference", said->reference);
     jwrite_named_bool(writer, "is_booked", said->is_booked);
     jwrite_object_end(writer);
@@ -139,7 +151,7 @@ static void write_said(struct jwrite *writer, const void *context)
 void till_say(struct till *till, const struct said *said)
 {
     till_lock(till);
-    struct dialogue dialogue = {said, ++till->said_count};
+    struct dialogue dialogue = {said, ++till->said_count, till->currency.exponent};
     made_destroy(&till->said);
     made_create(&till->said, write_said, &dialogue);
     till_unlock(till);

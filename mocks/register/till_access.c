@@ -70,6 +70,12 @@ bool origin_is_ours(struct text origin, struct text host)
     return false;
 }
 
+bool site_is_ours(struct text site)
+{
+    return site.length == 0 || text_equal(site, TEXT("same-origin")) ||
+           text_equal(site, TEXT("none"));
+}
+
 bool content_type_is_ours(struct text content_type)
 {
     for (size_t i = 0; i < content_type.length; i++) {

@@ -247,7 +247,7 @@ static void attach_customer(struct till *till, int64_t customer_id)
     bool is_open = till_open_order(till, &reply, &bill, &ignored);
     if (is_open && customer_id != 0) {
         (void)snprintf(path, sizeof(path), "/orders/%" PRId64, bill.id);
-        is_open = till_change(till, "PUT", path, write_customer_id, &customer_id, &ignored);
+        (void)!till_change(till, "PUT", path, write_customer_id, &customer_id, &ignored);
     }
     made_destroy(&ignored.body);
     shop_answer_finish(&reply);

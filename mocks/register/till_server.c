@@ -18,7 +18,7 @@
 #define BODY_MAX ((size_t)256 * 1024)
 /* A browser opens six; a few tabs and programs more, each with one that waits for the wire. */
 #define CONNECTIONS_MAX 64
-#define IDLE_TIMEOUT_S 60
+#define IDLE_TIMEOUT_S 60 /* of a connection; a handler may take as long as it likes */
 #define LISTEN_MAX 128
 #define LISTEN_BACKLOG 64
 #define TILL_PREFIX "/_till/"
@@ -113,6 +113,11 @@ static struct text header_of(struct MHD_Connection *connection, const char *name
     return text_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name));
 }
 
+static bool is_till(const char *path)
+{
+    return strncmp(path, TILL_PREFIX, strlen(TILL_PREFIX)) == 0;
+}
+
 static bool is_reading(const char *method)
 {
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
@@ -120,8 +125,8 @@ static bool is_reading(const char *method)
 
 /* MHD_YES with *is_refused false: he may. */
 static enum MHD_Result check_caller(const struct till_server *server,
-                                    struct MHD_Connection *connection, const char *method,
-                                    bool *is_refused)
+                                    struct MHD_Connection *connection, const char *path,
+                                    const char *method, bool *is_refused)
 {
     struct text host = header_of(connection, MHD_HTTP_HEADER_HOST);
     struct text origin = header_of(connection, MHD_HTTP_HEADER_ORIGIN);
@@ -130,7 +135,8 @@ static enum MHD_Result check_caller(const struct till_server *server,
     if (!host_is_ours(host, text_of(server->listen)))
         return refuse(connection, 403, "wrong_host",
                       "The till answers at its own address only, not at this name.");
-    if (origin.length > 0 && !origin_is_ours(origin, host))
+    bool is_foreign = is_till(path) && !site_is_ours(header_of(connection, "Sec-Fetch-Site"));
+    if (is_foreign || (origin.length > 0 && !origin_is_ours(origin, host)))
         return refuse(connection, 403, "wrong_origin", "The till answers its own page only.");
     if (!is_reading(method) && !content_type_is_ours(type))
         return refuse(connection, 415, "json_wanted", "Content-Type: application/json wanted.");
@@ -166,12 +172,12 @@ static enum MHD_Result answer_request(struct till_server *server, struct MHD_Con
                                       const struct intake *intake)
 {
     bool is_refused;
-    enum MHD_Result result = check_caller(server, connection, method, &is_refused);
+    enum MHD_Result result = check_caller(server, connection, path, method, &is_refused);
     if (is_refused)
         return result;
     if (intake->is_too_long)
         return refuse(connection, 413, "too_large", "The body is too long.");
-    if (strncmp(path, TILL_PREFIX, strlen(TILL_PREFIX)) != 0) {
+    if (!is_till(path)) {
         if (!is_reading(method))
             return refuse(connection, 405, "wrong_method", "Pages are read only.");
         return answer_page(connection, path);

@@ -29,6 +29,8 @@ const char *till_server_url(const struct till_server *server);
 bool host_is_ours(struct text host, struct text listen_host);
 /* An Origin header against a Host header that is ours. */
 bool origin_is_ours(struct text origin, struct text host);
+/* A Sec-Fetch-Site header: a browser says where a request comes from; programs say nothing. */
+bool site_is_ours(struct text site);
 /* "application/json", whatever parameters it has. */
 bool content_type_is_ours(struct text content_type);
 

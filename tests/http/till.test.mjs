@@ -834,6 +834,13 @@ test('foreign pages get nothing: another Host, another Origin, no JSON content t
   for (const origin of ['http://evil.example', 'null', `http://localhost:${port}`])
     assert.equal((await till.ask('POST', 'said', {}, { headers: { Origin: origin } })).status, 403, origin);
   assert.equal((await till.ask('POST', 'said', {}, { headers: { Origin: till.urls.url } })).status, 200);
+  for (const [site, status] of [
+    ['cross-site', 403],
+    ['same-site', 403],
+    ['same-origin', 200],
+    ['none', 200],
+  ])
+    assert.equal((await till.ask('GET', 'state', undefined, { headers: { 'Sec-Fetch-Site': site } })).status, status, site);
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'text/plain; application/json', '']) {
     const reply = await till.ask('POST', 'orders/close', {}, { headers: { 'Content-Type': type } });
     assert.deepEqual([reply.status, reply.json.error], [415, 'json_wanted'], type);
