@@ -451,7 +451,7 @@ test('a reply that is reset in the middle is no answer either, and one charge', 
 test('a reset is a reset on the wire: the partner reads ECONNRESET, not an end', async (t) => {
   let end;
   const server = net.createServer((socket) => {
-    socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(1000)}`));
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n')); // so little that nothing is left unread
     socket.on('error', (error) => (end = error.code));
     socket.on('end', () => (end ??= 'end'));
   });
@@ -485,6 +485,7 @@ for (const [way, first] of [
         [1, 2, 2, 'approved'],
       ],
     );
+    if (first === 'no_reply') assert.ok(exchanges[0].time_us >= 1_000_000, 'the till has waited for its time-out');
     assert.equal(exchanges[0].body, exchanges[1].body);
     assert.deepEqual(exchanges[0].faults, [`send_${way}`]);
     assert.deepEqual([state.said.ending, state.order.paid, state.order.payments.length], ['approved', '30.00', 1]);
@@ -618,6 +619,31 @@ test('a member is found, picked and redeemed for, and the order shows it', async
   await till.refuses(404, 'not_found', 'POST', 'rewards/0/redeem');
   state = await till.post('member/leave');
   assert.equal(state.members, null);
+});
+
+test('the placeholder is replaced as text wherever it stands, and nothing else is', async (t) => {
+  const { own, partner } = await tillAt(
+    t,
+    (req, res) => {
+      const url = new URL(req.url, 'http://till');
+      if (url.pathname === '/redeem') return answerJson(res, { success: true });
+      if (url.pathname === '/customer-search')
+        return answerJson(res, { members: { 7: { id: '7', first_name: 'A', email_address: 'a@example.com' } } });
+      const stand_in = url.searchParams.get('order_id');
+      const redeem_url = `http://${req.headers.host}/redeem?order_id=${stand_in}&my_order_id=${stand_in}&order_id=42`;
+      return answerJson(res, {
+        member: { id: '7', first_name: 'A', email_address: 'a@example.com' },
+        rewards: [{ id: '1', title: 'T', points_required: 1, redeem_url }],
+      });
+    },
+    ['--without-grant', '--profile', 'lenient'],
+  );
+  const { order } = await own.order(LATTE);
+  await own.post('search', { keyword: 'a' });
+  await own.post('members/0/pick');
+  const { said } = await own.post('rewards/0/redeem');
+  assert.equal(partner.seen.at(-1).url, `/redeem?order_id=${order.id}&my_order_id=${order.id}&order_id=42`);
+  assert.match(said.text, /has not changed/);
 });
 
 test('keywords reach the partner whatever is in them, and a GET is signed as configured', async (t) => {
