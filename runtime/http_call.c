@@ -22,8 +22,11 @@
 #define REPLY_ROOM_FIRST 4096
 #define USER_AGENT "counterpart"
 
+_Static_assert(HTTP_CALL_REASON_MAX >= CURL_ERROR_SIZE, "libcurl writes as much");
+
 struct http_calls {
     CURLM *multi;
+    const char *authorities; /* a file of certificates; NULL: the system's */
     int32_t count; /* started and not taken out */
 };
 
@@ -140,6 +143,7 @@ struct http_call *http_call_create(const struct outbound_request *request, outbo
     call->on_done = on_done;
     call->context = context;
     call->is_repeatable = strcmp(request->method, "GET") == 0;
+    call->wants_certificate = request->wants_certificate;
     if (!copy_texts(call, request) || !copy_headers(call, request))
         call->error = ERR_NO_MEMORY;
     return call;
@@ -183,7 +187,19 @@ static bool set_proxy(struct http_call *call)
            curl_easy_setopt(call->easy, CURLOPT_NOPROXY, "*") == CURLE_OK;
 }
 
-/* What libcurl verifies of https is its default: chain and host name. */
+/* What libcurl verifies of https is its default: chain and host name. Certificates are told of a
+ * handshake, so who asks for them gets one. */
+static bool set_trust(struct http_call *call, const char *authorities)
+{
+    CURL *easy = call->easy;
+    long wants = call->wants_certificate;
+    return (authorities == NULL ||
+            curl_easy_setopt(easy, CURLOPT_CAINFO, authorities) == CURLE_OK) &&
+           curl_easy_setopt(easy, CURLOPT_CERTINFO, wants) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, wants) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->reason) == CURLE_OK;
+}
+
 static bool set_limits(struct http_call *call, int64_t left_us)
 {
     CURL *easy = call->easy;
@@ -219,7 +235,7 @@ int http_call_start(struct http_calls *calls, struct http_call *call, int64_t no
     call->easy = curl_easy_init();
     if (call->easy == NULL)
         return ERR_NO_MEMORY;
-    if (!set_all(call, left_us))
+    if (!set_all(call, left_us) || !set_trust(call, calls->authorities))
         return ERR_NO_MEMORY;
     if (curl_multi_add_handle(calls->multi, call->easy) != CURLM_OK)
         return ERR_NO_MEMORY;
@@ -238,6 +254,39 @@ static struct text header_of(const struct http_call *call, const char *name)
     return text_trim(text_of(header->value));
 }
 
+/* As HTTP and as TLS libraries write it. 0: it cannot be read. */
+static int64_t date_of(struct text text)
+{
+    char bytes[64];
+    if (text.length >= sizeof(bytes))
+        return 0;
+    if (text.length > 0)
+        memcpy(bytes, text.base, text.length);
+    bytes[text.length] = '\0';
+    time_t time_s = curl_getdate(bytes, NULL);
+    return time_s == -1 ? 0 : (int64_t)time_s;
+}
+
+/* "Expire date:Jan  1 00:00:00 2030 GMT", among other lines of each certificate. */
+static int64_t certificate_ends_s(const struct http_call *call)
+{
+    static const struct text label = {"Expire date:", 12};
+    struct curl_certinfo *chain = NULL;
+    int64_t ends_s = 0;
+    if (curl_easy_getinfo(call->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL)
+        return 0;
+    for (int i = 0; i < chain->num_of_certs; i++)
+        for (const struct curl_slist *line = chain->certinfo[i]; line != NULL; line = line->next) {
+            struct text text = text_of(line->data);
+            if (!text_starts_with(text, label))
+                continue;
+            int64_t end_s = date_of(text_slice(text, label.length, text.length));
+            if (end_s != 0 && (ends_s == 0 || end_s < ends_s))
+                ends_s = end_s;
+        }
+    return ends_s;
+}
+
 static void reply_read_head(const struct http_call *call, struct outbound_reply *reply)
 {
     long status = 0;
@@ -245,6 +294,8 @@ static void reply_read_head(const struct http_call *call, struct outbound_reply 
         return; /* none came, or no more than a "100 Continue" */
     reply->status = (int)status;
     reply->location = header_of(call, "Location");
+    reply->content_type = header_of(call, "Content-Type");
+    reply->date_s = date_of(header_of(call, "Date"));
     reply->next_page = header_of(call, "X-Next-Page");
     reply->pages = header_of(call, "X-Pages");
     reply->retry_after = header_of(call, "Retry-After");
@@ -255,7 +306,10 @@ static void reply_read_head(const struct http_call *call, struct outbound_reply 
 
 static void reply_fill(const struct http_call *call, int error, struct outbound_reply *reply)
 {
-    *reply = (struct outbound_reply){.error = error, .was_sent = call->was_sent};
+    *reply = (struct outbound_reply){
+        .error = error, .was_sent = call->was_sent, .reason = text_of(call->reason)};
+    if (call->easy != NULL && call->wants_certificate)
+        reply->certificate_ends_s = certificate_ends_s(call);
     if (call->easy != NULL && call->was_sent)
         reply_read_head(call, reply);
     if (error == 0)
@@ -379,6 +433,7 @@ int http_calls_create(struct http_calls **calls)
     struct http_calls *made = calloc(1, sizeof(*made));
     if (made == NULL)
         goto err_after_init;
+    made->authorities = getenv("SSL_CERT_FILE"); /* as the curl tool and OpenSSL do */
     made->multi = curl_multi_init();
     /* Without descriptors for its socket pair, multi_init still succeeds. */
     if (made->multi == NULL || curl_multi_wakeup(made->multi) != CURLM_OK)
