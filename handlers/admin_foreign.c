@@ -455,6 +455,8 @@ static void write_head(struct report_task *task)
     admin_write_text(writer, "reference", task->last.reference);
     jwrite_key(writer, TEXT("is_expired"));
     jwrite_bool(writer, approval->expires_on != 0 && task->today > approval->expires_on);
+    jwrite_key(writer, TEXT("is_suspended"));
+    jwrite_bool(writer, approval->is_suspended);
 }
 
 /* The API refuses although an approval is recorded: the state stays, and this is shown with it. */

@@ -281,6 +281,13 @@ static void advise_foreign(const struct judging *judging, struct doctor_line *li
                      id_of(judging));
         return;
     }
+    if (state == FOREIGN_APPROVED) {
+        line_advise(line, "Ask Lightspeed's partnerships team whether the flag is on and until "
+                          "when, then record what they say");
+        line_command(line, "counterpart foreign-orders record --tenant %lld --state approved ...",
+                     id_of(judging));
+        return;
+    }
     line_advise(line, "Ask Lightspeed's partnerships team for the flag that lets this application "
                       "pay orders it did not create, and note that you did");
     line_command(line, "counterpart foreign-orders request --tenant %lld --note TEXT --actor NAME",

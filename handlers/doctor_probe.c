@@ -66,8 +66,8 @@ static void read_reply(struct doctor_visit *visit, const struct outbound_reply *
         .was_made = true,
         .error = reply->error,
         .status = reply->status,
-        .certificate_ends_us = reply->certificate_ends_s * CLOCK_US_PER_S,
-        .date_us = reply->date_s * CLOCK_US_PER_S,
+        .certificate_ends_us = reply->certificate_ends_us,
+        .date_us = reply->told_at_us,
         .wall_us = clock_wall_us(),
         .steady_us = clock_steady_us(),
     };

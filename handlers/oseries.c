@@ -365,7 +365,6 @@ static void fill_command(const struct exchange *exchange, const struct payment *
     command->local_date = payment->local_date;
     command->received_at_us = exchange->received_steady_us;
     command->payment_is_ours = exchange->tenant->tenant.payment_is_ours;
-    command->approval = exchange->tenant->tenant.approval;
     command->order_is_readable = exchange->handlers->api != NULL && request->order_id != 0 &&
                                  exchange->tenant->tenant.order_look_is_on;
     command->evidence = payment->evidence;

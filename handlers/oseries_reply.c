@@ -11,7 +11,7 @@
 
 /* --- sentences --- */
 
-#define RESULTS_MAX (RESULT_OVER_APPROVED_DAY + 1)
+#define RESULTS_MAX (RESULT_APPROVAL_SUSPENDED + 1)
 
 /*
  * What is told for each result: for all actions, or for one of them where it needs other words.
@@ -77,6 +77,8 @@ static const struct sentence {
     [RESULT_OVER_APPROVED] = {.general = "At most {limit} can be paid by gift card at once"},
     [RESULT_OVER_APPROVED_DAY] = {.general = "Only {limit} more can be paid by gift card today",
                                   .none = "No more can be paid by gift card today"},
+    [RESULT_APPROVAL_SUSPENDED] = {.general = "Gift cards cannot pay here: Lightspeed has refused "
+                                              "it. Take another payment"},
 };
 
 #define SENTENCE_PARTIAL "Gift card ...{last4} charged {amount}, {due} still to pay"

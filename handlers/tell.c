@@ -6,7 +6,7 @@
 /* --- sentences --- */
 
 #define ACTIONS_MAX (ACTION_RECHARGE + 1)
-#define RESULTS_MAX (RESULT_OVER_APPROVED_DAY + 1)
+#define RESULTS_MAX (RESULT_APPROVAL_SUSPENDED + 1)
 
 /*
  * {amount} moved, {asked} asked for, {balance} on the card afterwards, {limit} what would have been
@@ -76,6 +76,7 @@ static const char *const reasons[RESULTS_MAX] = {
     [RESULT_APPROVAL_EXPIRED] = "Lightspeed's approval of payments by us has run out",
     [RESULT_OVER_APPROVED] = "Lightspeed has approved at most {limit} for one payment",
     [RESULT_OVER_APPROVED_DAY] = "Lightspeed's approval had {limit} left for that day",
+    [RESULT_APPROVAL_SUSPENDED] = "Lightspeed had refused a payment by us in spite of its approval",
 };
 
 struct wording {

@@ -27,6 +27,7 @@ static enum result result_of(enum foreign_verdict verdict)
         [FOREIGN_EXPIRED] = RESULT_APPROVAL_EXPIRED,
         [FOREIGN_OVER_PAYMENT_MAX] = RESULT_OVER_APPROVED,
         [FOREIGN_OVER_DAY_MAX] = RESULT_OVER_APPROVED_DAY,
+        [FOREIGN_SUSPENDED] = RESULT_APPROVAL_SUSPENDED,
     };
     return results[verdict];
 }
@@ -35,11 +36,12 @@ enum result approval_check(struct decision *decision)
 {
     const struct command *command = decision->command;
     struct outcome *outcome = decision->outcome;
+    const struct foreign_approval *approval = &day_of(decision)->approval;
     int64_t paid_minor = day_of(decision)->day.paid_minor;
     outcome->foreign_minor = outcome->amount_minor;
     enum foreign_verdict verdict =
-        foreign_judge(&command->approval, outcome->foreign_minor, command->local_date, paid_minor);
-    outcome->limit_minor = foreign_limit_minor(&command->approval, verdict, paid_minor);
+        foreign_judge(approval, outcome->foreign_minor, command->local_date, paid_minor);
+    outcome->limit_minor = foreign_limit_minor(approval, verdict, paid_minor);
     return result_of(verdict);
 }
 

@@ -86,7 +86,6 @@ struct command {
                                it */
     bool order_is_readable; /* a charge may be answered RESULT_LOOK_FIRST */
     struct order_evidence evidence;
-    struct foreign_approval approval; /* for payment_is_ours */
     struct policy policy;
     struct new_card new_card;
 };

@@ -39,6 +39,8 @@ const char *foreign_verdict_name(enum foreign_verdict verdict)
         return "over_payment_max";
     case FOREIGN_OVER_DAY_MAX:
         return "over_day_max";
+    case FOREIGN_SUSPENDED:
+        return "suspended";
     }
     check_failed("verdict is one of enum foreign_verdict", __FILE__, __LINE__);
 }
@@ -82,6 +84,11 @@ bool foreign_may_move(enum foreign_state from, enum foreign_state to)
     return may_move[from][to];
 }
 
+bool foreign_suspends(enum foreign_end end, int32_t api_status)
+{
+    return end == FOREIGN_UNPAID && api_status == FOREIGN_FORBIDDEN_STATUS;
+}
+
 /* A limit that was lowered since may be below what is paid already. */
 static int64_t day_left_minor(const struct foreign_approval *approval, int64_t paid_today_minor)
 {
@@ -95,6 +102,8 @@ enum foreign_verdict foreign_judge(const struct foreign_approval *approval, int6
     CHECK(amount_minor > 0 && paid_today_minor >= 0);
     if (approval->state != FOREIGN_APPROVED)
         return FOREIGN_NOT_APPROVED;
+    if (approval->is_suspended)
+        return FOREIGN_SUSPENDED;
     if (approval->expires_on != 0 && local_date > approval->expires_on)
         return FOREIGN_EXPIRED;
     if (approval->payment_max_minor != 0 && amount_minor > approval->payment_max_minor)
@@ -115,6 +124,7 @@ int64_t foreign_limit_minor(const struct foreign_approval *approval, enum foreig
     case FOREIGN_ALLOWED:
     case FOREIGN_NOT_APPROVED:
     case FOREIGN_EXPIRED:
+    case FOREIGN_SUSPENDED:
         return 0;
     }
     check_failed("verdict is one of enum foreign_verdict", __FILE__, __LINE__);

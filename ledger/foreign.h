@@ -33,6 +33,7 @@ struct foreign_approval {
     int64_t payment_max_minor; /* of one payment; 0: no limit */
     int64_t day_max_minor;     /* of all payments of one local date; 0: no limit */
     int32_t expires_on;        /* last local date it is good for; 0: until revoked */
+    bool is_suspended; /* Lightspeed has refused a payment all the same: until the next step */
 };
 
 /* One payment that somebody wants to make. Stored as these numbers. */
@@ -42,6 +43,7 @@ enum foreign_verdict {
     FOREIGN_EXPIRED = 2,
     FOREIGN_OVER_PAYMENT_MAX = 3,
     FOREIGN_OVER_DAY_MAX = 4,
+    FOREIGN_SUSPENDED = 5, /* approved here, and not at Lightspeed */
 };
 const char *foreign_verdict_name(enum foreign_verdict verdict); /* "allowed" */
 
@@ -60,8 +62,15 @@ enum foreign_end {
 };
 const char *foreign_end_name(enum foreign_end end); /* "open" */
 
-/* In order of precedence as the enum has it. paid_today_minor: what was allowed before on that
- * date, whatever became of it, less what is certain not to have been paid. */
+/* The answer "forbidden": Lightspeed knows of no approval. Any other refusal is of one payment:
+ * of more than is due, say, or onto an order that is closed. */
+#define FOREIGN_FORBIDDEN_STATUS 403
+/* Does an attempt that ended so suspend the approval? */
+bool foreign_suspends(enum foreign_end end, int32_t api_status);
+
+/* In order of precedence as the enum has it, but that FOREIGN_SUSPENDED comes right after
+ * FOREIGN_NOT_APPROVED. paid_today_minor: what was allowed before on that date, whatever became of
+ * it, less what is certain not to have been paid. */
 enum foreign_verdict foreign_judge(const struct foreign_approval *approval, int64_t amount_minor,
                                    int32_t local_date, int64_t paid_today_minor);
 /* What could have been paid where the verdict names a limit; else 0. */

@@ -97,6 +97,7 @@ struct foreign_day {
 
 struct view_foreign_day {
     struct foreign_day day;
+    struct foreign_approval approval; /* the tenant's, as it is in the decision's transaction */
     bool is_new;
     bool is_changed;
     int64_t paid_minor_loaded;
@@ -159,7 +160,8 @@ void view_add_operation(struct view *view, int32_t card, const struct operation 
  * RESULT_LOOK_FIRST, and all refusals of reversals and recharges: those leave no trace.
  * undoing    REVERSE, RECHARGE: _NOT_FOUND when there is no such card, or answers_operation_id is
  * no operation of this card and order that can be undone so; _NOTHING_LEFT; _OVER_BALANCE_MAX
- * (reverse); _NO_FUNDS (recharge, of an empty card). asked_minor becomes what was left to undo.
+ * (reverse); _NO_FUNDS (recharge, of an empty card). asked_minor becomes what was left to undo, or
+ * stays where the command asks for less; 0 or less asks for all of it.
  * source     design sections 3 and 4, laws 1-9.
  */
 void ledger_decide(struct view *view, const struct scope *scope, int32_t command_index,

@@ -263,6 +263,7 @@ static enum points_result result_of(enum foreign_verdict verdict)
         [FOREIGN_EXPIRED] = POINTS_APPROVAL_EXPIRED,
         [FOREIGN_OVER_PAYMENT_MAX] = POINTS_OVER_APPROVED,
         [FOREIGN_OVER_DAY_MAX] = POINTS_OVER_APPROVED_DAY,
+        [FOREIGN_SUSPENDED] = POINTS_APPROVAL_SUSPENDED,
     };
     return results[verdict];
 }

@@ -110,6 +110,7 @@ enum points_action {
     X(POINTS_APPROVAL_EXPIRED, "approval_expired")                                                 \
     X(POINTS_OVER_APPROVED, "over_approved")                                                       \
     X(POINTS_OVER_APPROVED_DAY, "over_approved_day")                                               \
+    X(POINTS_APPROVAL_SUSPENDED, "approval_suspended")                                             \
     X(POINTS_NOTHING, "nothing") /* earn, unearn, expire: comes to no points */
 
 enum points_result {

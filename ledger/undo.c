@@ -61,8 +61,11 @@ static enum result recharge_check(struct decision *decision)
 
 static enum result undo_check(struct decision *decision, const struct operation *answered)
 {
-    decision->outcome->asked_minor = operation_left_minor(answered);
-    if (decision->outcome->asked_minor == 0)
+    int64_t left_minor = operation_left_minor(answered);
+    int64_t most_minor = decision->command->asked_minor;
+    bool is_part = most_minor > 0 && most_minor < left_minor;
+    decision->outcome->asked_minor = is_part ? most_minor : left_minor;
+    if (left_minor == 0)
         return RESULT_NOTHING_LEFT;
     return decision->action == ACTION_REVERSE ? reverse_check(decision, answered)
                                               : recharge_check(decision);

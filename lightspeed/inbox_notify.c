@@ -32,7 +32,8 @@ enum news notify_news(const struct proof_facts *facts, int64_t *amount_minor)
     const struct proof *proof = &facts->proof;
     bool is_charge = proof->action == ACTION_CHARGE;
     *amount_minor = 0;
-    if (proof->state == PROOF_REVERSED && is_charge) {
+    /* Open: it was given back at once, and its order is still to be read for it. */
+    if ((proof->state == PROOF_REVERSED || proof->state == PROOF_OPEN) && is_charge) {
         *amount_minor = facts->reversed_minor - facts->recharged_minor;
         return *amount_minor > 0 ? NEWS_GIVEN_BACK : NEWS_NONE;
     }
@@ -183,10 +184,17 @@ static void notify_tell(struct chore *chore, const struct proof_facts *facts)
         notify_post(chore, facts, told.order_id);
 }
 
+/* ERR_STALE: an operation whose proof the scan has still to make. */
 static int task_read(struct job *job, struct store *store)
 {
     struct proof_facts *facts = errand_data_of(job);
-    return store_read_proof(store, facts->proof.operation_id, facts);
+    int64_t operation_id = facts->proof.operation_id;
+    int err = store_read_proof(store, operation_id, facts);
+    if (err == ERR_NOT_FOUND)
+        err = store_read_operation(store, operation_id, &facts->operation);
+    else
+        return err;
+    return err == 0 ? ERR_STALE : err;
 }
 
 static void on_read(struct errand *errand)
@@ -194,6 +202,8 @@ static void on_read(struct errand *errand)
     struct chore *chore = errand->context;
     if (errand->job.error == ERR_NOT_FOUND)
         chore_done(chore, "there is nothing to tell");
+    else if (errand->job.error == ERR_STALE)
+        chore_retry(chore, "its proof is still to be made");
     else if (errand->job.error != 0)
         chore_retry_store(chore, errand->job.error);
     else

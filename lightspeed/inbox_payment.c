@@ -52,6 +52,144 @@ static void payment_never_sent(struct chore *chore, const char *reason)
     payment_answered(chore, FOREIGN_UNPAID, 0, reason);
 }
 
+/* Today, at the site of the charge. */
+static int32_t payment_date(const struct chore *chore)
+{
+    const struct directory_site *site =
+        directory_find_site(chore->snapshot, chore->operation.tenant_id, chore->operation.site_id);
+    return clock_local_date(site != NULL ? site->zone : chore->tenant->zone, clock_wall_us());
+}
+
+/* --- a payment that is certainly not on the order, nor ever will be: its charge goes back --- */
+
+/* The extra bytes of its errands. */
+struct back {
+    char reason[WORK_REASON_MAX + 1]; /* why it is given up */
+    uint8_t card_index[CARD_INDEX_BYTES];
+    struct work notice, prove;
+};
+
+static void on_told(struct errand *errand)
+{
+    const struct back *back = errand_data(errand);
+    if (errand->job.error != 0)
+        log_event(LOG_WARNING, "reversal_not_told",
+                  LOG_INT("operation_id", back->notice.subject_id),
+                  LOG_TEXT("error", error_name(errand->job.error)));
+    chore_give_up(errand->context, back->reason);
+}
+
+static int task_tell(struct job *job, struct store *store)
+{
+    struct back *back = errand_data_of(job);
+    int err = store_add_work(store, &back->notice);
+    if (err == 0 || err == ERR_ALREADY_EXISTS)
+        err = store_open_work(store, &back->prove);
+    return err;
+}
+
+/* Whoever was faster has told it. */
+static void on_reversed(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    const struct outcome *outcome = &errand->job.outcome;
+    const struct back *before = errand_data(errand);
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    log_event(LOG_INFO, "payment_given_back", LOG_INT("operation_id", chore->operation.id),
+              LOG_INT("reversed_operation_id", outcome->operation_id),
+              LOG_TEXT("result", result_name(outcome->result)),
+              LOG_INT("amount_minor", outcome->amount_minor));
+    if (outcome->result != RESULT_OK) {
+        chore_give_up(chore, before->reason);
+        return;
+    }
+    struct errand *next = chore_errand(chore, sizeof(struct back));
+    if (next == NULL)
+        return;
+    struct back *back = errand_data(next);
+    int64_t now_us = clock_steady_us();
+    const struct operation *operation = &chore->operation;
+    *back = *before;
+    back->notice =
+        work_make(operation->tenant_id, WORK_NOTIFY, operation->id, outcome->operation_id, now_us);
+    back->prove = work_make(operation->tenant_id, WORK_PROVE_ORDER, operation->order_id,
+                            operation->order_id, now_us);
+    next->job.joins = true;
+    errand_write(next, chore->inbox->config.committer, task_tell, on_told, chore);
+}
+
+static void on_card(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    const struct back *found = errand_data(errand);
+    const struct operation *operation = &chore->operation;
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    struct errand *next = chore_errand(chore, sizeof(struct back));
+    if (next == NULL)
+        return;
+    *(struct back *)errand_data(next) = *found;
+    struct command *command = &next->job.command;
+    *command = (struct command){.action = ACTION_REVERSE,
+                                .answers_operation_id = operation->id,
+                                .tenant_id = operation->tenant_id,
+                                .order_id = operation->order_id,
+                                .site_id = operation->site_id,
+                                .register_id = operation->register_id,
+                                .amount_result = RESULT_OK,
+                                .asked_minor = operation_left_minor(operation),
+                                .local_date = payment_date(chore),
+                                .received_at_us = clock_steady_us(),
+                                .policy = chore->tenant->tenant.policy};
+    memcpy(command->card_index, found->card_index, CARD_INDEX_BYTES);
+    errand_command(next, chore->inbox->config.committer, on_reversed, chore);
+}
+
+struct card_task {
+    struct back back; /* first: what on_card finds */
+    int64_t card_id;
+};
+
+static int task_card(struct job *job, struct store *store)
+{
+    struct card_task *task = errand_data_of(job);
+    struct card card;
+    int err = store_read_card_by_id(store, task->card_id, &card);
+    if (err == 0)
+        memcpy(task->back.card_index, card.index, CARD_INDEX_BYTES);
+    return err;
+}
+
+static void payment_give_back(struct chore *chore, const char *reason)
+{
+    struct errand *errand = chore_errand(chore, sizeof(struct card_task));
+    struct text_buffer buffer;
+    if (errand == NULL)
+        return;
+    struct card_task *task = errand_data(errand);
+    *task = (struct card_task){.card_id = chore->operation.card_id};
+    text_buffer_init(&buffer, task->back.reason, sizeof(task->back.reason));
+    text_append(&buffer, text_of(reason));
+    errand_read(errand, chore->inbox->config.reader, task_card, on_card, chore);
+}
+
+/* One that was sent before, and of which nothing is known, may stand there without our reference:
+ * that is reconciliation's. */
+static void payment_end_unpaid(struct chore *chore, const char *reason)
+{
+    if (chore->may_be_paid)
+        chore_give_up(chore, reason);
+    else
+        payment_give_back(chore, reason);
+}
+
+/* --- sending it --- */
+
 static void payment_refused(struct chore *chore, const struct api_result *result)
 {
     char reason[WORK_REASON_MAX + 1];
@@ -60,7 +198,7 @@ static void payment_refused(struct chore *chore, const struct api_result *result
     text_append_format(&buffer, "Lightspeed refuses the payment: %d", result->status);
     if (result->sentence[0] != '\0')
         text_append_format(&buffer, ": %.120s", result->sentence);
-    chore_give_up(chore, reason);
+    payment_end_unpaid(chore, reason);
 }
 
 /* Did Lightspeed have a say in it? */
@@ -139,7 +277,10 @@ static void payment_not_approved(struct chore *chore, const struct foreign_attem
     text_buffer_init(&buffer, reason, sizeof(reason));
     text_append_format(&buffer, "not sent, for want of Lightspeed's approval: %s",
                        foreign_verdict_name(attempt->verdict));
-    chore_give_up(chore, reason);
+    if (attempt->verdict == FOREIGN_SUSPENDED)
+        payment_end_unpaid(chore, reason);
+    else
+        chore_give_up(chore, reason); /* somebody has taken it back, and may give it again */
 }
 
 /* It is written down that a payment may be on its way: a process that starts anew waits for it too.
@@ -157,6 +298,7 @@ static void on_armed(struct errand *errand)
         payment_drop(chore);
         return;
     }
+    chore->may_be_paid = arm->attempt.may_be_paid;
     if (!may_be_sent(&arm->attempt)) {
         chore->work.due_at_us = 0; /* as it was found: nothing is under way */
         payment_not_approved(chore, &arm->attempt);
@@ -166,14 +308,6 @@ static void on_armed(struct errand *errand)
     payment_ref(chore, ref);
     oseries_api_post_payment(chore->inbox->config.api, &call, chore->operation.order_id,
                              chore->operation.amount_minor, ref, on_posted, chore);
-}
-
-/* Today, at the site of the charge. */
-static int32_t payment_date(const struct chore *chore)
-{
-    const struct directory_site *site =
-        directory_find_site(chore->snapshot, chore->operation.tenant_id, chore->operation.site_id);
-    return clock_local_date(site != NULL ? site->zone : chore->tenant->zone, clock_wall_us());
 }
 
 static void payment_arm(struct chore *chore)

@@ -222,26 +222,40 @@ static void prove_settle(struct chore *chore, const struct judged *judged, int64
     errand_write(errand, chore->inbox->config.committer, task_settle, on_settled, chore);
 }
 
+static bool goes_back(enum judgement judgement)
+{
+    return judgement == JUDGED_REVERSE || judgement == JUDGED_TAKE_BACK;
+}
+
+static const struct prove_target *prove_target(const struct prove *prove, enum judgement judgement)
+{
+    return goes_back(judgement) ? &prove->left[prove->at] : &prove->undone[prove->at];
+}
+
+/* One command undoes one operation. */
+static int64_t prove_asked_minor(const struct prove *prove, const struct judged *judged)
+{
+    int64_t rest_minor = prove_target(prove, judged->judgement)->rest_minor;
+    int64_t wanted_minor = judged_minor(judged);
+    return wanted_minor < rest_minor ? wanted_minor : rest_minor;
+}
+
 /* What the ledger has made of it. false: there is more to do, or it is not what we thought. */
 static bool judge_outcome(const struct prove *prove, const struct outcome *outcome,
                           struct judged *judged)
 {
-    const struct prove_target *left = &prove->left[prove->at];
-    const struct prove_target *undone = &prove->undone[prove->at];
     bool is_ok = outcome->result == RESULT_OK;
     bool is_empty = outcome->result == RESULT_NO_FUNDS;
     enum judgement wanted = judged->judgement;
     bool takes_back = wanted == JUDGED_TAKE_BACK;
-    bool goes_back = takes_back || wanted == JUDGED_REVERSE;
     bool is_shown = judged->shown_order_id != 0; /* else it undoes a charge that is not either */
-    int64_t all_minor = goes_back ? judged->left_minor : judged->undone_minor;
-    int64_t rest_minor = goes_back ? left->rest_minor : undone->rest_minor;
+    int64_t asked_minor = prove_asked_minor(prove, judged);
     judged->reason = PROOF_REASON_NONE;
-    if (is_ok && outcome->amount_minor == all_minor) {
-        judged->judgement = goes_back || !is_shown ? JUDGED_UNDONE : JUDGED_CONFIRMED;
+    if (is_ok && outcome->amount_minor == judged_minor(judged)) {
+        judged->judgement = goes_back(wanted) || !is_shown ? JUDGED_UNDONE : JUDGED_CONFIRMED;
         return true;
     }
-    if (!is_empty && (!is_ok || outcome->amount_minor == rest_minor))
+    if (!is_empty && (!is_ok || outcome->amount_minor == asked_minor))
         return false;
     judged->judgement = JUDGED_LIST;
     judged->reason = takes_back ? PROOF_REASON_CREDIT_SPENT : PROOF_REASON_CARD_EMPTY;
@@ -285,10 +299,8 @@ static void prove_command(struct chore *chore)
     struct prove *prove = chore->prove;
     const struct judged *judged = &prove->judged[prove->at];
     const struct operation *operation = &judged->facts->operation;
-    bool goes_back = judged->judgement == JUDGED_REVERSE || judged->judgement == JUDGED_TAKE_BACK;
     bool gives = judged->judgement == JUDGED_REVERSE || judged->judgement == JUDGED_GIVE_AGAIN;
-    const struct prove_target *target =
-        goes_back ? &prove->left[prove->at] : &prove->undone[prove->at];
+    const struct prove_target *target = prove_target(prove, judged->judgement);
     struct errand *errand = chore_errand(chore, 0);
     if (errand == NULL)
         return;
@@ -302,7 +314,7 @@ static void prove_command(struct chore *chore)
         .site_id = operation->site_id,
         .register_id = operation->register_id,
         .amount_result = RESULT_OK,
-        .asked_minor = target->rest_minor,
+        .asked_minor = prove_asked_minor(prove, judged),
         .local_date =
             prove_local_date(prove->snapshot, prove->tenant, operation->site_id, clock_wall_us()),
         .received_at_us = clock_steady_us(),

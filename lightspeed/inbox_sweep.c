@@ -54,8 +54,8 @@ static int task_finish(struct job *job, struct store *store)
     int err = store_put_sweep(store, &task->sweep);
     if (err != 0)
         return err;
-    return store_hasten_kind(store, task->sweep.tenant_id, WORK_PROVE_ORDER,
-                             task->sweep.finished_at_us, &task->hastened);
+    return store_hasten_unswept(store, task->sweep.tenant_id, task->sweep.finished_at_us,
+                                &task->hastened);
 }
 
 static void on_finished(struct errand *errand)

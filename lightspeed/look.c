@@ -75,7 +75,7 @@ static int64_t due_minor(const struct oseries_order *order)
     return due;
 }
 
-/* Its clock and ours differ, and a time that cannot be read says nothing. */
+/* By the API's clock; a time that cannot be read says nothing. */
 static bool has_changed_since(const struct oseries_order *order, int64_t at_us)
 {
     int64_t updated_us;
@@ -100,8 +100,8 @@ static bool is_shown(const struct booking *booking)
 }
 
 void order_evidence_make(const struct oseries_order *order, const struct booking *bookings,
-                         int32_t count, const struct operation *earlier, int64_t generation,
-                         int64_t method_id, struct order_evidence *evidence)
+                         int32_t count, const struct operation *earlier, int64_t ahead_us,
+                         int64_t generation, int64_t method_id, struct order_evidence *evidence)
 {
     struct booking matched[ORDER_LOOK_OPERATIONS_MAX];
     int64_t claimed[ORDER_PAYMENTS_MAX];
@@ -118,7 +118,7 @@ void order_evidence_make(const struct oseries_order *order, const struct booking
     evidence->is_booked = is_shown(booking);
     evidence->is_closed =
         order->is_deleted || order->status == ORDER_COMPLETE || order->status == ORDER_REJECTED;
-    evidence->has_changed = has_changed_since(order, earlier->created_at_us);
+    evidence->has_changed = has_changed_since(order, earlier->created_at_us + ahead_us);
     evidence->due_minor = due_minor(order);
 }
 
@@ -128,6 +128,7 @@ void order_evidence_make(const struct oseries_order *order, const struct booking
 struct looking {
     struct job *job; /* NULL: it has ended */
     struct oseries_order order;
+    int64_t ahead_us; /* the API's clock, of our steady one */
     struct outbound_timer deadline;
 };
 
@@ -175,7 +176,7 @@ static void look_judge(struct looking *looking, const struct look_task *task)
         return; /* there may be more of them */
     int32_t count = order_bookings_make(task->operations, task->count, bookings);
     order_evidence_make(&looking->order, bookings, count, &task->operations[earlier],
-                        look->generation, look->method_id, &look->evidence);
+                        looking->ahead_us, look->generation, look->method_id, &look->evidence);
 }
 
 static void on_operations(struct errand *errand)
@@ -219,6 +220,14 @@ static void look_read_operations(struct looking *looking)
     errand_read(errand, look->reader, task_operations, on_operations, looking);
 }
 
+/* An API that does not tell its time is taken to be right, and our wall clock by now, too: the
+ * steady one keeps what that said when the process began. */
+static int64_t find_ahead_us(const struct api_result *result)
+{
+    int64_t api_us = result->told_at_us != 0 ? result->told_at_us : clock_wall_us();
+    return api_us - clock_steady_us();
+}
+
 static void on_order(void *context, const struct api_result *result,
                      const struct oseries_order *order)
 {
@@ -229,6 +238,7 @@ static void on_order(void *context, const struct api_result *result,
         return;
     }
     looking->order = *order;
+    looking->ahead_us = find_ahead_us(result);
     look_read_operations(looking);
 }
 

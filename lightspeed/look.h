@@ -9,7 +9,8 @@
 #include "runtime/reader.h"
 
 #define ORDER_LOOK_US (INT64_C(1200) * 1000)
-/* The API's clock and ours may differ by so much: a change counts as later only beyond it. */
+/* What a look knows of the API's clock may be off by so much: a change counts as later only beyond
+ * it. The API tells its time in whole seconds, and a reply may take ORDER_LOOK_US to come here. */
 #define ORDER_LOOK_SKEW_US (INT64_C(5) * 1000000)
 
 /* The extra bytes of its job. */
@@ -35,9 +36,10 @@ void order_look_begin(struct job *job);
  * should show them; returns how many. bookings: as many as operations. */
 int32_t order_bookings_make(const struct operation *operations, int32_t count,
                             struct booking *bookings);
-/* Pure: what an order that was read says of one of our operations on it. */
+/* Pure: what an order that was read says of one of our operations on it. ahead_us: of our steady
+ * clock, by which operations are dated, the clock by which the API dates its orders. */
 void order_evidence_make(const struct oseries_order *order, const struct booking *bookings,
-                         int32_t count, const struct operation *earlier, int64_t generation,
-                         int64_t method_id, struct order_evidence *evidence);
+                         int32_t count, const struct operation *earlier, int64_t ahead_us,
+                         int64_t generation, int64_t method_id, struct order_evidence *evidence);
 
 #endif

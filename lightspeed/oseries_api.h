@@ -43,6 +43,7 @@ struct api_result {
     bool may_happen_later;  /* it may even be under way still: no reply came */
     char sentence[API_ERROR_MAX + 1]; /* error_description, cut and made printable */
     int64_t created_id;               /* of Location; 0: none */
+    int64_t told_at_us; /* when, by the API's own clock, in whole seconds; 0: it does not say */
 };
 
 /* --- orders ----------------------------------------------------------------------------------- */

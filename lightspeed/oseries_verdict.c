@@ -113,7 +113,8 @@ static void judge_success(struct verdict *verdict, bool is_change,
 
 void verdict_make(struct verdict *verdict, bool is_change, const struct outbound_reply *reply)
 {
-    *verdict = (struct verdict){.result.status = reply->status};
+    *verdict =
+        (struct verdict){.result = {.status = reply->status, .told_at_us = reply->told_at_us}};
     int parse_err = jread_parse(reply->body, &verdict->document);
     if (parse_err != 0)
         verdict->document = NULL;

@@ -98,7 +98,7 @@ static int read_undo(struct store *store, struct prove *prove, int32_t at)
 #define ANSWERED_MAX 64
 
 struct answered_list {
-    int64_t operations[ANSWERED_MAX];
+    struct transfer transfers[ANSWERED_MAX];
     int32_t count;
 };
 
@@ -106,41 +106,34 @@ static void on_transfer(void *context, const struct transfer *transfer)
 {
     struct answered_list *list = context;
     if (transfer->cause == CAUSE_REFUND && list->count < ANSWERED_MAX)
-        list->operations[list->count++] = transfer->answers_operation_id;
+        list->transfers[list->count++] = *transfer;
 }
 
-static enum answered answered_by(const struct proof *charge)
+static bool is_unsettled(const struct proof *charge)
 {
-    switch (charge->state) {
-    case PROOF_CONFIRMED:
-        return ANSWERED_SHOWN;
-    case PROOF_REVERSED:
-        return ANSWERED_MISSING;
-    case PROOF_LISTED:
-        return charge->shown_order_id != 0 ? ANSWERED_SHOWN : ANSWERED_UNKNOWN;
-    case PROOF_OPEN:
-        return ANSWERED_UNKNOWN;
-    }
-    return ANSWERED_UNKNOWN;
+    return charge->state == PROOF_OPEN ||
+           (charge->state == PROOF_LISTED && charge->shown_order_id == 0);
 }
 
-/* Some shown and some missing: nothing that we do would be right for both. */
+/* A charge without a proof was made before the connection: nobody asks for it. */
 static int read_answered(struct store *store, struct prove *prove, int32_t at)
 {
     struct answered_list list = {.count = 0};
-    enum answered all = ANSWERED_SHOWN;
+    struct judged *judged = &prove->judged[at];
     if (prove->facts[at].operation.action != ACTION_REFUND)
         return 0;
     int err =
         store_each_operation_transfer(store, prove->facts[at].operation.id, on_transfer, &list);
     for (int32_t i = 0; err == 0 && i < list.count; i++) {
         struct proof_facts charge;
-        err = store_read_proof(store, list.operations[i], &charge);
-        enum answered one = err == ERR_NOT_FOUND ? ANSWERED_SHOWN : answered_by(&charge.proof);
-        all = i == 0 || one == all ? one : ANSWERED_UNKNOWN;
+        err = store_read_proof(store, list.transfers[i].answers_operation_id, &charge);
+        if (err == 0 && charge.proof.state == PROOF_REVERSED)
+            judged->moot_minor += list.transfers[i].amount_minor;
+        judged->is_charge_unknown |= err == 0 && is_unsettled(&charge.proof);
         err = err == ERR_NOT_FOUND ? 0 : err;
     }
-    prove->judged[at].answered = all;
+    if (judged->is_charge_unknown)
+        judged->moot_minor = 0;
     return err;
 }
 

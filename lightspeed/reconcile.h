@@ -31,25 +31,23 @@ enum judgement {
     JUDGED_MISSING,    /* the first read that does not show it, or one that agrees too early */
     JUDGED_UNDONE,     /* the register does not show it, and it was given back before: reversed */
     JUDGED_REVERSE,    /* a charge: give it back */
-    JUDGED_TAKE_BACK,  /* a refund that the register does not show: charge again what it gave */
+    JUDGED_TAKE_BACK,  /* a refund that the register does not show: charge again what it gave for
+                          charges that it shows */
     JUDGED_RECHARGE,   /* a payment seen after its reversal: charge again */
     JUDGED_GIVE_AGAIN, /* a refund seen after it was taken back, or whose charge went after that:
                           reverse what took it back */
     JUDGED_LIST,       /* reason */
     JUDGED_SWEEP,      /* to be reversed once a sweep has read the other orders */
 };
-/* What is known of the charges that a refund gave back. */
-enum answered {
-    ANSWERED_SHOWN,   /* the register shows them, or nobody asks (before the connection) */
-    ANSWERED_UNKNOWN, /* not settled yet */
-    ANSWERED_MISSING, /* it does not: then the refund was what undid them */
-};
 struct judged {
     const struct proof_facts *facts;
     /* What reversals and recharges left of it: left_minor can still be undone (of a charge: given
      * back; of a refund: taken back), undone_minor is undone and can be done again. */
     int64_t left_minor, undone_minor;
-    enum answered answered; /* refunds */
+    /* Refunds: what it gave for charges that the register does not show either. That is what undid
+     * them, and stays as it is. */
+    int64_t moot_minor;
+    bool is_charge_unknown; /* refunds: a charge of it is not settled yet; moot_minor is 0 */
     bool has_shown_refund;  /* charges: the register shows a refund of it */
     bool is_to_be_paid;     /* charges: its payment is ours to add, and that work is open */
     bool is_loaded;         /* top-ups: its money has moved */
@@ -75,6 +73,8 @@ struct judge_case {
     int64_t swept_since_us; /* the latest complete sweep began then; 0: never */
     struct reconcile_times times;
 };
+/* What a judgement that moves money is to move; 0 of the others. */
+int64_t judged_minor(const struct judged *judged);
 /* claimed as in bookings_match. */
 void reconcile_judge(const struct judge_case *about, struct judged *judged, int32_t count,
                      int64_t claimed[ORDER_PAYMENTS_MAX]);

@@ -166,20 +166,19 @@ static bool is_known_elsewhere(const struct judge_case *about)
  * the card has paid for nothing. */
 static bool is_owed(const struct judged *judged)
 {
-    return is_refund(judged) && judged->answered == ANSWERED_MISSING && judged->undone_minor > 0;
+    return judged->left_minor < judged->moot_minor;
 }
 
-/* Nothing of it is left to be undone, or a charge that is not shown either needs it as it is. */
+/* Nothing of it is left to be undone, but what charges that are not shown either need as it is. */
 static bool is_undone(const struct judged *judged)
 {
-    bool is_moot = is_refund(judged) && judged->answered == ANSWERED_MISSING;
-    return !is_owed(judged) && (judged->left_minor == 0 || is_moot);
+    return judged->left_minor == judged->moot_minor;
 }
 
 /* All that reads of this order can say has been said. */
 static void judge_agreed(const struct judge_case *about, struct judged *judged)
 {
-    if (is_refund(judged) && judged->answered == ANSWERED_UNKNOWN)
+    if (judged->is_charge_unknown)
         judge_wait(about, judged, PROOF_REASON_SEEN_MISSING);
     else if (judged->left_minor == 0 && judged->has_shown_refund)
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
@@ -226,7 +225,7 @@ static void judge_missing(const struct judge_case *about, struct judged *judged,
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
     else if (is_settled(judged) || (state == PROOF_CONFIRMED && order_payments_are_cut(order)))
         say_keep(judged);
-    else if (judged->left_minor == 0 && judged->undone_minor > 0 && !is_owed(judged))
+    else if (judged->undone_minor > 0 && is_undone(judged))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
     else if (judged->is_to_be_paid)
         judge_wait(about, judged, PROOF_REASON_NOT_BOOKED);
@@ -329,6 +328,18 @@ static void bookings_exchange(const struct judged *judged, struct booking *booki
         shown->is_ambiguous = false;
         claimed[missing->payment] = missing->operation_id;
     }
+}
+
+int64_t judged_minor(const struct judged *judged)
+{
+    enum judgement judgement = judged->judgement;
+    if (judgement == JUDGED_REVERSE || judgement == JUDGED_TAKE_BACK)
+        return judged->left_minor - judged->moot_minor;
+    if (judgement == JUDGED_GIVE_AGAIN && judged->shown_order_id == 0)
+        return judged->moot_minor - judged->left_minor;
+    if (judgement == JUDGED_GIVE_AGAIN || judgement == JUDGED_RECHARGE)
+        return judged->undone_minor;
+    return 0;
 }
 
 void reconcile_judge(const struct judge_case *about, struct judged *judged, int32_t count,

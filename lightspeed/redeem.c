@@ -693,6 +693,9 @@ static void say_result(struct attempt *attempt, const struct points_outcome *out
     case POINTS_APPROVAL_EXPIRED:
         attempt_say(attempt, "Points cannot pay here: Lightspeed's approval has run out");
         break;
+    case POINTS_APPROVAL_SUSPENDED:
+        attempt_say(attempt, "Points cannot pay here: Lightspeed has refused it");
+        break;
     case POINTS_OVER_APPROVED:
         attempt_say(attempt, "This reward pays more than Lightspeed has approved at once");
         break;

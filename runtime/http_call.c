@@ -27,7 +27,7 @@ _Static_assert(HTTP_CALL_REASON_MAX >= CURL_ERROR_SIZE, "libcurl writes as much"
 struct http_calls {
     CURLM *multi;
     const char *authorities; /* a file of certificates; NULL: the system's */
-    int32_t count; /* started and not taken out */
+    int32_t count;           /* started and not taken out */
 };
 
 /* --- what libcurl calls ----------------------------------------------------------------------- */
@@ -254,25 +254,27 @@ static struct text header_of(const struct http_call *call, const char *name)
     return text_trim(text_of(header->value));
 }
 
-/* As HTTP and as TLS libraries write it. 0: it cannot be read. */
-static int64_t date_of(struct text text)
+/* As HTTP and as TLS libraries write it, in whole seconds; 0: it cannot be read. */
+static int64_t parse_date_us(const char *date)
 {
-    char bytes[64];
-    if (text.length >= sizeof(bytes))
+    time_t date_s = curl_getdate(date, NULL);
+    return date_s > 0 && date_s <= INT64_MAX / CLOCK_US_PER_S ? date_s * CLOCK_US_PER_S : 0;
+}
+
+static int64_t read_date_us(const struct http_call *call)
+{
+    struct curl_header *header;
+    if (curl_easy_header(call->easy, "Date", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return 0;
-    if (text.length > 0)
-        memcpy(bytes, text.base, text.length);
-    bytes[text.length] = '\0';
-    time_t time_s = curl_getdate(bytes, NULL);
-    return time_s == -1 ? 0 : (int64_t)time_s;
+    return parse_date_us(header->value);
 }
 
 /* "Expire date:Jan  1 00:00:00 2030 GMT", among other lines of each certificate. */
-static int64_t certificate_ends_s(const struct http_call *call)
+static int64_t read_certificate_end_us(const struct http_call *call)
 {
     static const struct text label = {"Expire date:", 12};
     struct curl_certinfo *chain = NULL;
-    int64_t ends_s = 0;
+    int64_t ends_us = 0;
     if (curl_easy_getinfo(call->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL)
         return 0;
     for (int i = 0; i < chain->num_of_certs; i++)
@@ -280,11 +282,11 @@ static int64_t certificate_ends_s(const struct http_call *call)
             struct text text = text_of(line->data);
             if (!text_starts_with(text, label))
                 continue;
-            int64_t end_s = date_of(text_slice(text, label.length, text.length));
-            if (end_s != 0 && (ends_s == 0 || end_s < ends_s))
-                ends_s = end_s;
+            int64_t end_us = parse_date_us(line->data + label.length);
+            if (end_us != 0 && (ends_us == 0 || end_us < ends_us))
+                ends_us = end_us;
         }
-    return ends_s;
+    return ends_us;
 }
 
 static void reply_read_head(const struct http_call *call, struct outbound_reply *reply)
@@ -293,9 +295,9 @@ static void reply_read_head(const struct http_call *call, struct outbound_reply 
     if (curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status < 200)
         return; /* none came, or no more than a "100 Continue" */
     reply->status = (int)status;
+    reply->told_at_us = read_date_us(call);
     reply->location = header_of(call, "Location");
     reply->content_type = header_of(call, "Content-Type");
-    reply->date_s = date_of(header_of(call, "Date"));
     reply->next_page = header_of(call, "X-Next-Page");
     reply->pages = header_of(call, "X-Pages");
     reply->retry_after = header_of(call, "Retry-After");
@@ -309,7 +311,7 @@ static void reply_fill(const struct http_call *call, int error, struct outbound_
     *reply = (struct outbound_reply){
         .error = error, .was_sent = call->was_sent, .reason = text_of(call->reason)};
     if (call->easy != NULL && call->wants_certificate)
-        reply->certificate_ends_s = certificate_ends_s(call);
+        reply->certificate_ends_us = read_certificate_end_us(call);
     if (call->easy != NULL && call->was_sent)
         reply_read_head(call, reply);
     if (error == 0)

@@ -106,6 +106,7 @@ struct outbound_reply {
     int error;
     bool was_sent;        /* the other side may have acted on it: false only when that is certain */
     int status;           /* 0: none came. It and the headers may have come before an error */
+    int64_t told_at_us;   /* Date: by the other side's wall clock; 0: it does not say */
     struct text body;     /* empty beside an error */
     struct text location; /* headers; empty when absent */
     struct text content_type;
@@ -113,10 +114,9 @@ struct outbound_reply {
     struct text pages;                                                 /* X-Pages */
     struct text retry_after;                                           /* Retry-After */
     struct text ratelimit_limit, ratelimit_remaining, ratelimit_reset; /* X-Ratelimit-* */
-    int64_t date_s; /* Date: what the other side's clock shows, since 1970; 0: not told */
-    /* The first end among the certificates that the other side has shown, since 1970; 0: not asked
-     * for, or none. */
-    int64_t certificate_ends_s;
+    /* The first end among the certificates that the other side has shown; 0: not asked for, or
+     * none. */
+    int64_t certificate_ends_us;
     struct text reason; /* libcurl's words for an error; may name the host. For people */
 };
 /* reply and its texts are good for the call only. */

@@ -23,6 +23,7 @@ static const struct foreign_wording verdicts[] = {
     {"expired", "No call was made: the approval had run out", HTML_PLAIN},
     {"over_payment_max", "No call was made: above the largest payment", HTML_PLAIN},
     {"over_day_max", "No call was made: above the day's limit", HTML_PLAIN},
+    {"suspended", "No call was made: Lightspeed had refused another payment", HTML_PLAIN},
 };
 
 static const struct foreign_wording *find_wording(const struct foreign_wording *list, size_t count,
@@ -170,14 +171,14 @@ void foreign_summarize(struct foreign_summary *summary, const struct answer_styl
         summary->heading = "The approval has run out";
         text_append(&summary->sentence,
                     TEXT("No payment is sent any more until it is approved anew."));
-    } else if (jread_member(report, "refused_by_api") != NULL) {
+    } else if (answer_bool(report, "is_suspended")) {
         summary->tone = HTML_BAD;
         summary->heading = "Recorded here as approved, and refused by Lightspeed's API";
         text_append(
             &summary->sentence,
-            TEXT("The API has answered \"forbidden\" (403) since the approval was recorded, "
-                 "and no payment went through after that. It may not be switched on for "
-                 "this application."));
+            TEXT("The API has answered \"forbidden\" (403) since the approval was recorded: it may "
+                 "not be switched on for this application. No payment is sent any more until the "
+                 "approval is recorded again."));
     } else {
         summarize_approved(summary, style, report);
     }

@@ -80,8 +80,8 @@ struct store_backend_work {
     int (*update)(struct store *store, const struct work *work);
     int (*reopen)(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us);
     int (*hasten)(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened);
-    int (*hasten_kind)(struct store *store, int64_t tenant_id, enum work_kind kind, int64_t now_us,
-                       int32_t *hastened);
+    int (*hasten_unswept)(struct store *store, int64_t tenant_id, int64_t now_us,
+                          int32_t *hastened);
     int (*forget)(struct store *store, int64_t before_us, int32_t *forgotten);
     int (*each_held_card)(struct store *store, int64_t tenant_id, int64_t order_id, int32_t limit,
                           store_held_fn each, void *context);

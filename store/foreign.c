@@ -19,6 +19,7 @@ static bool is_verdict(enum result result, enum foreign_verdict *verdict)
         {RESULT_APPROVAL_EXPIRED, FOREIGN_EXPIRED},
         {RESULT_OVER_APPROVED, FOREIGN_OVER_PAYMENT_MAX},
         {RESULT_OVER_APPROVED_DAY, FOREIGN_OVER_DAY_MAX},
+        {RESULT_APPROVAL_SUSPENDED, FOREIGN_SUSPENDED},
     };
     for (size_t i = 0; i < COUNT_OF(verdicts); i++) {
         *verdict = verdicts[i].verdict;

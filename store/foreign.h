@@ -47,6 +47,8 @@ struct foreign_attempt {
     int32_t api_status;           /* the latest; 0: no reply (yet) */
     char api_answer[FOREIGN_TEXT_MAX + 1]; /* the API's own words, or why nothing was sent */
     int64_t created_at_us, answered_at_us;
+    bool may_be_paid; /* no column: what store_begin_foreign_payment found of it was sent before,
+                         and nothing is known of that */
 };
 
 /*
@@ -58,15 +60,18 @@ struct foreign_attempt {
  *            given; the rest becomes the row's. verdict FOREIGN_ALLOWED and end FOREIGN_OPEN: send
  *            it. FOREIGN_PAID: it was made before.
  *            One that is open was counted when the charge was decided: of its approval only state
- *            and expiry are looked at again; where these say no it ends here. One that has ended
- *            unpaid, or a charge from before there were approvals, is judged anew, and a new row.
+ *            and expiry are looked at again, and whether it is suspended; where these say no it
+ *            ends here. One that has ended unpaid, or a charge from before there were approvals, is
+ *            judged anew, and a new row.
  */
 MUST_CHECK int store_begin_foreign_payment(struct store *store, int64_t now_us,
                                            struct foreign_attempt *attempt);
 /* What the API said of the newest allowed attempt of attempt->operation_id, or else of
  * attempt->reservation_id: end, api_status, api_answer, answered_at_us. One that has ended is not
- * changed any more; one that ends unpaid no longer counts for its day. Of a reservation end stays
- * FOREIGN_OPEN: its moves end it. errors: ERR_NOT_FOUND. */
+ * changed any more; one that ends unpaid no longer counts for its day, and where the API has
+ * forbidden it (foreign_suspends) the approval is suspended with it, until
+ * store_add_foreign_change. Of a reservation end stays FOREIGN_OPEN: its moves end it, and suspend
+ * as well. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_answer_foreign_attempt(struct store *store,
                                             const struct foreign_attempt *attempt);
 typedef void (*store_foreign_attempt_fn)(void *context, const struct foreign_attempt *attempt);

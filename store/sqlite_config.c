@@ -170,6 +170,7 @@ static int read_tenant(sqlite3_stmt *statement, const struct seal *seal, struct 
     read_choices(&columns, tenant);
     read_loyalty(&columns, tenant);
     columns_approval(&columns, &tenant->approval);
+    tenant->approval.is_suspended = column_bool(&columns);
     if (err == 0)
         err = token_err != 0 ? token_err : previous_err;
     return err == 0 && columns.is_bad ? ERR_STORE_CORRUPT : err;

@@ -14,11 +14,13 @@
 
 #define NOT_SENT_REVOKED "not sent: the approval no longer stands"
 #define NOT_SENT_EXPIRED "not sent: the approval has run out"
+#define NOT_SENT_SUSPENDED "not sent: Lightspeed has refused another payment"
 
 enum foreign_statement {
     FOREIGN_READ_APPROVAL,
     FOREIGN_INSERT_APPROVAL,
     FOREIGN_UPDATE_APPROVAL,
+    FOREIGN_SUSPEND_APPROVAL,
     FOREIGN_INSERT_CHANGE,
     FOREIGN_READ_CHANGES,
     FOREIGN_READ_DAY,
@@ -40,14 +42,17 @@ enum foreign_statement {
 static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_READ_APPROVAL] =
         "SELECT coalesce(state, 0), coalesce(foreign_approval.payment_max_minor, 0), "
-        "coalesce(day_max_minor, 0), coalesce(expires_on, 0) FROM tenant "
+        "coalesce(day_max_minor, 0), coalesce(expires_on, 0), coalesce(is_suspended, 0) FROM "
+        "tenant "
         "LEFT JOIN foreign_approval ON foreign_approval.tenant_id = tenant.id WHERE tenant.id = ?",
     [FOREIGN_INSERT_APPROVAL] =
         "INSERT INTO foreign_approval (state, payment_max_minor, day_max_minor, expires_on, "
         "tenant_id) VALUES (?, ?, ?, ?, ?)",
     [FOREIGN_UPDATE_APPROVAL] =
         "UPDATE foreign_approval SET state = ?, payment_max_minor = ?, day_max_minor = ?, "
-        "expires_on = ? WHERE tenant_id = ?",
+        "expires_on = ?, is_suspended = 0 WHERE tenant_id = ?",
+    [FOREIGN_SUSPEND_APPROVAL] =
+        "UPDATE foreign_approval SET is_suspended = 1 WHERE tenant_id = ? AND state = 3",
     [FOREIGN_INSERT_CHANGE] =
         "INSERT INTO foreign_change (tenant_id, from_state, to_state, payment_max_minor, "
         "day_max_minor, expires_on, reference, note, actor, created_at_us) "
@@ -116,6 +121,7 @@ void columns_approval(struct columns *columns, struct foreign_approval *approval
     approval->payment_max_minor = column_int(columns);
     approval->day_max_minor = column_int(columns);
     approval->expires_on = column_int32(columns);
+    approval->is_suspended = false; /* of a row that is in force it is the next column */
 }
 
 int row_read_foreign_change(sqlite3_stmt *statement, struct foreign_change *change)
@@ -146,12 +152,13 @@ int row_read_foreign_attempt(sqlite3_stmt *statement, struct foreign_attempt *at
     attempt->amount_minor = column_int(&columns);
     attempt->local_date = column_int32(&columns);
     attempt->verdict =
-        (enum foreign_verdict)column_enum(&columns, FOREIGN_ALLOWED, FOREIGN_OVER_DAY_MAX);
+        (enum foreign_verdict)column_enum(&columns, FOREIGN_ALLOWED, FOREIGN_SUSPENDED);
     attempt->end = (enum foreign_end)column_enum(&columns, FOREIGN_OPEN, FOREIGN_UNPAID);
     attempt->api_status = column_int32(&columns);
     column_text(&columns, attempt->api_answer, sizeof(attempt->api_answer));
     attempt->created_at_us = column_int(&columns);
     attempt->answered_at_us = column_int(&columns);
+    attempt->may_be_paid = false;
     return row_end(&columns, "foreign_attempt", attempt->id);
 }
 
@@ -171,6 +178,7 @@ static int read_approval(struct store_sqlite *sqlite, int64_t tenant_id,
         return err;
     struct columns columns = {.statement = binder.statement};
     columns_approval(&columns, approval);
+    approval->is_suspended = column_bool(&columns);
     sqlite3_reset(binder.statement);
     return row_end(&columns, "foreign_approval", tenant_id);
 }
@@ -293,6 +301,8 @@ int sqlite_fetch_foreign_day(struct store_sqlite *sqlite, struct view *view,
     }
     bool has_row;
     int err = read_day(sqlite, &wanted.day, &has_row);
+    if (err == 0)
+        err = read_approval(sqlite, command->tenant_id, &wanted.approval);
     if (err != 0)
         return err;
     wanted.is_new = !has_row;
@@ -392,6 +402,17 @@ static int find_attempt(struct store_sqlite *sqlite, enum foreign_statement whic
     return err;
 }
 
+/* Until the next step of it is recorded. */
+static int suspend_approval(struct store_sqlite *sqlite, int64_t tenant_id)
+{
+    struct binder binder;
+    int err = prepare(sqlite, FOREIGN_SUSPEND_APPROVAL, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, tenant_id);
+    return sqlite_finish(sqlite, binder.statement); /* no row: it was revoked meanwhile */
+}
+
 /* One that is open; in ending unpaid it stops to count. */
 static int update_attempt(struct store_sqlite *sqlite, const struct foreign_attempt *attempt)
 {
@@ -407,6 +428,8 @@ static int update_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     err = sqlite_finish_update(sqlite, binder.statement, "foreign_attempt", attempt->id);
     if (err == 0 && attempt->end == FOREIGN_UNPAID)
         err = move_day(sqlite, FOREIGN_LOWER_DAY, attempt);
+    if (err == 0 && foreign_suspends(attempt->end, attempt->api_status))
+        err = suspend_approval(sqlite, attempt->tenant_id);
     return err;
 }
 
@@ -441,19 +464,27 @@ static int answer(struct store *store, const struct foreign_attempt *attempt)
 
 /* --- before a payment is sent --- */
 
+static const char *not_sent_words(enum foreign_verdict verdict)
+{
+    if (verdict == FOREIGN_SUSPENDED)
+        return NOT_SENT_SUSPENDED;
+    return verdict == FOREIGN_EXPIRED ? NOT_SENT_EXPIRED : NOT_SENT_REVOKED;
+}
+
 /* It counts for its day already. */
 static int begin_open(struct store_sqlite *sqlite, const struct foreign_approval *approval,
                       int64_t now_us, int32_t local_date, struct foreign_attempt *attempt)
 {
     const struct foreign_approval unlimited = {.state = approval->state,
-                                               .expires_on = approval->expires_on};
+                                               .expires_on = approval->expires_on,
+                                               .is_suspended = approval->is_suspended};
     enum foreign_verdict verdict = foreign_judge(&unlimited, attempt->amount_minor, local_date, 0);
     if (verdict == FOREIGN_ALLOWED)
         return 0;
     attempt->end = FOREIGN_UNPAID;
     attempt->answered_at_us = now_us;
-    snprintf(attempt->api_answer, sizeof(attempt->api_answer), "%s",
-             verdict == FOREIGN_EXPIRED ? NOT_SENT_EXPIRED : NOT_SENT_REVOKED);
+    attempt->api_status = 0; /* nobody's answer to this */
+    snprintf(attempt->api_answer, sizeof(attempt->api_answer), "%s", not_sent_words(verdict));
     int err = update_attempt(sqlite, attempt);
     attempt->verdict = verdict; /* the row keeps what it was allowed by */
     return err;
@@ -492,7 +523,9 @@ static int begin(struct store_sqlite *sqlite, int64_t now_us, struct foreign_att
     if (err != 0)
         return err;
     int32_t local_date = attempt->local_date;
+    bool was_refused = found.api_status >= 400 && found.api_status < 500;
     *attempt = found;
+    attempt->may_be_paid = found.answered_at_us != 0 && !was_refused;
     return found.end == FOREIGN_PAID ? 0
                                      : begin_open(sqlite, &approval, now_us, local_date, attempt);
 }

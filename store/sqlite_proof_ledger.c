@@ -15,6 +15,7 @@
 enum ledger_statement {
     LEDGER_REFRESH,
     LEDGER_READ_REFUND,
+    LEDGER_READ_STATE,
     LEDGER_READ_OFFSETS,
     LEDGER_DELETE_OFFSETS,
     LEDGER_ADD_OFFSET,
@@ -30,6 +31,7 @@ static const char *const ledger_text[LEDGER_STATEMENTS] = {
                        " + " OFFSET_MINOR " WHERE operation_id = ?1",
     [LEDGER_READ_REFUND] = "SELECT state, booked_minor + " TREE_MINOR
                            " FROM proof WHERE operation_id = ?1 AND action = 4",
+    [LEDGER_READ_STATE] = "SELECT state FROM proof WHERE operation_id = ?",
     [LEDGER_READ_OFFSETS] = "SELECT operation_id FROM proof_offset WHERE refund_operation_id = ?",
     [LEDGER_DELETE_OFFSETS] = "DELETE FROM proof_offset WHERE refund_operation_id = ?",
     /* A charge and its recharge, both refunded, are one request of the register. */
@@ -136,26 +138,53 @@ static void on_transfer(void *context, const struct transfer *transfer)
         offsets->transfers[offsets->transfer_count++] = *transfer;
 }
 
-/* What is left of it after recharges, newest transfer first. */
+/* One that the register shows nowhere. */
+static int read_missing(struct store_sqlite *sqlite, int64_t charge_id, bool *is_missing)
+{
+    struct binder binder;
+    int err = ledger_prepare(sqlite, LEDGER_READ_STATE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, charge_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    struct columns columns = {.statement = binder.statement};
+    *is_missing = err == 0 && column_int(&columns) == PROOF_REVERSED;
+    sqlite3_reset(binder.statement);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+/* The part of one transfer; what is left then stays for others. */
+static int write_offset(struct store_sqlite *sqlite, int64_t refund_id,
+                        const struct transfer *transfer, bool wants_missing, int64_t *left_minor,
+                        struct offsets *offsets)
+{
+    int64_t part_minor =
+        transfer->amount_minor < *left_minor ? transfer->amount_minor : *left_minor;
+    struct operation charge;
+    int64_t root_id;
+    bool is_missing = false;
+    int err = sqlite_find_operation(sqlite, transfer->answers_operation_id, &charge);
+    if (err == 0)
+        err = find_root(sqlite, charge, &root_id);
+    if (err == 0)
+        err = read_missing(sqlite, root_id, &is_missing);
+    if (err != 0 || is_missing != wants_missing)
+        return err;
+    err = insert_offset(sqlite, refund_id, root_id, part_minor);
+    *left_minor -= part_minor;
+    return err != 0 ? err : add_id(offsets, root_id);
+}
+
+/* What is left of it after recharges: of charges that are not shown either before the others, for
+ * of the others it was taken back. */
 static int write_offsets(struct store_sqlite *sqlite, int64_t refund_id, int64_t left_minor,
                          struct offsets *offsets)
 {
     int err = sqlite_each_operation_transfer(&sqlite->store, refund_id, on_transfer, offsets);
-    for (int32_t i = 0; err == 0 && left_minor > 0 && i < offsets->transfer_count; i++) {
-        const struct transfer *transfer = &offsets->transfers[i];
-        int64_t part_minor =
-            transfer->amount_minor < left_minor ? transfer->amount_minor : left_minor;
-        struct operation charge;
-        int64_t root_id;
-        err = sqlite_find_operation(sqlite, transfer->answers_operation_id, &charge);
-        if (err == 0)
-            err = find_root(sqlite, charge, &root_id);
-        if (err == 0)
-            err = insert_offset(sqlite, refund_id, root_id, part_minor);
-        if (err == 0)
-            err = add_id(offsets, root_id);
-        left_minor -= part_minor;
-    }
+    for (int round = 0; round < 2; round++)
+        for (int32_t i = 0; err == 0 && left_minor > 0 && i < offsets->transfer_count; i++)
+            err = write_offset(sqlite, refund_id, &offsets->transfers[i], round == 0, &left_minor,
+                               offsets);
     return err;
 }
 

@@ -68,7 +68,7 @@ int row_read_operation(sqlite3_stmt *statement, struct operation *operation)
     operation->tenant_id = column_int(&columns);
     operation->card_id = column_int(&columns);
     operation->action = (enum action)column_enum(&columns, ACTION_ISSUE, ACTION_RECHARGE);
-    operation->result = (enum result)column_enum(&columns, RESULT_OK, RESULT_OVER_APPROVED_DAY);
+    operation->result = (enum result)column_enum(&columns, RESULT_OK, RESULT_APPROVAL_SUSPENDED);
     operation->order_id = column_int(&columns);
     operation->refunded_order_id = column_int(&columns);
     operation->answers_operation_id = column_int(&columns);

@@ -477,6 +477,9 @@ static const char schema_3[] =
      * that nobody claims, are the difference of the sums. */
     "CREATE INDEX proof_told ON proof (tenant_id, local_date, operation_id)"
     " WHERE state IN (1, 4) OR shown_minor <> ledger_minor;"
+    /* What the end of a sweep is waited for by (store_hasten_unswept). */
+    "CREATE INDEX proof_missing ON proof (tenant_id, order_id)"
+    " WHERE missing_since_us <> 0 AND (state <> 4 OR reason IN (5, 10));"
     "CREATE TRIGGER proof_moves_along_its_table BEFORE UPDATE OF state ON proof"
     " WHEN (old.state = 3 AND new.state = 1) OR (old.state = 4 AND new.state = 1)"
     " OR (old.state = 2 AND new.state IN (3, 4)) BEGIN"
@@ -562,7 +565,8 @@ static const char schema_3[] =
     " state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 5),"
     " payment_max_minor INTEGER NOT NULL CHECK (payment_max_minor >= 0),"
     " day_max_minor INTEGER NOT NULL CHECK (day_max_minor >= 0),"
-    " expires_on INTEGER NOT NULL"
+    " expires_on INTEGER NOT NULL,"
+    " is_suspended INTEGER NOT NULL DEFAULT 0 CHECK (is_suspended IN (0, 1))"
     ") STRICT;"
     "CREATE TABLE foreign_change ("
     " id INTEGER PRIMARY KEY CHECK (id > 0),"
@@ -602,7 +606,7 @@ static const char schema_3[] =
     " reservation_id INTEGER NOT NULL,"
     " amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),"
     " local_date INTEGER NOT NULL,"
-    " verdict INTEGER NOT NULL CHECK (verdict BETWEEN 0 AND 4),"
+    " verdict INTEGER NOT NULL CHECK (verdict BETWEEN 0 AND 5),"
     " end_state INTEGER NOT NULL CHECK (end_state BETWEEN 0 AND 2),"
     " api_status INTEGER NOT NULL,"
     " api_answer TEXT NOT NULL,"

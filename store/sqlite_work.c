@@ -20,7 +20,7 @@ enum work_statement {
     WORK_READ,
     WORK_READ_OPEN,
     WORK_HASTEN,
-    WORK_HASTEN_KIND,
+    WORK_HASTEN_UNSWEPT,
     WORK_REOPEN,
     WORK_READ_OF_TENANT,
     WORK_READ_SUMMARY,
@@ -69,9 +69,11 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_HASTEN] =
         "UPDATE work SET due_at_us = ?1 WHERE id IN (SELECT id FROM work "
         "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3 LIMIT ?4)",
-    [WORK_HASTEN_KIND] = "UPDATE work SET due_at_us = min(due_at_us, ?1), openings = openings + 1 "
-                         "WHERE id IN (SELECT id FROM work WHERE state = 1 AND tenant_id = ?2 AND "
-                         "kind = ?3 LIMIT ?4)",
+    [WORK_HASTEN_UNSWEPT] =
+        "UPDATE work SET due_at_us = min(due_at_us, ?1), openings = openings + 1 WHERE id IN "
+        "(SELECT id FROM work WHERE state = 1 AND tenant_id = ?2 AND +kind = ?3 AND subject_id IN "
+        "(SELECT order_id FROM proof WHERE tenant_id = ?2 AND missing_since_us <> 0 "
+        "AND (state <> 4 OR reason IN (5, 10))) LIMIT ?4)",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
     [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
@@ -378,10 +380,10 @@ static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t no
     return change_hasten(store, WORK_HASTEN, tenant_id, WORK_POST_PAYMENT, now_us, hastened);
 }
 
-static int sqlite_hasten_kind(struct store *store, int64_t tenant_id, enum work_kind kind,
-                              int64_t now_us, int32_t *hastened)
+static int sqlite_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
+                                 int32_t *hastened)
 {
-    return change_hasten(store, WORK_HASTEN_KIND, tenant_id, kind, now_us, hastened);
+    return change_hasten(store, WORK_HASTEN_UNSWEPT, tenant_id, WORK_PROVE_ORDER, now_us, hastened);
 }
 
 static int reopen_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t work_id,
@@ -538,7 +540,7 @@ const struct store_backend_work sqlite_work = {
     .update = sqlite_update_work,
     .reopen = sqlite_reopen_work,
     .hasten = sqlite_hasten_work,
-    .hasten_kind = sqlite_hasten_kind,
+    .hasten_unswept = sqlite_hasten_unswept,
     .forget = sqlite_forget_work,
     .each_held_card = sqlite_each_held_card,
     .read_order_entry = sqlite_read_order_entry,

@@ -121,10 +121,9 @@ int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us, in
     return store->backend->work->hasten(store, tenant_id, now_us, hastened);
 }
 
-int store_hasten_kind(struct store *store, int64_t tenant_id, enum work_kind kind, int64_t now_us,
-                      int32_t *hastened)
+int store_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened)
 {
-    return store->backend->work->hasten_kind(store, tenant_id, kind, now_us, hastened);
+    return store->backend->work->hasten_unswept(store, tenant_id, now_us, hastened);
 }
 
 int store_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us)

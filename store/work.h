@@ -91,9 +91,11 @@ MUST_CHECK int store_update_work(struct store *store, const struct work *work);
 #define WORK_HASTEN_MAX 1000
 MUST_CHECK int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
                                  int32_t *hastened);
-/* The same of one kind only; whoever is at it at this moment does not end it (store_open_work). */
-MUST_CHECK int store_hasten_kind(struct store *store, int64_t tenant_id, enum work_kind kind,
-                                 int64_t now_us, int32_t *hastened);
+/* The same of WORK_PROVE_ORDER whose order was read and did not show an operation: what that waits
+ * for is to hear of the other orders. Whoever is at it at this moment does not end it
+ * (store_open_work). */
+MUST_CHECK int store_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
+                                    int32_t *hastened);
 /* What was given up is open again, as if it had never been tried, and due at once; a payment that
  * may be on its way not before it was. errors: ERR_NOT_FOUND: the tenant
  * has no such work that was given up. */

@@ -112,6 +112,7 @@ static const struct knob {
     {"paying_rewards", KNOB_INT32, AT(facts.rows.paying_rewards)},
     {"approval", KNOB_INT32, AT(tenant.approval.state)},
     {"approval_until", KNOB_INT32, AT(tenant.approval.expires_on)},
+    {"approval_suspended", KNOB_BOOL, AT(tenant.approval.is_suspended)},
     {"charge", KNOB_BOOL, AT(tenant.charge_is_on)},
     {"checkout_ago", KNOB_AGO, AT(ROWS_SEEN(CHECKOUT))},
     {"checkout_here_ago", KNOB_AGO, AT(SEEN(CHECKOUT))},

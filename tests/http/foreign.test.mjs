@@ -253,6 +253,14 @@ test('states move along their table only, and their history cannot be lost', asy
   assert.equal(history[5].approval.day_max, null);
 });
 
+/** What was charged for nothing is on the card again. */
+const isWhole = (merchant) =>
+  until('the money to be back', async () => (await merchant.tenant.show(merchant.card)).balance === '5000.00');
+
+const paymentCalls = async () =>
+  (await cloud.control('GET', '/requests')).filter(({ method, path }) => method === 'POST' && /payments/.test(path))
+    .length;
+
 const ANSWERS = [
   { name: 'forbidden', rule: undefined, isFlagOn: false, outcome: 'refused_by_api', status: 403 },
   { name: 'unprocessable', rule: ['status', { status: 422 }], outcome: 'refused_by_api', status: 422 },
@@ -281,6 +289,8 @@ for (const { name, rule, isFlagOn = true, outcome, status, soak } of ANSWERS)
       }
       assert.deepEqual(await merchant.paid(order), []);
       assert.equal(totals.paid, 0, 'what is refused does not use up the day');
+      if (which === 'gift_card') await isWhole(merchant);
+      if (status === 403) await merchant.record('approved', ...BY); // or the next one would not be sent
       if (which === 'points') {
         isNotRedeemed(reply, /Nothing was redeemed/);
         assert.equal((await merchant.points(merchant.member)).points, 1_000_000);
@@ -289,7 +299,7 @@ for (const { name, rule, isFlagOn = true, outcome, status, soak } of ANSWERS)
     await cloud.control('DELETE', '/faults');
   });
 
-test('an approval that the API does not know is shown until a payment goes through', async () => {
+test('an approval that the API does not know is suspended until it is recorded again', async () => {
   const merchant = await newShop();
   await merchant.approve('--reference', 'LS-4711');
   await flag(false);
@@ -297,24 +307,59 @@ test('an approval that the API does not know is shown until a payment goes throu
   let report = await merchant.report();
   assert.equal(report.approval.state, 'approved', 'what was recorded stays');
   assert.equal(report.reference, 'LS-4711');
+  assert.equal(report.is_suspended, true);
   assert.equal(report.refused_by_api.api_status, 403);
   assert.match(report.refused_by_api.api_answer, /may not add payments to orders it did not create/);
+  const calls = await paymentCalls();
+  for (const effect of Object.values(EFFECTS)) {
+    effect.isRefused(await effect.pay(merchant, await merchant.order()), /Lightspeed has refused it/);
+    assert.equal((await newest(merchant)).verdict, 'suspended');
+  }
+  assert.equal(await paymentCalls(), calls, 'Lightspeed is not asked again');
+  const { stdout } = await merchant.orders('report', '--html', '-');
+  assert.match(stdout, /No payment is sent any more until the\s+approval is recorded again/);
   await flag(true);
+  await merchant.record('approved', ...BY);
   isRedeemed(await EFFECTS.points.pay(merchant, await merchant.order()));
   report = await merchant.report();
-  assert.equal(report.refused_by_api, null);
+  assert.deepEqual([report.refused_by_api, report.is_suspended], [null, false]);
+});
+
+test('a charge whose payment is forbidden goes back at once, staff are told, and the next one is refused', async () => {
+  const merchant = await newShop();
+  await merchant.approve();
+  await flag(false);
+  const order = await merchant.order();
+  isApproved(await EFFECTS.gift_card.pay(merchant, order));
+  await isWhole(merchant);
+  await merchant.settled();
+  EFFECTS.gift_card.isRefused(await EFFECTS.gift_card.pay(merchant, order), /Lightspeed has refused it/);
+  const [notice] = await until('the screen to tell it', async () => {
+    const notices = await cloud.control('GET', `/orders/${order}/notifications`);
+    return notices.length > 0 && notices;
+  });
+  assert.match(notice.message, /\$10\.00 given back/);
+  await until('its proof to end reversed', async () => {
+    const { tenants } = await service.must(['reconcile', '--tenant', String(merchant.tenant.id)]).catch(() => ({}));
+    return tenants?.[0].reversed > 0;
+  });
+  await flag(true);
 });
 
 test('work that was given up is judged anew when it is retried', async () => {
   const merchant = await newShop();
   await merchant.approve('--day-max', '10.00');
-  await flag(false);
+  await flag(true);
   const order = await merchant.order();
+  await cloud.faults({ match: { method: 'GET', path: `/orders/${order}` }, action: 'status', count: 1, status: 503 });
   isApproved(await EFFECTS.gift_card.pay(merchant, order));
+  await merchant.record('revoked'); // before the order could be read
   await merchant.settled();
-  const [work] = (await service.must(['work', 'list', '--tenant', String(merchant.tenant.id)])).work;
-  assert.equal(work.state, 'given_up');
-  assert.match(work.reason, /Lightspeed refuses the payment: 403/);
+  const work = await until('the work to be given up', async () => {
+    const { work: all } = await service.must(['work', 'list', '--tenant', String(merchant.tenant.id)]);
+    return all.find(({ kind, state }) => kind === 'post_payment' && state === 'given_up');
+  });
+  assert.match(work.reason, /not sent, for want of Lightspeed's approval: not_approved/);
   const retry = () =>
     service.must(['work', 'retry', '--tenant', String(merchant.tenant.id), '--work', String(work.work_id)]);
   const attempts = async (count) =>
@@ -322,8 +367,6 @@ test('work that was given up is judged anew when it is retried', async () => {
       const report = await merchant.report();
       return report.totals.attempts === count && report.totals.open === 0 && report;
     });
-  await flag(true);
-  await merchant.record('revoked');
   await retry();
   assert.equal((await attempts(2)).list[0].verdict, 'not_approved');
   assert.deepEqual(await merchant.paid(order), []);

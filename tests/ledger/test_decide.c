@@ -234,7 +234,7 @@ static bool set_evidence(struct command *command, const char *name, int64_t valu
 /* Of a charge whose payment is added by us. */
 static bool set_approval(struct world *world, const char *name, int64_t value)
 {
-    struct foreign_approval *approval = &world->command.approval;
+    struct foreign_approval *approval = &world->view.foreign_days[0].approval;
     if (strcmp(name, "ours") == 0)
         world->command.payment_is_ours = true;
     else if (strcmp(name, "approved") == 0)
@@ -243,6 +243,8 @@ static bool set_approval(struct world *world, const char *name, int64_t value)
         approval->payment_max_minor = value;
     else if (strcmp(name, "approved_day_max") == 0)
         approval->day_max_minor = value;
+    else if (strcmp(name, "suspended") == 0)
+        approval->is_suspended = true;
     else if (strcmp(name, "approved_until") == 0)
         approval->expires_on = (int32_t)(TODAY + value);
     else if (strcmp(name, "paid_today") == 0)

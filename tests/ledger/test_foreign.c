@@ -29,7 +29,7 @@ struct row {
     enum foreign_verdict verdict;
 };
 
-static bool state_seen[FOREIGN_REVOKED + 1], verdict_seen[FOREIGN_OVER_DAY_MAX + 1];
+static bool state_seen[FOREIGN_REVOKED + 1], verdict_seen[FOREIGN_SUSPENDED + 1];
 
 static int64_t number_after(const char *word, const char *name)
 {
@@ -60,7 +60,9 @@ static void read_state(struct row *row, char *word)
 static void read_limit(struct row *row, char *word)
 {
     int64_t days;
-    if (take(word, "until=", &days))
+    if (strcmp(word, "suspended") == 0)
+        row->approval.is_suspended = true;
+    else if (take(word, "until=", &days))
         row->approval.expires_on = (int32_t)(TODAY + days);
     else if (!take(word, "max=", &row->approval.payment_max_minor) &&
              !take(word, "day=", &row->approval.day_max_minor))
@@ -79,7 +81,7 @@ static void read_verdict(struct row *row, char *word)
         row->has_limit = true;
         return;
     }
-    for (int each = 0; each <= FOREIGN_OVER_DAY_MAX; each++) {
+    for (int each = 0; each <= FOREIGN_SUSPENDED; each++) {
         if (strcmp(foreign_verdict_name((enum foreign_verdict)each), word) == 0) {
             row->verdict = (enum foreign_verdict)each;
             verdict_seen[each] = true;
@@ -116,6 +118,7 @@ static enum result result_of(enum foreign_verdict verdict)
         [FOREIGN_EXPIRED] = RESULT_APPROVAL_EXPIRED,
         [FOREIGN_OVER_PAYMENT_MAX] = RESULT_OVER_APPROVED,
         [FOREIGN_OVER_DAY_MAX] = RESULT_OVER_APPROVED_DAY,
+        [FOREIGN_SUSPENDED] = RESULT_APPROVAL_SUSPENDED,
     };
     return results[verdict];
 }
@@ -131,6 +134,7 @@ static void walk_charge(const struct row *row)
     view.cards[0].card.balance_minor = row->amount_minor;
     view.card_count = 1;
     view.foreign_days[0].day = (struct foreign_day){TENANT, TODAY, row->paid_minor};
+    view.foreign_days[0].approval = row->approval;
     view.foreign_day_count = 1;
     view.next_operation_id = view.next_transfer_id = 100;
     const struct scope scope = {.card = 0, .day = VIEW_NONE, .foreign_day = 0};
@@ -140,8 +144,7 @@ static void walk_charge(const struct row *row)
                                     .asked_minor = row->amount_minor,
                                     .local_date = TODAY,
                                     .received_at_us = NOW_US,
-                                    .payment_is_ours = true,
-                                    .approval = row->approval};
+                                    .payment_is_ours = true};
     bool is_allowed = row->verdict == FOREIGN_ALLOWED;
     ledger_decide(&view, &scope, 0, &command, NOW_US, &outcome);
     assert_string_equal(result_name(outcome.result), result_name(result_of(row->verdict)));
@@ -165,6 +168,7 @@ static enum points_result points_result_of(enum foreign_verdict verdict)
         [FOREIGN_EXPIRED] = POINTS_APPROVAL_EXPIRED,
         [FOREIGN_OVER_PAYMENT_MAX] = POINTS_OVER_APPROVED,
         [FOREIGN_OVER_DAY_MAX] = POINTS_OVER_APPROVED_DAY,
+        [FOREIGN_SUSPENDED] = POINTS_APPROVAL_SUSPENDED,
     };
     return results[verdict];
 }
@@ -255,6 +259,16 @@ static void approvals_move_along_their_table_only(void **state)
         }
 }
 
+static void only_a_final_403_suspends(void **state)
+{
+    (void)state;
+    assert_true(foreign_suspends(FOREIGN_UNPAID, 403));
+    assert_false(foreign_suspends(FOREIGN_UNPAID, 0));
+    assert_false(foreign_suspends(FOREIGN_UNPAID, 422));
+    assert_false(foreign_suspends(FOREIGN_OPEN, 403));
+    assert_false(foreign_suspends(FOREIGN_PAID, 403));
+}
+
 static void on_check_failed(const char *expression, const char *file, int line)
 {
     mock_assert(0, expression, file, line);
@@ -289,6 +303,7 @@ int main(void)
         cmocka_unit_test(every_line_is_judged_alike_for_both_effects),
         cmocka_unit_test(every_state_and_verdict_has_a_line),
         cmocka_unit_test(approvals_move_along_their_table_only),
+        cmocka_unit_test(only_a_final_403_suspends),
         cmocka_unit_test(what_is_no_word_of_ours_has_no_name),
         cmocka_unit_test(names_are_what_the_wire_has),
     };

@@ -186,6 +186,8 @@ static void set_command(struct world *world, char *token)
         approval->payment_max_minor = value;
     else if (strcmp(name, "approved_day_max") == 0)
         approval->day_max_minor = value;
+    else if (strcmp(name, "suspended") == 0)
+        approval->is_suspended = true;
     else if (strcmp(name, "approved_until") == 0)
         approval->expires_on = (int32_t)(DATE + value);
     else if (strcmp(name, "paid_today") == 0)

@@ -1299,7 +1299,6 @@ static struct work charge_that_is_ours(struct fixture *fixture, struct outcome *
     struct work work = {0};
     struct command command = command_of(fixture, ACTION_CHARGE, 0, 700);
     command.payment_is_ours = true;
-    command.approval.state = FOREIGN_APPROVED;
     run(fixture, command, outcome);
     work.id = 1; /* the first there is */
     work.tenant_id = fixture->tenant.id;
@@ -1420,6 +1419,83 @@ static void a_refused_payment_is_given_up_and_says_why(void **state)
     assert_attempt(fixture, FOREIGN_UNPAID, 403, fixture->api.payment_result.sentence);
 }
 
+static void on_work_of(void *context, const struct work *work)
+{
+    int *counts = context;
+    counts[work->kind]++;
+}
+
+/* The refused charge is on no order, so its money goes back at once, and staff are told. */
+static void what_a_refused_payment_was_for_is_given_back_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    struct operation operation;
+    int counts[WORK_NOTIFY + 1] = {0};
+    play_order(fixture, ORDER, ORDER_PENDING, 700);
+    fixture->api.payment_result = (struct api_result){.error = ERR_REFUSED, .status = 403};
+    struct work work = charge_that_is_ours(fixture, &outcome);
+    int64_t before_minor = balance_of(fixture, 0);
+    start(fixture);
+    assert_given_up(fixture, &work, "Lightspeed refuses the payment: 403");
+    assert_int_equal(balance_of(fixture, 0), before_minor + 700);
+    assert_int_equal(store_read_operation(fixture->look, outcome.operation_id, &operation), 0);
+    assert_int_equal(operation.given_back_minor, 700);
+    assert_int_equal(store_each_work(fixture->look, fixture->tenant.id, 100, on_work_of, counts),
+                     0);
+    assert_int_equal(counts[WORK_NOTIFY], 1);
+    struct tenant tenant;
+    assert_int_equal(store_read_tenant(fixture->look, fixture->tenant.id, &tenant), 0);
+    assert_true(tenant.approval.is_suspended);
+}
+
+/* Of the first one nobody knows whether it was made: without our reference it may be there. */
+static void a_charge_whose_payment_may_have_been_made_before_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    play_order(fixture, ORDER, ORDER_PENDING, 700);
+    fixture->api.payment_result = (struct api_result){
+        .error = ERR_TIMED_OUT, .may_have_happened = true, .may_happen_later = true};
+    struct work work = charge_that_is_ours(fixture, NULL);
+    int64_t before_minor = balance_of(fixture, 0);
+    start(fixture);
+    assert_postponed(fixture, &work, "Lightspeed: timed_out", 1, INBOX_SETTLE_US - CLOCK_US_PER_S,
+                     INBOX_SETTLE_US);
+    stop(fixture);
+    struct seen seen = see(fixture, work.id);
+    seen.work.reason[0] = '\0';
+    seen.work.due_at_us = 0; /* a minute later */
+    assert_int_equal(store_update_work(fixture->writer, &seen.work), 0);
+    fixture->api.payment_result = (struct api_result){.error = ERR_REFUSED, .status = 403};
+    start(fixture);
+    assert_given_up(fixture, &work, "Lightspeed refuses the payment: 403");
+    assert_int_equal(balance_of(fixture, 0), before_minor);
+}
+
+/* It was in the queue when another one was refused: it is not sent, and goes back like that one. */
+static void a_charge_whose_approval_was_suspended_is_not_sent_and_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct outcome outcome;
+    play_order(fixture, ORDER, ORDER_PENDING, 700);
+    struct work work = charge_that_is_ours(fixture, &outcome);
+    struct command command = command_of(fixture, ACTION_CHARGE, 0, 300);
+    command.payment_is_ours = true;
+    struct outcome refused;
+    run(fixture, command, &refused);
+    const struct foreign_attempt said = {.tenant_id = fixture->tenant.id,
+                                         .operation_id = refused.operation_id,
+                                         .end = FOREIGN_UNPAID,
+                                         .api_status = 403,
+                                         .answered_at_us = clock_steady_us()};
+    assert_int_equal(store_answer_foreign_attempt(fixture->writer, &said), 0);
+    int64_t before_minor = balance_of(fixture, 0);
+    start(fixture);
+    assert_given_up(fixture, &work, "not sent, for want of Lightspeed's approval: suspended");
+    assert_int_equal(fixture->api.payments_posted, 0);
+    assert_true(balance_of(fixture, 0) >= before_minor + 700);
+}
+
 static void a_refusal_that_the_tenant_does_not_count_as_final_is_tried_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -1531,7 +1607,6 @@ static void a_charge_without_an_order_is_shown(void **state)
     struct command command = command_of(fixture, ACTION_CHARGE, 0, 700);
     struct work work = {.id = 1};
     command.payment_is_ours = true;
-    command.approval.state = FOREIGN_APPROVED;
     command.order_id = 0;
     run(fixture, command, NULL);
     start(fixture);
@@ -1671,6 +1746,9 @@ int main(void)
         INBOX_TEST(a_payment_without_reply_is_looked_for_before_it_is_sent_again),
         INBOX_TEST(a_payment_that_surely_was_not_made_is_sent_again_soon),
         INBOX_TEST(a_refused_payment_is_given_up_and_says_why),
+        INBOX_TEST(what_a_refused_payment_was_for_is_given_back_at_once),
+        INBOX_TEST(a_charge_whose_payment_may_have_been_made_before_stays),
+        INBOX_TEST(a_charge_whose_approval_was_suspended_is_not_sent_and_given_back),
         INBOX_TEST(a_refusal_that_the_tenant_does_not_count_as_final_is_tried_again),
         INBOX_TEST(a_payment_waits_for_an_order_that_the_till_has_not_sent_yet),
         INBOX_TEST(no_payment_is_added_to_a_deleted_order),

@@ -815,7 +815,6 @@ static void what_we_are_still_to_book_is_not_given_back(void **state)
         assert_int_equal(store_add_foreign_change(fixture->writer, &approval), 0);
     }
     command.payment_is_ours = true;
-    command.approval.state = FOREIGN_APPROVED;
     int64_t id = run(fixture, command).operation_id;
     int64_t other_id = charge(fixture, 1, ORDER, 4000);
     make_sold(fixture, ORDER, 9000);
@@ -1253,6 +1252,41 @@ static void a_refund_of_a_charge_that_is_not_shown_either_undoes_it(void **state
     assert_int_equal(difference_of(fixture), 0);
 }
 
+/* A refund gives back the newest charge first: 1000 of the second, 2000 of the first. Nobody knows
+ * of it, and of one of the charges neither. */
+static void refund_both(struct fixture *fixture, bool is_first_shown)
+{
+    int64_t first = charge(fixture, 0, ORDER, 5000);
+    int64_t second = charge(fixture, 0, ORDER, 1000);
+    int64_t id = refund(fixture, 0, REFUND_ORDER, ORDER, 3000);
+    make_order(fixture, ORDER, 6000);
+    pay(fixture, ORDER, METHOD, is_first_shown ? 5000 : 1000, is_first_shown ? first : second);
+    pay(fixture, ORDER, CASH, is_first_shown ? 1000 : 5000, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    make_sold(fixture, REFUND_ORDER, -3000);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, is_first_shown ? first : second);
+    (void)await_reversed(fixture, is_first_shown ? second : first);
+    (void)await_reversed(fixture, id);
+    again(fixture, REFUND_ORDER);
+    await_quiet(fixture, REFUND_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - (is_first_shown ? 5000 : 1000));
+    assert_int_equal(answers_of(fixture, id), 1);
+    assert_int_equal(difference_of(fixture), 0);
+    assert_int_equal(open_items_of(fixture), 0);
+}
+
+static void of_a_refund_only_the_part_of_a_shown_charge_is_taken_back(void **state)
+{
+    refund_both(*state, false);
+}
+
+static void of_a_refund_only_the_part_of_a_shown_older_charge_is_taken_back(void **state)
+{
+    refund_both(*state, true);
+}
+
 /* --- other orders ---------------------------------------------------------------------------- */
 
 static void a_payment_that_went_to_another_order_is_confirmed_there(void **state)
@@ -1620,6 +1654,8 @@ int main(void)
         TEST(and_is_taken_back_when_the_sale_is_shown_again),
         TEST(a_refund_that_was_spent_is_listed),
         TEST(a_refund_of_a_charge_that_is_not_shown_either_undoes_it),
+        TEST(of_a_refund_only_the_part_of_a_shown_charge_is_taken_back),
+        TEST(of_a_refund_only_the_part_of_a_shown_older_charge_is_taken_back),
         TEST(a_payment_that_went_to_another_order_is_confirmed_there),
         TEST(a_payment_that_goes_from_another_order_is_missed_on_its_own),
         TEST(what_goes_from_another_order_is_missed_by_its_webhook),

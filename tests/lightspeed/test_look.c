@@ -23,6 +23,7 @@ static struct operation operations[8];
 static int32_t count;
 static struct booking bookings[8];
 static int32_t booked;
+static int64_t ahead_us;
 
 static int setup(void **state)
 {
@@ -34,6 +35,7 @@ static int setup(void **state)
     order.total_minor = 5400;
     snprintf(order.updated_at, sizeof(order.updated_at), "2026-05-29T22:00:00+10:00");
     count = 0;
+    ahead_us = 0;
     return 0;
 }
 
@@ -62,8 +64,8 @@ static struct order_evidence evidence_of(int64_t operation_id)
 {
     struct order_evidence evidence;
     booked = order_bookings_make(operations, count, bookings);
-    order_evidence_make(&order, bookings, booked, &operations[operation_id - 1], GENERATION, METHOD,
-                        &evidence);
+    order_evidence_make(&order, bookings, booked, &operations[operation_id - 1], ahead_us,
+                        GENERATION, METHOD, &evidence);
     assert_int_equal(evidence.operation_id, operation_id);
     return evidence;
 }
@@ -202,6 +204,20 @@ static void a_change_counts_when_it_is_clearly_later(void **state)
     }
 }
 
+static void a_change_is_dated_by_the_clock_of_the_api(void **state)
+{
+    (void)state;
+    did(ACTION_CHARGE, 7, 2500, 0);
+    ahead_us = 3600 * CLOCK_US_PER_S; /* ours was an hour behind when the process began */
+    snprintf(order.updated_at, sizeof(order.updated_at), "2026-05-29T13:00:05Z");
+    assert_false(evidence_of(1).has_changed);
+    snprintf(order.updated_at, sizeof(order.updated_at), "2026-05-29T13:00:06Z");
+    assert_true(evidence_of(1).has_changed);
+    ahead_us = -3600 * CLOCK_US_PER_S;
+    snprintf(order.updated_at, sizeof(order.updated_at), "2026-05-29T11:00:06Z");
+    assert_true(evidence_of(1).has_changed);
+}
+
 static void an_order_with_more_payments_than_are_kept_says_nothing(void **state)
 {
     (void)state;
@@ -231,6 +247,7 @@ int main(void)
         TEST(loads_and_issues_are_no_payments),
         TEST(complete_deleted_and_rejected_orders_are_closed),
         TEST(a_change_counts_when_it_is_clearly_later),
+        TEST(a_change_is_dated_by_the_clock_of_the_api),
         TEST(an_order_with_more_payments_than_are_kept_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

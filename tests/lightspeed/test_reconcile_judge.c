@@ -169,9 +169,9 @@ static bool read_flag(struct judged *judged, const char *word)
     else if (strcmp(word, "to_be_paid") == 0)
         judged->is_to_be_paid = true;
     else if (strcmp(word, "charge_unknown") == 0)
-        judged->answered = ANSWERED_UNKNOWN;
+        judged->is_charge_unknown = true;
     else if (strcmp(word, "charge_missing") == 0)
-        judged->answered = ANSWERED_MISSING;
+        judged->moot_minor = -judged->facts->proof.booked_minor;
     else if (strcmp(word, "loaded") == 0)
         judged->is_loaded = true;
     else
@@ -196,6 +196,8 @@ static void read_operation_word(struct proof_facts *facts, struct judged *judged
         facts->operation.created_at_us = ago_us(value);
     else if (strcmp(word, "left") == 0)
         judged->left_minor = number_of(value);
+    else if (strcmp(word, "moot") == 0)
+        judged->moot_minor = number_of(value);
     else if (strcmp(word, "undone") == 0)
         judged->undone_minor = number_of(value);
     else if (strcmp(word, "elsewhere") == 0)
@@ -249,7 +251,9 @@ static void read_known_word(struct world *world, char *word)
 
 static void tell(const struct judged *judged, char *told, size_t size)
 {
-    char since[40] = "", where[60] = "";
+    char since[40] = "", where[60] = "", amount[24] = "";
+    int64_t booked_minor = judged->facts->proof.booked_minor;
+    int64_t moved_minor = judged_minor(judged);
     bool has_reason = judged->judgement == JUDGED_WAIT || judged->judgement == JUDGED_LIST ||
                       judged->judgement == JUDGED_MISSING || judged->judgement == JUDGED_SWEEP;
     judgement_seen[judged->judgement] = true;
@@ -259,9 +263,11 @@ static void tell(const struct judged *judged, char *told, size_t size)
     if (judged->shown_order_id != 0)
         snprintf(where, sizeof(where), "@%lld:%lld", (long long)judged->shown_order_id,
                  (long long)judged->payment_number);
-    snprintf(told, size, "%lld:%s%s%s%s%s", (long long)judged->facts->proof.operation_id,
+    if (moved_minor != 0 && moved_minor != booked_minor && moved_minor != -booked_minor)
+        snprintf(amount, sizeof(amount), " %lld", (long long)moved_minor);
+    snprintf(told, size, "%lld:%s%s%s%s%s%s", (long long)judged->facts->proof.operation_id,
              judgement_names[judged->judgement], has_reason ? " " : "",
-             has_reason ? reason_names[judged->reason] : "", where, since);
+             has_reason ? reason_names[judged->reason] : "", amount, where, since);
 }
 
 static void assert_told(struct world *world, const char *name, const char *expected)

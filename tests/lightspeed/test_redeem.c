@@ -1483,10 +1483,17 @@ static void what_is_refused_frees_its_share_of_the_day(void **state)
     state_is(1, RESERVATION_RETURNED);
     ended(FOREIGN_UNPAID, 403, "This application may not.", false);
     asked = redeem_once(&ten_paid, "token-1", 7); /* each tap is an attempt of its own */
+    is_told(&asked, "Lightspeed has refused it");
+    ended(FOREIGN_UNPAID, 0, "", false);
+    assert_int_equal(attempts().newest.verdict, FOREIGN_SUSPENDED);
+    struct foreign_change again = {.tenant_id = tenant.id,
+                                   .to = {.state = FOREIGN_APPROVED, .day_max_minor = 1000}};
+    assert_int_equal(store_add_foreign_change(store, &again), 0);
+    asked = redeem_once(&ten_paid, "token-1", 7);
     is_told(&asked, NULL);
     asked = redeem_once(&ten_paid, "token-2", 7);
     is_told(&asked, "approved for today");
-    assert_int_equal(attempts().count, 3);
+    assert_int_equal(attempts().count, 4);
 }
 
 static void a_payment_of_more_than_is_due_is_refused_whole(void **state)

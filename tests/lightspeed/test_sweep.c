@@ -413,20 +413,42 @@ static void a_sweep_goes_on_where_webhooks_may_have_been_lost(void **state)
     assert_int_equal(count_in(control("GET", "/requests", NULL), bytes), 1);
 }
 
+/* An order that nobody can read, and a charge on it that it did not show when somebody could. */
+static void miss_charge(int64_t order_id)
+{
+    run(ACTION_ISSUE, 0, 5000, 0);
+    struct outcome charge = run(ACTION_CHARGE, order_id, 100, 0);
+    struct proof_task task = add_proof(&charge);
+    struct proof_facts facts;
+    int64_t until_us = 0;
+    inbox_wake(f.inbox);
+    while (open_work(f.tenant_id, WORK_PROVE_ORDER, order_id).last.reason[0] == '\0')
+        wait_a_little(&until_us, "its proof to be looked at");
+    assert_int_equal(store_read_proof(look, charge.operation_id, &facts), 0);
+    task.proof = facts.proof;
+    task.proof.missing_since_us = facts.proof.created_at_us;
+    task.proof.changed_at_us = facts.proof.changed_at_us + 1;
+    task.changed_before_us = facts.proof.changed_at_us;
+    write_rows(task_update_proof, &task, sizeof(task));
+}
+
 static void what_waits_for_a_sweep_is_due_after_it(void **state)
 {
     (void)state;
-    add_work_of(f.tenant_id, WORK_PROVE_ORDER, 42, HOUR_US);
+    miss_charge(42);
     add_work_of(f.tenant_id, WORK_ORDER_CHANGED, 43, HOUR_US);
     add_work_of(f.lonely_id, WORK_PROVE_ORDER, 44, HOUR_US);
+    add_work_of(f.tenant_id, WORK_PROVE_ORDER, 45, HOUR_US);
+    int64_t openings = open_work(f.tenant_id, WORK_PROVE_ORDER, 42).last.openings;
     int64_t until_us = 0;
     struct sweep done = sweep();
-    while (open_work(f.tenant_id, WORK_PROVE_ORDER, 42).last.due_at_us >
-           done.finished_at_us + HOUR_US / 2)
+    while (open_work(f.tenant_id, WORK_PROVE_ORDER, 42).last.openings == openings)
         wait_a_little(&until_us, "the proof to be due");
     assert_true(open_work(f.tenant_id, WORK_ORDER_CHANGED, 43).last.due_at_us >
                 done.finished_at_us + HOUR_US / 2);
     assert_true(open_work(f.lonely_id, WORK_PROVE_ORDER, 44).last.due_at_us >
+                done.finished_at_us + HOUR_US / 2);
+    assert_true(open_work(f.tenant_id, WORK_PROVE_ORDER, 45).last.due_at_us >
                 done.finished_at_us + HOUR_US / 2);
 }
 

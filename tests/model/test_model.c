@@ -582,8 +582,9 @@ static void model_undo(const struct command *command, int card, int64_t now_us,
     if (undone < 0)
         return;
     int64_t left_minor = model.events[undone].moved_minor - model_undone(undone);
-    int64_t moved_minor = left_minor;
-    wanted->asked_minor = left_minor;
+    bool is_part = command->asked_minor > 0 && command->asked_minor < left_minor;
+    int64_t moved_minor = is_part ? command->asked_minor : left_minor;
+    wanted->asked_minor = moved_minor;
     wanted->balance_minor = model_balance(card);
     wanted->result = left_minor == 0 ? RESULT_NOTHING_LEFT : RESULT_OK;
     if (command->action == ACTION_RECHARGE && moved_minor > wanted->balance_minor)
@@ -997,6 +998,8 @@ static void random_undo(struct command *command, int *card)
     command->action = is_reversal ? ACTION_REVERSE : ACTION_RECHARGE;
     command->answers_operation_id = event->operation_id == 0 ? 1 : event->operation_id;
     command->order_id = random_chance(97) ? event->command.order_id : random_below(6);
+    if (random_chance(60))
+        command->asked_minor = 0; /* all of it */
     if (random_chance(97))
         *card = event->card;
 }

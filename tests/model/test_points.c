@@ -197,6 +197,8 @@ static enum points_result model_judge(const struct points_command *command)
 {
     if (world.approval.state != FOREIGN_APPROVED)
         return POINTS_NOT_APPROVED;
+    if (world.approval.is_suspended)
+        return POINTS_APPROVAL_SUSPENDED;
     if (command->local_date > world.approval.expires_on)
         return POINTS_APPROVAL_EXPIRED;
     if (command->pays_minor > world.approval.payment_max_minor)
@@ -650,6 +652,7 @@ static struct foreign_approval random_approval(void)
         .payment_max_minor = 1000,
         .day_max_minor = 1000 + random_below(9000),
         .expires_on = random_chance(20) ? 1 : DATES,
+        .is_suspended = random_chance(10),
     };
 }
 

@@ -226,12 +226,14 @@ static void the_headers_of_the_reply_are_told(void **state)
 {
     (void)state;
     script(TINY_SAY, "HTTP/1.1 201 Created\r\nlocation: http://a/v1/orders/7\r\n"
+                     "date: Fri, 29 May 2026 12:00:00 GMT\r\n"
                      "X-Next-Page: http://a/?start=9\r\nX-Pages: 4\r\nRetry-After: 3\r\n"
                      "X-Ratelimit-Limit: 180\r\nX-Ratelimit-Remaining:  179 \r\n"
                      "X-Ratelimit-Reset: 1790000000\r\nContent-Length: 4\r\n\r\nnull");
     struct seen *each = post(0, "{}", SECONDS(10));
     assert_int_equal(each->reply.status, 201);
     assert_string_equal(each->body, "null");
+    assert_int_equal(each->reply.told_at_us, INT64_C(1780056000) * 1000000);
     assert_string_equal(each->location, "http://a/v1/orders/7");
     assert_string_equal(each->next_page, "http://a/?start=9");
     assert_string_equal(each->pages, "4");

@@ -49,7 +49,6 @@ static struct command charge_of(struct rows *rows, int64_t order_id, int64_t amo
 {
     struct command command = rows_command(rows, ACTION_CHARGE, CARD_A, order_id, amount_minor);
     command.payment_is_ours = true;
-    command.approval = approval_of(rows);
     return command;
 }
 
@@ -282,11 +281,11 @@ static void an_attempt_ends_once(void **state)
     assert_int_equal(attempts(rows).attempts[0].api_status, 500);
     assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 1, 700)).result,
                      RESULT_OVER_APPROVED_DAY);
-    answer(rows, id, FOREIGN_UNPAID, 403);
+    answer(rows, id, FOREIGN_UNPAID, 422);
     answer(rows, id, FOREIGN_PAID, 201);
     struct foreign_attempt found = attempts(rows).attempts[1];
     assert_int_equal(found.end, FOREIGN_UNPAID);
-    assert_int_equal(found.api_status, 403);
+    assert_int_equal(found.api_status, 422);
     assert_string_equal(found.api_answer, "as the API says");
     assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 1, 700)).result, RESULT_OK);
     const struct foreign_attempt nobodys = answer_of(rows, 4711, FOREIGN_PAID, 201);
@@ -341,18 +340,50 @@ static void a_refusal_of_the_api_is_found_until_something_was_paid(void **state)
     int tenant = (int)rows->tenant.id;
     assert_int_equal(store_read_foreign_refusal(rows->store, tenant, &found), ERR_NOT_FOUND);
     int64_t second = rows_run(rows, charge_of(rows, ORDER + 1, 10)).operation_id;
+    int64_t third = rows_run(rows, charge_of(rows, ORDER + 2, 10)).operation_id;
+    int64_t fourth = rows_run(rows, charge_of(rows, ORDER + 3, 10)).operation_id;
     answer(rows, second, FOREIGN_UNPAID, 403);
     assert_int_equal(store_read_foreign_refusal(rows->store, tenant, &found), 0);
     assert_int_equal(found.operation_id, second);
-    int64_t third = rows_run(rows, charge_of(rows, ORDER + 2, 10)).operation_id;
     answer(rows, third, FOREIGN_PAID, 201);
     assert_int_equal(store_read_foreign_refusal(rows->store, tenant, &found), ERR_NOT_FOUND);
-    int64_t fourth = rows_run(rows, charge_of(rows, ORDER + 3, 10)).operation_id;
     answer(rows, fourth, FOREIGN_UNPAID, 403);
     assert_int_equal(store_read_foreign_refusal(rows->store, tenant, &found), 0);
     rows->now_us += 1000000;
     record_state(rows, FOREIGN_APPROVED); /* it was set right since */
     assert_int_equal(store_read_foreign_refusal(rows->store, tenant, &found), ERR_NOT_FOUND);
+}
+
+static void a_payment_that_is_forbidden_suspends_the_approval(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    approve(rows, 5000);
+    int64_t open = rows_run(rows, charge_of(rows, ORDER, 20)).operation_id;
+    int64_t other = rows_run(rows, charge_of(rows, ORDER + 1, 10)).operation_id;
+    answer(rows, other, FOREIGN_UNPAID, 422);
+    assert_false(approval_of(rows).is_suspended);
+    int64_t first = rows_run(rows, charge_of(rows, ORDER + 2, 10)).operation_id;
+    answer(rows, first, FOREIGN_OPEN, 403); /* not final at this tenant */
+    assert_false(approval_of(rows).is_suspended);
+    answer(rows, first, FOREIGN_UNPAID, 403);
+    struct foreign_approval now = approval_of(rows);
+    assert_true(now.is_suspended && now.state == FOREIGN_APPROVED && now.day_max_minor == 5000);
+    assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 3, 10)).result,
+                     RESULT_APPROVAL_SUSPENDED);
+    struct foreign_attempt attempt = {.tenant_id = rows->tenant.id,
+                                      .operation_id = open,
+                                      .order_id = ORDER,
+                                      .amount_minor = 20,
+                                      .local_date = ROWS_DATE};
+    assert_int_equal(store_begin_foreign_payment(rows->store, rows->now_us, &attempt), 0);
+    assert_int_equal(attempt.verdict, FOREIGN_SUSPENDED);
+    assert_int_equal(attempt.end, FOREIGN_UNPAID);
+    assert_false(attempt.may_be_paid);
+    record_state(rows, FOREIGN_APPROVED); /* it was set right at Lightspeed */
+    assert_false(approval_of(rows).is_suspended);
+    rows_run(rows, charge_of(rows, ORDER + 4, 10));
+    assert_int_equal(rows_verify(rows->store), 0);
 }
 
 /* --- before a payment is sent --- */
@@ -409,12 +440,12 @@ static void one_that_ended_unpaid_is_judged_anew(void **state)
     rows_run(rows, rows_issue(rows, CARD_A, 10000));
     approve(rows, 700);
     int64_t id = rows_run(rows, charge_of(rows, ORDER, 700)).operation_id;
-    answer(rows, id, FOREIGN_UNPAID, 403);
+    answer(rows, id, FOREIGN_UNPAID, 422);
     assert_int_equal(begin(rows, id, 700).verdict, FOREIGN_ALLOWED);
     assert_int_equal(attempts(rows).count, 2);
     assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 1, 1)).result,
                      RESULT_OVER_APPROVED_DAY);
-    answer(rows, id, FOREIGN_UNPAID, 403);
+    answer(rows, id, FOREIGN_UNPAID, 422);
     int64_t other = rows_run(rows, charge_of(rows, ORDER + 1, 1)).operation_id;
     assert_int_equal(begin(rows, id, 700).verdict, FOREIGN_OVER_DAY_MAX);
     assert_int_equal(begin(rows, other, 1).verdict, FOREIGN_ALLOWED);
@@ -517,6 +548,7 @@ static const struct CMUnitTest conformance_foreigns[] = {
     CONFORMANCE_TEST(an_attempt_ends_once),
     CONFORMANCE_TEST(what_the_days_come_to_is_added_up),
     CONFORMANCE_TEST(a_refusal_of_the_api_is_found_until_something_was_paid),
+    CONFORMANCE_TEST(a_payment_that_is_forbidden_suspends_the_approval),
     CONFORMANCE_TEST(what_was_allowed_may_be_sent_and_counts_once),
     CONFORMANCE_TEST(an_approval_that_is_gone_by_then_stops_it),
     CONFORMANCE_TEST(one_that_ended_unpaid_is_judged_anew),

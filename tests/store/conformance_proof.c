@@ -929,6 +929,62 @@ static void the_latest_sweep_is_kept(void **state)
     assert_int_equal(sweep.missed, 5);
 }
 
+static void set_missing(struct rows *rows, int64_t operation_id, enum proof_state state,
+                        enum proof_reason reason)
+{
+    struct proof proof = proofs_facts(rows, operation_id).proof;
+    int64_t before_us = proof.changed_at_us;
+    proof.state = state;
+    proof.reason = reason;
+    proof.missing_since_us = before_us;
+    proof.changed_at_us = before_us + 1;
+    assert_int_equal(store_update_proof(rows->store, &proof, before_us), 0);
+}
+
+static struct work work_of(struct rows *rows, int64_t order_id)
+{
+    struct work work = work_make(rows->tenant.id, WORK_PROVE_ORDER, order_id, order_id, 0);
+    assert_int_equal(store_find_work(rows->store, &work), 0);
+    return work;
+}
+
+static void the_end_of_a_sweep_hastens_what_its_order_does_not_show_and_nothing_else(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t charges[6], later_us = rows->now_us + 900, now_us = rows->now_us + 40;
+    int32_t hastened;
+    proofs_connect(rows);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    for (int i = 0; i < 6; i++)
+        charges[i] = proofs_run(rows, ACTION_CHARGE, CARD_A, ORDER + i, 100);
+    (void)proofs_make(rows, 20000);
+    for (int i = 0; i < 6; i++) {
+        struct work work = work_of(rows, ORDER + i);
+        work.due_at_us = later_us;
+        assert_int_equal(store_update_work(rows->store, &work), 0);
+    }
+    set_missing(rows, charges[0], PROOF_OPEN, PROOF_REASON_SEEN_MISSING);
+    set_missing(rows, charges[1], PROOF_LISTED, PROOF_REASON_NOT_SWEPT);
+    set_missing(rows, charges[2], PROOF_REVERSED, PROOF_REASON_NONE); /* and its refund is owed */
+    set_missing(rows, charges[3], PROOF_LISTED, PROOF_REASON_NOT_TOLD_APART);
+    proofs_set_state(rows, charges[4], PROOF_OPEN, PROOF_REASON_ORDER_OPEN);
+    struct work before = work_of(rows, ORDER);
+    struct tenant first = rows->tenant;
+    proofs_add_tenant(rows, 9999);
+    assert_int_equal(store_hasten_unswept(rows->store, rows->tenant.id, now_us, &hastened), 0);
+    assert_int_equal(hastened, 0);
+    rows->tenant = first;
+    assert_int_equal(store_hasten_unswept(rows->store, rows->tenant.id, now_us, &hastened), 0);
+    assert_int_equal(hastened, 3);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(work_of(rows, ORDER + i).due_at_us, i < 3 ? now_us : later_us);
+    /* Who is at it does not know of the sweep. */
+    before.state = WORK_DONE;
+    before.ended_at_us = now_us;
+    assert_int_equal(store_update_work(rows->store, &before), 0);
+    assert_int_equal(work_of(rows, ORDER).state, WORK_OPEN);
+}
+
 static void a_sweep_is_over_when_its_orders_were_read_or_cannot_be(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -1040,6 +1096,7 @@ static const struct CMUnitTest conformance_proofs[] = {
     CONFORMANCE_TEST(an_order_that_was_read_is_remembered_and_forgotten),
     CONFORMANCE_TEST(only_so_many_orders_are_forgotten_at_a_time),
     CONFORMANCE_TEST(the_latest_sweep_is_kept),
+    CONFORMANCE_TEST(the_end_of_a_sweep_hastens_what_its_order_does_not_show_and_nothing_else),
     CONFORMANCE_TEST(a_sweep_is_over_when_its_orders_were_read_or_cannot_be),
     CONFORMANCE_TEST(proofs_are_there_after_reopening_and_for_readers),
     CONFORMANCE_TEST(guards_hold),

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "store/foreign.h"
 #include "store/member.h"
 #include "store/work.h"
 
@@ -274,35 +275,6 @@ static void what_waited_is_due_when_its_tenant_is_connected(void **state)
     assert_int_equal(see(rows->store, tenant_id, ended.id).due_at_us, NOW_US + 30);
 }
 
-static void what_waited_is_due_by_its_kind(void **state)
-{
-    struct rows *rows = conformance_rows(state);
-    int64_t tenant_id = rows->tenant.id;
-    struct work works[3];
-    static const enum work_kind kinds[] = {WORK_PROVE_ORDER, WORK_ORDER_CHANGED, WORK_PROVE_ORDER};
-    for (int i = 0; i < 3; i++) {
-        works[i] = work_make(tenant_id, kinds[i], 40 + i, 40 + i, NOW_US + 30 * (i + 1));
-        assert_int_equal(store_add_work(rows->store, &works[i]), 0);
-    }
-    int32_t hastened;
-    assert_int_equal(
-        store_hasten_kind(rows->store, tenant_id + 1, WORK_PROVE_ORDER, NOW_US, &hastened), 0);
-    assert_int_equal(hastened, 0);
-    assert_int_equal(
-        store_hasten_kind(rows->store, tenant_id, WORK_PROVE_ORDER, NOW_US + 40, &hastened), 0);
-    assert_int_equal(hastened, 2);
-    /* Somebody was at the first, and has not seen what it is hastened for. */
-    works[0].state = WORK_DONE;
-    works[0].ended_at_us = NOW_US;
-    assert_int_equal(store_update_work(rows->store, &works[0]), 0);
-    struct found found = open_work(rows->store);
-    assert_int_equal(found.works[0].due_at_us, NOW_US + 60); /* of the other kind: it goes first */
-    assert_int_equal(found.works[1].due_at_us, NOW_US + 30);
-    assert_int_equal(found.works[1].state, WORK_OPEN);
-    assert_int_equal(found.works[2].due_at_us, NOW_US + 40);
-    assert_int_equal(found.works[2].subject_id, 42);
-}
-
 static void people_are_shown_what_is_open_or_was_given_up(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -491,13 +463,21 @@ static void work_is_there_after_reopening_and_for_readers(void **state)
 
 /* --- work that follows from a decision --- */
 
+static void approve(struct rows *rows)
+{
+    struct foreign_change change = {.tenant_id = rows->tenant.id, .to.state = FOREIGN_REQUESTED};
+    assert_int_equal(store_add_foreign_change(rows->store, &change), 0);
+    change.to.state = FOREIGN_APPROVED;
+    assert_int_equal(store_add_foreign_change(rows->store, &change), 0);
+}
+
 static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void **state)
 {
     struct rows *rows = conformance_rows(state);
     rows_run(rows, rows_issue(rows, CARD_A, 1000));
     struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
     charge.payment_is_ours = true;
-    charge.approval.state = FOREIGN_APPROVED;
+    approve(rows);
     struct outcome outcome = rows_run(rows, charge);
     struct found found = open_work(rows->store);
     assert_int_equal(found.count, 1);
@@ -513,7 +493,6 @@ static void a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it(void *
     rows_run(rows, rows_issue(rows, CARD_B, 1000));
     struct command twice[2] = {rows_command(rows, ACTION_CHARGE, CARD_B, ORDER, 700)};
     twice[0].payment_is_ours = true;
-    twice[0].approval.state = FOREIGN_APPROVED;
     twice[1] = twice[0]; /* and its retry in the same batch */
     rows_run_all(rows, twice, 2);
     assert_true(rows->batch->outcomes[1].is_replay);
@@ -526,7 +505,7 @@ static void a_rolled_back_charge_leaves_no_work(void **state)
     rows_run(rows, rows_issue(rows, CARD_A, 1000));
     struct command charge = rows_command(rows, ACTION_CHARGE, CARD_A, ORDER, 700);
     charge.payment_is_ours = true;
-    charge.approval.state = FOREIGN_APPROVED;
+    approve(rows);
     rows_decide(rows, &charge, 1);
     rows->batch->view.cards[0].version_loaded++;
     assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
@@ -549,7 +528,7 @@ static void a_charge_whose_payment_is_ours_leaves_work_also_without_an_order(voi
     rows_run(rows, rows_issue(rows, CARD_A, 1000));
     struct command no_order = rows_command(rows, ACTION_CHARGE, CARD_A, 0, 100);
     no_order.payment_is_ours = true;
-    no_order.approval.state = FOREIGN_APPROVED;
+    approve(rows);
     struct outcome outcome = rows_run(rows, no_order);
     assert_int_equal(outcome.result, RESULT_OK);
     struct found found = open_work(rows->store);
@@ -754,7 +733,6 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(what_money_waits_for_comes_before_proofs_and_sweeps),
     CONFORMANCE_TEST(what_was_given_up_can_be_tried_again),
     CONFORMANCE_TEST(what_waited_is_due_when_its_tenant_is_connected),
-    CONFORMANCE_TEST(what_waited_is_due_by_its_kind),
     CONFORMANCE_TEST(only_so_much_is_hastened_at_a_time),
     CONFORMANCE_TEST(people_are_shown_what_is_open_or_was_given_up),
     CONFORMANCE_TEST(work_that_is_not_there_cannot_be_changed),
