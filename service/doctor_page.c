@@ -66,7 +66,7 @@ static void write_group(FILE *file, const struct jread *lines, struct text group
     static const struct html_column columns[] = {
         {.title = "State", .is_short = true},
         {.title = "What"},
-        {.title = "Found, and the one thing to do", .is_wide = true},
+        {.title = "Found", .is_wide = true},
     };
     struct html_table table;
     html_section_begin(file, group);
@@ -115,15 +115,20 @@ static void write_fields(FILE *file, const struct jread *fields)
 
 static void write_verdict(FILE *file, const struct jread *report)
 {
-    char bytes[256];
-    struct text_buffer heading;
+    char bytes[256], words[WORDS_MAX];
+    struct text_buffer heading, sentence;
     const struct jread *first = doctor_first(report);
     text_buffer_init(&heading, bytes, sizeof(bytes));
     doctor_append_verdict(&heading, report);
+    text_buffer_init(&sentence, words, sizeof(words));
+    text_append(&sentence, TEXT("The first is: "));
+    text_append(&sentence, answer_text(first, "title"));
+    text_append(&sentence, TEXT(". "));
+    text_append(&sentence, answer_text(first, "todo"));
     html_verdict(file, answer_bool(report, "is_green") ? HTML_GOOD : HTML_BAD,
                  text_buffer_text(&heading),
                  first == NULL ? TEXT("Nothing stands between this merchant and its registers.")
-                               : answer_text(first, "todo"));
+                               : text_buffer_text(&sentence));
 }
 
 void doctor_page_write(FILE *file, const struct jread *report)
