@@ -46,8 +46,14 @@ function body(label, text, base64) {
 
 const pre = (label, text) => h('pre', { class: 'bytes', tabindex: '0', role: 'region', 'aria-label': label }, text);
 
+const lookChoice = () => segments('Bodies', [['indented', 'Indented'], ['raw', 'Raw']], looks.body, (look) => {
+  looks.body = look;
+  changed();
+});
+
 const request = (exchange) => h('section', { class: 'part' },
-  h('h4', {}, 'Request', h('span', { class: 'tag' }, exchange.is_signed ? 'signed' : 'not signed')),
+  h('div', { class: 'part-head' },
+    h('h4', {}, 'Request', h('span', { class: 'tag' }, exchange.is_signed ? 'signed' : 'not signed')), lookChoice()),
   h('p', { class: 'url mono' }, h('strong', {}, exchange.method), ' ', visible(exchange.url)),
   headers(exchange.headers), exchange.method !== 'GET' && body(`Body of request ${exchange.number}`, exchange.body));
 
@@ -89,11 +95,7 @@ async function copy(text) {
 
 const tools = (exchange) => h('div', { class: 'tools' },
   h('button', { type: 'button', onclick: () => copy(exchange.curl) }, icon('copy'), 'Copy as curl'),
-  h('button', { type: 'button', onclick: () => startResend(exchange) }, icon('edit'), 'Edit and resend'),
-  segments('Bodies', [['indented', 'Indented'], ['raw', 'Raw']], looks.body, (look) => {
-    looks.body = look;
-    changed();
-  }));
+  h('button', { type: 'button', onclick: () => startResend(exchange) }, icon('edit'), 'Edit and resend'));
 
 export const exchangeDetail = (exchange) => h('div', { class: 'detail' }, resendForm(exchange) ?? [tools(exchange), verdicts(exchange.verdicts),
   request(exchange), reply(exchange), order(exchange)]);

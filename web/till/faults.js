@@ -39,7 +39,7 @@ const flag = (name) => h('div', { class: 'fault', key: name },
   h('p', { class: 'faint', id: `fault-${name}-hint` }, NAMES[name][1]));
 
 const pick = (name, label, options) => h('div', { class: 'fault', key: name }, h('p', { class: 'fault-label' }, label),
-  segments(label, options, store.state.faults.next[name], (value) => arm(name, value), { class: 'segments wide' }));
+  segments(label, options, store.state.faults.next[name], (value) => arm(name, value), { class: `segments wide ${name}` }));
 
 /** Whole percents; what is no number becomes 0. */
 const percentOf = (text) => Math.min(100, Math.max(0, Number.parseInt(text, 10) || 0));
@@ -61,14 +61,15 @@ function chances() {
     })));
 }
 
+export const disarmButton = () => (armed().length > 0 || store.state.faults.always) &&
+  h('button', { type: 'button', class: 'quiet', onclick: disarm }, 'Clear all');
+
 export function faultsTab() {
   const { faults } = store.state;
   return h('div', { class: 'wire-body', key: 'faults' },
-    h('div', { class: 'faults-head' },
-      segments('For how long', [[false, 'Next request only'], [true, 'Always']], faults.always,
-        (always) => change('faults', 'PUT', 'faults', { always })),
-      h('button', { type: 'button', disabled: armed().length === 0 && !faults.always, onclick: disarm }, 'Clear all')),
-    ['drop_reply'].map(flag), pick('send_twice', 'Send', TWICE), pick('delay_ms', 'Delay before sending', DELAYS),
+    segments('For how long', [[false, 'Next request only'], [true, 'Always']], faults.always,
+      (always) => change('faults', 'PUT', 'faults', { always }), { class: 'segments wide' }),
+    flag('drop_reply'), pick('send_twice', 'Send', TWICE), pick('delay_ms', 'Delay before sending', DELAYS),
     ['reset_mid_reply', 'wrong_signature', 'unregistered_token'].map(flag), pick('clock_skew_s', 'Clock of the till', SKEWS), chances());
 }
 
@@ -78,5 +79,6 @@ export function armedChip(show) {
   if (list.length === 0) return null;
   const text = list.length === 1 ? list[0] : `${list.length} faults`;
   return h('button', { type: 'button', class: 'chip fault-chip', onclick: show, title: list.join(', ') }, icon('warning'),
-    h('span', { class: 'hidden-text' }, store.state.faults.always ? 'Always: ' : 'Next request: '), text);
+    h('span', { class: 'hidden-text' }, store.state.faults.always ? 'Always: ' : 'Next request: '),
+    h('span', { class: 'chip-text' }, text));
 }

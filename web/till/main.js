@@ -26,7 +26,7 @@ const DRAWN = {
 
 async function sync() {
   const state = await change('sync', 'POST', 'sync');
-  if (state) tell('Synced: the till has the settings of Back Office.');
+  if (state) tell('Synced: the till has these settings now.');
 }
 
 function toggleWire() {
@@ -84,23 +84,31 @@ function paneTab(pane, iconName, label) {
 
 function panes() {
   const { order } = store.state;
-  const due = order && isOpen(order) && order.lines.length > 0 ? priced(order.due) : 'Order';
+  const due = order && isOpen(order) && order.lines.length > 0 ? `Order ${priced(order.due)}` : 'Order';
   return h('nav', { class: 'panes', 'aria-label': 'Parts of the till', key: 'panes' },
-    paneTab('work', view.screen === 'office' ? 'office' : 'gift', view.screen === 'office' ? 'Settings' : 'Till'),
+    paneTab('work', view.screen === 'office' ? 'office' : 'grid', view.screen === 'office' ? 'Settings' : 'Till'),
     view.screen !== 'office' && paneTab('order', 'sales', due), paneTab('wire', 'wire', 'The wire'));
 }
 
 function till() {
+  const inert = Boolean(view.dialog);
   if (store.state.crash && view.screen !== 'office') return crashScreen();
-  if (view.screen === 'office') return h('main', { class: 'work', key: 'office-main' }, officePage());
-  return [orderPanel(), h('main', { class: 'work', key: 'work' }, DRAWN[view.screen]())];
+  if (view.screen === 'office') return h('main', { class: 'work', key: 'office-main', inert }, officePage());
+  return [h('div', { class: 'order-side', key: 'order-side', inert }, orderPanel()),
+    h('main', { class: 'work', key: 'work', inert }, DRAWN[view.screen]())];
 }
+
+/** A touch beside the menu closes it; what asks the cashier something wants an answer. */
+const closeMenu = (event) => {
+  if (event.target === event.currentTarget && event.currentTarget.querySelector('.menu')) closeDialog();
+};
+
+const overlay = () => view.dialog && h('div', { class: 'overlay', key: 'overlay', onclick: closeMenu }, view.dialog());
 
 function page() {
   const isCrashed = store.state.crash && view.screen !== 'office';
   const layout = ['frame', `pane-${view.pane}`, view.isWireOpen && 'with-wire', view.screen === 'office' && 'is-office', isCrashed && 'is-crashed'];
-  return [bar(), banner(), h('div', { class: layout.filter(Boolean).join(' '), key: 'frame' }, till(), wirePanel()), panes(),
-    view.dialog?.(), toast()];
+  return [bar(), banner(), h('div', { class: layout.filter(Boolean).join(' '), key: 'frame' }, till(), overlay(), wirePanel(), toast()), panes()];
 }
 
 // --- drawing
@@ -110,16 +118,10 @@ const waiting = () => h('div', { class: 'starting', key: 'starting' }, icon('war
 
 let hadDialog = false;
 
-/** Dialogs are modal from when they are drawn; when the last one is gone, the focus goes back. */
+/** A dialog gets the focus when it is drawn; when the last one is gone, the focus goes back. */
 function settleDialog() {
   const dialog = document.querySelector('dialog');
-  if (dialog && !dialog.open) {
-    dialog.addEventListener('cancel', (event) => {
-      event.preventDefault();
-      closeDialog();
-    });
-    dialog.showModal();
-  }
+  if (dialog && !dialog.open) dialog.show();
   if (hadDialog && !dialog) restoreFocus();
   hadDialog = Boolean(dialog);
 }
@@ -159,12 +161,12 @@ function draw() {
 const screenOfAddress = () => location.hash.slice(1) || 'sale';
 
 function onKey(event) {
-  if (KEYS[event.key] && !view.dialog) {
+  if (KEYS[event.key]) {
     event.preventDefault();
     if (event.key === 'F9') return WIDE.matches || window.innerWidth > 700 ? toggleWire() : openPane('wire');
     return go(KEYS[event.key]);
   }
-  if (event.key === 'Escape' && !view.dialog && view.screen !== 'sale') return go('sale');
+  if (event.key === 'Escape') return view.dialog ? closeDialog() : go('sale');
   return typeAmount(event);
 }
 

@@ -21,18 +21,13 @@ function begin() {
   startSale();
 }
 
-/** An arrow within the dialog's own space does not close it; a click beside it does. */
-const closeBeside = (event) => {
-  if (event.target === event.currentTarget) closeDialog();
-};
-
 export function openMenu() {
-  openDialog(() => h('dialog', { key: 'menu', class: 'menu', 'aria-label': 'Menu', onclick: closeBeside }, h('nav', {},
+  openDialog(() => h('dialog', { key: 'menu', class: 'menu', 'aria-label': 'Menu' }, h('nav', {},
     h('header', {}, h('h2', {}, 'Menu'), iconButton('close', 'Close the menu', { onclick: closeDialog })),
     h('ul', {}, entry('plus', 'New sale', begin), entry('sales', 'Sales', () => goTo('sales')),
       entry('customer', 'Customer', () => goTo('customer'), 'F2')),
     h('h3', {}, 'Add-Ons'), h('ul', {}, entry('gift', 'Gift Card', () => goTo('gift-card'), 'F8')),
     h('h3', {}, 'Set-up'), h('ul', {}, entry('office', 'Back Office', () => goTo('office'))),
-    h('p', { class: 'hint' }, 'F4 checkout, F9 the wire, Esc back. On the checkout screen digits go to the amount.'),
+    h('p', { class: 'hint keys' }, 'F4 checkout, F9 the wire, Esc back. On the checkout screen digits go to the amount.'),
     h('p', { class: 'hint' }, `Site ${store.state.config.synced.site_id}, register ${store.state.config.synced.register_id}`))));
 }

@@ -1,6 +1,6 @@
 // Back Office: the add-on's settings as the guide shows them (Details, Loyalty, Payments), and what this register alone has.
 import { h } from './dom.js';
-import { call, change, changed, complain, isRunning, store, tell } from './store.js';
+import { call, change, changed, complain, isRunning, store } from './store.js';
 import { icon, runner } from './view.js';
 
 const text = (name, label, hint, more = {}) => ({ kind: 'text', name, label, hint, ...more });
@@ -27,7 +27,7 @@ const TABS = [
     toggle('requires_reference', 'Require Reference ID', 'The till asks for a card number. On, it is a gift card.'),
     address('check_balance_url', 'Check Balance URL'), address('top_up_url', 'Top-Up URL'), address('refund_url', 'Refund URL'),
   ]],
-  ['register', 'This register', 'What no Back Office has: how this simulator speaks and judges', [
+  ['register', 'Register', 'What no Back Office has: how this simulator speaks and judges', [
     choice('profile', 'Replies are judged', [['strict', 'Strictly'], ['lenient', 'Leniently']],
       'Lenient takes what the guide’s static mock would send: a missing success or amount is no fault.'),
     choice('body_type', 'Body', [['json', 'JSON'], ['form', 'Form']]),
@@ -93,7 +93,6 @@ async function save(event) {
   const state = await change('save', 'PUT', 'config', wanted);
   if (!state) return;
   office.edits = {};
-  tell(state.config.needs_sync ? 'Saved. The till has it after a Sync.' : 'Saved.');
 }
 
 async function revert() {
@@ -144,7 +143,7 @@ const CONTROLS = {
   }), h('button', { type: 'button', class: 'quiet', onclick: () => insertNames(field) }, icon('edit'), 'Insert the documented names')],
 };
 
-const row = (field) => h('div', { class: `office-field ${field.kind}`, key: field.name }, CONTROLS[field.kind](field), under(field));
+const row = (field) => h('div', { class: `office-field kind-${field.kind}`, key: field.name }, CONTROLS[field.kind](field), under(field));
 
 // --- the page
 
@@ -168,7 +167,7 @@ function status(hasEdits) {
   if (hasEdits) return h('p', { class: 'office-status' }, 'Not saved yet.');
   if (store.state.config.needs_sync)
     return h('p', { class: 'office-status needs-sync' }, icon('sync'), h('span', {}, h('strong', {}, 'Sync needed. '),
-      'The till still has the settings of its last Sync: go to the till and press Sync.'));
+      'Saved here, but the till still has the settings of its last Sync: press “Sync needed” in the till.'));
   return h('p', { class: 'office-status synced' }, icon('check'), 'The till has these settings.');
 }
 

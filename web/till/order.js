@@ -75,7 +75,7 @@ export async function startSale() {
 
 const newSaleButton = () => runner('new', { class: 'primary big', key: 'new', onclick: startSale }, 'New sale');
 
-const nothing = () => h('section', { class: 'order', 'aria-label': 'Order', key: 'order' },
+const nothing = () => h('section', { class: 'order', 'aria-label': 'Order' },
   h('div', { class: 'order-body' }, empty('sales', 'No sale is open', 'Touch a product, or start one here.')),
   h('div', { class: 'order-foot' }, newSaleButton()));
 
@@ -107,7 +107,7 @@ const body = (order) => h('div', { class: 'order-body' }, order.lines.length ===
 export function orderPanel() {
   const { order } = store.state;
   if (!order) return nothing();
-  return h('section', { class: 'order', 'aria-label': 'Order', key: 'order' }, head(order), body(order),
+  return h('section', { class: 'order', 'aria-label': 'Order' }, head(order), body(order),
     order.notes && h('p', { class: 'order-notes' }, order.notes),
     order.lines.length > 0 && sums(order), foot(order));
 }

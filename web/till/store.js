@@ -134,13 +134,13 @@ export function complain(error) {
 }
 
 let toastTimer;
-const TOAST_MS = 6000;
+const TOAST_MS = { good: 3500, bad: 8000 };
 
 /** A sentence that goes by itself. */
 export function tell(text, kind = 'good') {
   store.toast = { text, kind };
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(hush, TOAST_MS);
+  toastTimer = setTimeout(hush, TOAST_MS[kind]);
   changed();
 }
 

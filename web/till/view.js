@@ -25,6 +25,7 @@ export function arrive(screen) {
   if (view.screen !== wanted) view.heading = wanted;
   view.screen = wanted;
   view.pane = 'work';
+  view.dialog = null;
   changed();
 }
 
@@ -33,9 +34,13 @@ export function openPane(pane) {
   changed();
 }
 
-/** draw describes what is in it, each time anew; it stays until closeDialog. */
+/**
+ * draw describes what is in it, each time anew; it stays until closeDialog. It covers the till alone: the wire beside
+ * it can be read, and a fault armed, while the cashier is asked something.
+ */
 export function openDialog(draw) {
   if (!view.dialog) opener = document.activeElement;
+  if (view.pane === 'wire') view.pane = 'work';
   view.dialog = draw;
   changed();
 }
@@ -78,6 +83,7 @@ const PATHS = {
   keyboard: 'M3 7h18v10H3zM7 11v.01M11 11v.01M15 11v.01M8 14h8',
   download: 'M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 20h14',
   play: 'M7 5l12 7-12 7z',
+  grid: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z',
   undo: 'M9 14L4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3',
 };
 

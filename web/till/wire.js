@@ -2,7 +2,7 @@
 import { visible } from './bytes.js';
 import { h } from './dom.js';
 import { exchangeDetail } from './exchange.js';
-import { armed, faultsTab } from './faults.js';
+import { armed, disarmButton, faultsTab } from './faults.js';
 import { recordingTab } from './recording.js';
 import { call, change, changed, Gone, refresh, store } from './store.js';
 import { empty, icon, iconButton, view } from './view.js';
@@ -125,6 +125,7 @@ export function wirePanel() {
   return h('aside', { class: 'wire', 'aria-label': 'The wire', id: 'wire', key: 'wire' },
     h('header', { class: 'wire-head' }, icon('wire'), h('h2', {}, 'The wire'),
       wire.tab === 'exchanges' && wire.exchanges.length > 0 && h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Clear'),
+      wire.tab === 'faults' && disarmButton(),
       iconButton('close', 'Close the wire', { class: 'wire-close', onclick: close })),
     h('div', { class: 'segments wide wire-tabs', role: 'group', 'aria-label': 'What of the wire' }, Object.entries(TABS).map(tab)),
     TABS[wire.tab][1]());
