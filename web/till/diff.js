@@ -21,6 +21,12 @@ export function changesOf(before, after) {
   const old = leaves(before ?? {}, '', new Map());
   const now = leaves(after ?? {}, '', new Map());
   const paths = [...new Set([...old.keys(), ...now.keys()])];
-  return paths.map((path) => ({ path, before: old.get(path), after: now.get(path) }))
-    .filter((row) => row.before !== row.after && !(row.before === undefined && row.after === '') && !(row.after === undefined && row.before === ''));
+  return paths
+    .map((path) => ({ path, before: old.get(path), after: now.get(path) }))
+    .filter(
+      (row) =>
+        row.before !== row.after &&
+        !(row.before === undefined && row.after === '') &&
+        !(row.after === undefined && row.before === ''),
+    );
 }

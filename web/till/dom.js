@@ -37,7 +37,7 @@ function setProperties(node, properties, old = {}) {
   descriptions.set(node, properties);
 }
 
-/** h('button', {class: 'primary', onclick: pay}, 'Pay ', amount): children are nodes, texts, lists; false is left out. */
+/** h('button', {class: 'quiet', onclick: pay}, 'Pay ', amount): children are nodes, texts, lists; false is left out. */
 export function h(tag, properties, ...children) {
   const node = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
   node.append(...nodesOf(children));
@@ -46,7 +46,9 @@ export function h(tag, properties, ...children) {
 }
 
 function nodesOf(children) {
-  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== '')
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false && child !== '')
     .map((child) => (child instanceof Node ? child : document.createTextNode(String(child))));
 }
 

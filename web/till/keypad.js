@@ -8,9 +8,22 @@ const KEYS = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '00', '0', 'back'];
 /** change gets the new amount in cents. The first key starts a new amount where isFresh. */
 export function keypad({ cents, isFresh, change }) {
   const press = (key) => change(pressed(isFresh && key !== 'back' ? 0n : cents, key));
-  return h('div', { class: 'keypad', role: 'group', 'aria-label': 'Keypad' }, KEYS.map((key) =>
-    h('button', { type: 'button', key, 'aria-label': key === 'back' ? 'Delete the last digit' : key, onclick: () => press(key) },
-      key === 'back' ? icon('erase') : key)));
+  return h(
+    'div',
+    { class: 'keypad', role: 'group', 'aria-label': 'Keypad' },
+    KEYS.map((key) =>
+      h(
+        'button',
+        {
+          type: 'button',
+          key,
+          'aria-label': key === 'back' ? 'Delete the last digit' : key,
+          onclick: () => press(key),
+        },
+        key === 'back' ? icon('erase') : key,
+      ),
+    ),
+  );
 }
 
 /** The key of the keypad that a key of the keyboard stands for; undefined: none. */

@@ -19,7 +19,12 @@ const POLL_MS = 5000;
 const WIDE = window.matchMedia('(min-width: 1100px)');
 
 const DRAWN = {
-  sale: productScreen, checkout: checkoutScreen, customer: customerScreen, 'gift-card': giftCardScreen, sales: salesScreen, office: officePage,
+  sale: productScreen,
+  checkout: checkoutScreen,
+  customer: customerScreen,
+  'gift-card': giftCardScreen,
+  sales: salesScreen,
+  office: officePage,
 };
 
 // --- the bar at the top
@@ -34,68 +39,126 @@ function toggleWire() {
   changed();
 }
 
-const syncButton = () => store.state.config.needs_sync && runner('sync', { class: 'chip sync-chip', onclick: sync, key: 'sync' },
-  icon('sync'), h('span', {}, 'Sync needed'));
+const syncButton = () =>
+  store.state.config.needs_sync &&
+  runner('sync', { class: 'chip sync-chip', onclick: sync, key: 'sync' }, icon('sync'), h('span', {}, 'Sync needed'));
 
 function cloudMark() {
   const { cloud } = store.state;
-  return h('span', { class: `cloud ${cloud.is_up ? 'up' : 'down'}`, title: cloud.is_up ? cloud.url : cloud.why },
-    cloud.is_up ? 'Cloud is up' : 'Cloud is down');
+  return h(
+    'span',
+    { class: `cloud ${cloud.is_up ? 'up' : 'down'}`, title: cloud.is_up ? cloud.url : cloud.why },
+    cloud.is_up ? 'Cloud is up' : 'Cloud is down',
+  );
 }
 
-const link = (screen, iconName, label) => h('a', {
-  class: 'bar-link', key: screen, href: `#${screen}`, 'aria-current': view.screen === screen ? 'page' : undefined,
-}, icon(iconName), h('span', {}, label));
+const link = (screen, iconName, label) =>
+  h(
+    'a',
+    {
+      class: 'bar-link',
+      key: screen,
+      href: `#${screen}`,
+      'aria-current': view.screen === screen ? 'page' : undefined,
+    },
+    icon(iconName),
+    h('span', {}, label),
+  );
 
 function bar() {
-  return h('header', { class: 'bar', key: 'bar' },
+  return h(
+    'header',
+    { class: 'bar', key: 'bar' },
     iconButton('menu', 'Menu', { onclick: openMenu }),
-    h('p', { class: 'brand' }, 'Counterpart ', h('span', {}, 'till')), cloudMark(),
-    h('span', { class: 'bar-space' }), armedChip(() => showWireTab('faults')), syncButton(),
-    h('nav', { class: 'bar-links', 'aria-label': 'Screens' }, link('customer', 'customer', 'Customer'), link('sales', 'sales', 'Sales'),
-      link('gift-card', 'gift', 'Gift Card'), link('office', 'office', 'Back Office')),
-    h('button', {
-      type: 'button', class: 'bar-link wire-button', id: 'wire-button', 'aria-expanded': String(view.isWireOpen), 'aria-controls': 'wire',
-      onclick: toggleWire,
-    }, icon('wire'), h('span', {}, 'The wire')));
+    h('p', { class: 'brand' }, 'Counterpart ', h('span', {}, 'till')),
+    cloudMark(),
+    h('span', { class: 'bar-space' }),
+    armedChip(() => showWireTab('faults')),
+    syncButton(),
+    h(
+      'nav',
+      { class: 'bar-links', 'aria-label': 'Screens' },
+      link('customer', 'customer', 'Customer'),
+      link('sales', 'sales', 'Sales'),
+      link('gift-card', 'gift', 'Gift Card'),
+      link('office', 'office', 'Back Office'),
+    ),
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'bar-link wire-button',
+        id: 'wire-button',
+        'aria-expanded': String(view.isWireOpen),
+        'aria-controls': 'wire',
+        onclick: toggleWire,
+      },
+      icon('wire'),
+      h('span', {}, 'The wire'),
+    ),
+  );
 }
 
 // --- what does not work, above everything
 
 function banner() {
   if (store.isGone)
-    return h('p', { class: 'banner bad', role: 'alert', key: 'gone' }, icon('warning'),
-      h('span', {}, h('strong', {}, 'The register does not answer. '), 'Is tillsim still running? Trying again…'));
+    return h(
+      'p',
+      { class: 'banner bad', role: 'alert', key: 'gone' },
+      icon('warning'),
+      h('span', {}, h('strong', {}, 'The register does not answer. '), 'Is tillsim still running? Trying again…'),
+    );
   if (!store.state.cloud.is_up)
-    return h('p', { class: 'banner', role: 'alert', key: 'cloud' }, icon('warning'),
-      h('span', {}, h('strong', {}, 'The cloud is down. '), store.state.cloud.why));
+    return h(
+      'p',
+      { class: 'banner', role: 'alert', key: 'cloud' },
+      icon('warning'),
+      h('span', {}, h('strong', {}, 'The cloud is down. '), store.state.cloud.why),
+    );
   return null;
 }
 
-const toast = () => store.toast && h('div', { class: `toast ${store.toast.kind}`, key: 'toast' },
-  h('p', {}, store.toast.text), iconButton('close', 'Close this message', { onclick: hush }));
+const toast = () =>
+  store.toast &&
+  h(
+    'section',
+    { class: `toast ${store.toast.kind}`, key: 'toast', 'aria-label': 'Message' },
+    h('p', {}, store.toast.text),
+    iconButton('close', 'Close this message', { onclick: hush }),
+  );
 
 // --- the phone's tabs
 
 function paneTab(pane, iconName, label) {
-  return h('button', { type: 'button', key: pane, 'aria-pressed': String(view.pane === pane), onclick: () => openPane(pane) },
-    icon(iconName), h('span', {}, label));
+  return h(
+    'button',
+    { type: 'button', key: pane, 'aria-pressed': String(view.pane === pane), onclick: () => openPane(pane) },
+    icon(iconName),
+    h('span', {}, label),
+  );
 }
 
 function panes() {
   const { order } = store.state;
   const due = order && isOpen(order) && order.lines.length > 0 ? `Order ${priced(order.due)}` : 'Order';
-  return h('nav', { class: 'panes', 'aria-label': 'Parts of the till', key: 'panes' },
+  return h(
+    'nav',
+    { class: 'panes', 'aria-label': 'Parts of the till', key: 'panes' },
     paneTab('work', view.screen === 'office' ? 'office' : 'grid', view.screen === 'office' ? 'Settings' : 'Till'),
-    view.screen !== 'office' && paneTab('order', 'sales', due), paneTab('wire', 'wire', 'The wire'));
+    view.screen !== 'office' && paneTab('order', 'sales', due),
+    paneTab('wire', 'wire', 'The wire'),
+  );
 }
 
 function till() {
   const inert = Boolean(view.dialog);
   if (store.state.crash && view.screen !== 'office') return crashScreen();
   if (view.screen === 'office') return h('main', { class: 'work', key: 'office-main', inert }, officePage());
-  return [h('div', { class: 'order-side', key: 'order-side', inert }, orderPanel()),
-    h('main', { class: 'work', key: 'work', inert }, DRAWN[view.screen]())];
+  return [
+    h('div', { class: 'order-side', key: 'order-side', inert }, orderPanel()),
+    h('main', { class: 'work', key: 'work', inert }, DRAWN[view.screen]()),
+  ];
 }
 
 /** A touch beside the menu closes it; what asks the cashier something wants an answer. */
@@ -107,14 +170,31 @@ const overlay = () => view.dialog && h('div', { class: 'overlay', key: 'overlay'
 
 function page() {
   const isCrashed = store.state.crash && view.screen !== 'office';
-  const layout = ['frame', `pane-${view.pane}`, view.isWireOpen && 'with-wire', view.screen === 'office' && 'is-office', isCrashed && 'is-crashed'];
-  return [bar(), banner(), h('div', { class: layout.filter(Boolean).join(' '), key: 'frame' }, till(), overlay(), wirePanel(), toast()), panes()];
+  const layout = [
+    'frame',
+    `pane-${view.pane}`,
+    view.isWireOpen && 'with-wire',
+    view.screen === 'office' && 'is-office',
+    isCrashed && 'is-crashed',
+  ];
+  return [
+    bar(),
+    banner(),
+    h('div', { class: layout.filter(Boolean).join(' '), key: 'frame' }, till(), overlay(), wirePanel(), toast()),
+    panes(),
+  ];
 }
 
 // --- drawing
 
-const waiting = () => h('div', { class: 'starting', key: 'starting' }, icon('warning'), h('p', {}, 'The register does not answer.'),
-  h('p', {}, 'Start tillsim register; this page goes on by itself.'));
+const waiting = () =>
+  h(
+    'div',
+    { class: 'starting', key: 'starting' },
+    icon('warning'),
+    h('p', {}, 'The register does not answer.'),
+    h('p', {}, 'Start tillsim register; this page goes on by itself.'),
+  );
 
 let hadDialog = false;
 
@@ -128,10 +208,21 @@ function settleDialog() {
 
 function settleFocus() {
   if (!view.heading || view.dialog) return;
-  const target = view.heading === 'member' ? document.getElementById('member-name') : document.querySelector('main h1, .crash h1');
+  const target =
+    view.heading === 'member' ? document.getElementById('member-name') : document.querySelector('main h1, .crash h1');
   if (!target) return;
   view.heading = null;
   target.focus({ preventScroll: true });
+}
+
+let wasCrashed = false;
+
+/** What had the focus is gone when the till stops, and when it is back. */
+function noticeCrash() {
+  const isCrashed = Boolean(store.state.crash);
+  if (isCrashed !== wasCrashed) view.heading = 'crash';
+  if (isCrashed && !wasCrashed) view.dialog = null;
+  wasCrashed = isCrashed;
 }
 
 let announced = '';
@@ -150,6 +241,7 @@ function draw() {
     if (store.isGone) show(root, waiting());
     return;
   }
+  noticeCrash();
   show(root, page());
   settleDialog();
   settleFocus();
@@ -186,6 +278,8 @@ subscribe(draw);
 document.addEventListener('keydown', onKey);
 window.addEventListener('hashchange', onAddress);
 onAddress();
-setInterval(() => { if (!document.hidden && !store.isGone) refresh(); }, POLL_MS);
+setInterval(() => {
+  if (!document.hidden && !store.isGone) refresh();
+}, POLL_MS);
 await refresh();
 followWire();

@@ -23,7 +23,9 @@ export function centsOf(text) {
 const sizeOf = (cents) => (cents < 0n ? -cents : cents);
 
 function halves(cents) {
-  const digits = sizeOf(cents).toString().padStart(currency.exponent + 1, '0');
+  const digits = sizeOf(cents)
+    .toString()
+    .padStart(currency.exponent + 1, '0');
   const at = digits.length - currency.exponent;
   return [digits.slice(0, at), digits.slice(at)];
 }

@@ -25,14 +25,25 @@ function remember(card) {
   }
 }
 
-const ENTRIES = [['typed', 'Type'], ['scanned', 'Scan'], ['swiped', 'Swipe'], ['checked_in', 'Checked in']];
+const ENTRIES = [
+  ['typed', 'Type'],
+  ['scanned', 'Scan'],
+  ['swiped', 'Swipe'],
+  ['checked_in', 'Checked in'],
+];
 
 const WAYS = {
   typed: { label: 'Card number', iconName: 'keyboard', hint: 'As printed on the card, with its dashes or without.' },
-  scanned: { label: 'Barcode', iconName: 'scan',
-    hint: 'A scanner types the code and presses Enter. This field takes both: Enter sends at once.' },
-  swiped: { label: 'Card number on the stripe', iconName: 'card',
-    hint: 'Goes out as a reader sends it, between the marks of a magnetic stripe.' },
+  scanned: {
+    label: 'Barcode',
+    iconName: 'scan',
+    hint: 'A scanner types the code and presses Enter. This field takes both: Enter sends at once.',
+  },
+  swiped: {
+    label: 'Card number on the stripe',
+    iconName: 'card',
+    hint: 'Goes out as a reader sends it, between the marks of a magnetic stripe.',
+  },
 };
 
 /** What the prompt holds; one at a time, kept while the dialog is open. */
@@ -54,19 +65,53 @@ function setCard(card) {
 
 function recentList() {
   const cards = recentCards();
-  return cards.length > 0 && h('div', { class: 'recent' }, h('h3', {}, 'Recently used'),
-    h('ul', { class: 'chips' }, cards.map((card) =>
-      h('li', { key: card }, h('button', { type: 'button', class: 'chip mono', onclick: () => setCard(card) }, card)))));
+  return (
+    cards.length > 0 &&
+    h(
+      'div',
+      { class: 'recent' },
+      h('h3', {}, 'Recently used'),
+      h(
+        'ul',
+        { class: 'chips' },
+        cards.map((card) =>
+          h(
+            'li',
+            { key: card },
+            h('button', { type: 'button', class: 'chip mono', onclick: () => setCard(card) }, card),
+          ),
+        ),
+      ),
+    )
+  );
 }
 
 function numberField({ label, hint, iconName }) {
   return [
-    h('label', { class: 'field', for: 'card' }, h('span', {}, label),
-      h('span', { class: 'with-icon' }, icon(iconName), h('input', {
-        id: 'card', name: 'card', class: 'mono', value: prompt.card, required: true, autocomplete: 'off', autofocus: true,
-        autocapitalize: 'characters', spellcheck: 'false', maxlength: '4096', 'aria-describedby': 'card-hint',
-        oninput: (event) => setCard(event.target.value),
-      }))),
+    h(
+      'label',
+      { class: 'field', for: 'card' },
+      h('span', {}, label),
+      h(
+        'span',
+        { class: 'with-icon' },
+        icon(iconName),
+        h('input', {
+          id: 'card',
+          name: 'card',
+          class: 'mono',
+          value: prompt.card,
+          required: true,
+          autocomplete: 'off',
+          autofocus: true,
+          autocapitalize: 'characters',
+          spellcheck: 'false',
+          maxlength: '4096',
+          'aria-describedby': 'card-hint',
+          oninput: (event) => setCard(event.target.value),
+        }),
+      ),
+    ),
     h('p', { class: 'hint', id: 'card-hint' }, hint),
     recentList(),
   ];
@@ -92,16 +137,36 @@ export function resetPrompt() {
   Object.assign(prompt, { entry: 'typed', card: '' });
 }
 
-/** title, action: texts; name: what is under way; send: gets {reference, entry}. It stays open and can be sent twice. */
+/** title, action: texts; name: what is under way; send gets {reference, entry}. It stays open and can be sent twice. */
 export function askForCard({ title, note, action, name, send }) {
   resetPrompt();
-  openDialog(() => h('dialog', { key: 'card', class: 'sheet', 'aria-labelledby': 'card-title' },
-    h('form', { method: 'dialog', onsubmit: (event) => {
-      event.preventDefault();
-      send(useCard());
-    } },
-    h('h2', { id: 'card-title' }, title), note && h('p', { class: 'note' }, note), cardFields(),
-    h('div', { class: 'actions' },
-      h('button', { type: 'button', onclick: closeDialog }, 'Cancel'),
-      runner(name, { type: 'submit', class: 'primary', disabled: !hasCard() }, isRunning(name) ? 'Sending…' : action)))));
+  openDialog(() =>
+    h(
+      'dialog',
+      { key: 'card', class: 'sheet', 'aria-labelledby': 'card-title' },
+      h(
+        'form',
+        {
+          method: 'dialog',
+          onsubmit: (event) => {
+            event.preventDefault();
+            send(useCard());
+          },
+        },
+        h('h2', { id: 'card-title' }, title),
+        note && h('p', { class: 'note' }, note),
+        cardFields(),
+        h(
+          'div',
+          { class: 'actions' },
+          h('button', { type: 'button', onclick: closeDialog }, 'Cancel'),
+          runner(
+            name,
+            { type: 'submit', class: 'primary', disabled: !hasCard() },
+            isRunning(name) ? 'Sending…' : action,
+          ),
+        ),
+      ),
+    ),
+  );
 }

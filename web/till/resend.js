@@ -10,8 +10,14 @@ let draft = null; // {number, url, headers, body, sign}
 
 export function startResend(exchange) {
   draft = {
-    number: exchange.number, url: exchange.url, body: exchange.body, sign: exchange.is_signed,
-    headers: exchange.headers.filter(({ name }) => !OWN.test(name)).map(({ name, value }) => `${name}: ${value}`).join('\n'),
+    number: exchange.number,
+    url: exchange.url,
+    body: exchange.body,
+    sign: exchange.is_signed,
+    headers: exchange.headers
+      .filter(({ name }) => !OWN.test(name))
+      .map(({ name, value }) => `${name}: ${value}`)
+      .join('\n'),
   };
   changed();
   queueMicrotask(() => document.getElementById('resend-body')?.focus());
@@ -23,10 +29,16 @@ function stop() {
 }
 
 /** "Name: value" lines -> [{name, value}] */
-const parseHeaders = (text) => text.split('\n').filter((line) => line.trim() !== '').map((line) => {
-  const colon = line.indexOf(':');
-  return colon < 1 ? { name: line.trim(), value: '' } : { name: line.slice(0, colon).trim(), value: line.slice(colon + 1).trim() };
-});
+const parseHeaders = (text) =>
+  text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const colon = line.indexOf(':');
+      return colon < 1
+        ? { name: line.trim(), value: '' }
+        : { name: line.slice(0, colon).trim(), value: line.slice(colon + 1).trim() };
+    });
 
 async function send(event) {
   event.preventDefault();
@@ -39,19 +51,43 @@ const set = (name) => (event) => {
   changed();
 };
 
-const area = (name, label, rows) => h('label', { class: 'field', for: `resend-${name}` }, h('span', {}, label),
-  h('textarea', { id: `resend-${name}`, class: 'mono', rows: String(rows), spellcheck: 'false', value: draft[name], oninput: set(name) }));
+const area = (name, label, rows) =>
+  h(
+    'label',
+    { class: 'field', for: `resend-${name}` },
+    h('span', {}, label),
+    h('textarea', {
+      id: `resend-${name}`,
+      class: 'mono',
+      rows: String(rows),
+      spellcheck: 'false',
+      value: draft[name],
+      oninput: set(name),
+    }),
+  );
 
 /** null: this exchange is not being edited. */
 export function resendForm(exchange) {
   if (draft?.number !== exchange.number) return null;
-  return h('form', { class: 'resend', key: 'resend', onsubmit: send },
+  return h(
+    'form',
+    { class: 'resend', key: 'resend', onsubmit: send },
     h('h4', {}, `Resend ${exchange.method} of #${exchange.number}`),
-    area('url', 'Address', 2), area('headers', 'Headers, but those of the connection', 3),
+    area('url', 'Address', 2),
+    area('headers', 'Headers, but those of the connection', 3),
     exchange.method !== 'GET' && area('body', 'Body', 7),
-    h('label', { class: 'check', for: 'resend-sign' },
-      h('input', { id: 'resend-sign', type: 'checkbox', checked: draft.sign, onchange: set('sign') }), 'Sign these bytes anew'),
+    h(
+      'label',
+      { class: 'check', for: 'resend-sign' },
+      h('input', { id: 'resend-sign', type: 'checkbox', checked: draft.sign, onchange: set('sign') }),
+      'Sign these bytes anew',
+    ),
     h('p', { class: 'faint' }, 'It books nothing on the sale: only the other side counts it.'),
-    h('div', { class: 'tools' }, h('button', { type: 'button', onclick: stop }, 'Cancel'),
-      runner('resend', { type: 'submit', class: 'primary' }, icon('play'), isRunning('resend') ? 'Sending…' : 'Resend')));
+    h(
+      'div',
+      { class: 'tools' },
+      h('button', { type: 'button', onclick: stop }, 'Cancel'),
+      runner('resend', { type: 'submit', class: 'primary' }, icon('play'), isRunning('resend') ? 'Sending…' : 'Resend'),
+    ),
+  );
 }

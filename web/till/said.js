@@ -6,8 +6,13 @@ import { isDue, startSale } from './order.js';
 import { closeDialog, go, icon, openDialog } from './view.js';
 
 const LOOKS = {
-  approved: ['good', 'check'], info: ['good', 'check'], refused: ['bad', 'close'], dropped: ['unsure', 'warning'],
-  no_reply: ['unsure', 'warning'], malformed: ['bad', 'warning'], crashed: ['bad', 'warning'],
+  approved: ['good', 'check'],
+  info: ['good', 'check'],
+  refused: ['bad', 'close'],
+  dropped: ['unsure', 'warning'],
+  no_reply: ['unsure', 'warning'],
+  malformed: ['bad', 'warning'],
+  crashed: ['bad', 'warning'],
 };
 
 /** Nobody knows whether the other side did it. */
@@ -27,15 +32,25 @@ function toTheSale() {
 function buttons(said, { again, isSale }) {
   const isFirst = !isUnsure(said.ending);
   if (!isGood(said.ending))
-    return [h('button', { type: 'button', autofocus: isFirst, onclick: closeDialog }, 'Close'),
-      again && h('button', { type: 'button', onclick: again, autofocus: !isFirst, class: isFirst ? '' : 'primary' }, 'Try again')];
+    return [
+      h('button', { type: 'button', autofocus: isFirst, onclick: closeDialog }, 'Close'),
+      again &&
+        h(
+          'button',
+          { type: 'button', onclick: again, autofocus: !isFirst, class: isFirst ? '' : 'primary' },
+          'Try again',
+        ),
+    ];
   if (isSale && store.state.order && !isDue(store.state.order))
-    return [h('button', { type: 'button', onclick: toTheSale }, 'Close'),
-      h('button', { type: 'button', class: 'primary', autofocus: true, onclick: afterSale }, 'New sale')];
+    return [
+      h('button', { type: 'button', onclick: toTheSale }, 'Close'),
+      h('button', { type: 'button', class: 'primary', autofocus: true, onclick: afterSale }, 'New sale'),
+    ];
   return h('button', { type: 'button', class: 'primary', autofocus: true, onclick: closeDialog }, 'OK');
 }
 
-const figure = (label, amount, kind) => h('div', { class: kind }, h('dt', {}, label), h('dd', { class: 'amount' }, priced(amount)));
+const figure = (label, amount, kind) =>
+  h('div', { class: kind }, h('dt', {}, label), h('dd', { class: 'amount' }, priced(amount)));
 
 /** The amounts in large: what was done, what is on the card, what is still to pay. */
 function figures(said, isSale) {
@@ -61,12 +76,22 @@ export function showSaid({ again, isSale = false } = {}) {
   if (!said || crash) return closeDialog();
   last = said.number;
   const [look, iconName] = LOOKS[said.ending] ?? LOOKS.malformed;
-  return openDialog(() => h('dialog', { key: `said-${said.number}`, class: `sheet small said ${look}`, 'aria-labelledby': 'said-title' },
-    h('span', { class: 'said-mark' }, icon(iconName)),
-    h('h2', { id: 'said-title' }, said.title),
-    said.text && h('p', { class: 'said-text' }, said.text),
-    figures(said, isSale),
-    isUnsure(said.ending) && again && h('p', { class: 'note' },
-      'The other side may have done it all the same. Try again: the same request must be answered once.'),
-    h('div', { class: 'actions' }, buttons(said, { again, isSale }))));
+  return openDialog(() =>
+    h(
+      'dialog',
+      { key: `said-${said.number}`, class: `sheet small said ${look}`, 'aria-labelledby': 'said-title' },
+      h('span', { class: 'said-mark' }, icon(iconName)),
+      h('h2', { id: 'said-title' }, said.title),
+      said.text && h('p', { class: 'said-text' }, said.text),
+      figures(said, isSale),
+      isUnsure(said.ending) &&
+        again &&
+        h(
+          'p',
+          { class: 'note' },
+          'The other side may have done it all the same. Try again: the same request must be answered once.',
+        ),
+      h('div', { class: 'actions' }, buttons(said, { again, isSale })),
+    ),
+  );
 }

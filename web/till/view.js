@@ -87,32 +87,74 @@ const PATHS = {
   undo: 'M9 14L4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3',
 };
 
-export const icon = (name) => h('svg', { viewBox: '0 0 24 24', class: 'icon', 'aria-hidden': 'true', focusable: 'false' },
-  h('path', { d: PATHS[name] }));
+export const icon = (name) =>
+  h(
+    'svg',
+    { viewBox: '0 0 24 24', class: 'icon', 'aria-hidden': 'true', focusable: 'false' },
+    h('path', { d: PATHS[name] }),
+  );
 
 /** A button that shows when what it started is under way; it can be pressed again, as a cashier does. */
 export function runner(name, properties, ...children) {
   const busy = isRunning(name);
-  return h('button', { type: 'button', ...properties, 'aria-busy': busy ? 'true' : undefined },
-    ...children, busy && h('span', { class: 'spinner', 'aria-hidden': 'true' }));
+  return h(
+    'button',
+    { type: 'button', ...properties, 'aria-busy': busy ? 'true' : undefined },
+    ...children,
+    busy && h('span', { class: 'spinner', 'aria-hidden': 'true' }),
+  );
 }
 
 export const iconButton = (name, label, properties) =>
-  h('button', { type: 'button', 'aria-label': label, title: label, ...properties, class: `icon-button ${properties.class ?? ''}` },
-    icon(name));
+  h(
+    'button',
+    {
+      type: 'button',
+      'aria-label': label,
+      title: label,
+      ...properties,
+      class: `icon-button ${properties.class ?? ''}`,
+    },
+    icon(name),
+  );
 
 /** The head of a screen in the till's working area. */
-export const screenHead = (title, ...more) => h('div', { class: 'screen-head' },
-  h('a', { class: 'icon-button', href: '#sale', 'aria-label': 'Back to the sale', title: 'Back to the sale (Esc)' }, icon('back')),
-  h('h1', { tabindex: '-1' }, title), h('div', { class: 'screen-head-more' }, ...more));
+export const screenHead = (title, ...more) =>
+  h(
+    'div',
+    { class: 'screen-head' },
+    h(
+      'a',
+      { class: 'icon-button', href: '#sale', 'aria-label': 'Back to the sale', title: 'Back to the sale (Esc)' },
+      icon('back'),
+    ),
+    h('h1', { tabindex: '-1' }, title),
+    h('div', { class: 'screen-head-more' }, ...more),
+  );
 
-export const empty = (iconName, title, text, ...more) => h('div', { class: 'empty' },
-  icon(iconName), h('p', { class: 'empty-title' }, title), text && h('p', {}, text), ...more);
+export const empty = (iconName, title, text, ...more) =>
+  h(
+    'div',
+    { class: 'empty' },
+    icon(iconName),
+    h('p', { class: 'empty-title' }, title),
+    text && h('p', {}, text),
+    ...more,
+  );
 
 /** One of several, as a row of buttons. options: [value, label] */
 export const segments = (label, options, chosen, choose, more = {}) =>
-  h('div', { class: 'segments', role: 'group', 'aria-label': label, ...more }, options.map(([value, text]) =>
-    h('button', { type: 'button', key: value, 'aria-pressed': String(value === chosen), onclick: () => choose(value) }, text)));
+  h(
+    'div',
+    { class: 'segments', role: 'group', 'aria-label': label, ...more },
+    options.map(([value, text]) =>
+      h(
+        'button',
+        { type: 'button', key: value, 'aria-pressed': String(value === chosen), onclick: () => choose(value) },
+        text,
+      ),
+    ),
+  );
 
 /** A button's words while what it started is under way, and otherwise. */
 export const isRunningText = (name, during, otherwise) => (isRunning(name) ? during : otherwise);

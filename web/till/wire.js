@@ -66,11 +66,16 @@ function toggle(exchange) {
 }
 
 const ENDINGS = {
-  approved: ['good', 'approved'], refused: ['bad', 'refused'], dropped: ['unsure', 'reply dropped'], no_reply: ['unsure', 'no reply'],
-  malformed: ['bad', 'unusable'], crashed: ['bad', 'crashed'],
+  approved: ['good', 'approved'],
+  refused: ['bad', 'refused'],
+  dropped: ['unsure', 'reply dropped'],
+  no_reply: ['unsure', 'no reply'],
+  malformed: ['bad', 'unusable'],
+  crashed: ['bad', 'crashed'],
 };
 
-export const duration = (us) => (us >= 1_000_000 ? `${(us / 1_000_000).toFixed(2)} s` : `${(us / 1000).toFixed(us < 10_000 ? 2 : 1)} ms`);
+export const duration = (us) =>
+  us >= 1_000_000 ? `${(us / 1_000_000).toFixed(2)} s` : `${(us / 1000).toFixed(us < 10_000 ? 2 : 1)} ms`;
 
 const pathOf = (url) => {
   try {
@@ -81,38 +86,87 @@ const pathOf = (url) => {
   }
 };
 
-const tags = (exchange) => [
-  exchange.sends > 1 && `${exchange.send} of ${exchange.sends}`, exchange.resend_of && `resend of #${exchange.resend_of}`,
-  exchange.is_replay && 'replay', ...exchange.faults.map((fault) => fault.replaceAll('_', ' ')),
-].filter(Boolean);
+const tags = (exchange) =>
+  [
+    exchange.sends > 1 && `${exchange.send} of ${exchange.sends}`,
+    exchange.resend_of && `resend of #${exchange.resend_of}`,
+    exchange.is_replay && 'replay',
+    ...exchange.faults.map((fault) => fault.replaceAll('_', ' ')),
+  ].filter(Boolean);
 
 function row(exchange) {
   const [look, word] = ENDINGS[exchange.ending] ?? ['unsure', exchange.ending];
   const isOpen = wire.open === exchange.number;
   const failed = exchange.verdicts.filter(({ verdict }) => verdict === 'failed').length;
-  return h('li', { key: `exchange-${exchange.number}`, class: `exchange ${isOpen ? 'is-open' : ''}` },
-    h('h3', {}, h('button', { type: 'button', class: 'exchange-row', 'aria-expanded': String(isOpen), onclick: () => toggle(exchange) },
-      h('span', { class: 'exchange-number' }, `#${exchange.number}`), h('span', { class: 'exchange-action' }, exchange.action),
-      h('span', { class: `ending ${look}` }, word),
-      h('span', { class: 'exchange-path mono' }, `${exchange.method} ${visible(pathOf(exchange.url))}`),
-      h('span', { class: 'exchange-time mono' }, exchange.status ? `${exchange.status} · ` : '', duration(exchange.time_us)),
-      (tags(exchange).length > 0 || failed > 0) && h('span', { class: 'exchange-tags' },
-        failed > 0 && h('span', { class: 'tag bad' }, `✘ ${failed}`), tags(exchange).map((tag) => h('span', { class: 'tag', key: tag }, tag))))),
-    isOpen && exchangeDetail(exchange));
+  return h(
+    'li',
+    { key: `exchange-${exchange.number}`, class: `exchange ${isOpen ? 'is-open' : ''}` },
+    h(
+      'h3',
+      {},
+      h(
+        'button',
+        { type: 'button', class: 'exchange-row', 'aria-expanded': String(isOpen), onclick: () => toggle(exchange) },
+        h('span', { class: 'exchange-number' }, `#${exchange.number}`),
+        h('span', { class: 'exchange-action' }, exchange.action),
+        h('span', { class: `ending ${look}` }, word),
+        h('span', { class: 'exchange-path mono' }, `${exchange.method} ${visible(pathOf(exchange.url))}`),
+        h(
+          'span',
+          { class: 'exchange-time mono' },
+          exchange.status ? `${exchange.status} · ` : '',
+          duration(exchange.time_us),
+        ),
+        (tags(exchange).length > 0 || failed > 0) &&
+          h(
+            'span',
+            { class: 'exchange-tags' },
+            failed > 0 && h('span', { class: 'tag bad' }, `✘ ${failed}`),
+            tags(exchange).map((tag) => h('span', { class: 'tag', key: tag }, tag)),
+          ),
+      ),
+    ),
+    isOpen && exchangeDetail(exchange),
+  );
 }
 
-const exchangesTab = () => h('div', { class: 'wire-body', key: 'exchanges' }, wire.exchanges.length === 0
-  ? empty('wire', 'Nothing went over the wire yet', 'Pay with the partner’s payment type, check a balance, or search a customer.')
-  : h('ol', { class: 'exchanges' }, wire.exchanges.map(row)));
+const exchangesTab = () =>
+  h(
+    'div',
+    { class: 'wire-body', key: 'exchanges' },
+    wire.exchanges.length === 0
+      ? empty(
+          'wire',
+          'Nothing went over the wire yet',
+          'Pay with the partner’s payment type, check a balance, or search a customer.',
+        )
+      : h('ol', { class: 'exchanges' }, wire.exchanges.map(row)),
+  );
 
-const TABS = { exchanges: ['Exchanges', exchangesTab], faults: ['Faults', faultsTab], recording: ['Recording', recordingTab] };
+const TABS = {
+  exchanges: ['Exchanges', exchangesTab],
+  faults: ['Faults', faultsTab],
+  recording: ['Recording', recordingTab],
+};
 
 const MARKED = { faults: () => armed().length > 0, recording: () => store.state.recording.is_on };
 
 function tab([name, [label]]) {
   const isMarked = MARKED[name]?.();
-  return h('button', { type: 'button', key: name, 'aria-pressed': String(wire.tab === name), onclick: () => { wire.tab = name; changed(); } },
-    label, isMarked && h('span', { class: 'dot' }, h('span', { class: 'hidden-text' }, ' (on)')));
+  return h(
+    'button',
+    {
+      type: 'button',
+      key: name,
+      'aria-pressed': String(wire.tab === name),
+      onclick: () => {
+        wire.tab = name;
+        changed();
+      },
+    },
+    label,
+    isMarked && h('span', { class: 'dot' }, h('span', { class: 'hidden-text' }, ' (on)')),
+  );
 }
 
 function close() {
@@ -122,11 +176,25 @@ function close() {
 }
 
 export function wirePanel() {
-  return h('aside', { class: 'wire', 'aria-label': 'The wire', id: 'wire', key: 'wire' },
-    h('header', { class: 'wire-head' }, icon('wire'), h('h2', {}, 'The wire'),
-      wire.tab === 'exchanges' && wire.exchanges.length > 0 && h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Clear'),
+  return h(
+    'aside',
+    { class: 'wire', 'aria-label': 'The wire', id: 'wire', key: 'wire' },
+    h(
+      'header',
+      { class: 'wire-head' },
+      icon('wire'),
+      h('h2', {}, 'The wire'),
+      wire.tab === 'exchanges' &&
+        wire.exchanges.length > 0 &&
+        h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Clear'),
       wire.tab === 'faults' && disarmButton(),
-      iconButton('close', 'Close the wire', { class: 'wire-close', onclick: close })),
-    h('div', { class: 'segments wide wire-tabs', role: 'group', 'aria-label': 'What of the wire' }, Object.entries(TABS).map(tab)),
-    TABS[wire.tab][1]());
+      iconButton('close', 'Close the wire', { class: 'wire-close', onclick: close }),
+    ),
+    h(
+      'div',
+      { class: 'segments wide wire-tabs', role: 'group', 'aria-label': 'What of the wire' },
+      Object.entries(TABS).map(tab),
+    ),
+    TABS[wire.tab][1](),
+  );
 }
