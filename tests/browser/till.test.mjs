@@ -523,6 +523,66 @@ test('the cloud goes down and the register goes away: both are said, and the pag
   await cashier.page.locator('.banner').waitFor({ state: 'detached' });
 });
 
+// --- parts
+
+test('amounts are whole cents: nothing is lost, nothing invented, and what is no amount is refused', async (t) => {
+  const { page } = await Cashier.sit(t, register);
+  const got = await page.evaluate(async () => {
+    const { centsOf, textOf, shown, partOf, pressed, useCurrency } = await import('/money.js');
+    const texts = ['0.1', '0.29', '-4.35', '90071992547409.93', '007', '1.005', '1e3', '.5', '1,5', 'NaN', '', '1.'];
+    const sums = {
+      cents: texts.map((text) => String(centsOf(text))),
+      back: ['0.1', '0.29', '-4.35', '-0.05'].map((text) => textOf(centsOf(text))),
+      shown: ['1234567.5', '-0.05', 'what?'].map((text) => shown(text)),
+      thirds: String(partOf(1000n, 3n)),
+      keys: String(['2', '5', '00', 'back'].reduce((cents, key) => pressed(cents, key), 0n)),
+      full: String(pressed(999999999n, '1')),
+    };
+    useCurrency({ symbol: '¥', exponent: 0 });
+    return { ...sums, yen: [String(centsOf('12.5')), textOf(1200n), shown('1200')] };
+  });
+  assert.deepEqual(got, {
+    cents: ['10', '29', '-435', '9007199254740993', '700', 'null', 'null', 'null', 'null', 'null', 'null', '100'],
+    back: ['0.10', '0.29', '-4.35', '-0.05'],
+    shown: ['1,234,567.50', '−0.05', 'what?'],
+    thirds: '334',
+    keys: '250',
+    full: '999999999',
+    yen: ['null', '1200', '1,200'],
+  });
+});
+
+test('bytes are shown as they came: numbers keep their digits, and what cannot be seen is written out', async (t) => {
+  const { page } = await Cashier.sit(t, register);
+  const got = await page.evaluate(async () => {
+    const { hexOf, indented, visible } = await import('/bytes.js');
+    return {
+      visible: visible('a\u0000b\u202Ec\r\n\tü'),
+      indented: indented('{"a":25.50,"b":[1e2,{}],"c":"x{,}\\"y"}'),
+      hex: hexOf(btoa('GIF\u00ff')),
+    };
+  });
+  assert.deepEqual(got, {
+    visible: 'a\\x00b\\u202ec\\x0d\n\\x09ü',
+    indented: '{\n  "a": 25.50,\n  "b": [\n    1e2,\n    {}\n  ],\n  "c": "x{,}\\"y"\n}',
+    hex: '0000  47 49 46 ff' + ' '.repeat(36) + '  GIF.',
+  });
+});
+
+test('what is typed, and where, outlives the page’s being brought up to date', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  await cashier.newSale('Tea');
+  await cashier.go('customer');
+  const field = cashier.page.locator('#keyword');
+  await field.fill('dvid');
+  await field.press('Home');
+  await field.press('ArrowRight');
+  await register.call('POST', 'lines', { product_id: 7301 });
+  await cashier.sees('.lines', 'Espresso');
+  await cashier.page.keyboard.type('a');
+  assert.equal(await field.inputValue(), 'david');
+});
+
 // --- how it looks
 
 /** Every screen, brought up one after the other: [name, how]. */
