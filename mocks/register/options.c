@@ -114,6 +114,9 @@ static const char USAGE[] =
     "  tillsim reward-lookup --url U --reference R | --customer C [--reward N] [--placeholder P]\n"
     "  tillsim redeem --url REDEEM_URL --order O [--placeholder P]\n"
     "  tillsim loyalty --url U --keyword K --reward N --order O [--pick ID]\n"
+    "  tillsim register [...]   the till with a screen; see tillsim register --help\n"
+    "  tillsim replay FILE --url U [...]   a till's recording once more; see tillsim replay "
+    "--help\n"
     "  tillsim cloud [...]   the cloud behind the registers; see tillsim cloud --help\n"
     "  tillsim help\n"
     "\n"
@@ -166,6 +169,11 @@ const char *till_action_title(enum till_action action)
 bool till_action_is_payment(enum till_action action)
 {
     return (ACTIONS[action].allowed & SET(CARD)) != 0;
+}
+
+const struct dialect *options_dialect(const struct options *options)
+{
+    return options->dialect != NULL ? options->dialect : dialect_documented();
 }
 
 void options_print_usage(void)
