@@ -168,6 +168,11 @@ bool till_action_is_payment(enum till_action action)
     return (ACTIONS[action].allowed & SET(CARD)) != 0;
 }
 
+const struct dialect *options_dialect(const struct options *options)
+{
+    return options->dialect != NULL ? options->dialect : dialect_documented();
+}
+
 void options_print_usage(void)
 {
     fputs(USAGE, stdout);

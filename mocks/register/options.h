@@ -5,7 +5,7 @@
 #ifndef COUNTERPART_MOCKS_REGISTER_OPTIONS_H
 #define COUNTERPART_MOCKS_REGISTER_OPTIONS_H
 
-#include "base/text.h"
+#include "mocks/register/dialect.h"
 
 /* Sends of one run; each keeps its reply (wire.h), so this bounds the memory at about 17 MB. */
 #define SENDS_MAX 256
@@ -48,8 +48,9 @@ enum sign_mode {
 struct options {
     enum till_action action;
     const char *url;   /* of the tenant, ".../oseries/KEY", or of the action itself; a redeem_url */
+    bool url_is_exact; /* nothing is appended to its path */
     const char *token; /* NULL with SIGN_NONE only */
-    const char *card;
+    const char *card;  /* NULL: none is sent */
     const char *amount;    /* NULL for check-balance only */
     const char *keyword;   /* what the cashier types to find a member */
     const char *reference; /* reward-lookup: the member's id at the partner; NULL */
@@ -71,9 +72,11 @@ struct options {
     bool body_is_form;
     bool amount_is_string;
     enum sign_mode sign_mode;
-    bool drops_reply;   /* the first send only; repeats are read */
-    int64_t repeats;    /* further sends, one after the other */
-    int64_t concurrent; /* sends at once; 1: not */
+    const struct dialect *dialect; /* NULL: the documented names */
+    bool is_lenient;               /* verdict.h: what a forgiving register would still use */
+    bool drops_reply;              /* the first send only; repeats are read */
+    int64_t repeats;               /* further sends, one after the other */
+    int64_t concurrent;            /* sends at once; 1: not */
     int64_t timeout_s;
     bool wants_json;
     bool wants_help;
@@ -83,5 +86,7 @@ struct options {
  * printed. Strings are borrowed from argv. */
 MUST_CHECK bool options_parse(struct options *options, int argc, char **argv);
 void options_print_usage(void);
+
+const struct dialect *options_dialect(const struct options *options);
 
 #endif

@@ -123,8 +123,8 @@ static void print_redemption(const struct run *run)
 {
     const struct options *options = run->options;
     int64_t placeholder_id = options->placeholder_id;
-    bool has_placeholder =
-        options->has_placeholder || placeholder_find(text_of(options->url), &placeholder_id);
+    bool has_placeholder = options->has_placeholder ||
+                           placeholder_find(options, text_of(options->url), &placeholder_id);
     paper_rule("Redemption", "");
     print_number("Placeholder", has_placeholder, placeholder_id);
     print_number("Order", !options->keeps_placeholder, options->order_id);

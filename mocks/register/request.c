@@ -25,8 +25,11 @@ struct fields {
     char digits[FIELDS_MAX][DIGITS_MAX];
 };
 
+/* A field without a name is one that this register does not send. */
 static void fields_add(struct fields *fields, const char *name, const char *value, bool is_number)
 {
+    if (name[0] == '\0')
+        return;
     CHECK(fields->count < FIELDS_MAX);
     fields->field[fields->count++] =
         (struct field){.name = name, .value = text_of(value), .is_number = is_number};
@@ -34,6 +37,7 @@ static void fields_add(struct fields *fields, const char *name, const char *valu
 
 static void fields_add_id(struct fields *fields, const char *name, int64_t id)
 {
+    CHECK(fields->count < FIELDS_MAX);
     struct text_buffer digits;
     text_buffer_init(&digits, fields->digits[fields->count], DIGITS_MAX);
     text_append_int64(&digits, id);
@@ -42,17 +46,20 @@ static void fields_add_id(struct fields *fields, const char *name, int64_t id)
 
 static void fields_fill(struct fields *fields, const struct options *options)
 {
+    CHECK(options->action < DIALECT_PAYMENTS);
+    const char(*names)[DIALECT_NAME_MAX] = options_dialect(options)->request[options->action];
     fields->count = 0;
-    fields_add_id(fields, "company_id", options->company_id);
-    fields_add_id(fields, "site_id", options->site_id);
-    fields_add_id(fields, "register_id", options->register_id);
+    fields_add_id(fields, names[FIELD_COMPANY_ID], options->company_id);
+    fields_add_id(fields, names[FIELD_SITE_ID], options->site_id);
+    fields_add_id(fields, names[FIELD_REGISTER_ID], options->register_id);
     if (options->has_order)
-        fields_add_id(fields, "order_id", options->order_id);
-    fields_add(fields, options->card_is_reference_id ? "reference_id" : "keyword", options->card,
-               false);
+        fields_add_id(fields, names[FIELD_ORDER_ID], options->order_id);
+    if (options->card != NULL)
+        fields_add(fields,
+                   names[options->card_is_reference_id ? FIELD_REFERENCE_ID : FIELD_KEYWORD],
+                   options->card, false);
     if (options->amount != NULL)
-        fields_add(fields, options->action == TILL_TOP_UP ? "topup_amount" : "amount",
-                   options->amount, !options->amount_is_string);
+        fields_add(fields, names[FIELD_AMOUNT], options->amount, !options->amount_is_string);
 }
 
 static void body_write_json(struct text_buffer *body, const struct fields *fields)
@@ -128,6 +135,10 @@ static void url_write(struct text_buffer *out, const struct options *options)
     struct text url = text_of(options->url);
     struct text action = text_of(till_action_path(options->action));
     struct text path = text_slice(url, 0, strcspn(options->url, "?"));
+    if (options->url_is_exact) {
+        text_append(out, url);
+        return;
+    }
     struct text query = text_slice(url, path.length, url.length - path.length);
     while (path.length > 0 && path.base[path.length - 1] == '/')
         path.length--;
@@ -141,6 +152,8 @@ static void url_write(struct text_buffer *out, const struct options *options)
 
 static void query_add(struct text_buffer *url, const char *name, struct text value)
 {
+    if (name[0] == '\0')
+        return;
     bool is_first = memchr(url->base, '?', url->length) == NULL;
     text_append_format(url, "%c%s=", is_first ? '?' : '&', name);
     append_encoded(url, value, "%20");
@@ -158,23 +171,25 @@ static void query_add_id(struct text_buffer *url, const char *name, int64_t id)
 /* protocol o-series 3.1 and 3.2; the parameters in the order of the vendor's examples. */
 static void url_write_query(struct text_buffer *url, const struct options *options)
 {
+    const char(*names)[DIALECT_NAME_MAX] = options_dialect(options)->query;
     bool is_search = options->action == TILL_CUSTOMER_SEARCH;
     if (is_search)
-        query_add(url, "keyword", text_of(options->keyword));
+        query_add(url, names[QUERY_KEYWORD], text_of(options->keyword));
     if (!is_search && options->customer_id != 0)
-        query_add_id(url, "customer_id", options->customer_id);
+        query_add_id(url, names[QUERY_CUSTOMER_ID], options->customer_id);
     if (!is_search && options->reference != NULL)
-        query_add(url, "reference_id", text_of(options->reference));
-    query_add_id(url, "site_id", options->site_id);
-    query_add_id(url, "company_id", options->company_id);
-    query_add_id(url, "order_id", options->placeholder_id);
+        query_add(url, names[QUERY_REFERENCE_ID], text_of(options->reference));
+    query_add_id(url, names[QUERY_SITE_ID], options->site_id);
+    query_add_id(url, names[QUERY_COMPANY_ID], options->company_id);
+    query_add_id(url, names[QUERY_ORDER_ID], options->placeholder_id);
 }
 
-struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], int64_t placeholder_id)
+struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], const struct options *options,
+                             int64_t placeholder_id)
 {
     struct text_buffer buffer;
     text_buffer_init(&buffer, memory, PLACEHOLDER_TEXT_MAX);
-    text_append_format(&buffer, "order_id=");
+    text_append_format(&buffer, "%s=", options_dialect(options)->query[QUERY_ORDER_ID]);
     text_append_int64(&buffer, placeholder_id);
     CHECK(!buffer.is_cut);
     return text_buffer_text(&buffer);
@@ -200,9 +215,11 @@ static size_t digits_at(struct text text, size_t at)
     return end - at;
 }
 
-bool placeholder_find(struct text url, int64_t *placeholder_id)
+bool placeholder_find(const struct options *options, struct text url, int64_t *placeholder_id)
 {
-    const struct text name = TEXT("order_id=");
+    char memory[PLACEHOLDER_TEXT_MAX];
+    struct text name = placeholder_text(memory, options, 0);
+    name.length--; /* without the number */
     for (size_t at = url.length; at >= name.length; at--) {
         struct text before = text_slice(url, at - name.length, name.length);
         struct text digits = text_slice(url, at, digits_at(url, at));
@@ -219,13 +236,13 @@ static size_t url_write_redeem(struct text_buffer *out, const struct options *op
     char old_memory[PLACEHOLDER_TEXT_MAX], new_memory[PLACEHOLDER_TEXT_MAX];
     struct text url = text_of(options->url);
     int64_t placeholder_id = options->placeholder_id;
-    if (!options->has_placeholder && !placeholder_find(url, &placeholder_id)) {
+    if (!options->has_placeholder && !placeholder_find(options, url, &placeholder_id)) {
         text_append(out, url);
         return 0;
     }
-    struct text old = placeholder_text(old_memory, placeholder_id);
-    struct text new = placeholder_text(new_memory, options->keeps_placeholder ? placeholder_id
-                                                                              : options->order_id);
+    struct text old = placeholder_text(old_memory, options, placeholder_id);
+    struct text new = placeholder_text(
+        new_memory, options, options->keeps_placeholder ? placeholder_id : options->order_id);
     for (size_t at = 0; at < url.length;) {
         bool is_here = text_starts_with(text_slice(url, at, url.length), old);
         text_append(out, is_here ? new : text_slice(url, at, 1));
@@ -298,20 +315,20 @@ static struct text request_signed_part(const struct request *request, enum sign_
 }
 
 /* protocol o-series 4: HMAC-SHA256 under the Signature Token, of the raw body, lower-case hex. */
-static void request_sign(struct request *request, const struct options *options)
+void request_sign_anew(struct request *request, const char *token, enum sign_mode mode)
 {
     uint8_t mac[SEAL_MAC_BYTES];
     struct text_buffer out;
     text_buffer_init(&out, request->signature, sizeof(request->signature));
-    if (options->sign_mode == SIGN_NONE)
+    if (mode == SIGN_NONE || token == NULL || token[0] == '\0')
         return;
-    struct seal_hmac *hmac = seal_hmac_create(text_of(options->token));
-    seal_hmac_sign(hmac, request_signed_part(request, options->sign_mode), mac);
+    struct seal_hmac *hmac = seal_hmac_create(text_of(token));
+    seal_hmac_sign(hmac, request_signed_part(request, mode), mac);
     seal_hmac_destroy(hmac);
-    if (options->sign_mode == SIGN_BASE64)
+    if (mode == SIGN_BASE64)
         signature_write_base64(&out, mac);
     else
-        signature_write_hex(&out, mac, options->sign_mode == SIGN_UPPER);
+        signature_write_hex(&out, mac, mode == SIGN_UPPER);
     CHECK(!out.is_cut);
 }
 
@@ -324,7 +341,7 @@ int request_build(struct request *request, const struct options *options)
     if (err == 0 && is_payment)
         err = request_write_body(request, options);
     if (err == 0)
-        request_sign(request, options);
+        request_sign_anew(request, options->token, options->sign_mode);
     return err;
 }
 

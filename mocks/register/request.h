@@ -18,8 +18,11 @@
 struct request {
     const char *method; /* "POST", "GET" */
     char url[REQUEST_URL_MAX];
-    const char *content_type;              /* NULL: no body, and no such header */
-    const char *credentials;               /* "ID:SECRET", sent as Basic; NULL: none */
+    const char *content_type; /* NULL: no body, and no such header */
+    const char *credentials;  /* "ID:SECRET", sent as Basic; NULL: none */
+    /* Headers in place of the usual ones, "Name: value" each, a line feed behind each; NULL: the
+     * usual ones. Host and Content-Length are never in it. */
+    const char *header_lines;
     char signature[REQUEST_SIGNATURE_MAX]; /* empty: the header is not sent */
     char body_bytes[REQUEST_BODY_MAX];
     struct text body;
@@ -31,12 +34,16 @@ MUST_CHECK int request_build(struct request *request, const struct options *opti
 /* A plain GET. errors: ERR_TOO_LARGE. */
 MUST_CHECK int request_build_get(struct request *request, const char *url, const char *credentials);
 
+/* Signs over again what the request now holds; an empty token signs nothing. */
+void request_sign_anew(struct request *request, const char *token, enum sign_mode mode);
+
 /* "order_id=<placeholder>": what the platform looks for in a redeem_url, as text and wherever it
  * stands (protocol o-series 3.3). */
-#define PLACEHOLDER_TEXT_MAX 40
-struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], int64_t placeholder_id);
+#define PLACEHOLDER_TEXT_MAX (DIALECT_NAME_MAX + 24)
+struct text placeholder_text(char memory[PLACEHOLDER_TEXT_MAX], const struct options *options,
+                             int64_t placeholder_id);
 size_t text_count(struct text text, struct text wanted); /* without overlaps */
 /* The number behind the last "order_id=" of an address. false: there is none. */
-bool placeholder_find(struct text url, int64_t *placeholder_id);
+bool placeholder_find(const struct options *options, struct text url, int64_t *placeholder_id);
 
 #endif

@@ -13,7 +13,8 @@ static void run_send(struct run *run)
     const struct options *options = run->options;
     size_t first = 0;
     if (options->drops_reply)
-        wire_send_and_drop(run->request, options->timeout_s, &run->attempts[first++].reply);
+        wire_send_and_cut(run->request, options->timeout_s, WIRE_CUT_AFTER_REQUEST,
+                          &run->attempts[first++].reply);
     for (size_t i = first; i < run->count; i++)
         wire_send(run->request, options->timeout_s, &run->attempts[i].reply);
 }

@@ -106,18 +106,32 @@ static bool content_type_is_json(const char *content_type)
     return text_equal_nocase(text_trim(type), TEXT("application/json"));
 }
 
-enum verdict judge_error(const struct jread *body)
+enum verdict judge_error(const struct jread *body, const char *name)
 {
     struct text sentence;
-    bool is_there = jread_text(jread_member(body, "error"), &sentence) == 0;
+    bool is_there = jread_text(jread_member(body, name), &sentence) == 0;
     return verdict_of(is_there && text_trim(sentence).length > 0);
 }
 
+void judge_success(const struct jread *body, const struct options *options, const char *name,
+                   const char *error_name, struct judgement *judgement)
+{
+    bool is_success = false;
+    bool has_success = jread_bool(jread_member(body, name), &is_success) == 0;
+    judgement->verdicts[RULE_SUCCESS] = verdict_of(has_success);
+    if (!has_success && !options->is_lenient)
+        return;
+    if (!has_success)
+        is_success = jread_member(body, error_name) == NULL;
+    judgement->verdicts[RULE_ERROR] =
+        is_success ? VERDICT_NOT_ASKED : judge_error(body, error_name);
+    judgement->ending = is_success ? ENDING_APPROVED : ENDING_REFUSED;
+}
+
 /* A refusal moves nothing, but may say so with 0; a look-up has nothing to compare with. */
-static enum verdict judge_amount(const struct jread *body, const struct options *options,
+static enum verdict judge_amount(const struct jread *value, const struct options *options,
                                  bool is_success)
 {
-    const struct jread *value = jread_member(body, "amount");
     int64_t amount_minor, asked_minor;
     if (value == NULL && (!is_success || options->action == TILL_CHECK_BALANCE))
         return VERDICT_NOT_ASKED;
@@ -132,54 +146,86 @@ static enum verdict judge_amount(const struct jread *body, const struct options 
     return verdict_of(amount_minor <= (asked_minor < 0 ? -asked_minor : asked_minor));
 }
 
-static enum verdict judge_balance(const struct jread *body, bool is_success)
+static enum verdict judge_balance(const struct jread *value, bool is_success)
 {
-    const struct jread *value = jread_member(body, "balance");
     int64_t balance_minor;
     if (value == NULL && !is_success)
         return VERDICT_NOT_ASKED;
     return verdict_of(amount_read(value, &balance_minor));
 }
 
+/* What a dialect has no name for is not looked for. */
 static void judge_payment(const struct jread *body, const struct options *options,
                           struct judgement *judgement)
 {
+    const char(*names)[DIALECT_NAME_MAX] = options_dialect(options)->reply[options->action];
     enum verdict *verdicts = judgement->verdicts;
-    bool is_success = false;
-    bool has_success = jread_bool(jread_member(body, "success"), &is_success) == 0;
-    say(judgement->amount, jread_member(body, "amount"));
-    say(judgement->balance, jread_member(body, "balance"));
-    say(judgement->reference, jread_member(body, "reference_id"));
-    verdicts[RULE_SUCCESS] = verdict_of(has_success);
-    if (!has_success)
+    const struct jread *amount = jread_member(body, names[VALUE_AMOUNT]);
+    const struct jread *balance = jread_member(body, names[VALUE_BALANCE]);
+    say(judgement->amount, amount);
+    say(judgement->balance, balance);
+    say(judgement->reference, jread_member(body, names[VALUE_REFERENCE]));
+    judge_success(body, options, names[VALUE_SUCCESS], names[VALUE_ERROR], judgement);
+    if (judgement->ending == ENDING_MALFORMED)
         return;
-    verdicts[RULE_ERROR] = is_success ? VERDICT_NOT_ASKED : judge_error(body);
-    verdicts[RULE_AMOUNT] = judge_amount(body, options, is_success);
-    verdicts[RULE_BALANCE] = judge_balance(body, is_success);
-    judgement->ending = is_success ? ENDING_APPROVED : ENDING_REFUSED;
+    bool is_success = judgement->ending == ENDING_APPROVED;
+    if (names[VALUE_AMOUNT][0] != '\0')
+        verdicts[RULE_AMOUNT] = judge_amount(amount, options, is_success);
+    if (names[VALUE_BALANCE][0] != '\0')
+        verdicts[RULE_BALANCE] = judge_balance(balance, is_success);
+}
+
+static void say_sentence(const struct jread *body, const struct options *options,
+                         struct judgement *judgement)
+{
+    const struct dialect *dialect = options_dialect(options);
+    const char *names[3] = {dialect->loyalty_error, dialect->refusal_error, "message"};
+    if (options->action < DIALECT_PAYMENTS) {
+        names[0] = dialect->reply[options->action][VALUE_ERROR];
+        names[2] = dialect->reply[options->action][VALUE_MESSAGE];
+    } else if (options->action == TILL_REDEEM) {
+        names[0] = dialect->redeem_error;
+    }
+    for (size_t i = 0; i < COUNT_OF(names) && judgement->sentence[0] == '\0'; i++)
+        say(judgement->sentence, jread_member(body, names[i]));
 }
 
 static void judge_object(const struct jread *body, const struct request *request,
                          const struct options *options, struct judgement *judgement)
 {
-    say(judgement->sentence, jread_member(body, "error"));
-    if (judgement->sentence[0] == '\0')
-        say(judgement->sentence, jread_member(body, "message"));
+    say_sentence(body, options, judgement);
     if (options->action == TILL_CUSTOMER_SEARCH)
-        judge_search(body, judgement);
+        judge_search(body, options, judgement);
     else if (options->action == TILL_REWARD_LOOKUP)
-        judge_lookup(body, options->placeholder_id, judgement);
+        judge_lookup(body, options, judgement);
     else if (options->action == TILL_REDEEM)
-        judge_redeem(body, request, judgement);
+        judge_redeem(body, request, options, judgement);
     else
         judge_payment(body, options, judgement);
 }
 
+/* What a lenient register uses all the same. An amount must still be one: it is what is booked. */
+static bool is_forgiven_leniently(enum rule rule, const struct reply *reply,
+                                  const struct judgement *judgement)
+{
+    int64_t amount_minor;
+    if (rule == RULE_STATUS)
+        return reply->status / 100 == 2;
+    if (rule == RULE_AMOUNT)
+        return judgement->amount[0] == '\0' ||
+               (money_parse(text_of(judgement->amount), MONEY_EXPONENT_MAX, &amount_minor) == 0 &&
+                amount_minor >= 0);
+    return rule != RULE_PARSES && rule != RULE_OBJECT && rule != RULE_MEMBERS;
+}
+
 /* A refusal with another status (401, 503) is told by its body; an approval needs every rule. */
-static void judge_ending(struct judgement *judgement)
+static void judge_ending(const struct reply *reply, const struct options *options,
+                         struct judgement *judgement)
 {
     for (size_t i = 0; i < RULES; i++) {
         bool is_forgiven = i == RULE_STATUS && judgement->ending == ENDING_REFUSED;
+        if (options->is_lenient)
+            is_forgiven = is_forgiven || is_forgiven_leniently((enum rule)i, reply, judgement);
         if (judgement->verdicts[i] == VERDICT_FAILED && !is_forgiven) {
             judgement->ending = ENDING_MALFORMED;
             return;
@@ -210,7 +256,7 @@ void judge(const struct reply *reply, const struct request *request, const struc
     judgement->verdicts[RULE_OBJECT] = verdict_of(is_object);
     if (is_object)
         judge_object(judgement->body, request, options, judgement);
-    judge_ending(judgement);
+    judge_ending(reply, options, judgement);
 }
 
 void judgement_finish(struct judgement *judgement)

@@ -1,6 +1,9 @@
 /*
  * What a register thinks of a reply (protocol o-series section 10): each rule with a verdict of its
- * own, then one ending. The field names are the documented defaults.
+ * own, then one ending. Strict: an approval needs every rule that was asked. Lenient, as the
+ * vendor's guide with its static mock suggests: any 2xx, any content type; success may be missing
+ * (no error is yes), so may amount and balance, and members may lack fields; an amount above what
+ * was asked is taken. The verdicts are the same in both.
  */
 #ifndef COUNTERPART_MOCKS_REGISTER_VERDICT_H
 #define COUNTERPART_MOCKS_REGISTER_VERDICT_H
@@ -75,10 +78,15 @@ void judgement_finish(struct judgement *judgement);
 /* --- for judge alone: loyalty_verdict.c judges what loyalty replies hold ---------------------- */
 
 enum verdict verdict_of(bool is_good);
-enum verdict judge_error(const struct jread *body); /* does it say why? */
-void judge_search(const struct jread *body, struct judgement *judgement);
-void judge_lookup(const struct jread *body, int64_t placeholder_id, struct judgement *judgement);
-void judge_redeem(const struct jread *body, const struct request *request,
+enum verdict judge_error(const struct jread *body, const char *name); /* does it say why? */
+/* success, or in its absence what a lenient register makes of that. */
+void judge_success(const struct jread *body, const struct options *options, const char *name,
+                   const char *error_name, struct judgement *judgement);
+void judge_search(const struct jread *body, const struct options *options,
                   struct judgement *judgement);
+void judge_lookup(const struct jread *body, const struct options *options,
+                  struct judgement *judgement);
+void judge_redeem(const struct jread *body, const struct request *request,
+                  const struct options *options, struct judgement *judgement);
 
 #endif
