@@ -69,6 +69,8 @@ void api_checkin_list(struct cloud *cloud, struct call *call, struct answer *ans
 void api_checkin_get(struct cloud *cloud, struct call *call, struct answer *answer);
 void api_checkin_post(struct cloud *cloud, struct call *call, struct answer *answer);
 void api_checkin_delete(struct cloud *cloud, struct call *call, struct answer *answer);
+/* Everybody who is checked in at a site now, as an array. */
+void checkins_write(const struct cloud *cloud, int64_t site_id, struct jwrite *writer);
 
 void api_order_list(struct cloud *cloud, struct call *call, struct answer *answer);
 void api_order_get(struct cloud *cloud, struct call *call, struct answer *answer);

@@ -279,6 +279,17 @@ static void write_checkin(const struct cloud *cloud, const struct checkin *check
     jwrite_object_end(writer);
 }
 
+void checkins_write(const struct cloud *cloud, int64_t site_id, struct jwrite *writer)
+{
+    jwrite_array_begin(writer);
+    for (size_t i = 0; i < cloud->checkins.count; i++) {
+        const struct checkin *checkin = cloud->checkins.records[i];
+        if (checkin->site_id == site_id && checkin_is_valid(cloud, checkin))
+            write_checkin(cloud, checkin, writer);
+    }
+    jwrite_array_end(writer);
+}
+
 static bool has_site(const struct call *call, struct answer *answer)
 {
     if (call->site_id != 0)

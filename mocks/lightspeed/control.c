@@ -73,6 +73,9 @@ static const struct control_route {
     {"POST", "orders/#/hide", control_order_hide},
     {"POST", "orders/#/show", control_order_show},
     {"GET", "notifications", control_notifications},
+    {"GET", "sites/#/checkins", control_checkins_get},
+    {"POST", "sites/#/checkins", control_checkins_post},
+    {"DELETE", "sites/#/checkins/#", control_checkins_delete},
     {"POST", "webhooks/#/send", control_webhook_send},
 };
 

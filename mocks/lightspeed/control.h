@@ -34,6 +34,11 @@ void control_order_hide(struct cloud *cloud, struct call *call, struct answer *a
 void control_order_show(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_notifications(struct cloud *cloud, struct call *call, struct answer *answer);
 void control_webhook_send(struct cloud *cloud, struct call *call, struct answer *answer);
+
+/* control_checkin.c: as a customer's telephone does it. */
+void control_checkins_get(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_checkins_post(struct cloud *cloud, struct call *call, struct answer *answer);
+void control_checkins_delete(struct cloud *cloud, struct call *call, struct answer *answer);
 /* Whole, as array, at most ORDERS_SHOWN_MAX: from an id on, or (0) the newest. */
 #define ORDERS_SHOWN_MAX 1000
 void control_write_orders(const struct cloud *cloud, int64_t from_id, struct jwrite *writer);

@@ -182,6 +182,15 @@ static const struct field GRANT[] = {
     FIELD_OF_INT(struct grant, refreshes_running_max, "refreshes_running_max", 0, 0, false),
 };
 
+/* What switches a merchant's registers on: a refresh token that still works (protocol o-series 1.1).
+ */
+static bool grant_is_registered(const struct cloud *cloud, const struct grant *grant)
+{
+    const struct token *token =
+        token_find(&cloud->tokens, TOKEN_REFRESH, text_of(grant->refresh_token));
+    return token != NULL && token->state == TOKEN_LIVE && !token_is_expired(token, cloud->wall_us);
+}
+
 static void write_grants(const struct cloud *cloud, struct jwrite *writer)
 {
     jwrite_array_begin(writer);
@@ -191,6 +200,7 @@ static void write_grants(const struct cloud *cloud, struct jwrite *writer)
         jwrite_named_text(writer, "client_id",
                           cloud_application_by_id(cloud, grant->application_id)->client_id);
         fields_write(GRANT, COUNT_OF(GRANT), 2, grant, writer);
+        jwrite_named_bool(writer, "is_registered", grant_is_registered(cloud, grant));
         jwrite_object_end(writer);
     }
     jwrite_array_end(writer);

@@ -1,10 +1,11 @@
-/* tillsim: a register without a screen. Asks what a register asks, and says what a register would
- * make of the replies. */
+/* tillsim: a register without a screen, or with one. Asks what a register asks, and says what a
+ * register would make of the replies. */
 #include "mocks/register/receipt.h"
 #include "mocks/register/walk.h"
 
 #include "base/error.h"
 #include "mocks/lightspeed/command.h"
+#include "mocks/register/register_command.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,10 @@ int main(int argc, char **argv)
     struct options options;
     if (argc > 1 && strcmp(argv[1], "cloud") == 0)
         return cloud_command(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "register") == 0)
+        return register_command(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "replay") == 0)
+        return replay_command(argc - 1, argv + 1);
     if (!options_parse(&options, argc, argv))
         return EXIT_USAGE;
     if (options.wants_help) {

@@ -10,6 +10,7 @@ const WRAPPERS = [
   { header: /^openssl\//, files: /^base\/(seal|id)\.c$|^service\/tls\.[ch]$/ },
   { header: /^curl\//, files: /^(service|mocks\/[a-z]+)\/[a-z0-9_]+\.c$|^runtime\/http_call\.c$/ },
   { header: /^jwt\.h$/, files: /^oauth\/jwt\.c$|^tests\/oauth\// },
+  { header: /^microhttpd\.h$/, files: /^mocks\/register\/till_server\.c$/ },
   { header: /^hiredis\//, files: /^store\/redis_link\.c$/ },
   { header: /^cmocka\.h$/, files: /^tests\// },
 ];

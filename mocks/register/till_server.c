@@ -1,0 +1,342 @@
+/* Serves the till's page and /_till with libmicrohttpd. */
+#include "mocks/register/till_server.h"
+
+#include "base/error.h"
+#include "mocks/register/page.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+/* A cashier's request; only recordings are longer. */
+#define BODY_MAX ((size_t)256 * 1024)
+/* A browser opens six; a few tabs and programs more, each with one that waits for the wire. */
+#define CONNECTIONS_MAX 64
+#define IDLE_TIMEOUT_S 60
+#define LISTEN_MAX 128
+#define LISTEN_BACKLOG 64
+#define TILL_PREFIX "/_till/"
+
+static const char CONTENT_SECURITY_POLICY[] =
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'";
+static const char NO_PAGE[] = "This build of tillsim has no screen (web/till was empty). What it "
+                              "can do is under /_till/state.\n";
+
+struct till_server {
+    struct till *till;
+    struct MHD_Daemon *daemon;
+    char listen[LISTEN_MAX]; /* as given */
+    char url[LISTEN_MAX];
+};
+
+/* A request on its way in. */
+struct intake {
+    char *body;
+    size_t length, room;
+    bool is_too_long;
+};
+
+/* --- answers --------------------------------------------------------------------------------- */
+
+static void header(struct MHD_Response *response, const char *name, const char *value)
+{
+    CHECK(MHD_add_response_header(response, name, value) == MHD_YES);
+}
+
+static enum MHD_Result answer_send(struct MHD_Connection *connection, int status,
+                                   struct MHD_Response *response, const char *content_type)
+{
+    CHECK(response != NULL);
+    header(response, "Content-Type", content_type);
+    header(response, "X-Content-Type-Options", "nosniff");
+    header(response, "Content-Security-Policy", CONTENT_SECURITY_POLICY);
+    header(response, "Referrer-Policy", "no-referrer");
+    header(response, "Cross-Origin-Resource-Policy", "same-origin");
+    enum MHD_Result result = MHD_queue_response(connection, (unsigned)status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result answer_till(struct MHD_Connection *connection, struct till_answer *answer)
+{
+    size_t length = answer->body.length;
+    char *body = answer->body.base;
+    if (body == NULL)
+        CHECK((body = calloc(1, 1)) != NULL);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
+    CHECK(response != NULL);
+    header(response, "Cache-Control", "no-store");
+    return answer_send(connection, answer->status, response, answer->content_type);
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *word,
+                              const char *message)
+{
+    struct till_answer answer = {.content_type = "application/json"};
+    (void)till_refuse(&answer, status, word, "%s", message);
+    return answer_till(connection, &answer);
+}
+
+static enum MHD_Result answer_page(struct MHD_Connection *connection, const char *path)
+{
+    struct page page;
+    const char *known =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    bool is_there = page_find(path, &page);
+    if (!is_there && strcmp(path, "/") != 0)
+        return refuse(connection, 404, "not_found", "There is no such page.");
+    if (!is_there)
+        page = (struct page){.bytes = TEXT(NO_PAGE), .content_type = "text/plain; charset=utf-8"};
+    bool is_known = known != NULL && is_there && strcmp(known, page.etag) == 0;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(is_known ? 0 : page.bytes.length,
+                                        (void *)(uintptr_t)page.bytes.base, MHD_RESPMEM_PERSISTENT);
+    CHECK(response != NULL);
+    header(response, "Cache-Control", "no-cache");
+    if (is_there)
+        header(response, "ETag", page.etag);
+    return answer_send(connection, is_known ? 304 : 200, response, page.content_type);
+}
+
+/* --- who may ask ----------------------------------------------------------------------------- */
+
+static struct text header_of(struct MHD_Connection *connection, const char *name)
+{
+    return text_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name));
+}
+
+static bool is_reading(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* MHD_YES with *is_refused false: he may. */
+static enum MHD_Result check_caller(const struct till_server *server,
+                                    struct MHD_Connection *connection, const char *method,
+                                    bool *is_refused)
+{
+    struct text host = header_of(connection, MHD_HTTP_HEADER_HOST);
+    struct text origin = header_of(connection, MHD_HTTP_HEADER_ORIGIN);
+    struct text type = header_of(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
+    *is_refused = true;
+    if (!host_is_ours(host, text_of(server->listen)))
+        return refuse(connection, 403, "wrong_host",
+                      "The till answers at its own address only, not at this name.");
+    if (origin.length > 0 && !origin_is_ours(origin, host))
+        return refuse(connection, 403, "wrong_origin", "The till answers its own page only.");
+    if (!is_reading(method) && !content_type_is_ours(type))
+        return refuse(connection, 415, "json_wanted", "Content-Type: application/json wanted.");
+    *is_refused = false;
+    return MHD_YES;
+}
+
+/* --- requests -------------------------------------------------------------------------------- */
+
+static size_t body_max(const char *path)
+{
+    return strcmp(path, TILL_PREFIX "replay") == 0 ? RECORDING_BYTES_MAX + 1 : BODY_MAX;
+}
+
+static void intake_take(struct intake *intake, const char *bytes, size_t size, size_t max)
+{
+    if (intake->length + size > max)
+        intake->is_too_long = true;
+    if (intake->is_too_long)
+        return;
+    if (intake->length + size > intake->room) {
+        intake->room = (intake->length + size) * 2;
+        char *more = realloc(intake->body, intake->room);
+        CHECK(more != NULL);
+        intake->body = more;
+    }
+    memcpy(intake->body + intake->length, bytes, size);
+    intake->length += size;
+}
+
+static enum MHD_Result answer_request(struct till_server *server, struct MHD_Connection *connection,
+                                      const char *path, const char *method,
+                                      const struct intake *intake)
+{
+    bool is_refused;
+    enum MHD_Result result = check_caller(server, connection, method, &is_refused);
+    if (is_refused)
+        return result;
+    if (intake->is_too_long)
+        return refuse(connection, 413, "too_large", "The body is too long.");
+    if (strncmp(path, TILL_PREFIX, strlen(TILL_PREFIX)) != 0) {
+        if (!is_reading(method))
+            return refuse(connection, 405, "wrong_method", "Pages are read only.");
+        return answer_page(connection, path);
+    }
+    struct till_answer answer;
+    struct till_call call = {
+        .method = strcmp(method, "HEAD") == 0 ? "GET" : method,
+        .path = path + strlen(TILL_PREFIX),
+        .body = {intake->body, intake->length},
+        .after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after"),
+        .wait_ms = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "wait_ms")};
+    till_answer_call(server->till, &call, &answer);
+    return answer_till(connection, &answer);
+}
+
+/* Once for the head, once for every piece of the body, once at the end. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
+                                  const char *path, const char *method, const char *version,
+                                  const char *bytes, size_t *size, void **state)
+{
+    struct till_server *server = context;
+    struct intake *intake = *state;
+    (void)version;
+    if (intake == NULL) {
+        intake = calloc(1, sizeof(*intake));
+        CHECK(intake != NULL);
+        *state = intake;
+        return MHD_YES;
+    }
+    if (*size > 0) {
+        intake_take(intake, bytes, *size, body_max(path));
+        *size = 0;
+        return MHD_YES;
+    }
+    return answer_request(server, connection, path, method, intake);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct intake *intake = *state;
+    (void)context, (void)connection, (void)code;
+    if (intake != NULL)
+        free(intake->body);
+    free(intake);
+    *state = NULL;
+}
+
+/* --- listening ------------------------------------------------------------------------------- */
+
+struct address {
+    struct sockaddr_storage storage;
+    socklen_t length;
+};
+
+static bool address_read(struct text listen, struct address *address)
+{
+    char host[LISTEN_MAX];
+    struct text_buffer buffer;
+    int64_t port;
+    size_t colon = listen.length;
+    struct sockaddr_in *four = (struct sockaddr_in *)(void *)&address->storage;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)&address->storage;
+    while (colon > 0 && listen.base[colon - 1] != ':')
+        colon--;
+    if (colon == 0 || text_parse_int64(text_slice(listen, colon, 8), &port) != 0 || port < 0 ||
+        port > UINT16_MAX)
+        return false;
+    struct text name = text_slice(listen, 0, colon - 1);
+    bool is_bracketed = name.length > 2 && name.base[0] == '[' && name.base[name.length - 1] == ']';
+    if (is_bracketed)
+        name = text_slice(name, 1, name.length - 2);
+    text_buffer_init(&buffer, host, sizeof(host));
+    text_append(&buffer, text_equal(name, TEXT("localhost")) ? TEXT("127.0.0.1") : name);
+    *address = (struct address){0};
+    if (is_bracketed && inet_pton(AF_INET6, host, &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons((uint16_t)port);
+        address->length = sizeof(*six);
+    } else if (!is_bracketed && inet_pton(AF_INET, host, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons((uint16_t)port);
+        address->length = sizeof(*four);
+    }
+    return address->length > 0;
+}
+
+static int listen_on(struct address *address)
+{
+    int on = 1;
+    int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&address->storage, address->length) == 0 &&
+        listen(fd, LISTEN_BACKLOG) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address->storage, &address->length) == 0)
+        return fd;
+    int saved = errno;
+    (void)close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* The address as given, with the port that it came to. */
+static void url_write(struct till_server *server, const struct address *address)
+{
+    struct text_buffer url;
+    const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)&address->storage;
+    size_t colon = strlen(server->listen);
+    while (server->listen[colon - 1] != ':')
+        colon--;
+    text_buffer_init(&url, server->url, sizeof(server->url));
+    text_append(&url, TEXT("http://"));
+    text_append(&url, text_slice(text_of(server->listen), 0, colon));
+    /* The port stands at the same place in both kinds of address. */
+    text_append_int64(&url, ntohs(four->sin_port));
+}
+
+int till_server_create(struct till *till, const char *listen, struct till_server **server)
+{
+    struct address address;
+    struct text_buffer kept;
+    struct till_server *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    made->till = till;
+    text_buffer_init(&kept, made->listen, sizeof(made->listen));
+    text_append(&kept, text_of(listen));
+    int fd = -1;
+    int err = kept.is_cut || !address_read(text_of(listen), &address) ? ERR_BAD_CONFIG : 0;
+    if (err == 0 && (fd = listen_on(&address)) < 0)
+        err = ERR_IO;
+    if (err == 0) {
+        url_write(made, &address);
+        made->daemon =
+            MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                                 MHD_USE_POLL | MHD_USE_ITC,
+                             0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
+                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+        err = made->daemon == NULL ? ERR_NO_MEMORY : 0;
+    }
+    if (err == 0) {
+        *server = made;
+        return 0;
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    free(made);
+    return err;
+}
+
+void till_server_destroy(struct till_server *server)
+{
+    if (server == NULL)
+        return;
+    wire_interrupt();
+    wire_log_close(&server->till->wire);
+    MHD_stop_daemon(server->daemon);
+    free(server);
+}
+
+const char *till_server_url(const struct till_server *server)
+{
+    return server->url;
+}
