@@ -32,6 +32,7 @@ void admin_reward_disable(struct exchange *exchange);
 void admin_reward_enable(struct exchange *exchange);
 void admin_points_grant(struct exchange *exchange);
 void admin_points_show(struct exchange *exchange);
+void admin_points_settle(struct exchange *exchange);
 void admin_member_add(struct exchange *exchange);
 void admin_member_list(struct exchange *exchange);
 void admin_member_show(struct exchange *exchange);

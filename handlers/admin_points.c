@@ -14,6 +14,9 @@
 /* Entries and reservations of some 300 bytes, and a reason of which each byte may take six. */
 #define SHOW_MAX (256 * 1024)
 #define GRANT_JSON_MAX 512
+#define SETTLE_JSON_MAX 256
+/* By then no redemption works on it any more: its deadline is some seconds. */
+#define SETTLE_AGE_US (INT64_C(60) * CLOCK_US_PER_S)
 
 static void write_account(struct jwrite *writer, const struct points_account *account)
 {
@@ -269,4 +272,102 @@ void admin_points_show(struct exchange *exchange)
         return;
     points_show(exchange, body);
     jread_destroy(body);
+}
+
+/* --- settle: a payment of points that nothing can tell from others */
+
+struct settle_task {
+    struct points_command command;
+    struct points_outcome outcome;
+};
+
+/* Only what pays, and only what no redemption works on. */
+static bool may_be_settled(const struct reservation *reservation)
+{
+    return reservation->pays_minor != 0 && reservation->state == RESERVATION_RESERVED &&
+           (reservation->is_unsure ||
+            clock_steady_us() - reservation->changed_at_us >= SETTLE_AGE_US);
+}
+
+static int task_settle(struct job *job, struct store *store)
+{
+    struct settle_task *task = (struct settle_task *)(job + 1);
+    struct reservation reservation;
+    int err = store_read_reservation(store, task->command.reservation_id, &reservation);
+    if (err == 0 && reservation.tenant_id != task->command.tenant_id)
+        err = ERR_NOT_FOUND;
+    if (err != 0)
+        return err;
+    if (!may_be_settled(&reservation))
+        return ERR_REFUSED;
+    return store_run_points(store, &task->command, clock_steady_us(), &task->outcome);
+}
+
+static void write_settled(struct exchange *exchange, const struct settle_task *task)
+{
+    char bytes[SETTLE_JSON_MAX];
+    struct text_buffer buffer;
+    struct jwrite writer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    jwrite_init(&writer, &buffer);
+    jwrite_object_begin(&writer);
+    admin_write_int64(&writer, "reservation_id", task->outcome.reservation.id);
+    admin_write_text(&writer, "state", reservation_state_name(task->outcome.reservation.state));
+    write_account(&writer, &task->outcome.account);
+    jwrite_object_end(&writer);
+    exchange_reply_json(exchange, 200, text_buffer_text(&buffer));
+}
+
+static void on_points_settled(struct exchange *exchange, const struct job *job)
+{
+    const struct settle_task *task = (const struct settle_task *)(job + 1);
+    if (job->error == ERR_NOT_FOUND)
+        admin_refuse(exchange, 404, "unknown_reservation",
+                     "There is no such reservation at this tenant");
+    else if (job->error == ERR_REFUSED || (job->error == 0 && task->outcome.result != POINTS_OK))
+        admin_refuse(exchange, 409, "not_open",
+                     "Only points that were to pay, and of which nothing was heard for a minute, "
+                     "are settled by hand: points show tells how it stands");
+    else if (job->error != 0)
+        admin_refuse_error(exchange, job->error);
+    else
+        write_settled(exchange, task);
+}
+
+static bool read_settle(struct exchange *exchange, const struct jread *body,
+                        struct points_command *command)
+{
+    const struct directory_tenant *tenant;
+    struct text as, reason;
+    if (!admin_read_tenant(exchange, body, &tenant) ||
+        !admin_read_int64(exchange, body, "reservation", 1, INT64_MAX, &command->reservation_id) ||
+        !admin_read_text(exchange, body, "as", true, &as) ||
+        !admin_read_text(exchange, body, "reason", true, &reason) ||
+        !admin_copy(exchange, "reason", reason, command->reason, sizeof(command->reason)))
+        return false;
+    bool is_paid = text_equal(as, TEXT("paid"));
+    command->action = is_paid ? POINTS_BURN : POINTS_RETURN;
+    command->tenant_id = tenant->tenant.id;
+    if (is_paid || text_equal(as, TEXT("unpaid")))
+        return true;
+    admin_refuse(exchange, 400, "bad_value", "'as' must be paid or unpaid");
+    return false;
+}
+
+void admin_points_settle(struct exchange *exchange)
+{
+    static const char *const members[] = {"tenant", "reservation", "as", "reason", NULL};
+    struct jread *body;
+    struct points_command command = {0};
+    if (!admin_read_body(exchange, members, &body))
+        return;
+    bool is_sound = read_settle(exchange, body, &command);
+    jread_destroy(body);
+    if (!is_sound)
+        return;
+    struct job *job = exchange_job(exchange, sizeof(struct settle_task));
+    ((struct settle_task *)(job + 1))->command = command;
+    job->task = task_settle;
+    job->joins = true;
+    exchange_submit_write(exchange, job, on_points_settled);
 }

@@ -89,6 +89,8 @@ static const struct route routes[] = {
      admin_points_grant},
     {"POST", "/admin/points/show", "admin.points_show", SURFACE_ADMIN, AUTH_LOCAL,
      admin_points_show},
+    {"POST", "/admin/points/settle", "admin.points_settle", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_points_settle},
     {"POST", "/admin/member/add", "admin.member_add", SURFACE_ADMIN, AUTH_LOCAL, admin_member_add},
     {"POST", "/admin/member/list", "admin.member_list", SURFACE_ADMIN, AUTH_LOCAL,
      admin_member_list},

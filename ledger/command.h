@@ -66,6 +66,9 @@ struct command {
     enum action action; /* not ACTION_VOID; not ACTION_HOLD_LOAD: the policy makes a top-up one */
     int64_t answers_operation_id; /* ACTION_REVERSE, ACTION_RECHARGE: what is undone; of the card
                                      and order named here */
+    int64_t in_place_of_id;       /* ACTION_REVERSE: the charge of the same card and order that is
+                                     meant, of which a refund has nothing left to give; 0: the one
+                                     that it answers. The store counts it there. */
     int64_t tenant_id;
     int64_t order_id;
     int64_t refunded_order_id; /* ACTION_REFUND: the sale that order_id gives back, as the API told;

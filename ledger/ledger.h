@@ -69,6 +69,7 @@ struct view_operation {
     bool is_new;
     bool is_changed; /* given_back_minor moved */
     int64_t given_back_minor_loaded;
+    int64_t in_place_of_id; /* is_new: the command's */
 };
 
 /* Refunds without a known sale, per register and local date. */

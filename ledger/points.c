@@ -313,7 +313,9 @@ static enum points_result mark_unsure(struct points_decision *decision)
         return POINTS_WRONG_STATE;
     if (reservation->is_unsure)
         return POINTS_ALREADY_DONE;
-    change_reservation(decision)->is_unsure = true;
+    struct reservation *unsure = change_reservation(decision);
+    unsure->is_unsure = true;
+    unsure->alike_before = decision->command->alike_before;
     return POINTS_OK;
 }
 

@@ -54,6 +54,8 @@ struct reservation {
     char reason[POINTS_REASON_MAX + 1];
     int64_t created_at_us;
     int64_t changed_at_us;
+    int32_t alike_before; /* is_unsure, what pays: payments that may be taken for it, and are not:
+                             the order had them before; 0 where that is not known */
 };
 
 struct points_account { /* the part of a member's row that moves */
@@ -133,6 +135,7 @@ struct points_command {
     int32_t local_date;                    /* RESERVE: at the site */
     char token_id[POINTS_TOKEN_CHARS + 1]; /* RESERVE */
     int64_t reservation_id;                /* MARK_UNSURE, APPLY, BURN, RETURN */
+    int32_t alike_before;                  /* MARK_UNSURE */
     bool is_order_deleted;                 /* RETURN */
     int64_t inactive_since_us;             /* EXPIRE: only when account.active_at_us is before it */
     char reason[POINTS_REASON_MAX + 1];

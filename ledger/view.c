@@ -149,6 +149,7 @@ struct operation *view_record(struct decision *decision)
         .created_at_us = decision->now_us,
     };
     int32_t index = view_append_operation(view, &operation);
+    view->operations[index].in_place_of_id = command->in_place_of_id;
     view->operations[index].is_new = true;
     view->operations[index].next_older = decision->card->operation_newest;
     decision->card->operation_newest = index;

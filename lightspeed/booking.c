@@ -76,6 +76,18 @@ bool payment_is_reward(const struct order_payment *payment)
            is_token(text_slice(rest, digits + 1, rest.length));
 }
 
+int32_t payments_count_alike(const struct oseries_order *order, int64_t amount_minor)
+{
+    int64_t generation, operation_id;
+    int32_t alike = 0;
+    for (int32_t i = 0; i < order->payment_count; i++) {
+        const struct order_payment *payment = &order->payments[i];
+        alike += payment->amount_minor == amount_minor && !payment_is_reward(payment) &&
+                 payment_ref_read(payment->ref, &generation, &operation_id) != 0;
+    }
+    return alike;
+}
+
 /* Whose, by its ref; 0: nobody's of this generation. */
 static int64_t payment_names(const struct order_payment *payment, int64_t generation)
 {

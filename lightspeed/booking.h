@@ -20,6 +20,11 @@ MUST_CHECK int payment_ref_read(const char *ref, int64_t *generation, int64_t *o
 #define REWARD_MARK_TOKEN_CHARS 8 /* 32 random bits: numbers alone follow one another */
 bool payment_is_reward(const struct order_payment *payment);
 
+/* How many payments of this amount bear no reference of ours, a card's or a reward's: where the API
+ * keeps none, one of ours is among them once it is made. So one more than there were before ours
+ * was sent may be ours. */
+MUST_CHECK int32_t payments_count_alike(const struct oseries_order *order, int64_t amount_minor);
+
 /* One operation as its order should show it. */
 struct booking {
     int64_t operation_id;

@@ -11,6 +11,9 @@
 #include "base/banned.h"
 
 #define GIVEN_BACK "given back before it was added to the order"
+#define MAY_BE_THERE                                                                               \
+    "the order has a payment of this amount, without our reference, that came since it was sent: " \
+    "it may be this one"
 
 /* As the register was told. */
 static void payment_ref(const struct chore *chore, char ref[ORDER_REF_MAX + 1])
@@ -42,7 +45,8 @@ static void payment_answered(struct chore *chore, enum foreign_end end, int stat
                                              .operation_id = chore->work.subject_id,
                                              .end = end,
                                              .api_status = status,
-                                             .answered_at_us = clock_steady_us()};
+                                             .answered_at_us = clock_steady_us(),
+                                             .alike_before = chore->alike_before};
     text_buffer_init(&buffer, chore->answer.api_answer, sizeof(chore->answer.api_answer));
     text_append(&buffer, text_of(sentence));
 }
@@ -207,6 +211,21 @@ static bool is_answer(const struct api_result *result)
     return result->status != 0 || result->may_have_happened;
 }
 
+/* Kept as evidence where it is an answer; where it is none the attempt is as if never sent. */
+static void payment_note(struct chore *chore, const struct api_result *result, bool is_final)
+{
+    const char *words = result->sentence[0] != '\0' ? result->sentence : error_name(result->error);
+    bool is_none = !is_answer(result);
+    if (is_none && chore->may_be_paid) /* what was said of the one before stays */
+        return;
+    if (!result->may_have_happened && !chore->may_be_paid)
+        chore->alike_before = -1;
+    payment_answered(chore, is_final ? FOREIGN_UNPAID : FOREIGN_OPEN, result->status,
+                     is_none ? "" : words);
+    if (is_none)
+        chore->answer.answered_at_us = 0;
+}
+
 static void on_posted(void *context, const struct api_result *result)
 {
     struct chore *chore = context;
@@ -219,19 +238,18 @@ static void on_posted(void *context, const struct api_result *result)
         chore->work.due_at_us = 0; /* nothing is under way, so nothing need be waited out */
     bool is_no = result->error == ERR_REFUSED || result->error == ERR_NOT_FOUND;
     bool is_final = is_no && is_listed(chore->tenant->tenant.payment_refusals, result->status);
-    if (is_final || is_answer(result))
-        payment_answered(chore, is_final ? FOREIGN_UNPAID : FOREIGN_OPEN, result->status,
-                         result->sentence[0] != '\0' ? result->sentence
-                                                     : error_name(result->error));
+    payment_note(chore, result, is_final);
     if (is_final)
         payment_refused(chore, result);
     else
         chore_retry_api(chore, result);
 }
 
+/* What may have been sent has no end before reconciliation says so. */
 static void payment_drop(struct chore *chore)
 {
-    payment_never_sent(chore, GIVEN_BACK);
+    if (chore->is_unsent)
+        payment_never_sent(chore, GIVEN_BACK);
     chore_done(chore, GIVEN_BACK);
 }
 
@@ -243,6 +261,7 @@ static bool is_given_back(const struct operation *operation)
 /* The extra bytes of its errand. */
 struct arm {
     struct work work;
+    int32_t alike; /* payments_count_alike, now */
     struct foreign_attempt attempt;
     struct operation operation; /* out: as it is by now */
 };
@@ -250,6 +269,12 @@ struct arm {
 static bool may_be_sent(const struct foreign_attempt *attempt)
 {
     return attempt->verdict == FOREIGN_ALLOWED && attempt->end == FOREIGN_OPEN;
+}
+
+/* An API that keeps no reference may have made it when no reply came. */
+static bool may_be_there(const struct arm *arm)
+{
+    return arm->alike > arm->attempt.alike_before;
 }
 
 /* Decided where reversals and refunds are: what comes after it finds this work armed. */
@@ -260,7 +285,7 @@ static int task_arm(struct job *job, struct store *store)
     if (err != 0 || is_given_back(&arm->operation))
         return err;
     err = store_begin_foreign_payment(store, clock_steady_us(), &arm->attempt);
-    if (err != 0 || !may_be_sent(&arm->attempt))
+    if (err != 0 || !may_be_sent(&arm->attempt) || may_be_there(arm))
         return err;
     return store_update_work(store, &arm->work);
 }
@@ -299,9 +324,15 @@ static void on_armed(struct errand *errand)
         return;
     }
     chore->may_be_paid = arm->attempt.may_be_paid;
+    chore->alike_before = arm->attempt.alike_before;
     if (!may_be_sent(&arm->attempt)) {
         chore->work.due_at_us = 0; /* as it was found: nothing is under way */
         payment_not_approved(chore, &arm->attempt);
+        return;
+    }
+    if (may_be_there(arm)) {
+        payment_answered(chore, FOREIGN_OPEN, arm->attempt.api_status, MAY_BE_THERE);
+        chore_give_up(chore, MAY_BE_THERE);
         return;
     }
     struct api_call call = chore_call(chore);
@@ -310,7 +341,7 @@ static void on_armed(struct errand *errand)
                              chore->operation.amount_minor, ref, on_posted, chore);
 }
 
-static void payment_arm(struct chore *chore)
+static void payment_arm(struct chore *chore, const struct oseries_order *order)
 {
     const struct operation *operation = &chore->operation;
     struct errand *errand = chore_errand(chore, sizeof(struct arm));
@@ -319,12 +350,14 @@ static void payment_arm(struct chore *chore)
     chore->work.due_at_us = clock_steady_us() + INBOX_SETTLE_US;
     struct arm *arm = errand_data(errand);
     arm->work = chore->work;
+    arm->alike = payments_count_alike(order, operation->amount_minor);
     arm->attempt = (struct foreign_attempt){.tenant_id = operation->tenant_id,
                                             .operation_id = operation->id,
                                             .order_id = operation->order_id,
                                             .site_id = operation->site_id,
                                             .amount_minor = operation->amount_minor,
-                                            .local_date = payment_date(chore)};
+                                            .local_date = payment_date(chore),
+                                            .alike_before = arm->alike};
     errand->job.joins = true;
     errand_write(errand, chore->inbox->config.committer, task_arm, on_armed, chore);
 }
@@ -335,12 +368,6 @@ static bool has_payment(const struct oseries_order *order, const char *ref)
         if (strcmp(order->payments[i].ref, ref) == 0)
             return true;
     return false;
-}
-
-/* Neither is anything under way then, nor has a process died that had sent one. */
-static bool was_never_sent(const struct work *work)
-{
-    return work->attempts == 0 && work->due_at_us == work->created_at_us;
 }
 
 static void payment_cannot(struct chore *chore, const char *reason)
@@ -377,7 +404,13 @@ static void on_order(void *context, const struct api_result *result,
     else if (order->is_deleted)
         payment_cannot(chore, "the order was deleted before the payment was added");
     else
-        payment_arm(chore);
+        payment_arm(chore, order);
+}
+
+/* Neither is anything under way then, nor has a process died that had sent one. */
+static bool was_never_sent(const struct work *work)
+{
+    return work->attempts == 0 && work->due_at_us == work->created_at_us;
 }
 
 static int task_read(struct job *job, struct store *store)
@@ -395,7 +428,8 @@ static void on_read(struct errand *errand)
         return;
     }
     chore->operation = *operation;
-    if (is_given_back(&chore->operation) && was_never_sent(&chore->work)) {
+    chore->is_unsent = was_never_sent(&chore->work);
+    if (is_given_back(&chore->operation) && chore->is_unsent) {
         payment_drop(chore);
         return;
     }

@@ -63,6 +63,7 @@ static int64_t judged_due_us(const struct judge_case *about, const struct judged
     case JUDGED_TAKE_BACK:
     case JUDGED_RECHARGE:
     case JUDGED_GIVE_AGAIN:
+    case JUDGED_STAND_IN:
         return REPEAT_US; /* its command was not seen through */
     }
     return 0;
@@ -227,15 +228,18 @@ static bool goes_back(enum judgement judgement)
     return judgement == JUDGED_REVERSE || judgement == JUDGED_TAKE_BACK;
 }
 
-static const struct prove_target *prove_target(const struct prove *prove, enum judgement judgement)
+static const struct prove_target *prove_target(const struct prove *prove,
+                                               const struct judged *judged)
 {
-    return goes_back(judgement) ? &prove->left[prove->at] : &prove->undone[prove->at];
+    if (judged->judgement == JUDGED_STAND_IN)
+        return &prove->left[judged->stand_in];
+    return goes_back(judged->judgement) ? &prove->left[prove->at] : &prove->undone[prove->at];
 }
 
 /* One command undoes one operation. */
 static int64_t prove_asked_minor(const struct prove *prove, const struct judged *judged)
 {
-    int64_t rest_minor = prove_target(prove, judged->judgement)->rest_minor;
+    int64_t rest_minor = prove_target(prove, judged)->rest_minor;
     int64_t wanted_minor = judged_minor(judged);
     return wanted_minor < rest_minor ? wanted_minor : rest_minor;
 }
@@ -283,7 +287,8 @@ static void on_commanded(struct errand *errand)
     log_outcome(&errand->job.command, outcome);
     atomic_fetch_add_explicit(&chore->inbox->recharged, is_recharge && outcome->result == RESULT_OK,
                               memory_order_relaxed);
-    if (judge_outcome(prove, outcome, &judged)) {
+    /* Another look says what that has made of both. */
+    if (judged.judgement != JUDGED_STAND_IN && judge_outcome(prove, outcome, &judged)) {
         prove_settle(chore, &judged,
                      outcome->result == RESULT_OK ? outcome->operation_id
                                                   : judged.facts->proof.operation_id);
@@ -299,8 +304,10 @@ static void prove_command(struct chore *chore)
     struct prove *prove = chore->prove;
     const struct judged *judged = &prove->judged[prove->at];
     const struct operation *operation = &judged->facts->operation;
-    bool gives = judged->judgement == JUDGED_REVERSE || judged->judgement == JUDGED_GIVE_AGAIN;
-    const struct prove_target *target = prove_target(prove, judged->judgement);
+    bool stands_in = judged->judgement == JUDGED_STAND_IN;
+    bool gives =
+        judged->judgement == JUDGED_REVERSE || judged->judgement == JUDGED_GIVE_AGAIN || stands_in;
+    const struct prove_target *target = prove_target(prove, judged);
     struct errand *errand = chore_errand(chore, 0);
     if (errand == NULL)
         return;
@@ -309,6 +316,7 @@ static void prove_command(struct chore *chore)
     *command = (struct command){
         .action = gives ? ACTION_REVERSE : ACTION_RECHARGE,
         .answers_operation_id = target->operation_id,
+        .in_place_of_id = stands_in ? operation->id : 0,
         .tenant_id = operation->tenant_id,
         .order_id = target->order_id,
         .site_id = operation->site_id,

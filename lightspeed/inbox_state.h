@@ -46,7 +46,9 @@ struct chore {
     int32_t held_at; /* the next of them to release */
     bool is_release_refused;
     struct operation operation;    /* WORK_POST_PAYMENT */
+    bool is_unsent;                /* WORK_POST_PAYMENT: no look has come so far yet */
     bool may_be_paid;              /* WORK_POST_PAYMENT: one that was sent before may be there */
+    int32_t alike_before;          /* WORK_POST_PAYMENT: of its attempt */
     struct foreign_attempt answer; /* WORK_POST_PAYMENT: what became of its attempt, written with
                                       the work; operation_id 0: nothing new */
     struct prove *prove;           /* WORK_PROVE_ORDER (lightspeed/prove_state.h); freed with it */

@@ -19,6 +19,7 @@ struct undo_tree {
     bool has_refund; /* of the operation itself, by somebody at the till */
     int64_t refunds[UNDO_MAX];
     int32_t refund_count;
+    int64_t refunded_minor; /* by those that the register shows */
 };
 
 static void on_answer(void *context, const struct operation *operation)
@@ -61,18 +62,39 @@ static void read_rests(struct prove *prove, int32_t at, const struct undo_tree *
         else
             target_add(&prove->undone[at], &judged->undone_minor, &tree->operations[i]);
     }
+    if (judged->facts->placed_minor > 0) /* that undid others */
+        judged->undone_minor -= judged->facts->placed_minor;
+    if (judged->undone_minor < 0)
+        judged->undone_minor = 0;
 }
 
-static int read_shown_refund(struct store *store, const struct undo_tree *tree,
-                             struct judged *judged)
+static void on_refunded(void *context, const struct transfer *transfer)
 {
-    for (int32_t i = 0; i < tree->refund_count && !judged->has_shown_refund; i++) {
+    struct undo_tree *tree = context;
+    for (int32_t i = 0; transfer->cause == CAUSE_REFUND && i < tree->count; i++)
+        if (tree->operations[i].id == transfer->answers_operation_id)
+            tree->refunded_minor += transfer->amount_minor;
+}
+
+/* What others have given in its place is no more to be said. */
+static int read_shown_refunds(struct store *store, struct undo_tree *tree, struct judged *judged)
+{
+    const struct proof_facts *facts = judged->facts;
+    int64_t own_minor = 0;
+    tree->refunded_minor = facts->placed_minor < 0 ? facts->placed_minor : 0;
+    for (int32_t i = 0; i < tree->refund_count; i++) {
         struct proof_facts refund;
+        int64_t before_minor = tree->refunded_minor;
         int err = store_read_proof(store, tree->refunds[i], &refund);
+        if (err == 0 && refund.proof.state == PROOF_CONFIRMED)
+            err = store_each_operation_transfer(store, tree->refunds[i], on_refunded, tree);
         if (err != 0 && err != ERR_NOT_FOUND)
             return err;
-        judged->has_shown_refund = err == 0 && refund.proof.state == PROOF_CONFIRMED;
+        if (err == 0 && refund.proof.order_id == facts->proof.order_id)
+            own_minor += tree->refunded_minor - before_minor;
     }
+    judged->has_shown_refund = tree->refunded_minor > 0;
+    judged->refunded_minor = own_minor < tree->refunded_minor ? own_minor : tree->refunded_minor;
     return 0;
 }
 
@@ -88,7 +110,7 @@ static int read_undo(struct store *store, struct prove *prove, int32_t at)
         if (tree.operations[i].given_back_minor > 0)
             err = store_each_answer(store, tree.operations[i].id, on_answer, &tree);
     if (err == 0)
-        err = read_shown_refund(store, &tree, &prove->judged[at]);
+        err = read_shown_refunds(store, &tree, &prove->judged[at]);
     read_rests(prove, at, &tree);
     return err;
 }

@@ -2,6 +2,7 @@
 #include "lightspeed/prove_state.h"
 
 #include "base/error.h"
+#include "store/foreign.h"
 
 #include <string.h>
 
@@ -59,6 +60,7 @@ struct proof prove_follow(const struct proof *before, const struct judged *judge
         break;
     case JUDGED_REVERSE:
     case JUDGED_TAKE_BACK:
+    case JUDGED_STAND_IN:
         follow_open(&proof, judged);
         if (proof.state != PROOF_REVERSED)
             proof.reason = PROOF_REASON_SEEN_MISSING;
@@ -77,7 +79,8 @@ int32_t prove_local_date(const struct directory_snapshot *snapshot,
 bool judged_moves_money(enum judgement judgement)
 {
     return judgement == JUDGED_REVERSE || judgement == JUDGED_TAKE_BACK ||
-           judgement == JUDGED_RECHARGE || judgement == JUDGED_GIVE_AGAIN;
+           judgement == JUDGED_RECHARGE || judgement == JUDGED_GIVE_AGAIN ||
+           judgement == JUDGED_STAND_IN;
 }
 
 /* --- one proof --- */
@@ -123,6 +126,16 @@ static int add_notice(struct store *store, const struct proof *proof, int64_t to
     return err == ERR_ALREADY_EXISTS ? 0 : err;
 }
 
+/* Of a payment that was ours to add, and of which nobody had heard the end. */
+static int end_payment(struct store *store, const struct proof *proof, int64_t now_us)
+{
+    bool is_paid = proof->state == PROOF_CONFIRMED;
+    if (proof->action != ACTION_CHARGE)
+        return 0;
+    return store_end_foreign_attempt(store, proof->tenant_id, proof->operation_id,
+                                     is_paid ? FOREIGN_PAID : FOREIGN_UNPAID, now_us);
+}
+
 int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by, int64_t now_us)
 {
     int64_t before_us = proof->changed_at_us;
@@ -131,6 +144,8 @@ int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by,
     int err = store_update_proof(store, proof, before_us);
     if (err == 0 && proof->booked_minor > 0 && is_settled)
         err = open_refunds(store, proof, now_us);
+    if (err == 0 && is_settled)
+        err = end_payment(store, proof, now_us);
     return err != 0 || told_by == 0 ? err : add_notice(store, proof, told_by, now_us);
 }
 

@@ -37,6 +37,8 @@ enum judgement {
     JUDGED_GIVE_AGAIN, /* a refund seen after it was taken back, or whose charge went after that:
                           reverse what took it back */
     JUDGED_LIST,       /* reason */
+    JUDGED_STAND_IN,   /* a charge of which a refund that is shown left nothing: give it back of
+                          another charge of the sale, which that refund was of */
     JUDGED_SWEEP,      /* to be reversed once a sweep has read the other orders */
 };
 struct judged {
@@ -48,7 +50,9 @@ struct judged {
      * them, and stays as it is. */
     int64_t moot_minor;
     bool is_charge_unknown; /* refunds: a charge of it is not settled yet; moot_minor is 0 */
-    bool has_shown_refund;  /* charges: the register shows a refund of it */
+    bool has_shown_refund;  /* charges: the register shows a refund of it, and no other charge has
+                               given that in its place */
+    int64_t refunded_minor; /* charges: what such refunds of its own order gave of it */
     bool is_to_be_paid;     /* charges: its payment is ours to add, and that work is open */
     bool is_loaded;         /* top-ups: its money has moved */
     /* what is known besides the order */
@@ -60,6 +64,8 @@ struct judged {
     enum proof_reason reason;
     int64_t shown_order_id, payment_number;
     int64_t missing_since_us;
+    int32_t stand_in; /* which of the judged; -1: there is none */
+    int64_t stand_in_minor;
 };
 struct judge_case {
     const struct oseries_order *order; /* NULL: it cannot be read */

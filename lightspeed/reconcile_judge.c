@@ -169,10 +169,21 @@ static bool is_owed(const struct judged *judged)
     return judged->left_minor < judged->moot_minor;
 }
 
+static bool has_stand_in(const struct judged *judged)
+{
+    return judged->stand_in >= 0;
+}
+
 /* Nothing of it is left to be undone, but what charges that are not shown either need as it is. */
 static bool is_undone(const struct judged *judged)
 {
-    return judged->left_minor == judged->moot_minor;
+    return judged->left_minor == judged->moot_minor && !has_stand_in(judged);
+}
+
+/* A refund that is shown left nothing of it, and no charge of the sale can stand in. */
+static bool is_refund_shown(const struct judged *judged)
+{
+    return judged->left_minor == 0 && judged->has_shown_refund && !has_stand_in(judged);
 }
 
 /* All that reads of this order can say has been said. */
@@ -180,7 +191,7 @@ static void judge_agreed(const struct judge_case *about, struct judged *judged)
 {
     if (judged->is_charge_unknown)
         judge_wait(about, judged, PROOF_REASON_SEEN_MISSING);
-    else if (judged->left_minor == 0 && judged->has_shown_refund)
+    else if (is_refund_shown(judged))
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
     else if (is_undone(judged))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
@@ -190,6 +201,8 @@ static void judge_agreed(const struct judge_case *about, struct judged *judged)
         say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
     else if (judged->is_amount_elsewhere)
         say_list(judged, PROOF_REASON_ELSEWHERE);
+    else if (has_stand_in(judged))
+        say(judged, JUDGED_STAND_IN, PROOF_REASON_NONE);
     else if (is_owed(judged))
         say(judged, JUDGED_GIVE_AGAIN, PROOF_REASON_NONE);
     else if (is_refund(judged) && judged->facts->proof.state == PROOF_LISTED &&
@@ -221,7 +234,7 @@ static void judge_missing(const struct judge_case *about, struct judged *judged,
 {
     const struct oseries_order *order = about->order;
     enum proof_state state = judged->facts->proof.state;
-    if (judged->left_minor == 0 && judged->undone_minor > 0 && judged->has_shown_refund)
+    if (judged->undone_minor > 0 && is_refund_shown(judged))
         say_list(judged, PROOF_REASON_REFUND_SHOWN);
     else if (is_settled(judged) || (state == PROOF_CONFIRMED && order_payments_are_cut(order)))
         say_keep(judged);
@@ -275,7 +288,7 @@ static void judge_one(const struct judge_case *about, struct judged *judged,
         judge_missing(about, judged, booking);
 }
 
-/* What stands elsewhere takes no payment of this order but by its ref. */
+/* What stands elsewhere, or is still ours to add, takes no payment of this order but by its ref. */
 static struct booking booking_of(const struct judge_case *about, const struct judged *judged)
 {
     const struct proof *proof = &judged->facts->proof;
@@ -283,7 +296,7 @@ static struct booking booking_of(const struct judge_case *about, const struct ju
     return (struct booking){
         .operation_id = proof->operation_id,
         .card_id = proof->card_id,
-        .amount_minor = judged->is_ref_elsewhere ? 0 : proof->booked_minor,
+        .amount_minor = judged->is_ref_elsewhere || judged->is_to_be_paid ? 0 : proof->booked_minor,
         .known_number = was_here ? proof->payment_number : 0,
         .is_undone = judged->left_minor == 0 && proof->shown_order_id == 0,
         .payment = -1,
@@ -330,11 +343,37 @@ static void bookings_exchange(const struct judged *judged, struct booking *booki
     }
 }
 
+/* The charge of the same card that is shown, and of which as much is left; part by part where none
+ * has all of it. */
+static void find_places(const struct booking *bookings, struct judged *judged, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        struct judged *missing = &judged[i];
+        missing->stand_in = -1;
+        missing->stand_in_minor = 0;
+        for (int32_t j = 0; bookings[i].payment < 0 && j < count; j++) {
+            bool may_give = bookings[j].payment >= 0 && !bookings[j].amount_differs &&
+                            !bookings[j].is_ambiguous && bookings[j].amount_minor > 0 &&
+                            bookings[j].card_id == bookings[i].card_id &&
+                            judged[j].undone_minor == 0;
+            int64_t part_minor = judged[j].left_minor < missing->refunded_minor
+                                     ? judged[j].left_minor
+                                     : missing->refunded_minor;
+            if (!may_give || part_minor <= missing->stand_in_minor)
+                continue;
+            missing->stand_in = j;
+            missing->stand_in_minor = part_minor;
+        }
+    }
+}
+
 int64_t judged_minor(const struct judged *judged)
 {
     enum judgement judgement = judged->judgement;
     if (judgement == JUDGED_REVERSE || judgement == JUDGED_TAKE_BACK)
         return judged->left_minor - judged->moot_minor;
+    if (judgement == JUDGED_STAND_IN)
+        return judged->stand_in_minor;
     if (judgement == JUDGED_GIVE_AGAIN && judged->shown_order_id == 0)
         return judged->moot_minor - judged->left_minor;
     if (judgement == JUDGED_GIVE_AGAIN || judgement == JUDGED_RECHARGE)
@@ -353,6 +392,7 @@ void reconcile_judge(const struct judge_case *about, struct judged *judged, int3
     if (about->order != NULL)
         bookings_match(bookings, count, about->order, about->generation, about->method_id, claimed);
     bookings_exchange(judged, bookings, count, claimed);
+    find_places(bookings, judged, count);
     for (int32_t i = 0; i < count; i++)
         judge_one(about, &judged[i], &bookings[i]);
 }

@@ -527,6 +527,7 @@ static void attempt_change(struct attempt *attempt)
         oseries_api_post_line(api, &call, order_id, &line, on_changed, attempt);
         break;
     case STEP_POST_PAYMENT:
+        attempt->reservation.alike_before = plan->alike_before;
         oseries_api_post_payment(api, &call, order_id, plan->pays_minor, plan->ref, on_changed,
                                  attempt);
         break;

@@ -13,7 +13,9 @@
  * A reward that pays adds a payment instead, with the mark as its ref. It needs the approval of
  * ledger/foreign.h, which is judged with the reservation, before any call; what the API says of it
  * is kept with its attempt (store/foreign.h). A payment cannot be taken off an order again, so it
- * is never added twice without a look, and its points are burned at once.
+ * is never added twice without a look, and its points are burned at once. Where no reply came, and
+ * the order has one more payment of that amount, with no reference of ours, an API that keeps none
+ * may have made it: the points stay reserved, for people to settle (counterpart points settle).
  */
 #ifndef COUNTERPART_LIGHTSPEED_REDEEM_H
 #define COUNTERPART_LIGHTSPEED_REDEEM_H
@@ -81,6 +83,7 @@ struct reward_plan {
     /* of the order or line that it changes, as they were read */
     int64_t old_ppm, old_fixed_minor, old_total_minor, old_paid_minor;
     int64_t pays_minor;
+    int32_t alike_before;            /* payments_count_alike */
     char ref[ORDER_REF_MAX + 1];     /* of the payment: the mark */
     char notes[ORDER_NOTES_MAX + 1]; /* the old ones and the mark */
     const char *problem;
@@ -111,7 +114,8 @@ enum reward_sight {
 /* What an API that said yes to the plan has made of it, by the order read back. */
 enum reward_sight reward_look(const struct reward_plan *plan, const struct reservation *reservation,
                               const struct oseries_order *order);
-/* More of the order than was read could hold the mark: one that is not seen proves nothing. */
+/* More of the order than was read could hold the mark, or a payment that came since it was sent
+ * could be it, its ref not kept: one that is not seen proves nothing. */
 bool reward_may_be_hidden(const struct reservation *reservation, const struct oseries_order *order);
 /* Is any price of it, or of one of its lines, less than it would be? */
 bool order_has_discount(const struct oseries_order *order);

@@ -13,7 +13,8 @@ static int write_answer(struct store *store, const struct redeem_move *move)
                                       .reservation_id = move->command.reservation_id,
                                       .end = FOREIGN_OPEN,
                                       .api_status = move->answer.status,
-                                      .answered_at_us = clock_steady_us()};
+                                      .answered_at_us = clock_steady_us(),
+                                      .alike_before = -1};
     memcpy(attempt.api_answer, move->answer.sentence, sizeof(attempt.api_answer));
     return store_answer_foreign_attempt(store, &attempt);
 }
@@ -40,7 +41,8 @@ bool redeem_move_begin(struct redeem *redeem, const struct reservation *reservat
     move->command = (struct points_command){.action = action,
                                             .tenant_id = reservation->tenant_id,
                                             .member_id = reservation->member_id,
-                                            .reservation_id = reservation->id};
+                                            .reservation_id = reservation->id,
+                                            .alike_before = reservation->alike_before};
     if (answer != NULL)
         move->answer = *answer;
     if (reason != NULL)

@@ -77,7 +77,8 @@ static bool line_notes_may_be_cut(const struct order_line *line)
 bool reward_may_be_hidden(const struct reservation *reservation, const struct oseries_order *order)
 {
     if (reservation->pays_minor != 0)
-        return order_payments_are_cut(order);
+        return order_payments_are_cut(order) ||
+               payments_count_alike(order, reservation->pays_minor) > reservation->alike_before;
     if (order->notes_are_cut || order->is_cut)
         return true;
     for (int32_t i = 0; i < order->line_count; i++)
@@ -354,6 +355,7 @@ static void plan_pay(const struct reservation *reservation, const struct oseries
     plan->step = STEP_POST_PAYMENT;
     plan->pays_minor = reservation->pays_minor;
     plan->old_paid_minor = order->paid_minor;
+    plan->alike_before = payments_count_alike(order, reservation->pays_minor);
     (void)mark_write(reservation, plan->ref);
     if (reservation->pays_minor > due_minor_of(order))
         refuse(plan, "Less is left to pay on this order than the reward is worth");

@@ -213,10 +213,11 @@ static void watch_found(struct watch *watch, const struct oseries_order *order)
     } else if (reward_is_applied(&watch->reservation, order)) {
         watch_found_applied(watch, order);
     } else if (!reward_may_be_hidden(&watch->reservation, order) ||
-               is_too_old(&watch->reservation, &terms, clock_steady_us())) {
+               (watch->reservation.pays_minor == 0 &&
+                is_too_old(&watch->reservation, &terms, clock_steady_us()))) {
         watch_found_absent(watch, REASON_ABSENT);
     } else {
-        watch_rest(watch);
+        watch_rest(watch); /* a payment that may be there is never given back unasked */
     }
 }
 

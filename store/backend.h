@@ -148,6 +148,8 @@ struct store_backend_foreign {
                        void *context);
     int (*begin_payment)(struct store *store, int64_t now_us, struct foreign_attempt *attempt);
     int (*answer)(struct store *store, const struct foreign_attempt *attempt);
+    int (*end_attempt)(struct store *store, int64_t tenant_id, int64_t operation_id,
+                       enum foreign_end end, int64_t now_us);
     int (*each_attempt)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                         int32_t limit, store_foreign_attempt_fn each, void *context);
     int (*each_sum)(struct store *store, int64_t tenant_id, int32_t from, int32_t until,

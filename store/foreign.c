@@ -47,6 +47,7 @@ bool foreign_attempt_follows(const struct command *command, const struct outcome
         .verdict = verdict,
         .end = verdict == FOREIGN_ALLOWED ? FOREIGN_OPEN : FOREIGN_UNPAID,
         .created_at_us = now_us,
+        .alike_before = -1,
     };
     return true;
 }
@@ -84,6 +85,13 @@ int store_answer_foreign_attempt(struct store *store, const struct foreign_attem
     CHECK((attempt->operation_id != 0) != (attempt->reservation_id != 0));
     CHECK(attempt->reservation_id == 0 || attempt->end == FOREIGN_OPEN);
     return store->backend->foreign->answer(store, attempt);
+}
+
+int store_end_foreign_attempt(struct store *store, int64_t tenant_id, int64_t operation_id,
+                              enum foreign_end end, int64_t now_us)
+{
+    CHECK(operation_id > 0 && end != FOREIGN_OPEN);
+    return store->backend->foreign->end_attempt(store, tenant_id, operation_id, end, now_us);
 }
 
 int store_each_foreign_attempt(struct store *store, int64_t tenant_id, int32_t from, int32_t until,

@@ -47,8 +47,11 @@ struct foreign_attempt {
     int32_t api_status;           /* the latest; 0: no reply (yet) */
     char api_answer[FOREIGN_TEXT_MAX + 1]; /* the API's own words, or why nothing was sent */
     int64_t created_at_us, answered_at_us;
-    bool may_be_paid; /* no column: what store_begin_foreign_payment found of it was sent before,
-                         and nothing is known of that */
+    /* FOREIGN_CHARGE: payments that may be taken for it (lightspeed/booking.h) and are not: the
+     * order had them before it was sent. -1: not sent, or certain not to have been made. */
+    int32_t alike_before;
+    bool may_be_paid; /* no column: alike_before of the row as store_begin_foreign_payment found it
+                         was not -1 */
 };
 
 /*
@@ -56,9 +59,10 @@ struct foreign_attempt {
  * (store_commit); with a reservation in store_run_points, whose moves end it, too. This one is for
  * the moment before the payment of a charge is sent, which may be much later: may it still be?
  *
- * attempt    tenant_id, operation_id, order_id, site_id, amount_minor and local_date (of now) are
- *            given; the rest becomes the row's. verdict FOREIGN_ALLOWED and end FOREIGN_OPEN: send
- *            it. FOREIGN_PAID: it was made before.
+ * attempt    tenant_id, operation_id, order_id, site_id, amount_minor, local_date and alike_before
+ *            (both of now) are given; the rest becomes the row's, and alike_before the row's where
+ *            that was -1: it is about to be sent. verdict FOREIGN_ALLOWED and end FOREIGN_OPEN:
+ *            send it. FOREIGN_PAID: it was made before.
  *            One that is open was counted when the charge was decided: of its approval only state
  *            and expiry are looked at again, and whether it is suspended; where these say no it
  *            ends here. One that has ended unpaid, or a charge from before there were approvals, is
@@ -67,13 +71,18 @@ struct foreign_attempt {
 MUST_CHECK int store_begin_foreign_payment(struct store *store, int64_t now_us,
                                            struct foreign_attempt *attempt);
 /* What the API said of the newest allowed attempt of attempt->operation_id, or else of
- * attempt->reservation_id: end, api_status, api_answer, answered_at_us. One that has ended is not
- * changed any more; one that ends unpaid no longer counts for its day, and where the API has
- * forbidden it (foreign_suspends) the approval is suspended with it, until
+ * attempt->reservation_id: end, api_status, api_answer, answered_at_us, alike_before. One that has
+ * ended is not changed any more; one that ends unpaid no longer counts for its day, and where the
+ * API has forbidden it (foreign_suspends) the approval is suspended with it, until
  * store_add_foreign_change. Of a reservation end stays FOREIGN_OPEN: its moves end it, and suspend
  * as well. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_answer_foreign_attempt(struct store *store,
                                             const struct foreign_attempt *attempt);
+/* What reconciliation has found of a charge, FOREIGN_PAID or FOREIGN_UNPAID, ends an attempt that is
+ * open still and whose work (WORK_POST_PAYMENT) is not; any other, or none, stays as it is. */
+MUST_CHECK int store_end_foreign_attempt(struct store *store, int64_t tenant_id,
+                                         int64_t operation_id, enum foreign_end end,
+                                         int64_t now_us);
 typedef void (*store_foreign_attempt_fn)(void *context, const struct foreign_attempt *attempt);
 /* Newest date first, and the newest of each first; local dates from..until (0: no bound). */
 MUST_CHECK int store_each_foreign_attempt(struct store *store, int64_t tenant_id, int32_t from,

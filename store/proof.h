@@ -99,9 +99,12 @@ struct proof_facts {
                                        what a reversal has to answer now */
     int64_t reversed_minor;
     int64_t recharged_minor;
-    /* What the ledger says of it now: booked less reversed plus recharged. A refund that is
-     * PROOF_REVERSED, and not taken again, counts on the charges that it answers instead: the
-     * register shows neither. */
+    /* What its reversals gave in the place of other charges of its order; below 0: what reversals
+     * of others gave in its place (command.in_place_of_id). */
+    int64_t placed_minor;
+    /* What the ledger says of it now: booked less reversed plus recharged plus placed. A refund
+     * that is PROOF_REVERSED, and not taken again, counts on the charges that it answers instead:
+     * the register shows neither. */
     int64_t ledger_minor;
     int64_t shown_minor; /* the payment that it claims; 0: none */
 };

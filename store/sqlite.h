@@ -282,7 +282,7 @@ extern const struct store_backend_rewards sqlite_rewards;
 extern const struct store_backend_points sqlite_points;
 #define RESERVATION_COLUMNS                                                                        \
     "id, tenant_id, member_id, reward_id, token_id, order_id, site_id, points, pays_minor, "       \
-    "state, is_unsure, reason, created_at_us, changed_at_us"
+    "state, is_unsure, reason, created_at_us, changed_at_us, alike_before"
 #define POINTS_ENTRY_COLUMNS                                                                       \
     "id, tenant_id, member_id, version, cause, points, points_after, order_id, sale_order_id, "    \
     "reservation_id, previous_entry_id, created_at_us, reason"
@@ -413,7 +413,8 @@ extern const struct store_backend_foreign sqlite_foreign;
     "reference, note, actor, created_at_us"
 #define FOREIGN_ATTEMPT_COLUMNS                                                                    \
     "id, tenant_id, effect, order_id, site_id, operation_id, reservation_id, amount_minor, "       \
-    "local_date, verdict, end_state, api_status, api_answer, created_at_us, answered_at_us"
+    "local_date, verdict, end_state, api_status, api_answer, created_at_us, answered_at_us, "      \
+    "alike_before"
 /* As sqlite_member_text. */
 const char *sqlite_foreign_text(int index);
 /* errors  ERR_STORE_CORRUPT. */

@@ -15,6 +15,8 @@
 #define NOT_SENT_REVOKED "not sent: the approval no longer stands"
 #define NOT_SENT_EXPIRED "not sent: the approval has run out"
 #define NOT_SENT_SUSPENDED "not sent: Lightspeed has refused another payment"
+#define FOUND_PAID "the order shows it"
+#define FOUND_UNPAID "the order does not show it"
 
 enum foreign_statement {
     FOREIGN_READ_APPROVAL,
@@ -31,6 +33,7 @@ enum foreign_statement {
     FOREIGN_INSERT_ATTEMPT,
     FOREIGN_READ_OF_OPERATION,
     FOREIGN_READ_OF_RESERVATION,
+    FOREIGN_READ_WORK_IS_OPEN,
     FOREIGN_UPDATE_ATTEMPT,
     FOREIGN_READ_ATTEMPTS,
     FOREIGN_READ_SUMS,
@@ -73,15 +76,18 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_INSERT_ATTEMPT] =
         "INSERT INTO foreign_attempt (tenant_id, effect, order_id, site_id, operation_id, "
         "reservation_id, amount_minor, local_date, verdict, end_state, api_status, api_answer, "
-        "created_at_us, answered_at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "created_at_us, answered_at_us, alike_before) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [FOREIGN_READ_OF_OPERATION] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE operation_id = ? "
         "AND operation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",
     [FOREIGN_READ_OF_RESERVATION] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE reservation_id = ? "
         "AND reservation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",
+    [FOREIGN_READ_WORK_IS_OPEN] = "SELECT 1 FROM work WHERE tenant_id = ? AND kind = ? "
+                                  "AND identity = ? AND state = 1",
     [FOREIGN_UPDATE_ATTEMPT] = "UPDATE foreign_attempt SET end_state = ?, api_status = ?, "
-                               "api_answer = ?, answered_at_us = ? WHERE id = ?",
+                               "api_answer = ?, answered_at_us = ?, alike_before = ? WHERE id = ?",
     [FOREIGN_READ_ATTEMPTS] = "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt "
                               "WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
                               "ORDER BY local_date DESC, id DESC LIMIT ?",
@@ -158,6 +164,7 @@ int row_read_foreign_attempt(sqlite3_stmt *statement, struct foreign_attempt *at
     column_text(&columns, attempt->api_answer, sizeof(attempt->api_answer));
     attempt->created_at_us = column_int(&columns);
     attempt->answered_at_us = column_int(&columns);
+    attempt->alike_before = column_int32(&columns);
     attempt->may_be_paid = false;
     return row_end(&columns, "foreign_attempt", attempt->id);
 }
@@ -362,6 +369,7 @@ static int insert_attempt(struct store_sqlite *sqlite, struct foreign_attempt *a
     bind_text(&binder, attempt->api_answer);
     bind_int(&binder, attempt->created_at_us);
     bind_int(&binder, attempt->answered_at_us);
+    bind_int(&binder, attempt->alike_before);
     err = sqlite_finish(sqlite, binder.statement);
     if (err == 0)
         attempt->id = sqlite3_last_insert_rowid(sqlite->connection);
@@ -424,6 +432,7 @@ static int update_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     bind_int(&binder, attempt->api_status);
     bind_text(&binder, attempt->api_answer);
     bind_int(&binder, attempt->answered_at_us);
+    bind_int(&binder, attempt->alike_before);
     bind_int(&binder, attempt->id);
     err = sqlite_finish_update(sqlite, binder.statement, "foreign_attempt", attempt->id);
     if (err == 0 && attempt->end == FOREIGN_UNPAID)
@@ -445,6 +454,7 @@ static int answer_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     attempt.end = answer->end;
     attempt.api_status = answer->api_status;
     attempt.answered_at_us = answer->answered_at_us;
+    attempt.alike_before = answer->alike_before;
     memcpy(attempt.api_answer, answer->api_answer, sizeof(attempt.api_answer));
     return update_attempt(sqlite, &attempt);
 }
@@ -462,6 +472,56 @@ static int answer(struct store *store, const struct foreign_attempt *attempt)
     return err;
 }
 
+/* Will it still be sent, or looked for? */
+static int read_work_is_open(struct store_sqlite *sqlite, const struct foreign_attempt *attempt,
+                             bool *is_open)
+{
+    struct binder binder;
+    const struct work work = work_make(attempt->tenant_id, WORK_POST_PAYMENT, attempt->operation_id,
+                                       attempt->operation_id, 0);
+    int err = prepare(sqlite, FOREIGN_READ_WORK_IS_OPEN, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work.tenant_id);
+    bind_int(&binder, work.kind);
+    bind_blob(&binder, work.identity, sizeof(work.identity));
+    err = sqlite_step(sqlite, binder.statement, is_open);
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
+static int end_open(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id,
+                    enum foreign_end end, int64_t now_us)
+{
+    struct foreign_attempt attempt;
+    bool is_open;
+    int err = find_attempt(sqlite, FOREIGN_READ_OF_OPERATION, operation_id, tenant_id, &attempt);
+    if (err != 0 || attempt.end != FOREIGN_OPEN)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    err = read_work_is_open(sqlite, &attempt, &is_open);
+    if (err != 0 || is_open)
+        return err;
+    attempt.end = end;
+    attempt.answered_at_us = now_us;
+    snprintf(attempt.api_answer, sizeof(attempt.api_answer), "%s",
+             end == FOREIGN_PAID ? FOUND_PAID : FOUND_UNPAID);
+    return update_attempt(sqlite, &attempt);
+}
+
+static int end_attempt(struct store *store, int64_t tenant_id, int64_t operation_id,
+                       enum foreign_end end, int64_t now_us)
+{
+    struct store_sqlite *sqlite = sqlite_of(store);
+    int err = sqlite_begin_change(sqlite);
+    if (err != 0)
+        return err;
+    err = end_open(sqlite, tenant_id, operation_id, end, now_us);
+    if (err == 0)
+        return sqlite_commit_change(sqlite);
+    sqlite_rollback_change(sqlite);
+    return err;
+}
+
 /* --- before a payment is sent --- */
 
 static const char *not_sent_words(enum foreign_verdict verdict)
@@ -473,14 +533,20 @@ static const char *not_sent_words(enum foreign_verdict verdict)
 
 /* It counts for its day already. */
 static int begin_open(struct store_sqlite *sqlite, const struct foreign_approval *approval,
-                      int64_t now_us, int32_t local_date, struct foreign_attempt *attempt)
+                      int64_t now_us, const struct foreign_attempt *asked,
+                      struct foreign_attempt *attempt)
 {
     const struct foreign_approval unlimited = {.state = approval->state,
                                                .expires_on = approval->expires_on,
                                                .is_suspended = approval->is_suspended};
-    enum foreign_verdict verdict = foreign_judge(&unlimited, attempt->amount_minor, local_date, 0);
-    if (verdict == FOREIGN_ALLOWED)
+    enum foreign_verdict verdict =
+        foreign_judge(&unlimited, attempt->amount_minor, asked->local_date, 0);
+    if (verdict == FOREIGN_ALLOWED && attempt->alike_before >= 0)
         return 0;
+    if (verdict == FOREIGN_ALLOWED) {
+        attempt->alike_before = asked->alike_before;
+        return update_attempt(sqlite, attempt);
+    }
     attempt->end = FOREIGN_UNPAID;
     attempt->answered_at_us = now_us;
     attempt->api_status = 0; /* nobody's answer to this */
@@ -522,12 +588,10 @@ static int begin(struct store_sqlite *sqlite, int64_t now_us, struct foreign_att
         return begin_anew(sqlite, &approval, now_us, attempt);
     if (err != 0)
         return err;
-    int32_t local_date = attempt->local_date;
-    bool was_refused = found.api_status >= 400 && found.api_status < 500;
+    const struct foreign_attempt asked = *attempt;
     *attempt = found;
-    attempt->may_be_paid = found.answered_at_us != 0 && !was_refused;
-    return found.end == FOREIGN_PAID ? 0
-                                     : begin_open(sqlite, &approval, now_us, local_date, attempt);
+    attempt->may_be_paid = found.alike_before >= 0;
+    return found.end == FOREIGN_PAID ? 0 : begin_open(sqlite, &approval, now_us, &asked, attempt);
 }
 
 static int begin_payment(struct store *store, int64_t now_us, struct foreign_attempt *attempt)
@@ -573,6 +637,7 @@ static int write_points_attempt(struct store_sqlite *sqlite, const struct points
         .verdict = verdict,
         .end = is_allowed ? FOREIGN_OPEN : FOREIGN_UNPAID,
         .created_at_us = now_us,
+        .alike_before = -1,
     };
     int err = insert_attempt(sqlite, &attempt);
     return err != 0 || !is_allowed ? err : move_day(sqlite, FOREIGN_RAISE_DAY, &attempt);
@@ -707,6 +772,7 @@ const struct store_backend_foreign sqlite_foreign = {
     .each_change = each_change,
     .begin_payment = begin_payment,
     .answer = answer,
+    .end_attempt = end_attempt,
     .each_attempt = each_attempt,
     .each_sum = each_sum,
     .read_refusal = read_refusal,

@@ -52,9 +52,10 @@ static const char *const points_text[POINTS_STATEMENTS] = {
                                "AND reservation_id <> 0 AND cause = 5",
     [POINTS_READ_REWARD] = "SELECT 1 FROM reward WHERE id = ? AND tenant_id = ?",
     [POINTS_INSERT_RESERVATION] = "INSERT INTO reservation (" RESERVATION_COLUMNS ") "
-                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [POINTS_UPDATE_RESERVATION] =
-        "UPDATE reservation SET state = ?, is_unsure = ?, reason = ?, changed_at_us = ? "
+        "UPDATE reservation SET state = ?, is_unsure = ?, reason = ?, changed_at_us = ?, "
+        "alike_before = ? "
         "WHERE id = ? AND state = ?",
     [POINTS_INSERT_ENTRY] = "INSERT INTO points_entry (" POINTS_ENTRY_COLUMNS ") "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -243,6 +244,7 @@ static int write_reservation(struct store_sqlite *sqlite, const struct points_ch
     bind_int(&binder, reservation->is_unsure);
     bind_text(&binder, reservation->reason);
     bind_int(&binder, reservation->changed_at_us);
+    bind_int(&binder, reservation->alike_before);
     bind_int(&binder, reservation->id);
     bind_int(&binder, changes->state_before);
     return sqlite_finish_update(sqlite, binder.statement, "reservation", reservation->id);
@@ -268,6 +270,7 @@ static int insert_reservation(struct store_sqlite *sqlite, const struct reservat
     bind_text(&binder, reservation->reason);
     bind_int(&binder, reservation->created_at_us);
     bind_int(&binder, reservation->changed_at_us);
+    bind_int(&binder, reservation->alike_before);
     return sqlite_finish(sqlite, binder.statement);
 }
 

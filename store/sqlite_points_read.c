@@ -65,6 +65,7 @@ int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservatio
     column_text(&columns, reservation->reason, sizeof(reservation->reason));
     reservation->created_at_us = column_int(&columns);
     reservation->changed_at_us = column_int(&columns);
+    reservation->alike_before = column_int32(&columns);
     return row_end(&columns, "reservation", reservation->id);
 }
 

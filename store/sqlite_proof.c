@@ -23,6 +23,7 @@ enum proof_statement {
     PROOF_READ_OF_ORDER,
     PROOF_UPDATE,
     PROOF_READ_ANSWERS,
+    PROOF_READ_PLACED,
     PROOF_READ_CARD,
     PROOF_STATEMENTS,
 };
@@ -67,6 +68,10 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
                                             "coalesce(sum(iif(action = 8, amount_minor, 0)), 0), "
                                             "coalesce(sum(iif(action = 9, amount_minor, 0)), 0) "
                                             "FROM tree",
+    [PROOF_READ_PLACED] =
+        "SELECT coalesce(-sum(proof_offset.amount_minor), 0) FROM proof_offset JOIN operation "
+        "ON operation.id = refund_operation_id AND operation.action = 8 "
+        "WHERE proof_offset.operation_id = ?",
     [PROOF_READ_CARD] = "SELECT number_index, last4 FROM card WHERE id = ?",
 };
 
@@ -380,6 +385,20 @@ static int fill_card(struct store_sqlite *sqlite, struct proof_facts *facts)
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 
+static int fill_placed(struct store_sqlite *sqlite, struct proof_facts *facts)
+{
+    struct binder binder;
+    int err = proof_prepare(sqlite, PROOF_READ_PLACED, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, facts->proof.operation_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    if (err == 0)
+        facts->placed_minor = column_int(&(struct columns){.statement = binder.statement});
+    sqlite3_reset(binder.statement);
+    return err;
+}
+
 int sqlite_fill_proof_facts(struct store_sqlite *sqlite, struct proof_facts *facts)
 {
     int err = sqlite_find_operation(sqlite, facts->proof.operation_id, &facts->operation);
@@ -387,6 +406,8 @@ int sqlite_fill_proof_facts(struct store_sqlite *sqlite, struct proof_facts *fac
         err = fill_card(sqlite, facts);
     if (err == 0)
         err = fill_answers(sqlite, facts);
+    if (err == 0)
+        err = fill_placed(sqlite, facts);
     if (err != ERR_NOT_FOUND)
         return err;
     log_event(LOG_ERROR, "proof_of_nothing", LOG_INT("operation_id", facts->proof.operation_id));

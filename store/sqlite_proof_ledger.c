@@ -5,6 +5,10 @@
  * A refund at the till of a charge that no order shows, and that is not shown itself, is a reversal
  * by another name. Its proof ends reversed, with nothing taken again; what it gave then counts on
  * the charges that it answers, and both come to nothing.
+ *
+ * A refund that is shown gives back the newest charges of its sale, and one of them may turn out
+ * not to be shown. Nothing is left of that one; a reversal of another charge of the sale gives its
+ * amount in its place, and counts on it.
  */
 #include "store/sqlite.h"
 
@@ -234,13 +238,44 @@ static int write_answer(struct store_sqlite *sqlite, const struct operation *ans
     return err != 0 ? err : sqlite_settle_refund(sqlite, root_id);
 }
 
+/* Both are charges of one card and order, or it would be somebody else's money. */
+static int check_place(struct store_sqlite *sqlite, const struct operation *reversal,
+                       int64_t in_place_of_id)
+{
+    struct operation charge;
+    int err = sqlite_find_operation(sqlite, in_place_of_id, &charge);
+    bool is_good = err == 0 && charge.action == ACTION_CHARGE && charge.result == RESULT_OK &&
+                   charge.card_id == reversal->card_id && charge.order_id == reversal->order_id;
+    return err == ERR_NOT_FOUND || (err == 0 && !is_good) ? ERR_STORE_CONSTRAINT : err;
+}
+
+/* What it gave in the place of another charge counts there. */
+static int write_place(struct store_sqlite *sqlite, const struct operation *reversal,
+                       int64_t in_place_of_id)
+{
+    int64_t root_id;
+    int err = check_place(sqlite, reversal, in_place_of_id);
+    if (err == 0)
+        err = find_root(sqlite, *reversal, &root_id);
+    if (err == 0)
+        err = insert_offset(sqlite, reversal->id, in_place_of_id, reversal->amount_minor);
+    if (err == 0)
+        err = insert_offset(sqlite, reversal->id, root_id, -reversal->amount_minor);
+    if (err == 0)
+        err = run_of_operation(sqlite, LEDGER_REFRESH, in_place_of_id);
+    return err != 0 ? err : run_of_operation(sqlite, LEDGER_REFRESH, root_id);
+}
+
 int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch)
 {
     int err = 0;
     for (int32_t i = 0; err == 0 && i < batch->view.operation_count; i++) {
         const struct view_operation *each = &batch->view.operations[i];
-        if (each->is_new && is_answer(&each->operation))
-            err = write_answer(sqlite, &each->operation);
+        if (!each->is_new || !is_answer(&each->operation))
+            continue;
+        err = write_answer(sqlite, &each->operation);
+        if (err == 0 && each->in_place_of_id != 0)
+            err = write_place(sqlite, &each->operation, each->in_place_of_id);
     }
     return err;
 }

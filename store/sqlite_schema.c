@@ -491,11 +491,12 @@ static const char schema_3[] =
     " SELECT RAISE(ABORT, 'law 6: a proof is never deleted'); END;"
 
     /* What a refund gave back of charges that the register does not show either, refund and charge
-     * alike: it counts there, as a reversal would. */
+     * alike: it counts there, as a reversal would. And what a reversal gave in the place of another
+     * charge: it counts there, and not (below 0) on the one that it answers. */
     "CREATE TABLE proof_offset ("
     " refund_operation_id INTEGER NOT NULL,"
     " operation_id INTEGER NOT NULL,"
-    " amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),"
+    " amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0),"
     " PRIMARY KEY (refund_operation_id, operation_id)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX proof_offset_by_operation ON proof_offset (operation_id, amount_minor);"
@@ -553,6 +554,9 @@ static const char schema_3[] =
     /* Points that pay: a payment onto the order. */
     "ALTER TABLE reservation ADD COLUMN pays_minor INTEGER NOT NULL DEFAULT 0"
     " CHECK (pays_minor >= 0);"
+    /* Those that its order had of the same amount, as far as known, when it was sent. */
+    "ALTER TABLE reservation ADD COLUMN alike_before INTEGER NOT NULL DEFAULT 0"
+    " CHECK (alike_before >= 0);"
     "DROP TRIGGER reservation_is_never_changed;"
     "CREATE TRIGGER reservation_is_never_changed BEFORE UPDATE OF id, tenant_id, member_id,"
     " reward_id, token_id, order_id, site_id, points, pays_minor, created_at_us ON reservation "
@@ -612,6 +616,8 @@ static const char schema_3[] =
     " api_answer TEXT NOT NULL,"
     " created_at_us INTEGER NOT NULL,"
     " answered_at_us INTEGER NOT NULL,"
+    /* As of a reservation; -1: not sent yet, or points. */
+    " alike_before INTEGER NOT NULL DEFAULT -1 CHECK (alike_before >= -1),"
     " CHECK (verdict = 0 OR (end_state = 2 AND api_status = 0))"
     ") STRICT;"
     "CREATE INDEX foreign_attempt_by_day ON foreign_attempt (tenant_id, local_date, id);"

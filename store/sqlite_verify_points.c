@@ -26,7 +26,7 @@ static const char sql_read_reservations[] =
     "SELECT " RESERVATION_COLUMNS ", EXISTS (SELECT 1 FROM reward"
     " WHERE reward.id = reservation.reward_id AND reward.tenant_id = reservation.tenant_id)"
     " FROM reservation ORDER BY id";
-#define RESERVATION_COLUMN_HAS_REWARD 14 /* after RESERVATION_COLUMNS */
+#define RESERVATION_COLUMN_HAS_REWARD 15 /* after RESERVATION_COLUMNS */
 static const char sql_read_answers[] = "SELECT " POINTS_ENTRY_COLUMNS " FROM points_entry"
                                        " WHERE reservation_id <> 0 ORDER BY reservation_id, id";
 /* Of more than the law allows so much counts as shows it: a sum that overflows would end the query.

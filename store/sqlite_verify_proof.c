@@ -37,10 +37,19 @@ static const char sql_read_claims[] =
     " WHERE operation.id = register_payment.operation_id), 0)"
     " FROM register_payment WHERE operation_id <> 0 ORDER BY operation_id";
 
+/* Of a refund that ended reversed, or both rows of a reversal: on the charge that it answers, down
+ * to the request of a register, less what counts on the other. */
 static const char sql_read_lost_offsets[] =
-    "SELECT refund_operation_id, operation_id FROM proof_offset"
+    "SELECT refund_operation_id, operation_id FROM proof_offset AS given"
     " WHERE NOT EXISTS (SELECT 1 FROM proof WHERE proof.operation_id = refund_operation_id"
-    " AND proof.state = 3 AND proof.action = 4)";
+    " AND proof.state = 3 AND proof.action = 4 AND given.amount_minor > 0)"
+    " AND NOT EXISTS (SELECT 1 FROM operation AS reversal JOIN proof_offset AS other"
+    " ON other.refund_operation_id = reversal.id AND other.operation_id <> given.operation_id"
+    " AND other.amount_minor = -given.amount_minor JOIN operation AS charge"
+    " ON charge.id = given.operation_id AND charge.action = 2"
+    " AND charge.card_id = reversal.card_id AND charge.order_id = reversal.order_id"
+    " WHERE reversal.id = given.refund_operation_id AND reversal.action = 8"
+    " AND abs(given.amount_minor) = reversal.amount_minor)";
 
 /* What a row is compared with. */
 struct proof_row {
@@ -170,7 +179,7 @@ static int verify_offsets(struct verify *verify)
         int64_t refund_id = column_int(&columns);
         verify_report(verify, "offset_without_reversal",
                       "operation %" PRId64 " counts on operation %" PRId64
-                      ", and is no refund that ended reversed",
+                      ", and is neither a refund that ended reversed nor a reversal in its place",
                       refund_id, column_int(&columns));
         err = stream_next(&stream);
     }

@@ -182,8 +182,7 @@ static const struct field GRANT[] = {
     FIELD_OF_INT(struct grant, refreshes_running_max, "refreshes_running_max", 0, 0, false),
 };
 
-/* What switches a merchant's registers on: a refresh token that still works (protocol o-series 1.1).
- */
+/* What switches a merchant's registers on: a refresh token that works (protocol o-series 1.1). */
 static bool grant_is_registered(const struct cloud *cloud, const struct grant *grant)
 {
     const struct token *token =

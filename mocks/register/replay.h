@@ -1,6 +1,7 @@
 /*
  * Sends a recording again, to the same partner or another one, and says what differs. Requests that
- * overlapped overlap again; a redeem uses the address that the replayed look-up gave. Books nothing.
+ * overlapped overlap again; a redeem uses the address that the replayed look-up gave. Nothing is
+ * booked.
  */
 #ifndef COUNTERPART_MOCKS_REGISTER_REPLAY_H
 #define COUNTERPART_MOCKS_REGISTER_REPLAY_H

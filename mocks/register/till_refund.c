@@ -1,4 +1,4 @@
-/* Gives back a payment of an earlier sale: a refund order in the cloud, and the partner's credit. */
+/* Gives back a payment of a sale: a refund order in the cloud, and the partner's credit. */
 #include "mocks/register/booking.h"
 #include "mocks/register/press.h"
 

@@ -602,9 +602,11 @@ export class Drill {
     const order = await this.cloud.control('GET', `/orders/${item.order_id}`);
     const payments = order.payments.map(({ amount, ref, method }) => `${amount} ${method.name} ${ref ?? '-'}`);
     const rows = this.sql(
-      `SELECT o.id, o.card_id AS card, o.action, o.result, o.answers_operation_id AS answers, o.amount_minor AS amount,
-       o.given_back_minor AS back, p.state, p.reason, p.shown_order_id AS shown FROM operation o
-       LEFT JOIN proof p ON p.operation_id = o.id WHERE o.order_id = ${Number(item.order_id)} ORDER BY o.id`,
+      `SELECT o.id, o.card_id AS card, o.order_id AS 'order', o.action, o.result, o.answers_operation_id AS answers,
+       o.amount_minor AS amount, o.given_back_minor AS back, p.state, p.reason, p.shown_order_id AS shown
+       FROM operation o LEFT JOIN proof p ON p.operation_id = o.id
+       WHERE o.order_id <> 0 AND o.card_id IN (SELECT card_id FROM operation WHERE order_id = ${Number(item.order_id)})
+       ORDER BY o.card_id, o.id LIMIT 60`,
     );
     const id = Number(item.order_id);
     rows.push(

@@ -346,6 +346,40 @@ test('a charge whose payment is forbidden goes back at once, staff are told, and
   await flag(true);
 });
 
+test('points whose payment nothing can tell from another one stay held until people say what it was', async () => {
+  const merchant = await newShop();
+  const id = String(merchant.tenant.id);
+  await merchant.approve();
+  await flag(true);
+  const settle = (reservation, as, tenant = id) =>
+    service.cli([
+      ...['points', 'settle', '--tenant', tenant, '--reservation', String(reservation)],
+      ...['--as', as, '--reason', 'seen'],
+    ]);
+  const ways = [
+    ['unpaid', 1_000_000, 'not_made'],
+    ['paid', 999_900, 'paid'],
+  ];
+  for (const [as, points, outcome] of ways) {
+    const order = await merchant.order();
+    await cloud.faults({ match: { method: 'POST', path: '/payments' }, action: 'drop_before', count: 1 });
+    isNotRedeemed(await EFFECTS.points.pay(merchant, order), /Not confirmed yet/);
+    await cloud.control('POST', `/orders/${order}/payments`, { method: 'Our Gift Card', amount: 10 });
+    await sleep(3_000); // three times what two reads are apart
+    const { reservations, held } = await merchant.points(merchant.member);
+    assert.equal(held, 100, 'nobody guesses');
+    assert.equal(reservations[0].is_unsure, true);
+    const { reservation_id: reservation } = reservations[0];
+    assert.match((await settle(reservation, 'perhaps')).stdout, /must be paid or unpaid/);
+    assert.match((await settle(reservation, as, String(shop.tenant.id))).stdout, /no such reservation at this tenant/);
+    assert.equal((await settle(reservation, as)).code, 0);
+    assert.match((await settle(reservation, as)).stdout, /Only points that were to pay/);
+    const after = await merchant.points(merchant.member);
+    assert.deepEqual([after.points, after.held], [points, 0]);
+    assert.equal((await newest(merchant)).outcome, outcome);
+  }
+});
+
 test('work that was given up is judged anew when it is retried', async () => {
   const merchant = await newShop();
   await merchant.approve('--day-max', '10.00');

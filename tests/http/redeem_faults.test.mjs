@@ -21,6 +21,13 @@ before(async () => {
   await connect(service, cloud, tenant);
   await tenant.set('--deadline', String(DEADLINE_S));
   shop = new Loyalty(service, cloud, tenant);
+  const approval = (verb, ...flags) => service.must(['foreign-orders', verb, '--tenant', String(tenant.id), ...flags]);
+  await cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: true } });
+  await approval('request');
+  await approval(
+    ...['record', '--state', 'approved', '--reference', 'LS-1', '--actor', 'A'],
+    ...['--payment-max', '0', '--day-max', '0', '--expires', 'never'],
+  );
 });
 after(async () => {
   await service.stop();
@@ -69,10 +76,14 @@ const EFFECTS = [
     effect: 'product:7302',
     isOn: (order) => order.lines.filter((line) => line.product.id === 7302 && line.price_variation === 0).length === 1,
   },
+  {
+    effect: 'pay:10.00',
+    isOn: (order) => order.payments.length === 1 && order.payments[0].amount === 10,
+  },
 ];
 
 const marksOf = (order) =>
-  [order.notes, ...order.lines.map((line) => line.notes)].flatMap((notes) =>
+  [order.notes, ...order.lines.map((line) => line.notes), ...order.payments.map(({ ref }) => ref)].flatMap((notes) =>
     [...notes.matchAll(/\bCP-R(\d+)-[0-9a-f]{8}\b/g)].map(([, id]) => Number(id)),
   );
 

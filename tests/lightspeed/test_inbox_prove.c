@@ -1287,6 +1287,36 @@ static void of_a_refund_only_the_part_of_a_shown_older_charge_is_taken_back(void
     refund_both(*state, true);
 }
 
+/* The refund is of the first charge; the ledger, which could not ask, gave back the newest ones
+ * first, and one of those is what nobody knows of. */
+static void what_a_refund_gave_of_a_lost_charge_is_given_of_the_charge_that_it_was_of(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = charge(fixture, 0, ORDER, 3916);
+    int64_t lost = charge(fixture, 0, ORDER, 1560);
+    int64_t last = charge(fixture, 0, ORDER, 371);
+    int64_t back = refund(fixture, 0, ORDER, 0, 3916);
+    make_order(fixture, ORDER, 8488);
+    pay(fixture, ORDER, METHOD, 3916, first);
+    pay(fixture, ORDER, METHOD, 371, last);
+    pay(fixture, ORDER, METHOD, -3916, back);
+    pay(fixture, ORDER, CASH, 8488 - 371, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, first);
+    (void)await_confirmed(fixture, last);
+    (void)await_confirmed(fixture, back);
+    (void)await_reversed(fixture, lost);
+    for (int i = 0; i < 2; i++) {
+        await_quiet(fixture, ORDER);
+        assert_int_equal(balance_of(fixture, 0), BALANCE - 371);
+        assert_int_equal(difference_of(fixture), 0);
+        assert_int_equal(open_items_of(fixture), 0);
+        again(fixture, ORDER);
+    }
+}
+
 /* --- other orders ---------------------------------------------------------------------------- */
 
 static void a_payment_that_went_to_another_order_is_confirmed_there(void **state)
@@ -1656,6 +1686,7 @@ int main(void)
         TEST(a_refund_of_a_charge_that_is_not_shown_either_undoes_it),
         TEST(of_a_refund_only_the_part_of_a_shown_charge_is_taken_back),
         TEST(of_a_refund_only_the_part_of_a_shown_older_charge_is_taken_back),
+        TEST(what_a_refund_gave_of_a_lost_charge_is_given_of_the_charge_that_it_was_of),
         TEST(a_payment_that_went_to_another_order_is_confirmed_there),
         TEST(a_payment_that_goes_from_another_order_is_missed_on_its_own),
         TEST(what_goes_from_another_order_is_missed_by_its_webhook),

@@ -30,6 +30,7 @@ static const char *const judgement_names[] = {
     [JUDGED_TAKE_BACK] = "take_back",
     [JUDGED_RECHARGE] = "recharge",
     [JUDGED_GIVE_AGAIN] = "give_again",
+    [JUDGED_STAND_IN] = "stand_in",
     [JUDGED_LIST] = "list",
     [JUDGED_SWEEP] = "sweep",
 };
@@ -196,6 +197,8 @@ static void read_operation_word(struct proof_facts *facts, struct judged *judged
         facts->operation.created_at_us = ago_us(value);
     else if (strcmp(word, "left") == 0)
         judged->left_minor = number_of(value);
+    else if (strcmp(word, "refunded") == 0)
+        judged->refunded_minor = number_of(value);
     else if (strcmp(word, "moot") == 0)
         judged->moot_minor = number_of(value);
     else if (strcmp(word, "undone") == 0)

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "store/foreign.h"
+#include "store/work.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -293,6 +294,50 @@ static void an_attempt_ends_once(void **state)
     assert_int_equal(rows_verify(rows->store), 0);
 }
 
+static void set_work(struct rows *rows, int64_t operation_id, enum work_state state)
+{
+    struct work work =
+        work_make(rows->tenant.id, WORK_POST_PAYMENT, operation_id, operation_id, rows->now_us);
+    assert_int_equal(store_find_work(rows->store, &work), 0);
+    work.state = state;
+    work.ended_at_us = rows->now_us;
+    assert_int_equal(store_update_work(rows->store, &work), 0);
+}
+
+static void what_is_found_of_a_charge_ends_its_attempt_when_nothing_else_will(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t tenant_id = rows->tenant.id;
+    approve(rows, 1000);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    int64_t paid = rows_run(rows, charge_of(rows, ORDER, 100)).operation_id;
+    int64_t unpaid = rows_run(rows, charge_of(rows, ORDER, 200)).operation_id;
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, tenant_id, paid, FOREIGN_PAID, rows->now_us), 0);
+    assert_int_equal(attempts(rows).attempts[1].end, FOREIGN_OPEN); /* it is still to be sent */
+    set_work(rows, paid, WORK_GIVEN_UP);
+    set_work(rows, unpaid, WORK_DONE);
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, tenant_id + 1, paid, FOREIGN_PAID, rows->now_us), 0);
+    assert_int_equal(attempts(rows).attempts[1].end, FOREIGN_OPEN);
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, tenant_id, paid, FOREIGN_PAID, rows->now_us), 0);
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, tenant_id, unpaid, FOREIGN_UNPAID, rows->now_us), 0);
+    const struct seen seen = attempts(rows);
+    assert_int_equal(seen.attempts[1].end, FOREIGN_PAID);
+    assert_string_equal(seen.attempts[1].api_answer, "the order shows it");
+    assert_int_equal(seen.attempts[0].end, FOREIGN_UNPAID);
+    assert_string_equal(seen.attempts[0].api_answer, "the order does not show it");
+    assert_int_equal(sum(rows).paid_minor, 100);
+    assert_int_equal(sum(rows).unsent_minor, 200);
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, tenant_id, paid, FOREIGN_UNPAID, rows->now_us), 0);
+    assert_int_equal(attempts(rows).attempts[1].end, FOREIGN_PAID); /* once */
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, tenant_id, 4711, FOREIGN_PAID, rows->now_us), 0);
+}
+
 static void what_the_days_come_to_is_added_up(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -546,6 +591,7 @@ static const struct CMUnitTest conformance_foreigns[] = {
     CONFORMANCE_TEST(the_charges_of_one_batch_share_what_the_day_has),
     CONFORMANCE_TEST(a_charge_that_is_rolled_back_counts_nothing),
     CONFORMANCE_TEST(an_attempt_ends_once),
+    CONFORMANCE_TEST(what_is_found_of_a_charge_ends_its_attempt_when_nothing_else_will),
     CONFORMANCE_TEST(what_the_days_come_to_is_added_up),
     CONFORMANCE_TEST(a_refusal_of_the_api_is_found_until_something_was_paid),
     CONFORMANCE_TEST(a_payment_that_is_forbidden_suspends_the_approval),
