@@ -303,36 +303,50 @@ static struct booking booking_of(const struct judge_case *about, const struct ju
     };
 }
 
-/* --- refunds of what was charged twice --- */
+/* --- one of two alike --- */
 
 static bool is_alike(const struct booking *a, const struct booking *b)
 {
     return a->card_id == b->card_id && a->amount_minor == b->amount_minor;
 }
 
-/* The shown charge that stands for a missing one; NULL: there is none. */
-static struct booking *find_stand_in(const struct judged *judged, struct booking *bookings,
-                                     int32_t count, const struct booking *missing)
-{
-    for (int32_t i = 0; i < count; i++)
-        if (bookings[i].payment >= 0 && !bookings[i].amount_differs &&
-            !judged[i].has_shown_refund && is_alike(&bookings[i], missing))
-            return &bookings[i];
-    return NULL;
-}
-
 /* A refund at the till gives back the newest charge of its card, whichever of two the register
  * shows. Where that is the one that is missing, the payment is taken for its own: of the other all
  * is left to be reversed, and of this one nothing may be. */
+static bool is_charge_better(const struct judged *missing, const struct judged *shown)
+{
+    return missing->has_shown_refund && missing->undone_minor == 0 && !shown->has_shown_refund;
+}
+
+/* Of a refund that was made twice and is shown once, that is the one whose charges are shown; the
+ * other has undone what is not. */
+static bool is_refund_better(const struct judged *missing, const struct judged *shown)
+{
+    return !missing->is_charge_unknown && missing->moot_minor < shown->moot_minor;
+}
+
+/* The shown one whose payment is rather the missing one's; NULL: there is none. */
+static struct booking *find_better(const struct judged *judged, struct booking *bookings,
+                                   int32_t count, int32_t missing)
+{
+    for (int32_t i = 0; i < count; i++) {
+        bool is_better = is_refund(&judged[missing])
+                             ? is_refund_better(&judged[missing], &judged[i])
+                             : is_charge_better(&judged[missing], &judged[i]);
+        if (bookings[i].payment >= 0 && !bookings[i].amount_differs && is_better &&
+            is_alike(&bookings[i], &bookings[missing]))
+            return &bookings[i];
+    }
+    return NULL;
+}
+
 static void bookings_exchange(const struct judged *judged, struct booking *bookings, int32_t count,
                               int64_t claimed[ORDER_PAYMENTS_MAX])
 {
     for (int32_t i = 0; i < count; i++) {
         struct booking *missing = &bookings[i];
-        bool is_refunded = missing->payment < 0 && missing->amount_minor > 0 &&
-                           judged[i].has_shown_refund && judged[i].undone_minor == 0;
-        struct booking *shown =
-            is_refunded ? find_stand_in(judged, bookings, count, missing) : NULL;
+        bool may_have = missing->payment < 0 && missing->amount_minor != 0;
+        struct booking *shown = may_have ? find_better(judged, bookings, count, i) : NULL;
         if (shown == NULL)
             continue;
         missing->payment = shown->payment;

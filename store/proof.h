@@ -288,7 +288,7 @@ MUST_CHECK int store_each_open_item(struct store *store, int64_t tenant_id, int3
 MUST_CHECK int store_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
                                           int32_t limit, store_operation_fn each, void *context);
 /* Operations that answer this one (refunds, releases, reversals, recharges), and transfers of one
- * operation, both newest first, along the card's chains: for `counterpart explain`. errors:
+ * operation, both newest first, by index: what a card has done besides costs nothing. errors:
  * ERR_NOT_FOUND: no such operation. */
 MUST_CHECK int store_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
                                  void *context);

@@ -287,95 +287,105 @@ int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_opera
 
 /* --- what an operation moved, and what answers it --- */
 
-static int walk_begin(struct walk *walk, int64_t operation_id, struct operation *operation,
-                      bool *is_alone)
+static int find_transfer_until(struct store_sqlite *sqlite, int64_t id, struct transfer *transfer)
 {
-    *is_alone = sqlite3_get_autocommit(walk->sqlite->connection) != 0;
-    int err = *is_alone ? sqlite_begin_read(&walk->sqlite->store) : 0;
+    sqlite3_stmt *statement;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_TRANSFER_UNTIL, &statement);
     if (err != 0)
         return err;
-    err = sqlite_find_operation(walk->sqlite, operation_id, operation);
-    walk->card_id = operation->card_id;
-    if (err == 0 && walk->card_id != 0) /* a tombstone is on no card, and nothing is its */
-        err = walk_start(walk, 0);
-    if (err != 0 && *is_alone)
-        sqlite_end_read(&walk->sqlite->store);
+    bind_int(&(struct binder){.statement = statement}, id);
+    err = sqlite_step_to_row(sqlite, statement);
+    if (err != 0)
+        return err;
+    err = row_read_transfer(statement, transfer);
+    sqlite3_reset(statement);
     return err;
 }
 
-struct transfer_walk {
-    store_transfer_fn each;
-    void *context;
-};
-
-static void on_transfer_entry(void *context, const struct entry *entry)
+/* Ids of transfers ascend with those of their operations, all of the store's: so it is found by
+ * halving, however long its card's chain is. id 0: it moved nothing. */
+static int find_last_transfer(struct store_sqlite *sqlite, int64_t operation_id,
+                              struct transfer *last)
 {
-    const struct transfer_walk *transfers = context;
-    if (entry->transfer.id != 0)
-        transfers->each(transfers->context, &entry->transfer);
+    struct transfer each;
+    int64_t low = 1;
+    *last = (struct transfer){.id = 0};
+    int err = find_transfer_until(sqlite, INT64_MAX, &each);
+    int64_t high = err == 0 ? each.id : 0;
+    while ((err == 0 || err == ERR_NOT_FOUND) && low <= high) {
+        int64_t middle = low + (high - low) / 2;
+        err = find_transfer_until(sqlite, middle, &each);
+        if (err == 0 && each.operation_id > operation_id) {
+            high = each.id - 1;
+            continue;
+        }
+        if (err == 0 && each.operation_id == operation_id)
+            *last = each;
+        low = middle + 1;
+    }
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+/* They follow one another in the card's chain. */
+static int give_transfers(struct store_sqlite *sqlite, const struct operation *operation,
+                          store_transfer_fn each, void *context)
+{
+    struct walk walk = {.sqlite = sqlite, .card_id = operation->card_id};
+    int err = find_last_transfer(sqlite, operation->id, &walk.transfer);
+    if (err == 0 && walk.transfer.id == 0 && operation->amount_minor != 0)
+        return ERR_STORE_CORRUPT;
+    while (err == 0 && walk.transfer.id != 0 && walk.transfer.operation_id == operation->id) {
+        each(context, &walk.transfer);
+        err = walk_load_transfer(&walk, walk.transfer.previous_transfer_id);
+    }
+    return err;
 }
 
 int sqlite_each_operation_transfer(struct store *store, int64_t operation_id,
                                    store_transfer_fn each, void *context)
 {
-    struct walk walk = {.sqlite = sqlite_of(store)};
-    struct transfer_walk transfers = {.each = each, .context = context};
-    struct operation operation = {0};
-    bool is_alone;
-    int err = walk_begin(&walk, operation_id, &operation, &is_alone);
+    struct store_sqlite *sqlite = sqlite_of(store);
+    struct operation operation;
+    bool is_alone = sqlite3_get_autocommit(sqlite->connection) != 0;
+    int err = is_alone ? sqlite_begin_read(store) : 0; /* one snapshot for all rows */
     if (err != 0)
         return err;
-    err = walk_give_entries(&walk, &operation, on_transfer_entry, &transfers);
+    err = sqlite_find_operation(sqlite, operation_id, &operation);
+    if (err == 0)
+        err = give_transfers(sqlite, &operation, each, context);
     if (is_alone)
         sqlite_end_read(store);
     return err;
 }
 
-struct answer_walk {
-    int64_t operation_id; /* that is answered */
-    bool is_answer;
-};
-
-/* Refunds and releases name what they answer in their transfers, the others in themselves. */
-static void on_answer_entry(void *context, const struct entry *entry)
-{
-    struct answer_walk *answers = context;
-    answers->is_answer |=
-        entry->operation.answers_operation_id == answers->operation_id ||
-        (entry->transfer.id != 0 && entry->transfer.answers_operation_id == answers->operation_id);
-}
-
-static int walk_answers(struct walk *walk, int64_t operation_id, store_operation_fn each,
+static int give_answers(struct store_sqlite *sqlite, int64_t operation_id, store_operation_fn each,
                         void *context)
 {
-    int err = 0;
-    while (err == 0 && walk->operation_id > operation_id) {
-        struct answer_walk answers = {.operation_id = operation_id};
+    sqlite3_stmt *statement;
+    bool has_row;
+    int err = sqlite_prepare(sqlite, STATEMENT_READ_ANSWERS, &statement);
+    if (err != 0)
+        return err;
+    bind_int(&(struct binder){.statement = statement}, operation_id);
+    err = sqlite_step(sqlite, statement, &has_row);
+    while (err == 0 && has_row) {
         struct operation operation;
-        err = walk_find_operation(walk, walk->operation_id, &operation);
+        err = row_read_operation(statement, &operation);
         if (err != 0)
-            return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
-        walk->operation_id = operation.previous_operation_id;
-        err = walk_give_entries(walk, &operation, on_answer_entry, &answers);
-        if (err == 0 && answers.is_answer)
-            each(context, &operation);
+            break;
+        each(context, &operation);
+        err = sqlite_step(sqlite, statement, &has_row);
     }
+    sqlite3_reset(statement);
     return err;
 }
 
 int sqlite_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
                        void *context)
 {
-    struct walk walk = {.sqlite = sqlite_of(store)};
-    struct operation operation = {0};
-    bool is_alone;
-    int err = walk_begin(&walk, operation_id, &operation, &is_alone);
-    if (err != 0)
-        return err;
-    err = walk_answers(&walk, operation_id, each, context);
-    if (is_alone)
-        sqlite_end_read(store);
-    return err;
+    struct operation operation;
+    int err = sqlite_find_operation(sqlite_of(store), operation_id, &operation);
+    return err != 0 ? err : give_answers(sqlite_of(store), operation_id, each, context);
 }
 
 /* --- totals --- */

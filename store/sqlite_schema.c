@@ -418,6 +418,9 @@ static const char schema_3[] =
     " CHECK (answers_operation_id >= 0);"
     "CREATE INDEX operation_by_answer ON operation (answers_operation_id)"
     " WHERE answers_operation_id <> 0;"
+    /* Charges and loads answer themselves: they are not in it. */
+    "CREATE INDEX transfer_by_answer ON transfer (answers_operation_id, operation_id)"
+    " WHERE answers_operation_id <> operation_id;"
     "DROP TRIGGER operation_is_never_updated;"
     "CREATE TRIGGER operation_is_never_updated BEFORE UPDATE OF id, tenant_id, card_id, action,"
     " result, order_id, refunded_order_id, answers_operation_id, site_id, register_id, asked_minor,"

@@ -72,6 +72,14 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_UPDATE_GIVEN_BACK] =
         "UPDATE operation SET given_back_minor = ? WHERE id = ? AND given_back_minor = ?",
     [STATEMENT_READ_TRANSFER] = "SELECT " TRANSFER_COLUMNS " FROM transfer WHERE id = ?",
+    [STATEMENT_READ_TRANSFER_UNTIL] =
+        "SELECT " TRANSFER_COLUMNS " FROM transfer WHERE id <= ? ORDER BY id DESC LIMIT 1",
+    /* Refunds and releases name what they answer in their transfers, the others in themselves. */
+    [STATEMENT_READ_ANSWERS] =
+        "SELECT " OPERATION_COLUMNS " FROM operation WHERE id IN "
+        "(SELECT id FROM operation WHERE answers_operation_id = ?1 AND answers_operation_id <> 0 "
+        "UNION SELECT operation_id FROM transfer WHERE answers_operation_id = ?1 "
+        "AND answers_operation_id <> operation_id) ORDER BY id DESC",
     [STATEMENT_INSERT_TRANSFER] = "INSERT INTO transfer (" TRANSFER_COLUMNS ") "
                                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STATEMENT_READ_DAY] = "SELECT refunded_minor FROM register_day WHERE tenant_id = ? "

@@ -1317,6 +1317,33 @@ static void what_a_refund_gave_of_a_lost_charge_is_given_of_the_charge_that_it_w
     }
 }
 
+/* The second was asked for because the answer to the first was lost, and gave of a lost charge. */
+static void a_refund_made_twice_is_the_one_whose_charge_is_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t lost = charge(fixture, 0, ORDER, 1817);
+    int64_t sale = charge(fixture, 0, ORDER, 672);
+    int64_t first = refund(fixture, 0, REFUND_ORDER, ORDER, 672);
+    int64_t second = refund(fixture, 0, REFUND_ORDER, ORDER, 672);
+    make_order(fixture, ORDER, 2489);
+    pay(fixture, ORDER, METHOD, 672, sale);
+    pay(fixture, ORDER, CASH, 1817, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    make_order(fixture, REFUND_ORDER, -672);
+    pay(fixture, REFUND_ORDER, METHOD, -672, second);
+    set_status(fixture, REFUND_ORDER, ORDER_COMPLETE);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, sale);
+    (void)await_reversed(fixture, lost);
+    (void)await_reversed(fixture, second);
+    (void)await_confirmed(fixture, first);
+    await_quiet(fixture, REFUND_ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+    assert_int_equal(difference_of(fixture), 0);
+    assert_int_equal(open_items_of(fixture), 0);
+}
+
 /* --- other orders ---------------------------------------------------------------------------- */
 
 static void a_payment_that_went_to_another_order_is_confirmed_there(void **state)
@@ -1687,6 +1714,7 @@ int main(void)
         TEST(of_a_refund_only_the_part_of_a_shown_charge_is_taken_back),
         TEST(of_a_refund_only_the_part_of_a_shown_older_charge_is_taken_back),
         TEST(what_a_refund_gave_of_a_lost_charge_is_given_of_the_charge_that_it_was_of),
+        TEST(a_refund_made_twice_is_the_one_whose_charge_is_shown),
         TEST(a_payment_that_went_to_another_order_is_confirmed_there),
         TEST(a_payment_that_goes_from_another_order_is_missed_on_its_own),
         TEST(what_goes_from_another_order_is_missed_by_its_webhook),
