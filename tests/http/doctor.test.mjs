@@ -400,7 +400,7 @@ test('a clock that differs from Lightspeed by more than half a minute is red, to
   for (const [seconds, state, sentence] of [
     [0, 'ok', /Shows what Lightspeed's does/],
     [20, 'ok', /Shows what Lightspeed's does/],
-    [-3600, 'todo', /1 hour ahead of Lightspeed's/],
+    [-3660, 'todo', /1 hour ahead of Lightspeed's/],
     [300, 'todo', /[45] minutes behind Lightspeed's/],
   ]) {
     place.clock.seconds = seconds;
