@@ -1,5 +1,6 @@
-# Counterpart in a container: `docker run -p 8080:8080 -p 8090:8090 counterpart` shows a working demo tenant, connected
-# to a fake Lightspeed on port 8090. With DEMO=0 the service runs alone.
+# Counterpart in a container: `docker run -p 8080:8080 -p 8090:8090 -p 8091:8091 counterpart` shows a working demo tenant,
+# connected to a fake Lightspeed on port 8090, and a till for it on http://localhost:8091. With DEMO=0 the service runs
+# alone.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -18,12 +19,14 @@ COPY lightspeed lightspeed
 COPY handlers handlers
 COPY service service
 COPY mocks mocks
+COPY web web
 RUN cmake --workflow --preset release
 
 FROM ${BASE}
 RUN apt-get -q update \
     && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
-        libh2o-evloop0.13 libssl3 libsqlite3-0 libglib2.0-0 libcurl4 libjwt0 libhiredis0.14 curl tzdata ca-certificates \
+        libh2o-evloop0.13 libssl3 libsqlite3-0 libglib2.0-0 libcurl4 libjwt0 libhiredis0.14 \
+        libmicrohttpd12 curl tzdata ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin counterpart \
     && install -d -o counterpart -g counterpart -m 0700 /data
@@ -35,7 +38,7 @@ ENV COUNTERPART_LISTEN=0.0.0.0:8080 COUNTERPART_DATA=/data DEMO=1
 USER counterpart
 WORKDIR /data
 VOLUME /data
-EXPOSE 8080 8090
+EXPOSE 8080 8090 8091
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["/usr/local/lib/counterpart/health.sh"]
 ENTRYPOINT ["/usr/local/lib/counterpart/entrypoint.sh"]

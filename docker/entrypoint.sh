@@ -1,6 +1,6 @@
 #!/bin/bash
-# Serves; with DEMO=1 a fake Lightspeed runs beside it, a demo tenant is set up and connected to it, and what to paste is
-# printed. Anything but `serve` is handed to the command line client, as in `docker exec ... counterpart tenant list`.
+# Serves; with DEMO=1 a fake Lightspeed runs beside it, a demo tenant is set up and connected to it, a till for the tenant
+# is opened, and what to paste is printed. Anything but `serve` is handed to the command line client, as in `docker exec ... counterpart tenant list`.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -9,7 +9,7 @@ if [ "${1:-serve}" != serve ] || [ "${DEMO:-0}" != 1 ]; then
 fi
 
 # Unless the environment names another Lightspeed.
-cloud=
+cloud='' till=''
 if [ -z "${COUNTERPART_OSERIES_API_URL:-}" ]; then
     listen=${DEMO_CLOUD_LISTEN:-0.0.0.0:8090}
     # A new fake knows no order of the one before it: a ledger that is there already must not meet its ids again.
@@ -33,6 +33,16 @@ if "$here/seed.sh" /usr/local/bin; then
     echo
     echo "Outside this container, paste these lines instead of the first one:"
     grep '^DEMO_' "$COUNTERPART_DATA/demo.env"
+    # The till keeps its orders in our fake: with another Lightspeed there is none.
+    if [ -n "$cloud" ]; then
+        # shellcheck disable=SC1091
+        . "$COUNTERPART_DATA/demo.env"
+        listen=${DEMO_TILL_LISTEN:-0.0.0.0:8091}
+        tillsim register --listen "$listen" --cloud "$DEMO_CLOUD" --url "$DEMO_URL" --token "$DEMO_TOKEN" &
+        till=$!
+        echo
+        echo "The till: http://localhost:${listen##*:}"
+    fi
 else
     echo "the demo tenant could not be set up" >&2
 fi
@@ -43,5 +53,5 @@ while kill -0 "$server" 2>/dev/null; do
     status=0
     wait "$server" || status=$?
 done
-[ -z "$cloud" ] || kill -TERM "$cloud" 2>/dev/null || true
+for helper in $till $cloud; do kill -TERM "$helper" 2>/dev/null || true; done
 exit "$status"

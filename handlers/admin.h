@@ -46,6 +46,7 @@ void admin_work_retry(struct exchange *exchange);
 void admin_reconcile(struct exchange *exchange);
 void admin_explain(struct exchange *exchange);
 void admin_tail(struct exchange *exchange);
+void admin_doctor(struct exchange *exchange);
 void admin_foreign_request(struct exchange *exchange);
 void admin_foreign_record(struct exchange *exchange);
 void admin_foreign_report(struct exchange *exchange);

@@ -648,7 +648,11 @@ static const char *exchange_route_name(const struct exchange *exchange)
 static void exchange_account(struct exchange *exchange, int status)
 {
     int64_t duration_us = clock_monotonic_us() - exchange->received_monotonic_us;
-    metrics_request(exchange->handlers->metrics, route_index(exchange->route), status, duration_us);
+    struct metrics *metrics = exchange->handlers->metrics;
+    metrics_request(metrics, route_index(exchange->route), status, duration_us);
+    if (status == 200 && exchange->tenant != NULL)
+        metrics_call(metrics, exchange->tenant->tenant.id, route_index(exchange->route),
+                     exchange->received_steady_us);
     log_event(LOG_DEBUG, "request", LOG_INT("request_id", exchange->request_id),
               LOG_TEXT("route", exchange_route_name(exchange)), LOG_INT("status", status),
               LOG_INT("duration_us", duration_us), LOG_TEXT_N("client", exchange_client(exchange)));

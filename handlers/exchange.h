@@ -35,6 +35,15 @@ struct depot; /* store/redis_depot.h */
 struct words; /* store/redis_link.h */
 struct answer;
 
+/* What this process is and where its things are: for counterpart doctor. */
+struct about {
+    const char *version;
+    const char *data_path, *master_key_path;
+    const char *api_url;    /* Lightspeed's, without a slash at its end */
+    bool public_url_is_set; /* else it was made of the first address that is listened to */
+    int64_t started_at_us;  /* steady */
+};
+
 /* Everything a handler may use; one per process, shared by all loops, wired up by service/. */
 struct handlers {
     struct directory *directory;
@@ -58,6 +67,8 @@ struct handlers {
     struct id_source random;
     const char *public_url;
     const char *store_name; /* "sqlite" */
+    const struct about *about; /* what nobody but counterpart doctor asks for; NULL: in tests */
+    struct seal_hmac *presence; /* handlers/presence.h; under a key that is this process' alone */
     int64_t generation;     /* of the store; part of every reference */
     _Atomic bool
         is_draining; /* SIGTERM was seen: /readyz is red, connections close after their answer */

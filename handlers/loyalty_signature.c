@@ -89,6 +89,9 @@ bool loyalty_signature_is_accepted(struct exchange *exchange)
                    (exchange->body.length == 0 || match.index == SIGNED_BODY);
     bool is_served = is_good || mode == SIGNATURE_LOG;
     metrics_signature(exchange->handlers->metrics, (int)verdict);
+    if (is_good || mode == SIGNATURE_ENFORCE) /* else nobody has said that there must be one */
+        metrics_tenant_signature(exchange->handlers->metrics, tenant->id, (int)verdict,
+                                 exchange->received_steady_us);
     /* Without a header there is nothing to learn, and most requests may come so. */
     if (header.length > 0 || !is_served)
         log_finding(exchange, verdict, &match, is_served);

@@ -24,7 +24,18 @@ static const int statuses[] = {200, 302, 400, 401, 403, 404, 405, 409,
 /* Written by one thread, read by any: relaxed loads and stores, no locked instructions. */
 typedef _Atomic uint64_t counter;
 
+/* One tenant's callers, as one thread has seen them. */
+struct caller {
+    counter tenant_id; /* 0: free */
+    counter called_us[METRICS_ROUTES_MAX];
+    counter signatures[METRICS_VERDICTS];
+    counter signed_us[METRICS_VERDICTS];
+};
+#define CALLERS 256     /* a power of two; pages that nobody touches cost nothing */
+#define CALLER_PROBES 8 /* then the tenant is one too many */
+
 struct shard {
+    struct caller callers[CALLERS];
     counter requests[METRICS_ROUTES_MAX][STATUSES];
     counter latency[METRICS_ROUTES_MAX][BUCKETS];
     counter latency_us_sum[METRICS_ROUTES_MAX];
@@ -69,6 +80,24 @@ static struct shard *shard_of_thread(struct metrics *metrics)
     metrics->shards = shard;
     pthread_mutex_unlock(&metrics->lock);
     return shard;
+}
+
+/* NULL: there is none, and no room or no wish for it. */
+static struct caller *caller_of(struct shard *shard, int64_t tenant_id, bool may_add)
+{
+    size_t first = (size_t)tenant_id * 0x9e3779b1u; /* ids that follow each other are spread */
+    for (size_t i = 0; i < CALLER_PROBES; i++) {
+        struct caller *caller = &shard->callers[(first + i) % CALLERS];
+        if (get(&caller->tenant_id) == (uint64_t)tenant_id)
+            return caller;
+        if (get(&caller->tenant_id) != 0)
+            continue;
+        if (!may_add)
+            return NULL;
+        atomic_store_explicit(&caller->tenant_id, (uint64_t)tenant_id, memory_order_relaxed);
+        return caller;
+    }
+    return NULL;
 }
 
 int metrics_create(struct metrics **metrics)
@@ -154,12 +183,34 @@ void metrics_connection_refused(struct metrics *metrics)
         add(&shard->refused, 1);
 }
 
+void metrics_call(struct metrics *metrics, int64_t tenant_id, int route_index, int64_t now_us)
+{
+    CHECK(tenant_id > 0 && route_index >= 0 && route_index < METRICS_ROUTES_MAX);
+    struct shard *shard = shard_of_thread(metrics);
+    struct caller *caller = shard == NULL ? NULL : caller_of(shard, tenant_id, true);
+    if (caller != NULL)
+        atomic_store_explicit(&caller->called_us[route_index], (uint64_t)now_us,
+                              memory_order_relaxed);
+}
+
 void metrics_signature(struct metrics *metrics, int verdict)
 {
     CHECK(verdict >= 0 && verdict < METRICS_VERDICTS);
     struct shard *shard = shard_of_thread(metrics);
     if (shard != NULL)
         add(&shard->signatures[verdict], 1);
+}
+
+void metrics_tenant_signature(struct metrics *metrics, int64_t tenant_id, int verdict,
+                              int64_t now_us)
+{
+    CHECK(tenant_id > 0 && verdict >= 0 && verdict < METRICS_VERDICTS);
+    struct shard *shard = shard_of_thread(metrics);
+    struct caller *caller = shard == NULL ? NULL : caller_of(shard, tenant_id, true);
+    if (caller == NULL)
+        return;
+    add(&caller->signatures[verdict], 1);
+    atomic_store_explicit(&caller->signed_us[verdict], (uint64_t)now_us, memory_order_relaxed);
 }
 
 /* --- reading */
@@ -326,4 +377,34 @@ void metrics_append(struct metrics *metrics, const struct metrics_names *names,
     append_signatures(sum, names, buffer);
     append_connections(sum, buffer);
     free(sum);
+}
+
+/* --- one tenant */
+
+static int64_t later(int64_t time_us, const counter *other)
+{
+    int64_t other_us = (int64_t)get(other);
+    return other_us > time_us ? other_us : time_us;
+}
+
+static void tenant_add(struct metrics_tenant *tenant, const struct caller *caller)
+{
+    for (int i = 0; i < METRICS_ROUTES_MAX; i++)
+        tenant->called_us[i] = later(tenant->called_us[i], &caller->called_us[i]);
+    for (int i = 0; i < METRICS_VERDICTS; i++) {
+        tenant->signatures[i] += get(&caller->signatures[i]);
+        tenant->signed_us[i] = later(tenant->signed_us[i], &caller->signed_us[i]);
+    }
+}
+
+void metrics_read_tenant(struct metrics *metrics, int64_t tenant_id, struct metrics_tenant *tenant)
+{
+    *tenant = (struct metrics_tenant){.signatures = {0}};
+    pthread_mutex_lock(&metrics->lock);
+    for (struct shard *shard = metrics->shards; shard != NULL; shard = shard->next) {
+        const struct caller *caller = caller_of(shard, tenant_id, false);
+        if (caller != NULL)
+            tenant_add(tenant, caller);
+    }
+    pthread_mutex_unlock(&metrics->lock);
 }

@@ -27,6 +27,11 @@ void metrics_outcome(struct metrics *metrics, enum action action, enum result re
 void metrics_connection(struct metrics *metrics, int change); /* +1, -1 */
 void metrics_connection_refused(struct metrics *metrics);
 void metrics_signature(struct metrics *metrics, int verdict);
+/* The same for one tenant, where a signature is asked for; now_us: steady. */
+void metrics_tenant_signature(struct metrics *metrics, int64_t tenant_id, int verdict,
+                              int64_t now_us);
+/* A tenant's request was served; now_us: steady. */
+void metrics_call(struct metrics *metrics, int64_t tenant_id, int route_index, int64_t now_us);
 
 /* --- reading */
 
@@ -40,6 +45,15 @@ struct metrics_names {
 /* Everything counted above. */
 void metrics_append(struct metrics *metrics, const struct metrics_names *names,
                     struct text_buffer *buffer);
+
+/* What one tenant's callers have done since the process began. A thread remembers some 250 tenants:
+ * of those that came later less is known than was. */
+struct metrics_tenant {
+    int64_t called_us[METRICS_ROUTES_MAX]; /* the latest that was served; 0: none */
+    uint64_t signatures[METRICS_VERDICTS];
+    int64_t signed_us[METRICS_VERDICTS]; /* the latest with that verdict; 0: none */
+};
+void metrics_read_tenant(struct metrics *metrics, int64_t tenant_id, struct metrics_tenant *tenant);
 
 /* Pieces of the text format, for numbers that are kept elsewhere. */
 void metrics_append_head(struct text_buffer *buffer, const char *name, const char *type,

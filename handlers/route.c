@@ -9,6 +9,7 @@
 #include "handlers/oauth.h"
 #include "handlers/operations.h"
 #include "handlers/oseries.h"
+#include "handlers/presence.h"
 #include "handlers/signature.h"
 #include "handlers/webhook.h"
 
@@ -37,6 +38,8 @@ static const struct route routes[] = {
      loyalty_redeem},
     {"POST", "/oseries/{key}/redeem", "oseries.redeem.post", SURFACE_OSERIES, AUTH_TENANT,
      loyalty_redeem},
+    {"GET", PRESENCE_PATH, "presence", SURFACE_OPERATIONS, AUTH_NONE, presence_show},
+    {"POST", PRESENCE_PATH, "presence.post", SURFACE_OPERATIONS, AUTH_NONE, presence_show},
     {"GET", "/oauth/start", "oauth.start", SURFACE_OAUTH, AUTH_NONE, oauth_start},
     {"GET", "/oauth/callback", "oauth.callback", SURFACE_OAUTH, AUTH_NONE, oauth_callback},
     {"POST", "/oseries/{key}/webhooks/orders/completed", "webhook.order_completed", SURFACE_WEBHOOK,
@@ -106,6 +109,7 @@ static const struct route routes[] = {
     {"POST", "/admin/work/retry", "admin.work_retry", SURFACE_ADMIN, AUTH_LOCAL, admin_work_retry},
     {"POST", "/admin/reconcile", "admin.reconcile", SURFACE_ADMIN, AUTH_LOCAL, admin_reconcile},
     {"POST", "/admin/explain", "admin.explain", SURFACE_ADMIN, AUTH_LOCAL, admin_explain},
+    {"POST", "/admin/doctor", "admin.doctor", SURFACE_ADMIN, AUTH_LOCAL, admin_doctor},
     {"POST", "/admin/tail", "admin.tail", SURFACE_ADMIN, AUTH_LOCAL, admin_tail},
     {"POST", "/admin/foreign-orders/request", "admin.foreign_request", SURFACE_ADMIN, AUTH_LOCAL,
      admin_foreign_request},
@@ -246,6 +250,8 @@ static bool signature_is_accepted(struct exchange *exchange)
     (void)exchange_header(exchange, "x-kounta-signature", &header);
     enum signature_verdict verdict = signature_verify(exchange->tenant, header, exchange->body);
     metrics_signature(exchange->handlers->metrics, (int)verdict);
+    metrics_tenant_signature(exchange->handlers->metrics, exchange->tenant->tenant.id, (int)verdict,
+                             exchange->received_steady_us);
     if (verdict == SIGNATURE_VALID)
         return true;
     log_signature(exchange, verdict, mode == SIGNATURE_LOG);

@@ -10,7 +10,7 @@ enum surface {
     SURFACE_OSERIES,
     SURFACE_OAUTH,      /* answers browsers: pages, or JSON where Accept asks for it */
     SURFACE_WEBHOOK,    /* what Lightspeed's cloud sends, no register; bodies up to BODY_LARGEST */
-    SURFACE_OPERATIONS, /* /healthz, /readyz, /metrics */
+    SURFACE_OPERATIONS, /* /healthz, /readyz, /metrics, and what counterpart doctor asks for */
     SURFACE_ADMIN,      /* only on the admin socket */
     SURFACE_NONE,       /* unknown paths */
     SURFACE_COUNT,

@@ -198,6 +198,40 @@ void oseries_api_post_notification(struct oseries_api *api, const struct api_cal
 
 /* --- companies, customers, webhooks ----------------------------------------------------------- */
 
+#define API_NAME_MAX 120
+struct oseries_company {
+    int64_t id;
+    char name[API_NAME_MAX + 1];
+    char currency[4];
+    char zone[65]; /* "Australia/Sydney"; empty: not told */
+};
+typedef void (*api_company_fn)(void *context, const struct api_result *result,
+                               const struct oseries_company *company);
+/* The one that the tenant's grant is for. */
+void oseries_api_get_company(struct oseries_api *api, const struct api_call *call,
+                             api_company_fn on_done, void *context);
+
+/* What the company has, with its names; more than API_NAMES_MAX are cut: no company is so large. */
+enum api_list {
+    API_SITES,
+    API_PAYMENT_METHODS,
+};
+#define API_NAMES_MAX 200
+struct api_name {
+    int64_t id;
+    char name[API_NAME_MAX + 1];
+};
+struct api_names {
+    struct api_name items[API_NAMES_MAX];
+    int32_t count;
+    bool is_cut;
+};
+/* names is NULL when result->error is not 0; good for the call only. */
+typedef void (*api_names_fn)(void *context, const struct api_result *result,
+                             const struct api_names *names);
+void oseries_api_list_names(struct oseries_api *api, const struct api_call *call,
+                            enum api_list list, api_names_fn on_done, void *context);
+
 struct oseries_customer {
     int64_t id;
     char reference_id[65]; /* ours: private to our application; empty: none */

@@ -65,6 +65,7 @@ struct oseries_call {
     api_order_fn on_order;
     api_done_fn on_done;
     api_customer_fn on_customer;
+    api_company_fn on_company;
     api_order_page_fn on_order_page;
     void *context;
     void *work; /* of a call in several steps */

@@ -22,9 +22,12 @@
 #define REPLY_ROOM_FIRST 4096
 #define USER_AGENT "counterpart"
 
+_Static_assert(HTTP_CALL_REASON_MAX >= CURL_ERROR_SIZE, "libcurl writes as much");
+
 struct http_calls {
     CURLM *multi;
-    int32_t count; /* started and not taken out */
+    const char *authorities; /* a file of certificates; NULL: the system's */
+    int32_t count;           /* started and not taken out */
 };
 
 /* --- what libcurl calls ----------------------------------------------------------------------- */
@@ -140,6 +143,7 @@ struct http_call *http_call_create(const struct outbound_request *request, outbo
     call->on_done = on_done;
     call->context = context;
     call->is_repeatable = strcmp(request->method, "GET") == 0;
+    call->wants_certificate = request->wants_certificate;
     if (!copy_texts(call, request) || !copy_headers(call, request))
         call->error = ERR_NO_MEMORY;
     return call;
@@ -183,7 +187,19 @@ static bool set_proxy(struct http_call *call)
            curl_easy_setopt(call->easy, CURLOPT_NOPROXY, "*") == CURLE_OK;
 }
 
-/* What libcurl verifies of https is its default: chain and host name. */
+/* What libcurl verifies of https is its default: chain and host name. Certificates are told of a
+ * handshake, so who asks for them gets one. */
+static bool set_trust(struct http_call *call, const char *authorities)
+{
+    CURL *easy = call->easy;
+    long wants = call->wants_certificate;
+    return (authorities == NULL ||
+            curl_easy_setopt(easy, CURLOPT_CAINFO, authorities) == CURLE_OK) &&
+           curl_easy_setopt(easy, CURLOPT_CERTINFO, wants) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, wants) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->reason) == CURLE_OK;
+}
+
 static bool set_limits(struct http_call *call, int64_t left_us)
 {
     CURL *easy = call->easy;
@@ -219,7 +235,7 @@ int http_call_start(struct http_calls *calls, struct http_call *call, int64_t no
     call->easy = curl_easy_init();
     if (call->easy == NULL)
         return ERR_NO_MEMORY;
-    if (!set_all(call, left_us))
+    if (!set_all(call, left_us) || !set_trust(call, calls->authorities))
         return ERR_NO_MEMORY;
     if (curl_multi_add_handle(calls->multi, call->easy) != CURLM_OK)
         return ERR_NO_MEMORY;
@@ -238,14 +254,39 @@ static struct text header_of(const struct http_call *call, const char *name)
     return text_trim(text_of(header->value));
 }
 
-/* Whole seconds. */
+/* As HTTP and as TLS libraries write it, in whole seconds; 0: it cannot be read. */
+static int64_t parse_date_us(const char *date)
+{
+    time_t date_s = curl_getdate(date, NULL);
+    return date_s > 0 && date_s <= INT64_MAX / CLOCK_US_PER_S ? date_s * CLOCK_US_PER_S : 0;
+}
+
 static int64_t read_date_us(const struct http_call *call)
 {
     struct curl_header *header;
     if (curl_easy_header(call->easy, "Date", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
         return 0;
-    time_t date_s = curl_getdate(header->value, NULL);
-    return date_s > 0 && date_s <= INT64_MAX / CLOCK_US_PER_S ? date_s * CLOCK_US_PER_S : 0;
+    return parse_date_us(header->value);
+}
+
+/* "Expire date:Jan  1 00:00:00 2030 GMT", among other lines of each certificate. */
+static int64_t read_certificate_end_us(const struct http_call *call)
+{
+    static const struct text label = {"Expire date:", 12};
+    struct curl_certinfo *chain = NULL;
+    int64_t ends_us = 0;
+    if (curl_easy_getinfo(call->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL)
+        return 0;
+    for (int i = 0; i < chain->num_of_certs; i++)
+        for (const struct curl_slist *line = chain->certinfo[i]; line != NULL; line = line->next) {
+            struct text text = text_of(line->data);
+            if (!text_starts_with(text, label))
+                continue;
+            int64_t end_us = parse_date_us(line->data + label.length);
+            if (end_us != 0 && (ends_us == 0 || end_us < ends_us))
+                ends_us = end_us;
+        }
+    return ends_us;
 }
 
 static void reply_read_head(const struct http_call *call, struct outbound_reply *reply)
@@ -256,6 +297,7 @@ static void reply_read_head(const struct http_call *call, struct outbound_reply 
     reply->status = (int)status;
     reply->told_at_us = read_date_us(call);
     reply->location = header_of(call, "Location");
+    reply->content_type = header_of(call, "Content-Type");
     reply->next_page = header_of(call, "X-Next-Page");
     reply->pages = header_of(call, "X-Pages");
     reply->retry_after = header_of(call, "Retry-After");
@@ -266,7 +308,10 @@ static void reply_read_head(const struct http_call *call, struct outbound_reply 
 
 static void reply_fill(const struct http_call *call, int error, struct outbound_reply *reply)
 {
-    *reply = (struct outbound_reply){.error = error, .was_sent = call->was_sent};
+    *reply = (struct outbound_reply){
+        .error = error, .was_sent = call->was_sent, .reason = text_of(call->reason)};
+    if (call->easy != NULL && call->wants_certificate)
+        reply->certificate_ends_us = read_certificate_end_us(call);
     if (call->easy != NULL && call->was_sent)
         reply_read_head(call, reply);
     if (error == 0)
@@ -390,6 +435,7 @@ int http_calls_create(struct http_calls **calls)
     struct http_calls *made = calloc(1, sizeof(*made));
     if (made == NULL)
         goto err_after_init;
+    made->authorities = getenv("SSL_CERT_FILE"); /* as the curl tool and OpenSSL do */
     made->multi = curl_multi_init();
     /* Without descriptors for its socket pair, multi_init still succeeds. */
     if (made->multi == NULL || curl_multi_wakeup(made->multi) != CURLM_OK)

@@ -13,6 +13,8 @@
 #define HTTP_CALL_HEAD_MAX                                                                         \
     (32 * 1024) /* all header lines of a reply; the real API sends some 1 KiB */
 
+#define HTTP_CALL_REASON_MAX 256 /* libcurl's */
+
 struct http_calls; /* libcurl's multi handle */
 
 struct http_call {
@@ -27,11 +29,13 @@ struct http_call {
     outbound_done_fn on_done;
     void *context;
     bool is_repeatable; /* libcurl may send it again over a new connection */
+    bool wants_certificate;
     bool was_sent;
     int error; /* ERR_TOO_LARGE, ERR_NO_MEMORY: why we broke it off; else 0 */
     size_t head_size;
     char *reply; /* the body of the reply so far */
     size_t reply_length, reply_room;
+    char reason[HTTP_CALL_REASON_MAX]; /* libcurl's words for an error */
     struct http_call *next, *previous; /* the owner's */
 };
 

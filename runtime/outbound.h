@@ -95,6 +95,8 @@ struct outbound_request {
     const char *headers[OUTBOUND_HEADERS_MAX]; /* "name: value"; NULL at the end */
     struct text body;    /* sent when its length is not 0 or the method is POST or PUT */
     int64_t deadline_us; /* monotonic */
+    /* https: over a new connection, and the reply tells the end of its certificates. */
+    bool wants_certificate;
 };
 
 struct outbound_reply {
@@ -107,17 +109,23 @@ struct outbound_reply {
     int64_t told_at_us;   /* Date: by the other side's wall clock; 0: it does not say */
     struct text body;     /* empty beside an error */
     struct text location; /* headers; empty when absent */
+    struct text content_type;
     struct text next_page;                                             /* X-Next-Page */
     struct text pages;                                                 /* X-Pages */
     struct text retry_after;                                           /* Retry-After */
     struct text ratelimit_limit, ratelimit_remaining, ratelimit_reset; /* X-Ratelimit-* */
+    /* The first end among the certificates that the other side has shown; 0: not asked for, or
+     * none. */
+    int64_t certificate_ends_us;
+    struct text reason; /* libcurl's words for an error; may name the host. For people */
 };
 /* reply and its texts are good for the call only. */
 typedef void (*outbound_done_fn)(void *context, const struct outbound_reply *reply);
 
 /*
- * Send a request. Certificates of https are verified. The proxy of the environment (https_proxy,
- * no_proxy ...) is used, but never for this machine (url_is_loopback). Redirects are not followed:
+ * Send a request. Certificates of https are verified, against the system's authorities or those of
+ * the environment's SSL_CERT_FILE. The proxy of the environment (https_proxy, no_proxy ...) is
+ * used, but never for this machine (url_is_loopback). Redirects are not followed:
  * who follows one decides what it carries. A GET may go out twice, when a kept connection ends
  * without a reply; nothing else ever does. Neither bodies nor Authorization are ever logged.
  *

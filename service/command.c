@@ -169,6 +169,13 @@ static const struct subcommand subcommands[] = {
      .help = "try again what was given up",
      .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
                {"work", FLAG_TEXT, true, "ID", "which work"}}},
+    {.noun = "doctor",
+     .kind = COMMAND_DOCTOR,
+     .help = "tell what stands between a tenant and its registers, each line green or with the one "
+             "thing to do; exit 1 when something is to be done, 2 when that could not be told",
+     .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
+               {"html", FLAG_TEXT, false, "FILE|-",
+                "write a page that stands alone, for a browser or a printer"}}},
     {.noun = "reconcile",
      .kind = COMMAND_RECONCILE,
      .help = "compare registers and ledger: totals, and each open item with its reason; exit 1 "

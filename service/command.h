@@ -25,6 +25,7 @@ enum command_kind {
     COMMAND_EXPLAIN,
     COMMAND_TAIL,
     COMMAND_FOREIGN_REPORT, /* text, JSON or a page */
+    COMMAND_DOCTOR,
 };
 
 enum flag_kind {

@@ -3,6 +3,7 @@
 #include "service/admin_client.h"
 #include "service/command.h"
 #include "service/config.h"
+#include "service/doctor.h"
 #include "service/explain.h"
 #include "service/foreign_report.h"
 #include "service/member_import.h"
@@ -53,6 +54,8 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
         return tail_run(invocation, socket_path);
     case COMMAND_FOREIGN_REPORT:
         return foreign_report_run(invocation, socket_path);
+    case COMMAND_DOCTOR:
+        return doctor_run(invocation, socket_path);
     case COMMAND_SERVE:
     case COMMAND_VERIFY:
     case COMMAND_HELP:
@@ -60,6 +63,14 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
         break;
     }
     return EXIT_USAGE;
+}
+
+/* The reports that tell by their exit code what is so have another for not knowing. */
+static int exit_untold(enum command_kind kind)
+{
+    if (kind == COMMAND_DOCTOR)
+        return DOCTOR_NOT_TOLD;
+    return kind == COMMAND_RECONCILE ? RECONCILE_NOT_TOLD : EXIT_FAILURE;
 }
 
 static int run_help(const struct invocation *invocation)
@@ -95,9 +106,9 @@ int main(int count, char **words)
     case COMMAND_EXPLAIN:
     case COMMAND_TAIL:
     case COMMAND_FOREIGN_REPORT:
+    case COMMAND_DOCTOR:
         if (config_read(environ, &config) != 0)
-            return invocation.subcommand->kind == COMMAND_RECONCILE ? RECONCILE_NOT_TOLD
-                                                                    : EXIT_FAILURE;
+            return exit_untold(invocation.subcommand->kind);
         return run_client(&invocation, config.admin_path);
     }
     return EXIT_USAGE;

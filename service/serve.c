@@ -56,6 +56,7 @@ struct service {
     struct loop *loops[LOOPS_MAX];
     int loop_count;
     char public_url[CONFIG_TEXT_MAX];
+    struct about about;
 };
 
 static int complain(const char *what, int err)
@@ -285,6 +286,29 @@ static void make_public_url(struct service *service)
     text_append(&buffer, address);
 }
 
+static struct seal_hmac *make_presence(struct id_source random)
+{
+    uint8_t key[SEAL_KEY_BYTES];
+    random.fill(random.context, key, sizeof(key));
+    struct seal_hmac *presence = seal_hmac_create((struct text){(const char *)key, sizeof(key)});
+    seal_wipe(key, sizeof(key));
+    return presence;
+}
+
+static void fill_about(struct service *service)
+{
+    const struct config *config = &service->config;
+    service->about = (struct about){
+        .version = COUNTERPART_VERSION,
+        .data_path = config->data,
+        .master_key_path = config->master_key,
+        .api_url = config->oseries_api_url,
+        .public_url_is_set = config->public_url[0] != '\0',
+        .started_at_us = clock_steady_us(),
+    };
+    service->handlers.about = &service->about;
+}
+
 static void fill_handlers(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
@@ -292,6 +316,8 @@ static void fill_handlers(struct service *service)
     handlers->seal = service->seal;
     handlers->proxies = &service->config.proxies;
     handlers->random = id_source_system();
+    handlers->presence = make_presence(handlers->random);
+    fill_about(service);
     handlers->public_url = service->public_url;
     handlers->store_name = "sqlite";
 }
@@ -572,6 +598,7 @@ static void service_finish(struct service *service)
     profiles_destroy(handlers->profiles);
     close_stores(service);
     token_keys_destroy(handlers->token_keys);
+    seal_hmac_destroy(handlers->presence);
     seal_destroy(service->seal);
     data_folder_unlock(service->lock_fd);
 }

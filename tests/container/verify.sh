@@ -8,14 +8,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 IMAGE=localhost/counterpart
 BASE=localhost/bookworm-slim
 work=$(mktemp -d)
-server='' container=''
+server='' container='' till_port=''
 
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; [ ! -s "$work/log" ] || tail -n 40 "$work/log" >&2; exit 1; }
 finish() {
     [ -z "$server" ] || kill -KILL -- "-$server" 2>/dev/null || true
     [ -z "$container" ] || "$remove" "$container" >/dev/null 2>&1 || true
-    rm -rf "$work"
+    rm -rf --one-file-system "$work"
 }
 trap finish EXIT
 
@@ -45,6 +45,29 @@ charge() {
         --cloud "$(printed DEMO_CLOUD)" || die "the demo reward was refused"
 }
 
+# The till's page, and a checkout through it: a cashier who sells, taps the payment type, and types the demo card.
+ask_till() { # PATH BODY, and behind them the words that run it in the container
+    local path=$1 body=$2
+    shift 2
+    "$@" curl -sS --max-time 20 -H 'Content-Type: application/json' -d "$body" "http://localhost:$till_port/_till/$path"
+}
+pay_at_till() {
+    local page file answer press
+    try 20 "$@" curl -sf -o /dev/null "http://localhost:$till_port/_till/state" || die "the till does not answer"
+    page=$("$@" curl -sf "http://localhost:$till_port/") || die "the till has no page"
+    grep -qi '<!doctype html>' <<<"$page" || die "the till's page is none: $page"
+    for file in $(grep -oE '(src|href)="[^"]*"' <<<"$page" | cut -d'"' -f2); do
+        "$@" curl -sf -o /dev/null "http://localhost:$till_port/${file#/}" || die "the till's page lacks $file"
+    done
+    answer=$(ask_till lines '{"product_id":7302}' "$@")
+    grep -q '"due":"4.50"' <<<"$answer" || die "the till sells no latte: $answer"
+    press='{"type":"Our Gift Card","reference":"'$(printed DEMO_CARD)'","entry":"typed"}'
+    answer=$(ask_till pay "$press" "$@")
+    grep -q '"ending":"approved"' <<<"$answer" || die "the till's checkout was not approved: $answer"
+    grep -q '"method":"Our Gift Card"' <<<"$answer" || die "the order does not show the payment: $answer"
+    say "a latte was paid at the till: $(grep -oE '"text":"Gift card[^"]*"' <<<"$answer" | head -n 1)"
+}
+
 with_engine() {
     local engine=$1 health
     remove=remove_with_engine
@@ -55,7 +78,9 @@ with_engine() {
     try 60 healthy || { "$engine" logs "$container" >"$work/log" 2>&1; die "health is $health"; }
     say "the health check is green"
     "$engine" logs "$container" >"$work/log" 2>&1
+    till_port=8091
     charge "$engine" exec "$container"
+    pay_at_till "$engine" exec "$container"
     "$engine" stop -t 15 "$container" >/dev/null
     [ "$("$engine" inspect -f '{{.State.ExitCode}}' "$container")" = 0 ] || die "it did not stop cleanly"
 }
@@ -101,7 +126,9 @@ with_buildah() {
 
     container=$(buildah from $IMAGE)
     port=$(free_port) # a chroot shares our network
-    inside=(buildah run --env COUNTERPART_LISTEN=0.0.0.0:"$port" --env DEMO_CLOUD_LISTEN=127.0.0.1:$((port + 1)) "$container" --)
+    till_port=$((port + 2))
+    inside=(buildah run --env COUNTERPART_LISTEN=0.0.0.0:"$port" --env DEMO_CLOUD_LISTEN=127.0.0.1:$((port + 1))
+        --env DEMO_TILL_LISTEN=127.0.0.1:$till_port "$container" --)
     "${inside[@]}" "${health[@]}" 2>/dev/null && die "the health check is green before anything runs"
     say "running ${entrypoint[*]} ${command[*]} as $(buildah inspect --type image --format '{{.Docker.Config.User}}' $IMAGE)"
     set -m
@@ -111,6 +138,7 @@ with_buildah() {
     try 60 "${inside[@]}" "${health[@]}" 2>/dev/null || die "the health check did not turn green"
     say "the health check is green"
     charge "${inside[@]}"
+    pay_at_till "${inside[@]}"
     kill -TERM "$(first_process)" # as an engine would: the container's first process alone
     wait "$server" || die "it did not stop cleanly: exit code $?"
     server=''

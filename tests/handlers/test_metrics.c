@@ -133,6 +133,50 @@ static void threads_are_added_up(void **state)
     assert_line("counterpart_connections_refused_total 1");
 }
 
+static void *call_later(void *metrics)
+{
+    metrics_call(metrics, 7, 3, 2000);
+    metrics_tenant_signature(metrics, 7, 0, 2001);
+    return NULL;
+}
+
+static void a_tenants_latest_call_is_of_all_threads_and_of_no_other_tenant(void **state)
+{
+    static struct metrics_tenant tenant;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, call_later, *state), 0);
+    pthread_join(thread, NULL);
+    metrics_call(*state, 7, 3, 1000);
+    metrics_tenant_signature(*state, 7, 0, 1001);
+    metrics_tenant_signature(*state, 7, 2, 1002);
+    metrics_call(*state, 8, 4, 3000);
+    metrics_read_tenant(*state, 7, &tenant);
+    assert_int_equal(tenant.called_us[3], 2000);
+    assert_int_equal(tenant.called_us[4], 0);
+    assert_int_equal(tenant.signatures[0], 2);
+    assert_int_equal(tenant.signed_us[0], 2001);
+    assert_int_equal(tenant.signatures[2], 1);
+    metrics_read_tenant(*state, 9, &tenant);
+    assert_int_equal(tenant.called_us[3] + tenant.signed_us[0], 0);
+}
+
+/* What has no room is not counted, and takes nobody else's. */
+static void more_tenants_than_there_is_room_for_take_nobody_elses(void **state)
+{
+    static struct metrics_tenant tenant;
+    int known = 0;
+    for (int64_t id = 1; id <= 1000; id++)
+        metrics_call(*state, id, 0, id);
+    for (int64_t id = 1; id <= 1000; id++) {
+        metrics_read_tenant(*state, id, &tenant);
+        assert_true(tenant.called_us[0] == 0 || tenant.called_us[0] == id);
+        known += tenant.called_us[0] != 0;
+    }
+    assert_in_range(known, 200, 256);
+    metrics_read_tenant(*state, 1, &tenant);
+    assert_int_equal(tenant.called_us[0], 1);
+}
+
 static void seconds_are_exact(void **state)
 {
     (void)state;
@@ -162,6 +206,9 @@ static void indexes_out_of_range_are_bugs(void **state)
     expect_assert_failure(metrics_request(*state, METRICS_ROUTES_MAX, 200, 1));
     expect_assert_failure(metrics_request(*state, -1, 200, 1));
     expect_assert_failure(metrics_signature(*state, METRICS_VERDICTS));
+    expect_assert_failure(metrics_tenant_signature(*state, 7, METRICS_VERDICTS, 1));
+    expect_assert_failure(metrics_tenant_signature(*state, 0, 1, 1));
+    expect_assert_failure(metrics_call(*state, 7, METRICS_ROUTES_MAX, 1));
     check_hook = NULL;
 }
 
@@ -175,6 +222,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(outcomes_carry_action_result_and_replay, create, destroy),
         cmocka_unit_test_setup_teardown(every_verdict_has_a_line_from_the_start, create, destroy),
         cmocka_unit_test_setup_teardown(threads_are_added_up, create, destroy),
+        cmocka_unit_test_setup_teardown(
+            a_tenants_latest_call_is_of_all_threads_and_of_no_other_tenant, create, destroy),
+        cmocka_unit_test_setup_teardown(more_tenants_than_there_is_room_for_take_nobody_elses,
+                                        create, destroy),
         cmocka_unit_test_setup_teardown(indexes_out_of_range_are_bugs, create, destroy),
         cmocka_unit_test(seconds_are_exact),
     };

@@ -32,6 +32,9 @@ enum what {
     GET_CUSTOMER,
     FIND_CUSTOMER,
     ENSURE_WEBHOOKS,
+    GET_COMPANY,
+    LIST_SITES,
+    LIST_PAYMENT_METHODS,
 };
 
 /* What to ask, and what came of it. */
@@ -48,6 +51,8 @@ struct ask {
     bool has_order, has_customer;
     int64_t order_total_minor;
     struct oseries_customer customer;
+    struct oseries_company company;
+    struct api_names names;
     int64_t done_us;
 };
 
@@ -129,6 +134,23 @@ static void on_customer(void *context, const struct api_result *result,
     note(ask, result);
 }
 
+static void on_company(void *context, const struct api_result *result,
+                       const struct oseries_company *company)
+{
+    struct ask *ask = context;
+    if (company != NULL)
+        ask->company = *company;
+    note(ask, result);
+}
+
+static void on_names(void *context, const struct api_result *result, const struct api_names *names)
+{
+    struct ask *ask = context;
+    if (names != NULL)
+        ask->names = *names;
+    note(ask, result);
+}
+
 static void ask_one(struct ask *ask)
 {
     switch (ask->what) {
@@ -156,6 +178,15 @@ static void ask_one(struct ask *ask)
     case ENSURE_WEBHOOKS:
         oseries_api_ensure_webhooks(f.api, &ask->call, ask->text, "https://p.example/hooks",
                                     on_done, ask);
+        break;
+    case GET_COMPANY:
+        oseries_api_get_company(f.api, &ask->call, on_company, ask);
+        break;
+    case LIST_SITES:
+        oseries_api_list_names(f.api, &ask->call, API_SITES, on_names, ask);
+        break;
+    case LIST_PAYMENT_METHODS:
+        oseries_api_list_names(f.api, &ask->call, API_PAYMENT_METHODS, on_names, ask);
         break;
     }
 }
@@ -743,6 +774,71 @@ static void a_page_elsewhere_is_not_fetched_and_pages_end(void **state)
     assert_in_range(tiny_count(tiny), 40, 42);
 }
 
+/* --- what the company is set up with */
+
+static void a_company_is_the_one_of_the_grant(void **state)
+{
+    (void)state;
+    say(200, "",
+        "{\"id\":5678,\"name\":\"Demo\",\"currency\":\"AUD\","
+        "\"timezone\":{\"offset\":10,\"name\":\"Australia/Sydney\"}}");
+    struct ask *each = ask(0, GET_COMPANY, SECONDS(10));
+    assert_int_equal(each->result.error, 0);
+    assert_asked(0, "GET /v1/companies/5678.json", "");
+    assert_int_equal(each->company.id, 5678);
+    assert_string_equal(each->company.currency, "AUD");
+    assert_string_equal(each->company.zone, "Australia/Sydney");
+    say(200, "", "{\"id\":5678,\"name\":null}");
+    each = ask(1, GET_COMPANY, SECONDS(10));
+    assert_int_equal(each->result.error, 0);
+    assert_string_equal(each->company.zone, "");
+    say(200, "", "{\"name\":\"Demo\"}");
+    assert_int_equal(ask(2, GET_COMPANY, SECONDS(10))->result.error, ERR_BAD_REPLY);
+    say(403, "", "{}");
+    assert_int_equal(ask(3, GET_COMPANY, SECONDS(10))->result.error, ERR_REFUSED);
+}
+
+static void names_are_read_from_all_pages(void **state)
+{
+    (void)state;
+    char next[160];
+    snprintf(next, sizeof(next), "X-Next-Page: %s/companies/5678/sites?start=2\r\n", api_url);
+    say(200, next, "[{\"id\":923,\"name\":\"High Street\"}]");
+    say(200, "", "[{\"id\":924,\"name\":null},{\"id\":925,\"name\":\"Harbour\"}]");
+    struct ask *each = ask(0, LIST_SITES, SECONDS(10));
+    assert_int_equal(each->result.error, 0);
+    assert_asked(0, "GET /v1/companies/5678/sites", "");
+    assert_asked(1, "GET /v1/companies/5678/sites?start=2", "");
+    assert_int_equal(each->names.count, 3);
+    assert_int_equal(each->names.items[1].id, 924);
+    assert_string_equal(each->names.items[1].name, "");
+    assert_string_equal(each->names.items[2].name, "Harbour");
+    assert_false(each->names.is_cut);
+}
+
+static void more_names_than_we_keep_are_cut_and_nonsense_is_none(void **state)
+{
+    (void)state;
+    static char list[API_NAMES_MAX * 16];
+    struct text_buffer body;
+    text_buffer_init(&body, list, sizeof(list));
+    for (int i = 1; i <= API_NAMES_MAX + 1; i++)
+        text_append_format(&body, "%s{\"id\":%d}", i == 1 ? "[" : ",", i);
+    text_append_char(&body, ']');
+    assert_false(body.is_cut);
+    say(200, "X-Pages: 9\r\n", list);
+    struct ask *each = ask(0, LIST_PAYMENT_METHODS, SECONDS(10));
+    assert_int_equal(each->result.error, 0);
+    assert_asked(0, "GET /v1/companies/5678/payment_methods", "");
+    assert_int_equal(each->names.count, API_NAMES_MAX);
+    assert_true(each->names.is_cut);
+    say(200, "", "[{\"id\":0}]");
+    assert_int_equal(ask(1, LIST_SITES, SECONDS(10))->result.error, ERR_BAD_REPLY);
+    say(200, "", "{}");
+    assert_int_equal(ask(2, LIST_SITES, SECONDS(10))->result.error, ERR_BAD_REPLY);
+    assert_int_equal(tiny_count(tiny), 3);
+}
+
 static void a_list_that_is_none_or_a_refusal_ends_it(void **state)
 {
     (void)state;
@@ -826,6 +922,9 @@ int main(void)
         TEST(the_last_page_of_those_that_follow_ends_it_whatever_it_counts),
         TEST(a_page_elsewhere_is_not_fetched_and_pages_end),
         TEST(a_list_that_is_none_or_a_refusal_ends_it),
+        TEST(a_company_is_the_one_of_the_grant),
+        TEST(names_are_read_from_all_pages),
+        TEST(more_names_than_we_keep_are_cut_and_nonsense_is_none),
         TEST(the_end_leaves_nobody_without_an_answer),
         TEST(an_address_that_is_none_is_refused_at_the_start),
     };

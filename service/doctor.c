@@ -1,0 +1,147 @@
+/* Asks the service what stands between a tenant and its registers, and has it written. */
+#include "service/doctor.h"
+
+#include "base/error.h"
+#include "service/answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define PATH "/admin/doctor"
+#define BODY_MAX 256
+
+static const char not_running[] =
+    "{\"is_green\":false,\"lines\":[{\"id\":\"service\",\"group\":\"This machine\","
+    "\"title\":\"Service\",\"state\":\"todo\",\"found\":\"It is not running, or its data folder "
+    "is not the one in COUNTERPART_DATA\",\"todo\":\"Start it, or set COUNTERPART_DATA to its "
+    "data folder\",\"command\":\"counterpart serve\",\"instead\":null,\"paste\":null}],"
+    "\"back_office\":[]}";
+
+/* --- words */
+
+int64_t doctor_count(const struct jread *report, struct text state)
+{
+    const struct jread *lines = jread_member(report, "lines");
+    int64_t count = 0;
+    for (size_t i = 0; i < jread_count(lines); i++)
+        count += text_equal(answer_text(jread_element(lines, i), "state"), state);
+    return count;
+}
+
+const struct jread *doctor_first(const struct jread *report)
+{
+    const struct jread *lines = jread_member(report, "lines");
+    for (size_t i = 0; i < jread_count(lines); i++)
+        if (text_equal(answer_text(jread_element(lines, i), "state"), TEXT("todo")))
+            return jread_element(lines, i);
+    return NULL;
+}
+
+void doctor_append_verdict(struct text_buffer *buffer, const struct jread *report)
+{
+    int64_t todo = doctor_count(report, TEXT("todo"));
+    int64_t waits = doctor_count(report, TEXT("waits"));
+    if (todo == 0 && waits == 0) {
+        text_append(buffer, TEXT("Everything is green"));
+        return;
+    }
+    answer_append_count(buffer, todo, "thing to do", "things to do");
+    if (waits > 0) {
+        text_append(buffer, TEXT(", and "));
+        answer_append_count(buffer, waits, "line waits", "lines wait");
+    }
+}
+
+/* --- where to */
+
+static bool shows_colours(void)
+{
+    const char *terminal = getenv("TERM"), *without = getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && (without == NULL || without[0] == '\0') && terminal != NULL &&
+           strcmp(terminal, "dumb") != 0;
+}
+
+static int write_page(const char *path, const struct jread *report)
+{
+    bool is_standard = strcmp(path, "-") == 0;
+    FILE *file = is_standard ? stdout : fopen(path, "w");
+    if (file == NULL)
+        goto err_without_file;
+    doctor_page_write(file, report);
+    bool is_written = fflush(file) == 0 && ferror(file) == 0;
+    if (!is_standard && fclose(file) != 0)
+        is_written = false;
+    if (is_written)
+        return 0;
+err_without_file:
+    fprintf(stderr, "counterpart: %s cannot be written: %s\n", path, strerror(errno));
+    return ERR_IO;
+}
+
+static int write_report(const struct invocation *invocation, const struct jread *report)
+{
+    const char *path = command_value(invocation, "html");
+    if (path != NULL)
+        return write_page(path, report);
+    if (invocation->wants_json || !isatty(STDOUT_FILENO)) {
+        answer_write(stdout, report);
+        putchar('\n');
+    } else {
+        doctor_text_write(stdout, report, shows_colours());
+    }
+    return 0;
+}
+
+/* --- asking */
+
+static struct text write_body(const struct invocation *invocation, struct text_buffer *body)
+{
+    struct jwrite writer;
+    jwrite_init(&writer, body);
+    jwrite_object_begin(&writer);
+    jwrite_key(&writer, TEXT("tenant"));
+    jwrite_text(&writer, text_of(command_value(invocation, "tenant")));
+    jwrite_object_end(&writer);
+    return text_buffer_text(body);
+}
+
+/* *report NULL: nobody answers. errors: what is wrong was written to stderr. */
+static int ask(const struct invocation *invocation, const char *socket_path, struct jread **report)
+{
+    char bytes[BODY_MAX];
+    struct text_buffer body;
+    struct admin_session *session;
+    long status;
+    *report = NULL;
+    if (admin_session_open(socket_path, &session) != 0)
+        return 0;
+    text_buffer_init(&body, bytes, sizeof(bytes));
+    int err = admin_session_ask(session, PATH, write_body(invocation, &body), report, &status);
+    admin_session_close(session);
+    if (err != 0 || status == 200)
+        return 0;
+    admin_print_refusal(*report);
+    jread_destroy(*report);
+    *report = NULL;
+    return ERR_REFUSED;
+}
+
+int doctor_run(const struct invocation *invocation, const char *socket_path)
+{
+    struct jread *report;
+    int err = ask(invocation, socket_path, &report);
+    if (err == 0 && report == NULL)
+        err = jread_parse(text_of(not_running), &report);
+    if (err != 0)
+        return DOCTOR_NOT_TOLD;
+    err = write_report(invocation, report);
+    bool is_green = answer_bool(report, "is_green");
+    jread_destroy(report);
+    if (err != 0)
+        return DOCTOR_NOT_TOLD;
+    return is_green ? EXIT_SUCCESS : EXIT_FAILURE;
+}

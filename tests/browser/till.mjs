@@ -1,0 +1,254 @@
+// What the browser suite stands on: the real service, cloud and register, one Chromium, and a cashier who touches the
+// screen. A page that complains on its console, or asks another host for anything, fails its test.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+import { Loyalty, connect, startPair } from '../http/loyal.mjs';
+import { ROOT, TILLSIM, request, spawnHelper, until } from '../http/support.mjs';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const SCREENS = path.join(ROOT, 'build/screens');
+const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK failed:/;
+const WAIT_MS = 15_000;
+const STOP_MS = 15_000;
+
+export const LAPTOP = { width: 1440, height: 900 };
+export const SIZES = [{ width: 390, height: 844 }, { width: 820, height: 1180 }, { width: 1180, height: 820 }, LAPTOP];
+
+// --- programs
+
+/** `tillsim register` with these options; .url is its page. */
+export class Register {
+  static async start(options) {
+    const register = new Register();
+    register.log = '';
+    register.child = spawnHelper(TILLSIM, ['register', '--listen', '127.0.0.1:0', ...options]);
+    register.ended = new Promise((resolve) => register.child.once('close', (code, signal) => resolve(code ?? signal)));
+    let output = '',
+      end;
+    register.ended.then((value) => (end = value));
+    register.child.stdout.on('data', (data) => (output += data));
+    register.child.stderr.on('data', (data) => (register.log += data));
+    await until('the register to be ready', () => {
+      assert.equal(end, undefined, `the register ended at once:\n${register.log}`);
+      return output.includes('\n');
+    });
+    for (const handle of [register.child, ...register.child.stdio]) handle.unref();
+    register.url = JSON.parse(output.split('\n')[0]).url;
+    return register;
+  }
+
+  /** Its contract, where a test has to bring it into a state without touching the screen. */
+  async call(method, name, body) {
+    const reply = await request(`${this.url}/_till/${name}`, {
+      method,
+      agent: false,
+      headers: { 'Content-Type': 'application/json' },
+      body: method === 'GET' ? undefined : JSON.stringify(body ?? {}),
+    });
+    assert.equal(reply.status, 200, `${method} ${name}: ${reply.text}`);
+    return reply.json;
+  }
+
+  async stop() {
+    for (const handle of [this.child, ...this.child.stdio]) handle.ref();
+    this.child.kill('SIGTERM');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
+    const end = await this.ended;
+    clearTimeout(timer);
+    assert.doesNotMatch(this.log, SANITIZER);
+    assert.equal(end, 0, `the register ended with ${end}:\n${this.log}`);
+  }
+}
+
+/** A shop: the service with a connected tenant, and the cloud. */
+export class Shop {
+  static async open() {
+    const shop = new Shop();
+    Object.assign(shop, await startPair(undefined));
+    shop.tenant = await shop.service.addTenant({ name: 'Demo Coffee', token: shop.cloud.signatureToken });
+    await shop.tenant.addSite();
+    await connect(shop.service, shop.cloud, shop.tenant);
+    shop.loyalty = new Loyalty(shop.service, shop.cloud, shop.tenant);
+    shop.base = shop.service.origin + shop.tenant.base;
+    return shop;
+  }
+
+  register(...options) {
+    return Register.start([
+      '--cloud',
+      this.cloud.urls.url,
+      '--url',
+      this.base,
+      '--token',
+      this.tenant.token,
+      ...options,
+    ]);
+  }
+
+  /** {balance, entries} */
+  card(number) {
+    return this.tenant.show(number);
+  }
+
+  order(id) {
+    return this.cloud.control('GET', `/orders/${id}`);
+  }
+
+  async close() {
+    await this.service.stop();
+    await this.cloud.stop();
+  }
+}
+
+/** A partner that answers as a test wants; answer gets (response, url, body). */
+export async function startPartner(t, answer) {
+  const server = http.createServer(async (req, res) => {
+    let body = '';
+    for await (const part of req) body += part;
+    answer(res, new URL(req.url, 'http://partner'), body);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+// --- the browser
+
+let browser;
+
+export async function startBrowser() {
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: process.getuid() === 0 ? ['--no-sandbox'] : [] });
+}
+
+export const stopBrowser = () => browser.close();
+
+/** What a page may say on its console in a test that takes something away from it. */
+export const NO_SERVER =
+  /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_SOCKET/;
+export const A_REFUSAL = /status of (4|5)\d\d/;
+
+/** A cashier in front of a register's screen. */
+export class Cashier {
+  static async sit(t, register, { size = LAPTOP, forgives = null, colorScheme = 'light' } = {}) {
+    const cashier = new Cashier();
+    cashier.register = register;
+    cashier.complaints = [];
+    cashier.context = await browser.newContext({
+      viewport: size,
+      colorScheme,
+      reducedMotion: 'reduce',
+      permissions: ['clipboard-read', 'clipboard-write'],
+    });
+    const page = (cashier.page = await cashier.context.newPage());
+    page.setDefaultTimeout(WAIT_MS);
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type()) && !forgives?.test(message.text()))
+        cashier.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => cashier.complaints.push(error.stack));
+    page.on('dialog', (dialog) => cashier.complaints.push(`dialog: ${dialog.message()}`));
+    await cashier.context.route('**', (route) => {
+      const { host } = new URL(route.request().url());
+      if (host === new URL(register.url).host) return route.continue();
+      cashier.complaints.push(`asked ${route.request().url()}`);
+      return route.abort();
+    });
+    t.after(() => cashier.leave());
+    await page.goto(register.url);
+    await page.locator('.bar').waitFor();
+    return cashier;
+  }
+
+  async leave() {
+    await this.context.close();
+    assert.deepEqual(this.complaints, []);
+  }
+
+  button(name, options) {
+    return this.page.getByRole('button', { name, ...options });
+  }
+
+  /** Touches a button by its words. */
+  press(name, options) {
+    return this.button(name, options).click();
+  }
+
+  async go(screen) {
+    await this.page.goto(`${this.register.url}/#${screen}`);
+  }
+
+  state() {
+    return this.register.call('GET', 'state');
+  }
+
+  async newSale(...products) {
+    await this.register.call('POST', 'orders');
+    await this.go('sale');
+    await this.sees('.order', /Nothing on this sale yet/);
+    for (const product of products) await this.press(new RegExp(`^${product}`));
+    await this.sees('.lines', products[0]);
+    const { order } = await this.state();
+    return order.id;
+  }
+
+  /** Waits until the text is there. */
+  async sees(selector, text) {
+    await this.page.locator(selector, { hasText: text }).first().waitFor();
+  }
+
+  async typeCard(card) {
+    await this.page.locator('#card').fill(card);
+  }
+
+  /** On the checkout screen: the partner's button, a card, the dialogue that follows. */
+  async payByCard(card, { type = 'Our Gift Card' } = {}) {
+    await this.page.locator('.pay-type.partner', { hasText: type }).click();
+    await this.typeCard(card);
+    await this.press(/^Charge/);
+  }
+
+  /** The dialogue's title; waits for it. */
+  async said(title) {
+    const heading = this.page.locator('.said h2');
+    await heading.filter({ hasText: title }).waitFor();
+    return this.page.locator('.said').innerText();
+  }
+
+  async typeAmount(digits) {
+    for (const digit of digits)
+      await this.page.locator('.keypad').getByRole('button', { name: digit, exact: true }).click();
+  }
+
+  /** Nothing serious or critical on what is on the screen now. */
+  async isAccessible(what) {
+    await this.page.evaluate(AXE); // not as a script element: the page's policy takes none
+    const { violations } = await this.page.evaluate(() =>
+      globalThis.axe.run(document, { resultTypes: ['violations'] }),
+    );
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    const told = serious.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`).join('\n')}`,
+    );
+    assert.deepEqual(told, [], `${what} at ${this.page.viewportSize().width}`);
+  }
+
+  /** A picture for people, in build/screens. */
+  async picture(name) {
+    fs.mkdirSync(SCREENS, { recursive: true });
+    await this.page.screenshot({ path: path.join(SCREENS, `${name}-${this.page.viewportSize().width}.png`) });
+  }
+
+  /** Is nothing wider than the window? */
+  async fitsItsWindow(what) {
+    const [inner, needed] = await this.page.evaluate(() => [window.innerWidth, document.documentElement.scrollWidth]);
+    assert.ok(needed <= inner, `${what} needs ${needed} px of ${inner}`);
+  }
+}

@@ -1,0 +1,740 @@
+// The till as a cashier uses it: a real Chromium in front of the real register, cloud and service.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { run, until } from '../http/support.mjs';
+import { A_REFUSAL, Cashier, NO_SERVER, SIZES, Shop, startBrowser, startPartner, stopBrowser } from './till.mjs';
+
+let shop, register, david;
+let nextCard = 6036280000020000n;
+
+before(async () => {
+  [shop] = await Promise.all([Shop.open(), startBrowser()]);
+  david = await shop.loyalty.addMember({
+    points: 500,
+    settings: ['--intro-text', 'A regular since 2021', '--tier', 'Gold'],
+  });
+  await shop.loyalty.addMember({ first: 'Davina', last: 'Kentwell', points: 80 });
+  await shop.loyalty.addReward();
+  await shop.loyalty.addReward({ title: '20 % off', points: 150, effect: 'percent_off:20' });
+  register = await shop.register();
+});
+after(async () => {
+  await register?.stop();
+  await stopBrowser();
+  await shop?.close();
+});
+
+async function newCard(amount, settings) {
+  const number = String((nextCard += 1n));
+  await shop.tenant.issue({ number, amount, ...settings });
+  return number;
+}
+
+/** How often the card was charged. */
+const charges = async (number) =>
+  (await shop.card(number)).entries.filter((entry) => /charge/.test(entry.action ?? entry.kind)).length;
+
+const balanceOf = async (number) => (await shop.card(number)).balance;
+
+// --- selling
+
+test('a sale is paid in two parts, by gift card and in cash, and is complete', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  const order = await cashier.newSale('Latte', 'Croissant', 'Avocado toast');
+  await cashier.press(/^Checkout/);
+  await cashier.typeAmount('2000');
+  await cashier.sees('.amount-big', '$20.00');
+  await cashier.payByCard(card);
+  const said = await cashier.said('Transaction successful');
+  assert.match(said, /Remaining due\s+\$6\.50/);
+  await cashier.press('OK');
+  await cashier.sees('.sum.payment', '−20.00');
+  await cashier.press('Cash');
+  await cashier.said(/./);
+  await cashier.press('Close');
+  await cashier.sees('.paid', 'Paid in full');
+  assert.equal(await balanceOf(card), '80.00');
+  assert.equal((await shop.order(order)).status, 'COMPLETE');
+});
+
+test('a card with less than is asked pays what it has, and the rest stays due', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('10.00');
+  await cashier.newSale('Breakfast for two');
+  await cashier.go('checkout');
+  await cashier.payByCard(card);
+  assert.match(await cashier.said('Transaction successful'), /Remaining due\s+\$35\.00/);
+  await cashier.press('OK');
+  await cashier.sees('.amount-big', '$35.00');
+  assert.equal(await balanceOf(card), '0.00');
+});
+
+test('a refusal is told in the partner’s words, and the sale stays as it was', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  await cashier.newSale('Latte');
+  await cashier.go('checkout');
+  await cashier.payByCard('6036280000099997');
+  const said = await cashier.said(/./);
+  assert.doesNotMatch(said, /successful/);
+  const [exchange] = (await register.call('GET', 'wire')).exchanges.slice(-1);
+  assert.ok(said.includes(JSON.parse(exchange.reply_body).error), said);
+  await cashier.press('Close');
+  await cashier.sees('.amount-big', '$4.50');
+});
+
+test('the pay button pressed twice sends twice, and the card is charged once', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  const order = await cashier.newSale('Breakfast for two');
+  await register.call('PUT', 'faults', { next: { delay_ms: 600 }, always: true });
+  await cashier.go('checkout');
+  const before = (await cashier.state()).last_exchange;
+  await cashier.page.locator('.pay-type.partner').click();
+  await cashier.typeCard(card);
+  const pay = cashier.page.locator('dialog .primary');
+  await pay.click();
+  await pay.click({ force: true });
+  await cashier.sees('dialog .primary', 'Sending…');
+  await cashier.said(/./);
+  await until('both answers', async () => (await cashier.state()).last_exchange >= before + 2);
+  await register.call('PUT', 'faults', { next: {}, always: false });
+  assert.equal(await charges(card), 1);
+  assert.equal(await balanceOf(card), '55.00');
+  assert.equal((await shop.order(order)).payments.length, 1);
+});
+
+test('a reply is dropped, the cashier presses again, and the card is charged once', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  const order = await cashier.newSale('Latte', 'Tea');
+  await cashier.press('Faults');
+  await cashier.page.getByRole('switch', { name: 'Drop the reply' }).check();
+  await cashier.sees('.fault-chip', 'Drop the reply');
+  await cashier.go('checkout');
+  await cashier.payByCard(card);
+  await cashier.said('No answer');
+  assert.equal(await balanceOf(card), '91.30', 'the service has charged already');
+  await cashier.press('Try again');
+  await cashier.said('Transaction successful');
+  assert.equal(await charges(card), 1);
+  assert.equal(await balanceOf(card), '91.30');
+  assert.deepEqual(
+    (await shop.order(order)).payments.map(({ amount }) => Number(amount)),
+    [8.7],
+  );
+  await cashier.page.locator('.fault-chip').waitFor({ state: 'detached' });
+});
+
+test('a whole sale goes by keyboard', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  const order = await cashier.newSale('Espresso');
+  const { keyboard } = cashier.page;
+  await keyboard.press('F4');
+  await cashier.sees('h1', 'Checkout');
+  await until('the heading to have the focus', () =>
+    cashier.page.evaluate(() => document.activeElement?.tagName === 'H1'),
+  );
+  await keyboard.type('150');
+  await cashier.sees('.amount-big', '$1.50');
+  await keyboard.press('Backspace');
+  await cashier.sees('.amount-big', '$0.15');
+  await keyboard.type('0');
+  await cashier.page.locator('.pay-type.partner').focus();
+  await keyboard.press('Enter');
+  await until('the card’s field to have the focus', () =>
+    cashier.page.evaluate(() => document.activeElement?.id === 'card'),
+  );
+  await keyboard.type(card);
+  await keyboard.press('Enter');
+  await cashier.said('Transaction successful');
+  await keyboard.press('Enter');
+  await cashier.sees('.sum.payment', '−1.50');
+  await keyboard.press('Escape');
+  await cashier.page.locator('.tiles').waitFor();
+  assert.equal((await shop.order(order)).payments.length, 1);
+});
+
+test('the prompt is closed with Escape, and the focus is back on the button that opened it', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  await cashier.newSale('Tea');
+  await cashier.go('checkout');
+  await cashier.page.locator('.pay-type.partner').click();
+  await cashier.page.locator('#card').waitFor();
+  await cashier.page.keyboard.press('Escape');
+  await cashier.page.locator('dialog').waitFor({ state: 'detached' });
+  assert.ok(await cashier.page.evaluate(() => document.activeElement.classList.contains('pay-type')));
+});
+
+test('swiped, scanned and checked in go out as such', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  await cashier.newSale('Breakfast for two');
+  await cashier.go('checkout');
+  for (const [way, wanted] of [
+    ['Swipe', new RegExp(`;${card}=`)],
+    ['Scan', new RegExp(`^${card}$`)],
+  ]) {
+    await cashier.typeAmount('100');
+    await cashier.page.locator('.pay-type.partner').click();
+    await cashier.press(way);
+    await cashier.typeCard(card);
+    await cashier.page.keyboard.press('Enter');
+    await cashier.said('Transaction successful');
+    await cashier.press('OK');
+    const [exchange] = (await register.call('GET', 'wire')).exchanges.slice(-1);
+    assert.match(JSON.parse(exchange.body).keyword, wanted);
+  }
+  await cashier.page.locator('.pay-type.partner').click();
+  await cashier.press('Checked in');
+  await cashier.press('Check in David Kent');
+  await cashier.page.locator('.checkin-name', { hasText: 'David Kent' }).click();
+  await cashier.press(/^Charge/);
+  await cashier.said(/./);
+  const [exchange] = (await register.call('GET', 'wire')).exchanges.slice(-1);
+  assert.equal(JSON.parse(exchange.body).reference_id, 'M-1');
+  assert.equal(JSON.parse(exchange.body).keyword, undefined);
+});
+
+test('a sale is started, left open, found again and deleted', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const order = await cashier.newSale('Banana bread');
+  const {
+    order: { sale_number: number },
+  } = await cashier.state();
+  await cashier.press('Menu');
+  await cashier.press('New sale');
+  await cashier.sees('.order', /Nothing on this sale yet/);
+  await cashier.go('sales');
+  await cashier.page.locator('.sale', { hasText: number }).click();
+  await cashier.sees('.lines', 'Banana bread');
+  await cashier.press('One Banana bread more');
+  await cashier.sees('.line-quantity', '2');
+  await cashier.press('Delete this sale');
+  await cashier.press('Delete sale', { exact: true });
+  await cashier.page.locator('dialog').waitFor({ state: 'detached' });
+  assert.equal((await shop.order(order)).deleted, true);
+});
+
+// --- the gift card add-on
+
+test('Menu, Add-Ons, Gift Card: the balance is told, the card loaded, and the till collects the money', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('30.00');
+  await register.call('POST', 'orders');
+  await cashier.press('Menu');
+  await cashier.press('Gift Card', { exact: false });
+  await cashier.page.locator('.pay-type', { hasText: 'Our Gift Card' }).click();
+  await cashier.typeCard(card);
+  await cashier.page.locator('form').getByRole('button', { name: 'Check Balance' }).last().click();
+  assert.match(await cashier.said(/./), /\$30\.00/);
+  await cashier.press('OK');
+  await cashier.press('Top-Up', { exact: true });
+  await cashier.press('20.00', { exact: true });
+  await cashier.press(/^Top up/);
+  assert.match(await cashier.said(/./), /\$50\.00/);
+  await cashier.press('OK');
+  assert.equal(await balanceOf(card), '50.00');
+  await cashier.sees('.lines', 'Gift card top-up');
+  await cashier.sees('.order-foot', '$20.00');
+});
+
+test('an earlier sale is refunded in part to the card that paid it', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  await cashier.newSale('Coffee beans');
+  const {
+    order: { sale_number: number },
+  } = await cashier.state();
+  await cashier.go('checkout');
+  await cashier.payByCard(card);
+  await cashier.said('Transaction successful');
+  await cashier.press('Close');
+  await cashier.go('sales');
+  await cashier.page
+    .locator('.closed-sale', { hasText: number })
+    .getByRole('button', { name: /Refund/ })
+    .click();
+  await cashier.page.locator('#refund-amount').fill('5.00');
+  await cashier.typeCard(card);
+  await cashier.press(/^Give back/);
+  await cashier.said('Transaction successful');
+  await cashier.press('OK');
+  await cashier.sees('.closed-sale', '−5.00');
+  assert.equal(await balanceOf(card), '87.00');
+});
+
+// --- loyalty
+
+test('a customer is found, picked, and a reward is redeemed: the order changes before one’s eyes', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const order = await cashier.newSale('Breakfast for two');
+  await cashier.page.keyboard.press('F2');
+  await cashier.page.locator('#keyword').fill('kent');
+  await cashier.press('Search Our Gift Card');
+  await cashier.sees('.count', '2 members');
+  await cashier.page.locator('.member-row', { hasText: 'David Kent' }).click();
+  await cashier.sees('.member', '500');
+  await cashier.sees('.intro', 'A regular since 2021');
+  await cashier.sees('.order-customer', 'David Kent');
+  await cashier.page.locator('.reward', { hasText: '$10 off' }).click();
+  await cashier.said(/./);
+  await cashier.press('OK');
+  await cashier.sees('.sum.discount', '−10.00');
+  await cashier.sees('.order-foot', '$35.00');
+  await cashier.sees('.exchange.is-open .table', 'After');
+  assert.equal(Number((await shop.order(order)).total), 35);
+  assert.equal((await shop.loyalty.points(david)).spendable, 400);
+});
+
+test('nobody is found, and the screen says so', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  await cashier.go('customer');
+  await cashier.page.locator('#keyword').fill('xyzzy');
+  await cashier.page.keyboard.press('Enter');
+  await cashier.sees('.empty', 'Nobody found');
+});
+
+// --- the wire
+
+test('what is copied as curl is the same request: it gets the same answer', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  await cashier.newSale('Latte');
+  await cashier.go('checkout');
+  await cashier.payByCard(card);
+  await cashier.said('Transaction successful');
+  await cashier.press('Close');
+  await cashier.sees('.exchange.is-open', 'checkout');
+  await cashier.sees('.exchange.is-open .signature', 'X-Kounta-Signature');
+  assert.equal(await cashier.page.locator('.exchange.is-open .verdict.failed').count(), 0);
+  assert.ok((await cashier.page.locator('.exchange.is-open .verdict.passed').count()) >= 5);
+  await cashier.press('Copy as curl');
+  await cashier.sees('.toast', 'Copied');
+  const curl = await cashier.page.evaluate(() => navigator.clipboard.readText());
+  const { stdout, code, stderr } = await run('bash', ['-c', curl]);
+  assert.equal(code, 0, stderr);
+  const [exchange] = (await register.call('GET', 'wire')).exchanges.slice(-1);
+  assert.ok(stdout.includes(exchange.reply_body), `${stdout}\n${exchange.reply_body}`);
+  assert.equal(await charges(card), 1);
+});
+
+test('a request is edited, signed anew and sent again; unsigned it is refused', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const [card, other] = [await newCard('100.00'), await newCard('12.34')];
+  await register.call('POST', 'check-balance', { reference: card, entry: 'typed' });
+  await cashier.sees('.exchange.is-open', 'check-balance');
+  for (const [isSigned, wanted] of [
+    [true, /12\.34/],
+    [false, /"success": false/],
+  ]) {
+    await cashier.press('Edit and resend');
+    const body = cashier.page.locator('#resend-body');
+    await body.fill((await body.inputValue()).replace(card, other));
+    await cashier.page.locator('#resend-sign').setChecked(isSigned);
+    await cashier.press('Resend', { exact: true });
+    await cashier.sees('.exchange.is-open .tag', /resend of/);
+    await cashier.sees('.exchange.is-open [aria-label^="Body of reply"]', wanted);
+    await cashier.page
+      .locator('.exchange-row')
+      .nth(isSigned ? 1 : 2)
+      .click();
+  }
+});
+
+test('what went over the wire is recorded, downloaded and replayed without a difference', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await newCard('100.00');
+  await cashier.press('Recording');
+  await cashier.page.getByRole('switch', { name: 'Record' }).check();
+  await register.call('POST', 'check-balance', { reference: card, entry: 'typed' });
+  await cashier.sees('.wire', '1 exchange so far');
+  await cashier.page.getByRole('switch', { name: 'Record' }).uncheck();
+  const [download] = await Promise.all([
+    cashier.page.waitForEvent('download'),
+    cashier.page.getByRole('link', { name: 'Download' }).click(),
+  ]);
+  await cashier.page.locator('#replay').setInputFiles(await download.path());
+  await cashier.sees('.report', 'Differences');
+  assert.match(await cashier.page.locator('.report').innerText(), /Sent\s+1[\s\S]*Differences\s+0/);
+});
+
+// --- Back Office
+
+test('Back Office is saved, the till asks for a Sync, and has the new name only after it', async (t) => {
+  const own = await shop.register();
+  t.after(() => own.stop());
+  const cashier = await Cashier.sit(t, own);
+  await cashier.newSale('Latte');
+  await cashier.go('office');
+  await cashier.page.getByRole('tab', { name: 'Payments' }).click();
+  await cashier.page.getByLabel('Payment type name').fill('House card');
+  await cashier.page.getByRole('switch', { name: 'Require Reference ID' }).uncheck();
+  await cashier.press('Save');
+  await cashier.sees('.office-status', 'Sync needed');
+  await cashier.go('checkout');
+  await cashier.sees('.pay-type.partner', 'Our Gift Card');
+  await cashier.press('Sync needed');
+  await cashier.sees('.pay-type.partner', 'House card');
+  await cashier.page.locator('.pay-type.partner').click();
+  await cashier.said(/./);
+  const [exchange] = (await own.call('GET', 'wire')).exchanges.slice(-1);
+  assert.equal(JSON.parse(exchange.body).keyword, undefined, 'no card is asked for, and none is sent');
+});
+
+test('what is no number, and what the register refuses, is said at the field or in a message', async (t) => {
+  const own = await shop.register();
+  t.after(() => own.stop());
+  const cashier = await Cashier.sit(t, own, { forgives: A_REFUSAL });
+  await cashier.go('office');
+  await cashier.page.getByLabel('Site', { exact: true }).fill('High Street');
+  await cashier.press('Save');
+  await cashier.sees('.problem', 'whole number');
+  await cashier.press('Undo');
+  await cashier.page.getByRole('tab', { name: 'Payments' }).click();
+  await cashier.page.getByLabel('Checkout URL').fill('gopher://partner');
+  await cashier.press('Save');
+  await cashier.page.locator('.toast.bad').waitFor();
+  assert.equal((await own.call('GET', 'state')).config.needs_sync, false);
+});
+
+// --- what goes wrong
+
+test('a reply that is not JSON turns the till red, with the bytes; Restart brings it back', async (t) => {
+  const partner = await startPartner(t, (res) => {
+    res.writeHead(502, { 'Content-Type': 'text/html' });
+    res.end('<h1>502 Bad Gateway</h1>\u0007<script>globalThis.hurt = true</script>');
+  });
+  const own = await shop.register();
+  t.after(() => own.stop());
+  await own.call('PUT', 'config', { customer_search_url: `${partner}/search` });
+  await own.call('POST', 'sync');
+  const cashier = await Cashier.sit(t, own);
+  await cashier.newSale('Latte');
+  await cashier.go('customer');
+  await cashier.page.locator('#keyword').fill('kent');
+  await cashier.page.keyboard.press('Enter');
+  await cashier.sees('.crash', 'The till has stopped');
+  await cashier.sees('.crash .bytes', '<h1>502 Bad Gateway</h1>\\x07<script>');
+  await cashier.isAccessible('the red screen');
+  await cashier.picture('crash');
+  await cashier.press('Restart');
+  await cashier.page.locator('.crash').waitFor({ state: 'detached' });
+  await cashier.sees('.lines', 'Latte');
+  assert.equal(await cashier.page.evaluate(() => globalThis.hurt), undefined);
+});
+
+const MARKUP = '<img src=x onerror="globalThis.hurt=1"><script>globalThis.hurt=1</script>';
+
+test('markup in a partner’s names, keys, sentences and pictures stays text', async (t) => {
+  const member = {
+    id: `M${MARKUP}`,
+    first_name: MARKUP,
+    last_name: '\u202Egnaf',
+    email_address: MARKUP,
+    current_points: MARKUP,
+    points_label: MARKUP,
+    icon_url: 'http://192.0.2.1/picture.png',
+    intro_text: `javascript:${MARKUP}`,
+    params: { [MARKUP]: MARKUP, onclick: 'globalThis.hurt=1' },
+  };
+  const partner = await startPartner(t, (res, url) => {
+    res.setHeader('Content-Type', 'application/json');
+    res.setHeader('X-Markup', MARKUP);
+    const order = url.searchParams.get('order_id');
+    const replies = {
+      '/search': { members: { [MARKUP]: member } },
+      '/rewards': {
+        member: { ...member, current_points: 5 },
+        rewards: [
+          {
+            id: MARKUP,
+            title: MARKUP,
+            terms: MARKUP,
+            points_required: 1,
+            redeem_url: `${partner}/redeem?a=${encodeURIComponent(MARKUP)}&order_id=${order}`,
+          },
+        ],
+      },
+    };
+    res.end(JSON.stringify(replies[url.pathname] ?? { success: false, error: MARKUP }));
+  });
+  const own = await shop.register();
+  t.after(() => own.stop());
+  await own.call('PUT', 'config', {
+    customer_search_url: `${partner}/search`,
+    reward_lookup_url: `${partner}/rewards`,
+    checkout_url: `${partner}/checkout`,
+    payment_name: MARKUP.slice(0, 60),
+  });
+  await own.call('POST', 'sync');
+  const cashier = await Cashier.sit(t, own);
+  await cashier.newSale('Latte');
+  await cashier.go('customer');
+  await cashier.page.locator('#keyword').fill(MARKUP);
+  await cashier.page.keyboard.press('Enter');
+  await cashier.page.locator('.member-row').click();
+  await cashier.sees('.member', MARKUP);
+  await cashier.page.locator('.reward').click();
+  await cashier.said(/./);
+  await cashier.sees('.said', MARKUP);
+  await cashier.press('Close');
+  await cashier.go('checkout');
+  await cashier.payByCard(MARKUP, { type: '<img' });
+  await cashier.sees('.said', MARKUP);
+  await cashier.press('Close');
+  for (const row of await cashier.page.locator('.exchange-row').all()) await row.click();
+  await cashier.go('office');
+  assert.equal(await cashier.page.locator('#page img, #page script, #page iframe').count(), 0);
+  assert.equal(await cashier.page.evaluate(() => globalThis.hurt), undefined);
+});
+
+test('a partner that nobody can reach is told as no answer', async (t) => {
+  const own = await shop.register();
+  t.after(() => own.stop());
+  await own.call('PUT', 'config', { checkout_url: 'http://127.0.0.1:1/checkout' });
+  await own.call('POST', 'sync');
+  const cashier = await Cashier.sit(t, own);
+  await cashier.newSale('Latte');
+  await cashier.go('checkout');
+  await cashier.payByCard('6036280000010010');
+  await cashier.said('No answer');
+  await cashier.sees('.exchange.is-open .failure', /./);
+  await cashier.picture('no-answer');
+});
+
+test('the cloud goes down and the register goes away: both are said, and the page goes on by itself', async (t) => {
+  const other = await Shop.open();
+  let own = await other.register();
+  const cashier = await Cashier.sit(t, own, { forgives: new RegExp(`${NO_SERVER.source}|${A_REFUSAL.source}`) });
+  await cashier.page.locator('.tiles').waitFor();
+  await other.close();
+  await cashier.sees('.banner', 'The cloud is down');
+  await cashier.picture('cloud-down');
+  await cashier.isAccessible('the till without a cloud');
+  const { port } = new URL(own.url);
+  await own.stop();
+  await cashier.sees('.banner', 'The register does not answer');
+  await cashier.picture('register-gone');
+  own = await shop.register('--listen', `127.0.0.1:${port}`);
+  t.after(() => own.stop());
+  await cashier.page.locator('.tiles').waitFor();
+  await cashier.page.locator('.banner').waitFor({ state: 'detached' });
+});
+
+// --- parts
+
+test('amounts are whole cents: nothing is lost, nothing invented, and what is no amount is refused', async (t) => {
+  const { page } = await Cashier.sit(t, register);
+  const got = await page.evaluate(async () => {
+    const { centsOf, textOf, shown, partOf, pressed, useCurrency } = await import('/money.js');
+    const texts = ['0.1', '0.29', '-4.35', '90071992547409.93', '007', '1.005', '1e3', '.5', '1,5', 'NaN', '', '1.'];
+    const sums = {
+      cents: texts.map((text) => String(centsOf(text))),
+      back: ['0.1', '0.29', '-4.35', '-0.05'].map((text) => textOf(centsOf(text))),
+      shown: ['1234567.5', '-0.05', 'what?'].map((text) => shown(text)),
+      thirds: String(partOf(1000n, 3n)),
+      keys: String(['2', '5', '00', 'back'].reduce((cents, key) => pressed(cents, key), 0n)),
+      full: String(pressed(999999999n, '1')),
+    };
+    useCurrency({ symbol: '¥', exponent: 0 });
+    return { ...sums, yen: [String(centsOf('12.5')), textOf(1200n), shown('1200')] };
+  });
+  assert.deepEqual(got, {
+    cents: ['10', '29', '-435', '9007199254740993', '700', 'null', 'null', 'null', 'null', 'null', 'null', '100'],
+    back: ['0.10', '0.29', '-4.35', '-0.05'],
+    shown: ['1,234,567.50', '−0.05', 'what?'],
+    thirds: '334',
+    keys: '250',
+    full: '999999999',
+    yen: ['null', '1200', '1,200'],
+  });
+});
+
+test('bytes are shown as they came: numbers keep their digits, and what cannot be seen is written out', async (t) => {
+  const { page } = await Cashier.sit(t, register);
+  const got = await page.evaluate(async () => {
+    const { hexOf, indented, visible } = await import('/bytes.js');
+    return {
+      visible: visible('a\u0000b\u202Ec\r\n\tü'),
+      indented: indented('{"a":25.50,"b":[1e2,{}],"c":"x{,}\\"y"}'),
+      hex: hexOf(btoa('GIF\u00ff')),
+    };
+  });
+  assert.deepEqual(got, {
+    visible: 'a\\x00b\\u202ec\\x0d\n\\x09ü',
+    indented: '{\n  "a": 25.50,\n  "b": [\n    1e2,\n    {}\n  ],\n  "c": "x{,}\\"y"\n}',
+    hex: '0000  47 49 46 ff' + ' '.repeat(36) + '  GIF.',
+  });
+});
+
+test('what is typed, and where, outlives the page’s being brought up to date', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  await cashier.newSale('Tea');
+  await cashier.go('customer');
+  const field = cashier.page.locator('#keyword');
+  await field.fill('dvid');
+  await field.press('Home');
+  await field.press('ArrowRight');
+  await register.call('POST', 'lines', { product_id: 7301 });
+  await cashier.sees('.lines', 'Espresso');
+  await cashier.page.keyboard.type('a');
+  assert.equal(await field.inputValue(), 'david');
+});
+
+// --- how it looks
+
+/** Every screen, brought up one after the other: [name, how]. */
+const SCREENS = (card) => [
+  [
+    'sale-empty',
+    async (cashier) => {
+      await register.call('POST', 'orders/close');
+      await cashier.go('sale');
+      await cashier.page.locator('.tiles').waitFor();
+    },
+  ],
+  ['sale', (cashier) => cashier.newSale('Latte', 'Latte', 'Croissant', 'Avocado toast')],
+  [
+    'order',
+    async (cashier) => {
+      if (isPhone(cashier)) await cashier.press(/^Order/);
+    },
+  ],
+  ['menu', (cashier) => cashier.press('Menu')],
+  [
+    'checkout',
+    async (cashier) => {
+      await cashier.page.keyboard.press('Escape');
+      await cashier.go('checkout');
+    },
+  ],
+  ['card-prompt', (cashier) => cashier.page.locator('.pay-type.partner').click()],
+  ['card-checked-in', (cashier) => cashier.press('Checked in')],
+  [
+    'partial',
+    async (cashier) => {
+      await cashier.press('Type');
+      await cashier.typeCard(card);
+      await cashier.press(/^Charge/);
+      await cashier.said('Transaction');
+    },
+  ],
+  [
+    'refused',
+    async (cashier) => {
+      await cashier.press('OK');
+      await cashier.payByCard('6036280000099997');
+      await cashier.said(/./);
+    },
+  ],
+  [
+    'customer-empty',
+    async (cashier) => {
+      await cashier.press('Close');
+      await register.call('POST', 'restart');
+      await cashier.go('customer');
+    },
+  ],
+  [
+    'customer-list',
+    async (cashier) => {
+      await cashier.page.locator('#keyword').fill('kent');
+      await cashier.page.keyboard.press('Enter');
+      await cashier.sees('.count', '2');
+    },
+  ],
+  [
+    'member',
+    (cashier) =>
+      cashier.page
+        .locator('.member-row')
+        .first()
+        .click()
+        .then(() => cashier.page.locator('.reward').first().waitFor()),
+  ],
+  ['gift-card', (cashier) => cashier.go('gift-card')],
+  [
+    'top-up',
+    async (cashier) => {
+      await cashier.page.locator('.pay-type').click();
+      await cashier.press('Top-Up', { exact: true });
+    },
+  ],
+  ['sales', (cashier) => cashier.go('sales')],
+  [
+    'office-details',
+    async (cashier) => {
+      await cashier.go('office');
+      await cashier.page.getByRole('tab', { name: 'Details' }).click();
+    },
+  ],
+  ['office-loyalty', (cashier) => cashier.page.getByRole('tab', { name: 'Loyalty' }).click()],
+  ['office-payments', (cashier) => cashier.page.getByRole('tab', { name: 'Payments' }).click()],
+  ['office-register', (cashier) => cashier.page.getByRole('tab', { name: 'Register' }).click()],
+  [
+    'sync-needed',
+    async () => {
+      await register.call('PUT', 'config', { timeout_s: 14 });
+    },
+  ],
+  [
+    'wire',
+    async (cashier) => {
+      await register.call('POST', 'config/revert');
+      await cashier.go('sale');
+      await openWire(cashier);
+      await cashier.sees('.exchange.is-open', /./);
+    },
+  ],
+  ['resend', (cashier) => cashier.press('Edit and resend')],
+  [
+    'faults',
+    async (cashier) => {
+      await cashier.press('Cancel');
+      await cashier.press(/^Faults/);
+      await cashier.page.getByRole('switch', { name: 'Drop the reply' }).check();
+      await cashier.page.locator('summary').click();
+    },
+  ],
+  [
+    'recording',
+    async (cashier) => {
+      await register.call('PUT', 'faults', { next: {} });
+      await cashier.press(/^Recording/);
+    },
+  ],
+];
+
+const isPhone = (cashier) => cashier.page.viewportSize().width < 700;
+
+async function openWire(cashier) {
+  if (isPhone(cashier)) return cashier.press('The wire');
+  if (!(await cashier.page.locator('.wire').isVisible())) await cashier.page.locator('#wire-button').click();
+}
+
+for (const size of SIZES) {
+  test(`every screen fits ${size.width} pixels, and axe finds nothing serious on it`, async (t) => {
+    const cashier = await Cashier.sit(t, register, { size });
+    await register.call('POST', 'restart');
+    for (const [name, bring] of SCREENS(await newCard('20.00'))) {
+      await bring(cashier);
+      await cashier.page.waitForTimeout(50); // what was asked for on the way there is drawn
+      await cashier.fitsItsWindow(name);
+      await cashier.isAccessible(name);
+      await cashier.picture(name);
+    }
+  });
+}
+
+test('in the dark, too, everything can be read', async (t) => {
+  const cashier = await Cashier.sit(t, register, { colorScheme: 'dark' });
+  await cashier.newSale('Latte', 'Croissant');
+  for (const screen of ['sale', 'checkout', 'customer', 'gift-card', 'sales', 'office']) {
+    await cashier.go(screen);
+    await cashier.page.waitForTimeout(50);
+    await cashier.isAccessible(`${screen}, dark`);
+    await cashier.picture(`dark-${screen}`);
+  }
+});

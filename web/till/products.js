@@ -1,0 +1,55 @@
+// The products as tiles.
+import { h } from './dom.js';
+import { shown } from './money.js';
+import { isOpen } from './order.js';
+import { change, store } from './store.js';
+import { empty } from './view.js';
+
+const TINTS = 6; // till.css has as many
+
+function howMany(product) {
+  const { order } = store.state;
+  const lines = isOpen(order) ? order.lines.filter((line) => line.product_id === product.id) : [];
+  return lines.reduce((count, line) => count + Number.parseInt(line.quantity, 10), 0);
+}
+
+/** The same product again is one more of its line. */
+function add(product) {
+  return change('line', 'POST', 'lines', { product_id: product.id });
+}
+
+function tile(product, index) {
+  const count = howMany(product);
+  return h(
+    'li',
+    { key: `product-${product.id}` },
+    h(
+      'button',
+      {
+        type: 'button',
+        class: `tile tint-${index % TINTS}`,
+        disabled: product.is_sold_out,
+        onclick: () => add(product),
+      },
+      h('span', { class: 'tile-name' }, product.name),
+      h('span', { class: 'tile-price amount' }, product.is_sold_out ? 'Sold out' : shown(product.price)),
+      count > 0 &&
+        h('span', { class: 'tile-count' }, h('span', { class: 'hidden-text' }, 'on the sale: '), String(count)),
+    ),
+  );
+}
+
+const none = () =>
+  store.state.cloud.is_up
+    ? empty('warning', 'No products', 'The cloud has none for this company.')
+    : empty('warning', 'The cloud does not answer', store.state.cloud.why);
+
+export function productScreen() {
+  const { products } = store.state;
+  return h(
+    'section',
+    { class: 'screen', key: 'sale' },
+    h('h1', { tabindex: '-1', class: 'hidden-text' }, 'Products'),
+    products.length === 0 ? none() : h('ul', { class: 'tiles' }, products.map(tile)),
+  );
+}

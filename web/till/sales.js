@@ -1,0 +1,190 @@
+// Sales: the open ones to go on with, the earlier ones to look at or refund.
+import { h } from './dom.js';
+import { centsOf, priced, shown, textOf } from './money.js';
+import { startSale } from './order.js';
+import { cardFields, hasCard, resetPrompt, useCard } from './reference.js';
+import { showSaid } from './said.js';
+import { change, changed, store, tell } from './store.js';
+import { closeDialog, empty, go, icon, isRunningText, openDialog, runner, screenHead } from './view.js';
+
+async function open(order) {
+  const state = await change(`open ${order.id}`, 'POST', `orders/${order.id}/open`);
+  if (state) go('sale');
+}
+
+const openSale = (order) =>
+  h(
+    'li',
+    { key: `sale-${order.id}` },
+    runner(
+      `open ${order.id}`,
+      {
+        class: 'sale',
+        'aria-current': order.id === store.state.order?.id ? 'true' : undefined,
+        onclick: () => open(order),
+      },
+      h(
+        'span',
+        { class: 'sale-text' },
+        h('strong', {}, order.sale_number),
+        h('span', {}, order.customer || 'No customer'),
+      ),
+      h(
+        'span',
+        { class: 'sale-sums' },
+        h('strong', { class: 'amount' }, priced(order.due)),
+        h('span', {}, centsOf(order.paid) ? `due of ${shown(order.total)}` : 'due'),
+      ),
+      icon('forward'),
+    ),
+  );
+
+/** The money that is given back, while the dialog is open. */
+const refund = { amount: '' };
+
+async function sendRefund(order, paid, card) {
+  const amount = centsOf(refund.amount);
+  if (amount === null || amount <= 0n) {
+    tell('An amount such as 10.00 is wanted.', 'bad');
+    return;
+  }
+  const body = { order_id: order.id, payment_number: paid.number, amount: textOf(amount), ...card };
+  const state = await change('refund', 'POST', 'refund', body);
+  if (state) showSaid({ again: () => sendRefund(order, paid, card) });
+}
+
+const amountField = () =>
+  h(
+    'label',
+    { class: 'field', for: 'refund-amount' },
+    h('span', {}, 'Amount'),
+    h('input', {
+      id: 'refund-amount',
+      class: 'amount',
+      inputmode: 'decimal',
+      autocomplete: 'off',
+      required: true,
+      value: refund.amount,
+      oninput: (event) => {
+        refund.amount = event.target.value;
+        changed();
+      },
+    }),
+  );
+
+function askRefund(order, paid) {
+  refund.amount = paid.amount;
+  resetPrompt();
+  openDialog(() =>
+    h(
+      'dialog',
+      { key: 'refund', class: 'sheet', 'aria-labelledby': 'refund-title' },
+      h(
+        'form',
+        {
+          method: 'dialog',
+          onsubmit: (event) => {
+            event.preventDefault();
+            sendRefund(order, paid, useCard());
+          },
+        },
+        h('h2', { id: 'refund-title' }, `Refund to ${paid.method}`),
+        h(
+          'p',
+          { class: 'note' },
+          `Sale ${order.sale_number}, ${priced(paid.amount)} paid`,
+          paid.ref && ` as ${paid.ref}`,
+        ),
+        amountField(),
+        cardFields(),
+        h(
+          'div',
+          { class: 'actions' },
+          h('button', { type: 'button', onclick: closeDialog }, 'Cancel'),
+          runner(
+            'refund',
+            { type: 'submit', class: 'primary', disabled: !hasCard() },
+            isRunningText('refund', 'Sending…', `Give back ${priced(refund.amount)}`),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function paidRow(order, paid) {
+  const canRefund = paid.kind === 'partner' && !order.is_refund && store.state.partner.actions.includes('refund');
+  return h(
+    'li',
+    { key: paid.number },
+    h('span', {}, paid.method, paid.ref && h('span', { class: 'mono' }, paid.ref)),
+    h('span', { class: 'amount' }, shown(paid.amount)),
+    canRefund &&
+      h(
+        'button',
+        { type: 'button', class: 'quiet', onclick: () => askRefund(order, paid) },
+        icon('undo'),
+        'Refund',
+        h('span', { class: 'hidden-text' }, ` ${shown(paid.amount)} of sale ${order.sale_number}`),
+      ),
+  );
+}
+
+const kindOf = (order) => (order.is_deleted ? 'Deleted' : order.is_refund ? 'Refund' : 'Complete');
+
+const closedSale = (order) =>
+  h(
+    'li',
+    { key: `closed-${order.id}`, class: 'closed-sale' },
+    h(
+      'div',
+      { class: 'closed-head' },
+      h('strong', {}, order.sale_number),
+      h('span', { class: `tag ${kindOf(order).toLowerCase()}` }, kindOf(order)),
+      h('strong', { class: 'amount' }, priced(order.total)),
+    ),
+    order.payments.length > 0 &&
+      h(
+        'ul',
+        { class: 'closed-payments' },
+        order.payments.map((paid) => paidRow(order, paid)),
+      ),
+  );
+
+const newSale = () => runner('new', { class: 'primary', onclick: startSale }, icon('plus'), 'New sale');
+
+export function salesScreen() {
+  const { orders, closed_orders: closed, cloud } = store.state;
+  if (!cloud.is_up)
+    return h(
+      'section',
+      { class: 'screen', key: 'sales' },
+      screenHead('Sales'),
+      empty('warning', 'The cloud does not answer', cloud.why),
+    );
+  return h(
+    'section',
+    { class: 'screen', key: 'sales' },
+    screenHead('Sales', newSale()),
+    h(
+      'div',
+      { class: 'two-lists' },
+      h(
+        'div',
+        { key: 'open' },
+        h('h2', {}, 'Open'),
+        orders.length === 0
+          ? empty('sales', 'No open sales', 'Start one with a product.')
+          : h('ul', { class: 'sales' }, orders.map(openSale)),
+      ),
+      h(
+        'div',
+        { key: 'closed' },
+        h('h2', {}, 'Earlier'),
+        closed.length === 0
+          ? empty('sales', 'No earlier sales', 'Sales that are paid stand here, to be refunded.')
+          : h('ul', { class: 'closed-sales' }, closed.map(closedSale)),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,200 @@
+// The wire beside the till: every exchange with the partner as it went over the network.
+import { visible } from './bytes.js';
+import { h } from './dom.js';
+import { exchangeDetail } from './exchange.js';
+import { armed, disarmButton, faultsTab } from './faults.js';
+import { recordingTab } from './recording.js';
+import { call, change, changed, Gone, refresh, store } from './store.js';
+import { empty, icon, iconButton, view } from './view.js';
+
+const KEPT_MAX = 200;
+const WAIT_MS = 25000;
+const RETRY_MS = 1500;
+
+const wire = { exchanges: [], last: 0, open: 0, follows: true, tab: 'exchanges' };
+
+export function showWireTab(tab) {
+  wire.tab = tab;
+  view.isWireOpen = true;
+  view.pane = 'wire';
+  changed();
+}
+
+function take(exchanges) {
+  wire.exchanges = [...exchanges.reverse(), ...wire.exchanges].slice(0, KEPT_MAX);
+  if (wire.follows && wire.exchanges.length > 0) wire.open = wire.exchanges[0].number;
+}
+
+/** A register that was started anew counts from 1 again. */
+function startOver() {
+  Object.assign(wire, { exchanges: [], last: 0, open: 0, follows: true });
+}
+
+/** Waits for exchanges for as long as the page is there; each may have changed what the till shows. */
+export async function followWire() {
+  for (;;) {
+    try {
+      const { exchanges, last } = await call('GET', `wire?after=${wire.last}&wait_ms=${WAIT_MS}`);
+      if (last < wire.last) startOver();
+      else wire.last = last;
+      if (exchanges.length > 0) {
+        take(exchanges);
+        refresh();
+      }
+      changed();
+    } catch (error) {
+      if (!(error instanceof Gone)) console.warn(error.message);
+      refresh();
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+async function clear() {
+  const state = await change('clear', 'DELETE', 'wire');
+  if (!state) return;
+  wire.exchanges = [];
+  wire.open = 0;
+  changed();
+}
+
+function toggle(exchange) {
+  const isNewest = exchange.number === wire.exchanges[0]?.number;
+  wire.open = wire.open === exchange.number ? 0 : exchange.number;
+  wire.follows = isNewest && wire.open !== 0;
+  changed();
+}
+
+const ENDINGS = {
+  approved: ['good', 'approved'],
+  refused: ['bad', 'refused'],
+  dropped: ['unsure', 'reply dropped'],
+  no_reply: ['unsure', 'no reply'],
+  malformed: ['bad', 'unusable'],
+  crashed: ['bad', 'crashed'],
+};
+
+export const duration = (us) =>
+  us >= 1_000_000 ? `${(us / 1_000_000).toFixed(2)} s` : `${(us / 1000).toFixed(us < 10_000 ? 2 : 1)} ms`;
+
+const pathOf = (url) => {
+  try {
+    const { pathname, search } = new URL(url);
+    return pathname + search;
+  } catch {
+    return url;
+  }
+};
+
+const tags = (exchange) =>
+  [
+    exchange.sends > 1 && `${exchange.send} of ${exchange.sends}`,
+    exchange.resend_of && `resend of #${exchange.resend_of}`,
+    exchange.is_replay && 'replay',
+    ...exchange.faults.map((fault) => fault.replaceAll('_', ' ')),
+  ].filter(Boolean);
+
+function row(exchange) {
+  const [look, word] = ENDINGS[exchange.ending] ?? ['unsure', exchange.ending];
+  const isOpen = wire.open === exchange.number;
+  const failed = exchange.verdicts.filter(({ verdict }) => verdict === 'failed').length;
+  return h(
+    'li',
+    { key: `exchange-${exchange.number}`, class: `exchange ${isOpen ? 'is-open' : ''}` },
+    h(
+      'h3',
+      {},
+      h(
+        'button',
+        { type: 'button', class: 'exchange-row', 'aria-expanded': String(isOpen), onclick: () => toggle(exchange) },
+        h('span', { class: 'exchange-number' }, `#${exchange.number}`),
+        h('span', { class: 'exchange-action' }, exchange.action),
+        h('span', { class: `ending ${look}` }, word),
+        h('span', { class: 'exchange-path mono' }, `${exchange.method} ${visible(pathOf(exchange.url))}`),
+        h(
+          'span',
+          { class: 'exchange-time mono' },
+          exchange.status ? `${exchange.status} · ` : '',
+          duration(exchange.time_us),
+        ),
+        (tags(exchange).length > 0 || failed > 0) &&
+          h(
+            'span',
+            { class: 'exchange-tags' },
+            failed > 0 && h('span', { class: 'tag bad' }, `✘ ${failed}`),
+            tags(exchange).map((tag) => h('span', { class: 'tag', key: tag }, tag)),
+          ),
+      ),
+    ),
+    isOpen && exchangeDetail(exchange),
+  );
+}
+
+const exchangesTab = () =>
+  h(
+    'div',
+    { class: 'wire-body', key: 'exchanges' },
+    wire.exchanges.length === 0
+      ? empty(
+          'wire',
+          'Nothing went over the wire yet',
+          'Pay with the partner’s payment type, check a balance, or search a customer.',
+        )
+      : h('ol', { class: 'exchanges' }, wire.exchanges.map(row)),
+  );
+
+const TABS = {
+  exchanges: ['Exchanges', exchangesTab],
+  faults: ['Faults', faultsTab],
+  recording: ['Recording', recordingTab],
+};
+
+const MARKED = { faults: () => armed().length > 0, recording: () => store.state.recording.is_on };
+
+function tab([name, [label]]) {
+  const isMarked = MARKED[name]?.();
+  return h(
+    'button',
+    {
+      type: 'button',
+      key: name,
+      'aria-pressed': String(wire.tab === name),
+      onclick: () => {
+        wire.tab = name;
+        changed();
+      },
+    },
+    label,
+    isMarked && h('span', { class: 'dot' }, h('span', { class: 'hidden-text' }, ' (on)')),
+  );
+}
+
+function close() {
+  view.isWireOpen = false;
+  changed();
+  document.getElementById('wire-button')?.focus();
+}
+
+export function wirePanel() {
+  return h(
+    'aside',
+    { class: 'wire', 'aria-label': 'The wire', id: 'wire', key: 'wire' },
+    h(
+      'header',
+      { class: 'wire-head' },
+      icon('wire'),
+      h('h2', {}, 'The wire'),
+      wire.tab === 'exchanges' &&
+        wire.exchanges.length > 0 &&
+        h('button', { type: 'button', class: 'quiet', onclick: clear }, 'Clear'),
+      wire.tab === 'faults' && disarmButton(),
+      iconButton('close', 'Close the wire', { class: 'wire-close', onclick: close }),
+    ),
+    h(
+      'div',
+      { class: 'segments wide wire-tabs', role: 'group', 'aria-label': 'What of the wire' },
+      Object.entries(TABS).map(tab),
+    ),
+    TABS[wire.tab][1](),
+  );
+}
