@@ -17,7 +17,8 @@ const WAIT_MS = 15_000;
 const STOP_MS = 15_000;
 
 export const LAPTOP = { width: 1440, height: 900 };
-export const SIZES = [{ width: 390, height: 844 }, { width: 820, height: 1180 }, { width: 1180, height: 820 }, LAPTOP];
+export const PHONE = { width: 390, height: 844 };
+export const SIZES = [PHONE, { width: 820, height: 1180 }, { width: 1180, height: 820 }, LAPTOP];
 
 // --- programs
 
@@ -69,6 +70,7 @@ export class Register {
 export class Shop {
   static async open() {
     const shop = new Shop();
+    shop.nextCard = 6036280000020000n;
     Object.assign(shop, await startPair(undefined));
     shop.tenant = await shop.service.addTenant({ name: 'Demo Coffee', token: shop.cloud.signatureToken });
     await shop.tenant.addSite();
@@ -88,6 +90,22 @@ export class Shop {
       this.tenant.token,
       ...options,
     ]);
+  }
+
+  async newCard(amount) {
+    const number = String((this.nextCard += 1n));
+    await this.tenant.issue({ number, amount });
+    return number;
+  }
+
+  /** Members to be found, and what they may have; gives the first, David Kent. */
+  async addPeople() {
+    const settings = ['--intro-text', 'A regular since 2021', '--tier', 'Gold'];
+    const david = await this.loyalty.addMember({ points: 500, settings });
+    await this.loyalty.addMember({ first: 'Davina', last: 'Kentwell', points: 80 });
+    await this.loyalty.addReward();
+    await this.loyalty.addReward({ title: '20 % off', points: 150, effect: 'percent_off:20' });
+    return david;
   }
 
   /** {balance, entries} */
@@ -137,9 +155,10 @@ export const A_REFUSAL = /status of (4|5)\d\d/;
 
 /** A cashier in front of a register's screen. */
 export class Cashier {
-  static async sit(t, register, { size = LAPTOP, forgives = null, colorScheme = 'light' } = {}) {
+  static async sit(t, register, { size = LAPTOP, forgives = null, colorScheme = 'light', isOwn = false } = {}) {
     const cashier = new Cashier();
     cashier.register = register;
+    cashier.isOwn = isOwn;
     cashier.complaints = [];
     cashier.context = await browser.newContext({
       viewport: size,
@@ -169,6 +188,7 @@ export class Cashier {
 
   async leave() {
     await this.context.close();
+    if (this.isOwn) await this.register.stop();
     assert.deepEqual(this.complaints, []);
   }
 
@@ -190,16 +210,20 @@ export class Cashier {
   }
 
   async newSale(...products) {
-    await this.register.call('POST', 'orders');
-    await this.go('sale');
-    await this.sees('.order', /Nothing on this sale yet/);
+    await this.press('Menu');
+    await this.page.locator('.menu').getByRole('button', { name: 'New sale' }).click();
+    await this.page
+      .locator('.order .empty-title', { hasText: 'Nothing on this sale yet' })
+      .waitFor({ state: 'attached' });
     for (const product of products) await this.press(new RegExp(`^${product}`));
-    await this.sees('.lines', products[0]);
-    const { order } = await this.state();
+    const { order } = await until('all lines', async () => {
+      const state = await this.state();
+      return state.order.lines.length === new Set(products).size && state;
+    });
     return order.id;
   }
 
-  /** Waits until the text is there. */
+  /** Waits until the text is to be seen. */
   async sees(selector, text) {
     await this.page.locator(selector, { hasText: text }).first().waitFor();
   }
@@ -248,7 +272,12 @@ export class Cashier {
 
   /** Is nothing wider than the window? */
   async fitsItsWindow(what) {
-    const [inner, needed] = await this.page.evaluate(() => [window.innerWidth, document.documentElement.scrollWidth]);
-    assert.ok(needed <= inner, `${what} needs ${needed} px of ${inner}`);
+    const wide = await this.page.evaluate(() => {
+      if (document.documentElement.scrollWidth <= window.innerWidth) return [];
+      const isWide = (node) => node.getBoundingClientRect().right > window.innerWidth + 1;
+      const name = (node) => `${node.tagName}.${node.getAttribute('class')}`;
+      return [...document.querySelectorAll('body *')].filter(isWide).map(name);
+    });
+    assert.deepEqual(wide, [], `${what} at ${this.page.viewportSize().width}`);
   }
 }

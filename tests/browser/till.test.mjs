@@ -2,20 +2,23 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { run, until } from '../http/support.mjs';
-import { A_REFUSAL, Cashier, NO_SERVER, SIZES, Shop, startBrowser, startPartner, stopBrowser } from './till.mjs';
+import {
+  A_REFUSAL,
+  Cashier,
+  NO_SERVER,
+  PHONE,
+  LAPTOP,
+  Shop,
+  startBrowser,
+  startPartner,
+  stopBrowser,
+} from './till.mjs';
 
 let shop, register, david;
-let nextCard = 6036280000020000n;
 
 before(async () => {
   [shop] = await Promise.all([Shop.open(), startBrowser()]);
-  david = await shop.loyalty.addMember({
-    points: 500,
-    settings: ['--intro-text', 'A regular since 2021', '--tier', 'Gold'],
-  });
-  await shop.loyalty.addMember({ first: 'Davina', last: 'Kentwell', points: 80 });
-  await shop.loyalty.addReward();
-  await shop.loyalty.addReward({ title: '20 % off', points: 150, effect: 'percent_off:20' });
+  david = await shop.addPeople();
   register = await shop.register();
 });
 after(async () => {
@@ -23,12 +26,6 @@ after(async () => {
   await stopBrowser();
   await shop?.close();
 });
-
-async function newCard(amount, settings) {
-  const number = String((nextCard += 1n));
-  await shop.tenant.issue({ number, amount, ...settings });
-  return number;
-}
 
 /** How often the card was charged. */
 const charges = async (number) =>
@@ -40,19 +37,19 @@ const balanceOf = async (number) => (await shop.card(number)).balance;
 
 test('a sale is paid in two parts, by gift card and in cash, and is complete', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   const order = await cashier.newSale('Latte', 'Croissant', 'Avocado toast');
   await cashier.press(/^Checkout/);
   await cashier.typeAmount('2000');
   await cashier.sees('.amount-big', '$20.00');
   await cashier.payByCard(card);
-  const said = await cashier.said('Transaction successful');
+  const said = await cashier.said('Part of it is paid');
   assert.match(said, /Remaining due\s+\$6\.50/);
-  await cashier.press('OK');
+  await cashier.press('OK', { exact: true });
   await cashier.sees('.sum.payment', '−20.00');
   await cashier.press('Cash');
   await cashier.said(/./);
-  await cashier.press('Close');
+  await cashier.press('Close', { exact: true });
   await cashier.sees('.paid', 'Paid in full');
   assert.equal(await balanceOf(card), '80.00');
   assert.equal((await shop.order(order)).status, 'COMPLETE');
@@ -60,12 +57,12 @@ test('a sale is paid in two parts, by gift card and in cash, and is complete', a
 
 test('a card with less than is asked pays what it has, and the rest stays due', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('10.00');
+  const card = await shop.newCard('10.00');
   await cashier.newSale('Breakfast for two');
   await cashier.go('checkout');
   await cashier.payByCard(card);
-  assert.match(await cashier.said('Transaction successful'), /Remaining due\s+\$35\.00/);
-  await cashier.press('OK');
+  assert.match(await cashier.said('Part of it is paid'), /Remaining due\s+\$35\.00/);
+  await cashier.press('OK', { exact: true });
   await cashier.sees('.amount-big', '$35.00');
   assert.equal(await balanceOf(card), '0.00');
 });
@@ -79,13 +76,13 @@ test('a refusal is told in the partner’s words, and the sale stays as it was',
   assert.doesNotMatch(said, /successful/);
   const [exchange] = (await register.call('GET', 'wire')).exchanges.slice(-1);
   assert.ok(said.includes(JSON.parse(exchange.reply_body).error), said);
-  await cashier.press('Close');
+  await cashier.press('Close', { exact: true });
   await cashier.sees('.amount-big', '$4.50');
 });
 
 test('the pay button pressed twice sends twice, and the card is charged once', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   const order = await cashier.newSale('Breakfast for two');
   await register.call('PUT', 'faults', { next: { delay_ms: 600 }, always: true });
   await cashier.go('checkout');
@@ -106,7 +103,7 @@ test('the pay button pressed twice sends twice, and the card is charged once', a
 
 test('a reply is dropped, the cashier presses again, and the card is charged once', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   const order = await cashier.newSale('Latte', 'Tea');
   await cashier.press('Faults');
   await cashier.page.getByRole('switch', { name: 'Drop the reply' }).check();
@@ -128,7 +125,7 @@ test('a reply is dropped, the cashier presses again, and the card is charged onc
 
 test('a whole sale goes by keyboard', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   const order = await cashier.newSale('Espresso');
   const { keyboard } = cashier.page;
   await keyboard.press('F4');
@@ -148,7 +145,7 @@ test('a whole sale goes by keyboard', async (t) => {
   );
   await keyboard.type(card);
   await keyboard.press('Enter');
-  await cashier.said('Transaction successful');
+  await cashier.said('Part of it is paid');
   await keyboard.press('Enter');
   await cashier.sees('.sum.payment', '−1.50');
   await keyboard.press('Escape');
@@ -169,20 +166,20 @@ test('the prompt is closed with Escape, and the focus is back on the button that
 
 test('swiped, scanned and checked in go out as such', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   await cashier.newSale('Breakfast for two');
   await cashier.go('checkout');
-  for (const [way, wanted] of [
-    ['Swipe', new RegExp(`;${card}=`)],
-    ['Scan', new RegExp(`^${card}$`)],
+  for (const [way, amount, wanted] of [
+    ['Swipe', '100', new RegExp(`;${card}=`)],
+    ['Scan', '200', new RegExp(`^${card}$`)],
   ]) {
-    await cashier.typeAmount('100');
+    await cashier.typeAmount(amount);
     await cashier.page.locator('.pay-type.partner').click();
     await cashier.press(way);
     await cashier.typeCard(card);
     await cashier.page.keyboard.press('Enter');
-    await cashier.said('Transaction successful');
-    await cashier.press('OK');
+    await cashier.said('Part of it is paid');
+    await cashier.press('OK', { exact: true });
     const [exchange] = (await register.call('GET', 'wire')).exchanges.slice(-1);
     assert.match(JSON.parse(exchange.body).keyword, wanted);
   }
@@ -204,7 +201,7 @@ test('a sale is started, left open, found again and deleted', async (t) => {
     order: { sale_number: number },
   } = await cashier.state();
   await cashier.press('Menu');
-  await cashier.press('New sale');
+  await cashier.page.locator('.menu').getByRole('button', { name: 'New sale' }).click();
   await cashier.sees('.order', /Nothing on this sale yet/);
   await cashier.go('sales');
   await cashier.page.locator('.sale', { hasText: number }).click();
@@ -221,7 +218,7 @@ test('a sale is started, left open, found again and deleted', async (t) => {
 
 test('Menu, Add-Ons, Gift Card: the balance is told, the card loaded, and the till collects the money', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('30.00');
+  const card = await shop.newCard('30.00');
   await register.call('POST', 'orders');
   await cashier.press('Menu');
   await cashier.press('Gift Card', { exact: false });
@@ -229,12 +226,12 @@ test('Menu, Add-Ons, Gift Card: the balance is told, the card loaded, and the ti
   await cashier.typeCard(card);
   await cashier.page.locator('form').getByRole('button', { name: 'Check Balance' }).last().click();
   assert.match(await cashier.said(/./), /\$30\.00/);
-  await cashier.press('OK');
+  await cashier.press('OK', { exact: true });
   await cashier.press('Top-Up', { exact: true });
   await cashier.press('20.00', { exact: true });
   await cashier.press(/^Top up/);
   assert.match(await cashier.said(/./), /\$50\.00/);
-  await cashier.press('OK');
+  await cashier.press('OK', { exact: true });
   assert.equal(await balanceOf(card), '50.00');
   await cashier.sees('.lines', 'Gift card top-up');
   await cashier.sees('.order-foot', '$20.00');
@@ -242,7 +239,7 @@ test('Menu, Add-Ons, Gift Card: the balance is told, the card loaded, and the ti
 
 test('an earlier sale is refunded in part to the card that paid it', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   await cashier.newSale('Coffee beans');
   const {
     order: { sale_number: number },
@@ -250,7 +247,7 @@ test('an earlier sale is refunded in part to the card that paid it', async (t) =
   await cashier.go('checkout');
   await cashier.payByCard(card);
   await cashier.said('Transaction successful');
-  await cashier.press('Close');
+  await cashier.press('Close', { exact: true });
   await cashier.go('sales');
   await cashier.page
     .locator('.closed-sale', { hasText: number })
@@ -259,8 +256,8 @@ test('an earlier sale is refunded in part to the card that paid it', async (t) =
   await cashier.page.locator('#refund-amount').fill('5.00');
   await cashier.typeCard(card);
   await cashier.press(/^Give back/);
-  await cashier.said('Transaction successful');
-  await cashier.press('OK');
+  await cashier.said('Refund successful');
+  await cashier.press('OK', { exact: true });
   await cashier.sees('.closed-sale', '−5.00');
   assert.equal(await balanceOf(card), '87.00');
 });
@@ -280,7 +277,7 @@ test('a customer is found, picked, and a reward is redeemed: the order changes b
   await cashier.sees('.order-customer', 'David Kent');
   await cashier.page.locator('.reward', { hasText: '$10 off' }).click();
   await cashier.said(/./);
-  await cashier.press('OK');
+  await cashier.press('OK', { exact: true });
   await cashier.sees('.sum.discount', '−10.00');
   await cashier.sees('.order-foot', '$35.00');
   await cashier.sees('.exchange.is-open .table', 'After');
@@ -300,12 +297,12 @@ test('nobody is found, and the screen says so', async (t) => {
 
 test('what is copied as curl is the same request: it gets the same answer', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   await cashier.newSale('Latte');
   await cashier.go('checkout');
   await cashier.payByCard(card);
   await cashier.said('Transaction successful');
-  await cashier.press('Close');
+  await cashier.press('Close', { exact: true });
   await cashier.sees('.exchange.is-open', 'checkout');
   await cashier.sees('.exchange.is-open .signature', 'X-Kounta-Signature');
   assert.equal(await cashier.page.locator('.exchange.is-open .verdict.failed').count(), 0);
@@ -322,7 +319,7 @@ test('what is copied as curl is the same request: it gets the same answer', asyn
 
 test('a request is edited, signed anew and sent again; unsigned it is refused', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const [card, other] = [await newCard('100.00'), await newCard('12.34')];
+  const [card, other] = [await shop.newCard('100.00'), await shop.newCard('12.34')];
   await register.call('POST', 'check-balance', { reference: card, entry: 'typed' });
   await cashier.sees('.exchange.is-open', 'check-balance');
   for (const [isSigned, wanted] of [
@@ -345,7 +342,7 @@ test('a request is edited, signed anew and sent again; unsigned it is refused', 
 
 test('what went over the wire is recorded, downloaded and replayed without a difference', async (t) => {
   const cashier = await Cashier.sit(t, register);
-  const card = await newCard('100.00');
+  const card = await shop.newCard('100.00');
   await cashier.press('Recording');
   await cashier.page.getByRole('switch', { name: 'Record' }).check();
   await register.call('POST', 'check-balance', { reference: card, entry: 'typed' });
@@ -364,8 +361,7 @@ test('what went over the wire is recorded, downloaded and replayed without a dif
 
 test('Back Office is saved, the till asks for a Sync, and has the new name only after it', async (t) => {
   const own = await shop.register();
-  t.after(() => own.stop());
-  const cashier = await Cashier.sit(t, own);
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
   await cashier.newSale('Latte');
   await cashier.go('office');
   await cashier.page.getByRole('tab', { name: 'Payments' }).click();
@@ -385,8 +381,7 @@ test('Back Office is saved, the till asks for a Sync, and has the new name only 
 
 test('what is no number, and what the register refuses, is said at the field or in a message', async (t) => {
   const own = await shop.register();
-  t.after(() => own.stop());
-  const cashier = await Cashier.sit(t, own, { forgives: A_REFUSAL });
+  const cashier = await Cashier.sit(t, own, { isOwn: true, forgives: A_REFUSAL });
   await cashier.go('office');
   await cashier.page.getByLabel('Site', { exact: true }).fill('High Street');
   await cashier.press('Save');
@@ -407,10 +402,9 @@ test('a reply that is not JSON turns the till red, with the bytes; Restart bring
     res.end('<h1>502 Bad Gateway</h1>\u0007<script>globalThis.hurt = true</script>');
   });
   const own = await shop.register();
-  t.after(() => own.stop());
   await own.call('PUT', 'config', { customer_search_url: `${partner}/search` });
   await own.call('POST', 'sync');
-  const cashier = await Cashier.sit(t, own);
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
   await cashier.newSale('Latte');
   await cashier.go('customer');
   await cashier.page.locator('#keyword').fill('kent');
@@ -425,77 +419,11 @@ test('a reply that is not JSON turns the till red, with the bytes; Restart bring
   assert.equal(await cashier.page.evaluate(() => globalThis.hurt), undefined);
 });
 
-const MARKUP = '<img src=x onerror="globalThis.hurt=1"><script>globalThis.hurt=1</script>';
-
-test('markup in a partner’s names, keys, sentences and pictures stays text', async (t) => {
-  const member = {
-    id: `M${MARKUP}`,
-    first_name: MARKUP,
-    last_name: '\u202Egnaf',
-    email_address: MARKUP,
-    current_points: MARKUP,
-    points_label: MARKUP,
-    icon_url: 'http://192.0.2.1/picture.png',
-    intro_text: `javascript:${MARKUP}`,
-    params: { [MARKUP]: MARKUP, onclick: 'globalThis.hurt=1' },
-  };
-  const partner = await startPartner(t, (res, url) => {
-    res.setHeader('Content-Type', 'application/json');
-    res.setHeader('X-Markup', MARKUP);
-    const order = url.searchParams.get('order_id');
-    const replies = {
-      '/search': { members: { [MARKUP]: member } },
-      '/rewards': {
-        member: { ...member, current_points: 5 },
-        rewards: [
-          {
-            id: MARKUP,
-            title: MARKUP,
-            terms: MARKUP,
-            points_required: 1,
-            redeem_url: `${partner}/redeem?a=${encodeURIComponent(MARKUP)}&order_id=${order}`,
-          },
-        ],
-      },
-    };
-    res.end(JSON.stringify(replies[url.pathname] ?? { success: false, error: MARKUP }));
-  });
-  const own = await shop.register();
-  t.after(() => own.stop());
-  await own.call('PUT', 'config', {
-    customer_search_url: `${partner}/search`,
-    reward_lookup_url: `${partner}/rewards`,
-    checkout_url: `${partner}/checkout`,
-    payment_name: MARKUP.slice(0, 60),
-  });
-  await own.call('POST', 'sync');
-  const cashier = await Cashier.sit(t, own);
-  await cashier.newSale('Latte');
-  await cashier.go('customer');
-  await cashier.page.locator('#keyword').fill(MARKUP);
-  await cashier.page.keyboard.press('Enter');
-  await cashier.page.locator('.member-row').click();
-  await cashier.sees('.member', MARKUP);
-  await cashier.page.locator('.reward').click();
-  await cashier.said(/./);
-  await cashier.sees('.said', MARKUP);
-  await cashier.press('Close');
-  await cashier.go('checkout');
-  await cashier.payByCard(MARKUP, { type: '<img' });
-  await cashier.sees('.said', MARKUP);
-  await cashier.press('Close');
-  for (const row of await cashier.page.locator('.exchange-row').all()) await row.click();
-  await cashier.go('office');
-  assert.equal(await cashier.page.locator('#page img, #page script, #page iframe').count(), 0);
-  assert.equal(await cashier.page.evaluate(() => globalThis.hurt), undefined);
-});
-
 test('a partner that nobody can reach is told as no answer', async (t) => {
   const own = await shop.register();
-  t.after(() => own.stop());
   await own.call('PUT', 'config', { checkout_url: 'http://127.0.0.1:1/checkout' });
   await own.call('POST', 'sync');
-  const cashier = await Cashier.sit(t, own);
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
   await cashier.newSale('Latte');
   await cashier.go('checkout');
   await cashier.payByCard('6036280000010010');
@@ -507,7 +435,10 @@ test('a partner that nobody can reach is told as no answer', async (t) => {
 test('the cloud goes down and the register goes away: both are said, and the page goes on by itself', async (t) => {
   const other = await Shop.open();
   let own = await other.register();
-  const cashier = await Cashier.sit(t, own, { forgives: new RegExp(`${NO_SERVER.source}|${A_REFUSAL.source}`) });
+  const cashier = await Cashier.sit(t, own, {
+    isOwn: true,
+    forgives: new RegExp(`${NO_SERVER.source}|${A_REFUSAL.source}`),
+  });
   await cashier.page.locator('.tiles').waitFor();
   await other.close();
   await cashier.sees('.banner', 'The cloud is down');
@@ -583,158 +514,82 @@ test('what is typed, and where, outlives the page’s being brought up to date',
   assert.equal(await field.inputValue(), 'david');
 });
 
-// --- how it looks
+// --- a hostile partner; last, for what it leaves in the cloud is no pleasure to look at
 
-/** Every screen, brought up one after the other: [name, how]. */
-const SCREENS = (card) => [
-  [
-    'sale-empty',
-    async (cashier) => {
-      await register.call('POST', 'orders/close');
-      await cashier.go('sale');
-      await cashier.page.locator('.tiles').waitFor();
-    },
-  ],
-  ['sale', (cashier) => cashier.newSale('Latte', 'Latte', 'Croissant', 'Avocado toast')],
-  [
-    'order',
-    async (cashier) => {
-      if (isPhone(cashier)) await cashier.press(/^Order/);
-    },
-  ],
-  ['menu', (cashier) => cashier.press('Menu')],
-  [
-    'checkout',
-    async (cashier) => {
-      await cashier.page.keyboard.press('Escape');
-      await cashier.go('checkout');
-    },
-  ],
-  ['card-prompt', (cashier) => cashier.page.locator('.pay-type.partner').click()],
-  ['card-checked-in', (cashier) => cashier.press('Checked in')],
-  [
-    'partial',
-    async (cashier) => {
-      await cashier.press('Type');
-      await cashier.typeCard(card);
-      await cashier.press(/^Charge/);
-      await cashier.said('Transaction');
-    },
-  ],
-  [
-    'refused',
-    async (cashier) => {
-      await cashier.press('OK');
-      await cashier.payByCard('6036280000099997');
-      await cashier.said(/./);
-    },
-  ],
-  [
-    'customer-empty',
-    async (cashier) => {
-      await cashier.press('Close');
-      await register.call('POST', 'restart');
-      await cashier.go('customer');
-    },
-  ],
-  [
-    'customer-list',
-    async (cashier) => {
-      await cashier.page.locator('#keyword').fill('kent');
-      await cashier.page.keyboard.press('Enter');
-      await cashier.sees('.count', '2');
-    },
-  ],
-  [
-    'member',
-    (cashier) =>
-      cashier.page
-        .locator('.member-row')
-        .first()
-        .click()
-        .then(() => cashier.page.locator('.reward').first().waitFor()),
-  ],
-  ['gift-card', (cashier) => cashier.go('gift-card')],
-  [
-    'top-up',
-    async (cashier) => {
-      await cashier.page.locator('.pay-type').click();
-      await cashier.press('Top-Up', { exact: true });
-    },
-  ],
-  ['sales', (cashier) => cashier.go('sales')],
-  [
-    'office-details',
-    async (cashier) => {
-      await cashier.go('office');
-      await cashier.page.getByRole('tab', { name: 'Details' }).click();
-    },
-  ],
-  ['office-loyalty', (cashier) => cashier.page.getByRole('tab', { name: 'Loyalty' }).click()],
-  ['office-payments', (cashier) => cashier.page.getByRole('tab', { name: 'Payments' }).click()],
-  ['office-register', (cashier) => cashier.page.getByRole('tab', { name: 'Register' }).click()],
-  [
-    'sync-needed',
-    async () => {
-      await register.call('PUT', 'config', { timeout_s: 14 });
-    },
-  ],
-  [
-    'wire',
-    async (cashier) => {
-      await register.call('POST', 'config/revert');
-      await cashier.go('sale');
-      await openWire(cashier);
-      await cashier.sees('.exchange.is-open', /./);
-    },
-  ],
-  ['resend', (cashier) => cashier.press('Edit and resend')],
-  [
-    'faults',
-    async (cashier) => {
-      await cashier.press('Cancel');
-      await cashier.press(/^Faults/);
-      await cashier.page.getByRole('switch', { name: 'Drop the reply' }).check();
-      await cashier.page.locator('summary').click();
-    },
-  ],
-  [
-    'recording',
-    async (cashier) => {
-      await register.call('PUT', 'faults', { next: {} });
-      await cashier.press(/^Recording/);
-    },
-  ],
-];
-
-const isPhone = (cashier) => cashier.page.viewportSize().width < 700;
-
-async function openWire(cashier) {
-  if (isPhone(cashier)) return cashier.press('The wire');
-  if (!(await cashier.page.locator('.wire').isVisible())) await cashier.page.locator('#wire-button').click();
+/** Long words without a space must not widen the page. */
+async function fitsThePhone(cashier, what) {
+  await cashier.page.setViewportSize(PHONE);
+  await cashier.page.locator('.panes').waitFor();
+  await cashier.fitsItsWindow(what);
+  await cashier.page.setViewportSize(LAPTOP);
 }
 
-for (const size of SIZES) {
-  test(`every screen fits ${size.width} pixels, and axe finds nothing serious on it`, async (t) => {
-    const cashier = await Cashier.sit(t, register, { size });
-    await register.call('POST', 'restart');
-    for (const [name, bring] of SCREENS(await newCard('20.00'))) {
-      await bring(cashier);
-      await cashier.page.waitForTimeout(50); // what was asked for on the way there is drawn
-      await cashier.fitsItsWindow(name);
-      await cashier.isAccessible(name);
-      await cashier.picture(name);
-    }
+const MARKUP = '<img src=x onerror="globalThis.hurt=1"><script>globalThis.hurt=1</script>';
+
+test('markup in a partner’s names, keys, sentences and pictures stays text', async (t) => {
+  const member = {
+    id: MARKUP,
+    first_name: MARKUP,
+    last_name: '\u202Egnaf',
+    email_address: MARKUP,
+    current_points: '500',
+    points_label: MARKUP,
+    icon_url: 'http://192.0.2.1/picture.png',
+    intro_text: `javascript:${MARKUP}`,
+    params: { [MARKUP]: MARKUP, onclick: 'globalThis.hurt=1' },
+  };
+  const partner = await startPartner(t, (res, url) => {
+    res.setHeader('Content-Type', 'application/json');
+    res.setHeader('X-Markup', MARKUP);
+    const order = url.searchParams.get('order_id');
+    const replies = {
+      '/search': { members: { [MARKUP]: member } },
+      '/rewards': {
+        member: { ...member, current_points: 5 },
+        rewards: [
+          {
+            id: MARKUP,
+            title: MARKUP,
+            terms: MARKUP,
+            points_required: 1,
+            redeem_url: `${partner}/redeem?a=${encodeURIComponent(MARKUP)}&order_id=${order}`,
+          },
+        ],
+      },
+    };
+    res.end(JSON.stringify(replies[url.pathname] ?? { success: false, error: MARKUP }));
   });
-}
-
-test('in the dark, too, everything can be read', async (t) => {
-  const cashier = await Cashier.sit(t, register, { colorScheme: 'dark' });
-  await cashier.newSale('Latte', 'Croissant');
-  for (const screen of ['sale', 'checkout', 'customer', 'gift-card', 'sales', 'office']) {
-    await cashier.go(screen);
-    await cashier.page.waitForTimeout(50);
-    await cashier.isAccessible(`${screen}, dark`);
-    await cashier.picture(`dark-${screen}`);
-  }
+  const own = await shop.register();
+  await own.call('PUT', 'config', {
+    customer_search_url: `${partner}/search`,
+    reward_lookup_url: `${partner}/rewards`,
+    checkout_url: `${partner}/checkout`,
+    payment_name: MARKUP.slice(0, 60),
+  });
+  await own.call('POST', 'sync');
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
+  await cashier.newSale('Latte');
+  await cashier.go('customer');
+  await cashier.page.locator('#keyword').fill(MARKUP);
+  await cashier.page.keyboard.press('Enter');
+  await cashier.page.locator('.member-row').click();
+  await cashier.sees('.member', MARKUP);
+  await cashier.page.locator('.reward').click();
+  await cashier.said(/./);
+  await cashier.sees('.said', MARKUP);
+  await fitsThePhone(cashier, 'the refusal');
+  await cashier.press('Close', { exact: true });
+  await fitsThePhone(cashier, 'the member');
+  await cashier.go('checkout');
+  await cashier.payByCard(MARKUP, { type: '<img' });
+  await cashier.sees('.said', MARKUP);
+  await cashier.press('Close', { exact: true });
+  await cashier.page.locator('.pay-type.partner').click();
+  await cashier.press('Checked in');
+  await fitsThePhone(cashier, 'who is checked in');
+  await cashier.page.keyboard.press('Escape');
+  for (const row of await cashier.page.locator('.exchange-row').all()) await row.click();
+  await cashier.go('office');
+  assert.equal(await cashier.page.locator('#page img, #page script, #page iframe').count(), 0);
+  assert.equal(await cashier.page.evaluate(() => globalThis.hurt), undefined);
 });

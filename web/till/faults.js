@@ -53,9 +53,16 @@ export function armed() {
   ].filter(Boolean);
 }
 
-const arm = (name, value) => change('faults', 'PUT', 'faults', { next: { ...store.state.faults.next, [name]: value } });
-const throwDice = (values) =>
-  change('faults', 'PUT', 'faults', { chance: { ...store.state.faults.chance, ...values } });
+/** What was touched shows at once; a refusal brings back what the register has. */
+function arm(name, value) {
+  store.state.faults.next[name] = value;
+  return change('faults', 'PUT', 'faults', { next: store.state.faults.next });
+}
+
+function throwDice(values) {
+  Object.assign(store.state.faults.chance, values);
+  return change('faults', 'PUT', 'faults', { chance: store.state.faults.chance });
+}
 
 const disarm = () => change('faults', 'PUT', 'faults', { next: {}, always: false, chance: {} });
 

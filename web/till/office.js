@@ -157,8 +157,8 @@ async function save(event) {
   changed();
   if (!wanted) return;
   const state = await change('save', 'PUT', 'config', wanted);
-  if (!state) return;
-  office.edits = {};
+  if (state) office.edits = {};
+  changed();
 }
 
 async function revert() {

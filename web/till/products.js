@@ -13,9 +13,22 @@ function howMany(product) {
   return lines.reduce((count, line) => count + Number.parseInt(line.quantity, 10), 0);
 }
 
-/** The same product again is one more of its line. */
+/** A line of nothing but the product takes one more of it; what was changed by hand or came with modifiers does not. */
+const lineFor = (product) =>
+  isOpen(store.state.order) &&
+  store.state.order.lines.find((line) => line.product_id === product.id && line.notes === '');
+
+function addNow(product) {
+  const line = lineFor(product);
+  if (!line) return change('line', 'POST', 'lines', { product_id: product.id });
+  return change('line', 'PUT', `lines/${line.number}`, { quantity: String(Number.parseInt(line.quantity, 10) + 1) });
+}
+
+/** Touches come faster than answers; each counts from what the one before has left. */
+let queue = Promise.resolve();
+
 function add(product) {
-  return change('line', 'POST', 'lines', { product_id: product.id });
+  queue = queue.then(() => addNow(product));
 }
 
 function tile(product, index) {

@@ -3,6 +3,11 @@ import { h } from './dom.js';
 import { change, changed, isRunning, store, tell } from './store.js';
 import { icon, plural } from './view.js';
 
+function record(on) {
+  store.state.recording.is_on = on;
+  return change('recording', 'POST', 'recording', { on });
+}
+
 async function replay(event) {
   const [file] = event.target.files;
   event.target.value = '';
@@ -65,7 +70,7 @@ export function recordingTab() {
           type: 'checkbox',
           role: 'switch',
           checked: recording.is_on,
-          onchange: (event) => change('recording', 'POST', 'recording', { on: event.target.checked }),
+          onchange: (event) => record(event.target.checked),
         }),
         h('span', {}, 'Record'),
       ),

@@ -129,8 +129,11 @@ export async function change(name, method, path, body) {
 
 export function complain(error) {
   if (error instanceof Gone) lose();
-  else if (error instanceof Refusal) tell(error.message, 'bad');
-  else throw error;
+  else if (!(error instanceof Refusal)) throw error;
+  else {
+    tell(error.message, 'bad');
+    refresh();
+  }
 }
 
 let toastTimer;

@@ -20,7 +20,10 @@ export function showWireTab(tab) {
   changed();
 }
 
+/** The newest is opened, unless somebody reads an older one; what was made of that one by hand is, though. */
 function take(exchanges) {
+  if (exchanges.some((exchange) => exchange.resend_of !== null && exchange.resend_of === wire.open))
+    wire.follows = true;
   wire.exchanges = [...exchanges.reverse(), ...wire.exchanges].slice(0, KEPT_MAX);
   if (wire.follows && wire.exchanges.length > 0) wire.open = wire.exchanges[0].number;
 }
