@@ -1,0 +1,70 @@
+/* What all reports share. */
+#include "mocks/check/report.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+const char *result_consequence(const struct result *result)
+{
+    return result->scene->consequence[0] != '\0' ? result->scene->consequence
+                                                 : result->check->consequence;
+}
+
+const char *result_page(const struct result *result, char out[PAGE_MAX])
+{
+    (void)snprintf(out, PAGE_MAX, "docs/conformance/%s.md", result->check->id);
+    return out;
+}
+
+static const struct {
+    struct text word;
+    const char *title;
+} GROUPS[] = {
+    {{"shape", 5}, "The shape of answers"},
+    {{"json", 4}, "JSON on every path"},
+    {{"signature", 9}, "Signatures"},
+    {{"amount", 6}, "Amounts"},
+    {{"balance", 7}, "Balances"},
+    {{"partial", 7}, "Less than asked"},
+    {{"once", 4}, "Asked again, answered once"},
+    {{"refund", 6}, "Refunds"},
+    {{"top-up", 6}, "Top-ups"},
+    {{"card", 4}, "Ways to give a card"},
+    {{"fields", 6}, "What else stands in a request"},
+    {{"race", 4}, "Many tills at once"},
+    {{"client", 6}, "Slow and broken clients"},
+    {{"latency", 7}, "Waiting"},
+    {{"search", 6}, "Customer search"},
+    {{"lookup", 6}, "Reward look-up"},
+    {{"redeem", 6}, "Redemption"},
+};
+
+static size_t group_index(const char *id)
+{
+    for (size_t i = 0; i < COUNT_OF(GROUPS); i++) {
+        if (text_starts_with(text_of(id), GROUPS[i].word) && id[GROUPS[i].word.length] == '-')
+            return i;
+    }
+    check_failed("a case without a group", __FILE__, __LINE__);
+}
+
+struct text result_group(const struct result *result)
+{
+    return GROUPS[group_index(result->check->id)].word;
+}
+
+const char *result_group_title(const struct result *result)
+{
+    return GROUPS[group_index(result->check->id)].title;
+}
+
+void report_write_summary(const struct report *report, struct text_buffer *out)
+{
+    text_append_format(out, "%zu passed, %zu failed, %zu skipped", report->outcomes[OUTCOME_PASSED],
+                       report->outcomes[OUTCOME_FAILED], report->outcomes[OUTCOME_SKIPPED]);
+    text_append_format(out, "; %zu requests, at most %zu at once, %lld.%lld s",
+                       report->run->requests, report->run->at_once_max,
+                       (long long)(report->time_us / 1000000),
+                       (long long)(report->time_us / 100000 % 10));
+}
