@@ -12,8 +12,8 @@
 /* Register bodies are flat, admin calls nest 3 deep; an order's line with options, their modifiers
  * and taxes nests 9 deep, and its authors may think of more. */
 #define JREAD_DEPTH_MAX 16
-/* A file of somebody else's: a Postman collection nests 9 deep and 2 more a folder. The parser calls
- * itself twice a level: some 20 KiB of stack. */
+/* A file of somebody else's: a Postman collection nests 9 deep and 2 more a folder. The parser
+ * calls itself three times a level: some 20 KiB of stack. */
 #define JREAD_FILE_DEPTH_MAX 64
 
 struct jread; /* a parsed document or a value inside one */

@@ -136,6 +136,7 @@ static void finish(struct import *import)
     for (int32_t i = 0; i < import->exchange_count; i++)
         for (int32_t d = 0; d < import->exchanges[i].owned_count; d++)
             jread_destroy(import->exchanges[i].owned[d]);
+    table_destroy(import->found);
     free(import->exchanges);
     jread_destroy(import->file);
     free(import->profile);

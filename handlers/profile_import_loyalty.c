@@ -47,7 +47,8 @@ static const struct meaning lookup_meanings[] = {
 
 static const struct meaning member_meanings[] = {
     {PROFILE_VALUE_MEMBER, SHAPE_WORD,
-     "id=100 memberid=100 member=90 reference=80 referenceid=85 code=65 number=60 key=65 uid=85"},
+     "id=100 memberid=100 member=90 ref=80 reference=80 referenceid=85 code=65 number=60 key=65 "
+     "uid=85"},
     {PROFILE_VALUE_FIRST_NAME, SHAPE_TEXT,
      "firstname=100 first=90 givenname=95 given=90 forename=95 name=60"},
     {PROFILE_VALUE_LAST_NAME, SHAPE_TEXT,
@@ -249,7 +250,7 @@ static int bonus_of_member(const struct table *table, const struct column *colum
         *why = "an object in a member";
         return 60;
     }
-    return 0;
+    return import_bonus_of_like(table, column, meaning, why);
 }
 
 static void apply_points(const struct table *table, struct profile_members *members)
@@ -369,7 +370,7 @@ static int import_search(struct import *import)
         gather_found(import, members);
         err = finish_members(import, members, &import->profile->loyalty.search);
     }
-    table_destroy(members->table);
+    import->found = members->table; /* a look-up calls things as a search does */
     free(members);
     return err;
 }
@@ -419,6 +420,8 @@ static int import_lookup(struct import *import)
     }
     if (err == 0) {
         read_as(members->table, member_meanings, COUNT_OF(member_meanings));
+        members->table->like = import->found;
+        members->table->like_why = "its name, as in a search";
         read_as(rewards, reward_meanings, COUNT_OF(reward_meanings));
         gather_looked_up(import, members, rewards);
         err = finish_members(import, members, &import->profile->loyalty.lookup);
@@ -497,6 +500,7 @@ static void apply_redeem(struct import *import, struct table *table, const struc
 {
     struct profile_loyalty *loyalty = &import->profile->loyalty;
     table->like = like;
+    table->like_why = "its name, as in an approval";
     table_match(table, import_bonus_of_reply);
     table_tell(table);
     if (is_good && table->example_count > 0 && table_find(table, PROFILE_VALUE_SUCCESS) == NULL &&

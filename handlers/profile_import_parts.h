@@ -1,7 +1,6 @@
 /*
- * What the files of profile_import share; nobody else's. A file becomes exchanges (one saved example
- * each), the fields of one kind of message become a table of columns, and each column is matched
- * with a meaning.
+ * What the files of profile_import share; nobody else's. A file becomes exchanges, a saved example
+ * each; the fields of one kind of message become a table of columns; each is matched with a meaning.
  */
 #ifndef COUNTERPART_HANDLERS_PROFILE_IMPORT_PARTS_H
 #define COUNTERPART_HANDLERS_PROFILE_IMPORT_PARTS_H
@@ -63,7 +62,8 @@ struct import {
     struct exchange *exchanges;
     bool has_names[PROFILE_ACTIONS][PROFILE_FIELDS]; /* found or answered, not inherited */
     bool has_success[PROFILE_ACTIONS], has_failure[PROFILE_ACTIONS];
-    struct text flag; /* what says in payments whether it worked */
+    struct text flag;    /* what says in payments whether it worked */
+    struct table *found; /* the members of a search; owned */
     bool amounts_are_texts, amounts_are_numbers;
 };
 
@@ -127,7 +127,8 @@ struct table {
     bool is_request;          /* names of one meaning may take turns */
     bool is_balance;          /* of check-balance: any amount in it is the balance */
     const struct table *like; /* what a field means there it means here too; NULL */
-    struct text flag;         /* the field that says whether it worked; empty: by its name */
+    const char *like_why;
+    struct text flag; /* the field that says whether it worked; empty: by its name */
     const struct meaning *meanings;
     int32_t meaning_count;
     const char *(*name_of)(int id); /* as in the file */
@@ -180,6 +181,8 @@ int32_t import_fill_reply(const struct table *table, unsigned list, struct profi
 void import_apply_reply(const struct table *table, unsigned list, struct profile_reply *reply);
 /* Meanings of what a payment or a redemption is answered, and what their values say of them. */
 void table_read_as_reply(struct table *table);
+int import_bonus_of_like(const struct table *table, const struct column *column,
+                         const struct meaning *meaning, const char **why);
 int import_bonus_of_reply(const struct table *table, const struct column *column,
                           const struct meaning *meaning, const char **why);
 const char *import_name_of_value(int id);

@@ -274,31 +274,57 @@ static void read_requests(struct payment *payment)
 
 /* --- replies --- */
 
-/* What was asked is known: the amount of an approval is that, or less; what is due is the rest. */
-static int bonus_by_value(const struct table *table, const struct column *column,
-                          const struct meaning *meaning, const char **why)
+/* How a column's values stand to what was asked. */
+struct relation {
+    int32_t equal, more; /* as much as was asked; more */
+    int32_t rest, odd;   /* with another field it makes what was asked; with none */
+};
+
+static bool another_makes(const struct table *table, const struct column *column, int32_t example,
+                          int64_t units)
 {
-    int32_t equal = 0, more = 0, rest = 0;
-    const struct column *amount = table_find(table, PROFILE_VALUE_AMOUNT);
+    for (int32_t i = 0; i < table->count; i++) {
+        const struct column *other = &table->columns[i];
+        int64_t value;
+        if (other != column && (other->examples >> example & 1) != 0 &&
+            import_money(other->values[example], &value) && value == units)
+            return true;
+    }
+    return false;
+}
+
+static struct relation relate(const struct table *table, const struct column *column)
+{
+    struct relation relation = {0};
     for (int32_t i = 0; i < table->example_count; i++) {
-        int64_t asked, value, moved;
+        int64_t asked, value;
         if ((column->examples >> i & 1) == 0 || !import_money(table->asked[i], &asked) ||
             !import_money(column->values[i], &value))
             continue;
-        equal += asked == value;
-        more += value > asked;
-        bool has_moved = amount != NULL && amount != column && (amount->examples >> i & 1) != 0 &&
-                         import_money(amount->values[i], &moved);
-        rest += has_moved && asked - moved == value;
-        more += has_moved && asked - moved != value && meaning->id == PROFILE_VALUE_DUE;
+        bool is_rest = another_makes(table, column, i, asked - value);
+        relation.equal += asked == value;
+        relation.more += value > asked;
+        relation.rest += value > 0 && value < asked && is_rest;
+        relation.odd += value > 0 && !is_rest;
     }
-    bool is_amount = meaning->id == PROFILE_VALUE_AMOUNT;
-    bool is_due = meaning->id == PROFILE_VALUE_DUE;
-    if ((is_amount || is_due) && more > 0)
-        return -100;
-    if (is_due && rest > 0)
-        return 30;
-    if (is_amount && equal > 0 && words_score(column->name, meaning->words) == 0) {
+    return relation;
+}
+
+/* What was asked is known: an approval is that, or less; what is due is the rest. */
+static int bonus_by_value(const struct table *table, const struct column *column,
+                          const struct meaning *meaning, const char **why)
+{
+    struct relation relation = relate(table, column);
+    if (meaning->id == PROFILE_VALUE_DUE)
+        return relation.odd > 0 ? -100 : relation.rest > 0 ? 30 : 0;
+    if (meaning->id == PROFILE_VALUE_BALANCE)
+        return relation.rest > 0 && relation.odd == 0 ? -25 : 0;
+    if (meaning->id != PROFILE_VALUE_AMOUNT)
+        return 0;
+    int named = words_score(column->name, meaning->words);
+    if (relation.more > 0) /* examples may be careless, so a name that means only this stands */
+        return named >= 90 ? 0 : -100;
+    if (relation.equal > 0 && named == 0) {
         *why = "it is what was asked";
         return 60;
     }
@@ -321,14 +347,14 @@ static int bonus_of_balance(const struct table *table, const struct column *colu
 }
 
 /* A field that is there in approvals means the same in refusals. */
-static int bonus_of_like(const struct table *table, const struct column *column,
+int import_bonus_of_like(const struct table *table, const struct column *column,
                          const struct meaning *meaning, const char **why)
 {
     for (int32_t i = 0; table->like != NULL && i < table->like->count; i++) {
         const struct column *known = &table->like->columns[i];
         if (known->meaning >= 0 && text_equal(known->name, column->name) &&
             table->like->meanings[known->meaning].id == meaning->id) {
-            *why = "its name, as in an approval";
+            *why = table->like_why;
             return 100;
         }
     }
@@ -345,7 +371,7 @@ int import_bonus_of_reply(const struct table *table, const struct column *column
         return 80;
     }
     if (table->like != NULL)
-        return bonus_of_like(table, column, meaning, why);
+        return import_bonus_of_like(table, column, meaning, why);
     return table->is_balance ? bonus_of_balance(table, column, meaning, why)
                              : bonus_by_value(table, column, meaning, why);
 }
@@ -457,6 +483,7 @@ static void match_replies(struct payment *payment)
     fill_replies(payment, payment->failure, REPLY_REFUSAL);
     table_match(payment->success, import_bonus_of_reply);
     payment->failure->like = payment->success;
+    payment->failure->like_why = "its name, as in an approval";
     table_match(payment->failure, import_bonus_of_reply);
     if (payment->import->flag.length == 0)
         payment->import->flag = payment->success_name;

@@ -1,4 +1,4 @@
-/* Reads a Postman collection, or example JSON, into exchanges: what was asked, what was answered. */
+/* Reads a Postman collection, or example JSON, into exchanges: what was asked, what answered. */
 #include "base/error.h"
 #include "handlers/profile_import_parts.h"
 
@@ -158,7 +158,8 @@ static int read_json(struct exchange *exchange, struct text body, const struct j
 
 static void add_field(struct exchange *exchange, struct import_field field)
 {
-    if (exchange->field_count == IMPORT_FIELDS_MAX || field.name.length == 0)
+    bool is_variable = text_starts_with(field.name, TEXT("{{"));
+    if (exchange->field_count == IMPORT_FIELDS_MAX || field.name.length == 0 || is_variable)
         return;
     exchange->fields[exchange->field_count++] = field;
 }
@@ -445,7 +446,7 @@ static void ask_action(struct import *import, const struct item *item, enum impo
 
 static void choose_action(struct import *import, struct item *item, const struct jread *request)
 {
-    int scores[IMPORT_ACTIONS] = {0}, best = 0, second = 0;
+    int scores[IMPORT_ACTIONS] = {0}, best = 0, second = -1;
     char bytes[1024];
     struct text_buffer tail;
     text_buffer_init(&tail, bytes, sizeof(bytes));
@@ -454,15 +455,14 @@ static void choose_action(struct import *import, struct item *item, const struct
     words_score_actions(item->name, 2, scores);
     for (int32_t i = 0; i < item->folder_count; i++)
         words_score_actions(item->folders[i], 1, scores);
-    for (int i = 1; i < IMPORT_ACTIONS; i++) {
+    for (int i = 1; i < IMPORT_ACTIONS; i++)
         if (scores[i] > scores[best])
             best = i;
-    }
     for (int i = 0; i < IMPORT_ACTIONS; i++)
-        if (i != best && scores[i] > scores[second == best ? i : second])
+        if (i != best && (second < 0 || scores[i] > scores[second]))
             second = i;
     item->action = scores[best] < SCORE_MIN ? IMPORT_NONE : (enum import_action)best;
-    if (second != best && scores[best] >= SCORE_MIN && 10 * scores[second] > 8 * scores[best]) {
+    if (scores[best] >= SCORE_MIN && 10 * scores[second] > 8 * scores[best]) {
         ask_action(import, item, (enum import_action)best, (enum import_action)second);
         item->action = IMPORT_NONE;
     }
@@ -601,20 +601,24 @@ static bool whole_file_action(const struct import *import, enum import_action *a
     return false;
 }
 
+static int complain_unknown(struct import *import)
+{
+    return import_complain(import, "the file is no Postman collection; say with --action which "
+                                   "action it is an example of (--action checkout)");
+}
+
 static int read_plain(struct import *import)
 {
     enum import_action action;
     if (whole_file_action(import, &action))
         return add_plains(import, action, import->file);
+    if (jread_kind_of(import->file) != JREAD_OBJECT)
+        return complain_unknown(import);
     for (size_t i = 0; i < jread_count(import->file); i++) {
         struct text name;
-        if (jread_kind_of(import->file) != JREAD_OBJECT)
-            break;
         const struct jread *value = jread_member_at(import->file, i, &name);
         if (!import_find_action(name, &action))
-            return import_complain(import,
-                                   "the file is no Postman collection; say with --action which "
-                                   "action it is an example of (--action checkout)");
+            return complain_unknown(import);
         int err = add_plains(import, action, value);
         if (err != 0)
             return err;

@@ -14,7 +14,6 @@
 
 #include "base/banned.h"
 
-#define EXIT_USAGE 2
 #define PATH_TEXT_MAX 4096
 
 struct run {

@@ -9,7 +9,7 @@
 
 struct import_report;
 
-/* Returns the exit code: 0 the profile is made, 1 it is not (open questions, a bad file), 2 usage. */
+/* Returns the exit code: 0 when the profile is made, 1 when not (open questions, a bad file). */
 int profile_import_run(const struct invocation *invocation);
 
 /* profile_import_page.c: the report as JSON or for people. name: the profile's; written: the file
