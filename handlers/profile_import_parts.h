@@ -1,6 +1,6 @@
 /*
  * What the files of profile_import share; nobody else's. A file becomes exchanges, a saved example
- * each; the fields of one kind of message become a table of columns; each is matched with a meaning.
+ * each; the fields of one kind of message become a table of columns; each matched with a meaning.
  */
 #ifndef COUNTERPART_HANDLERS_PROFILE_IMPORT_PARTS_H
 #define COUNTERPART_HANDLERS_PROFILE_IMPORT_PARTS_H
