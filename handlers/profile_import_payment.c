@@ -250,28 +250,6 @@ static void apply_request(const struct payment *payment)
     }
 }
 
-static void read_requests(struct payment *payment)
-{
-    int32_t index = -1;
-    const struct exchange *exchange;
-    while ((exchange = import_next(payment->import, (enum import_action)payment->action, &index)) !=
-           NULL) {
-        if (exchange->field_count == 0 ||
-            !table_begin_example(payment->request, exchange->name, TEXT("")))
-            continue;
-        for (int32_t i = 0; i < exchange->field_count; i++)
-            table_add(payment->request, &exchange->fields[i]);
-    }
-    if (payment->request->example_count == 0)
-        return;
-    table_match(payment->request, NULL);
-    ask_request(payment);
-    table_tell(payment->request);
-    table_tell_rest(payment->request, "fields of the request that mean nothing to the service");
-    tell_nested(payment);
-    apply_request(payment);
-}
-
 /* --- replies --- */
 
 /* How a column's values stand to what was asked. */
@@ -473,11 +451,47 @@ void import_apply_reply(const struct table *table, unsigned list, struct profile
         *reply = found;
 }
 
+/* A request that was refused may have been wrong on purpose: it counts where no other is there. */
+static bool is_good_request(const struct payment *payment, const struct exchange *exchange)
+{
+    if (exchange->field_count == 0)
+        return false;
+    return jread_kind_of(exchange->reply) != JREAD_OBJECT ||
+           (!is_outside(exchange) && is_approval(payment, exchange));
+}
+
+static void fill_requests(const struct payment *payment, bool with_refused)
+{
+    int32_t index = -1;
+    const struct exchange *exchange;
+    while ((exchange = import_next(payment->import, (enum import_action)payment->action, &index)) !=
+           NULL) {
+        bool is_taken =
+            with_refused ? exchange->field_count > 0 : is_good_request(payment, exchange);
+        if (!is_taken || !table_begin_example(payment->request, exchange->name, TEXT("")))
+            continue;
+        for (int32_t i = 0; i < exchange->field_count; i++)
+            table_add(payment->request, &exchange->fields[i]);
+    }
+}
+
+static void read_requests(struct payment *payment)
+{
+    fill_requests(payment, false);
+    if (payment->request->example_count == 0)
+        fill_requests(payment, true);
+    if (payment->request->example_count == 0)
+        return;
+    table_match(payment->request, NULL);
+    ask_request(payment);
+    table_tell(payment->request);
+    table_tell_rest(payment->request, "fields of the request that mean nothing to the service");
+    tell_nested(payment);
+    apply_request(payment);
+}
+
 static void match_replies(struct payment *payment)
 {
-    fill_replies(payment, payment->all, REPLY_ANY);
-    table_match(payment->all, import_bonus_of_reply);
-    payment->success_name = find_success(payment);
     payment->success->flag = payment->failure->flag = payment->success_name;
     fill_replies(payment, payment->success, REPLY_APPROVAL);
     fill_replies(payment, payment->failure, REPLY_REFUSAL);
@@ -548,6 +562,9 @@ static int import_payment(struct import *import, enum profile_action action)
     snprintf(payment.reply_place, sizeof(payment.reply_place), "%s.reply", payment.name);
     int err = payment_create(&payment) ? 0 : ERR_NO_MEMORY;
     if (err == 0) {
+        fill_replies(&payment, payment.all, REPLY_ANY);
+        table_match(payment.all, import_bonus_of_reply);
+        payment.success_name = find_success(&payment);
         read_requests(&payment);
         read_replies(&payment);
     }

@@ -6,7 +6,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
-import { ROOT, TILLSIM, freePort, request, run, temporaryDirectory, until } from './support.mjs';
+import { startCloud } from './cloud.mjs';
+import { ROOT, TILLSIM, freePort, request, run, spawnHelper, temporaryDirectory, until } from './support.mjs';
 
 const require = createRequire(import.meta.url);
 const newman = require('newman');
@@ -56,7 +57,6 @@ const till = async (url, action, ...args) => {
   const { code, json, stdout, stderr } = await run(TILLSIM, [action, '--url', url, '--token', 'any', '--json', ...args]);
   return { code, json, context: stdout + stderr };
 };
-const booked = (json) => JSON.stringify(json);
 const post = (url, body, headers = { 'Content-Type': 'application/json' }) => request(url, { body, headers });
 const exampleOf = (collection, item, name) =>
   collection.item
@@ -141,18 +141,80 @@ test('a till finds a member, gets rewards whose address has its own placeholder,
   assert.equal(code, 0, context);
 });
 
+/** Edits the amount of the first saved checkout, as the vendor's guide says. */
+const editAmount = (amount) => (collection) => {
+  const example = exampleOf(collection, 'Checkout', 'Approved');
+  assert.match(example.body, /"amount":25\.50,/);
+  example.body = example.body.replace('"amount":25.50', `"amount":${amount}`);
+};
+
 test('an amount that is edited in the saved example is what the till books', async (t) => {
-  const edit = (collection) => {
-    const example = exampleOf(collection, 'Checkout', 'Approved');
-    example.body = example.body.replace('"amount":25.50', '"amount":12.34');
-  };
-  for (const [change, amount] of [
-    [undefined, '25.50'],
-    [edit, '12.34'],
-  ]) {
-    const url = await serve(t, { edit: change });
-    const { code, json, context } = await till(url, 'checkout', '--card', CARD, '--amount', '25.50');
-    assert.equal(code, 0, context);
-    assert.equal(booked(json), amount, context);
+  for (const amount of ['25.50', '12.34', '0.05']) {
+    const url = await serve(t, { edit: editAmount(amount) });
+    const args = ['checkout', '--url', url, '--token', 'any', '--card', CARD, '--amount', '25.50'];
+    const { code, stdout } = await run(TILLSIM, [...args, '--json']);
+    assert.equal(code, 0, stdout);
+    const { replies } = JSON.parse(stdout);
+    assert.equal(JSON.parse(replies[0].body).amount, Number(amount), stdout);
+    assert.equal(replies[0].ending, 'approved', stdout);
   }
+});
+
+/** What of tillsim is not in every build yet. */
+const knows = async (word) => (await run(TILLSIM, [word, '--help'])).stdout.startsWith(`tillsim ${word}`);
+
+test('an amount edited to more than was asked is not booked: the till says why', async (t) => {
+  const url = await serve(t, { edit: editAmount('26.00') });
+  const { code, context } = await till(url, 'checkout', '--card', CARD, '--amount', '25.50');
+  assert.equal(code, 3, context);
+});
+
+// What the stand-in answers itself, before it looks at the collection, is a page of HTML: a body that is no JSON, one
+// beyond 100 KiB, a keyword with a percent sign (it decodes twice). No till sends the first two; Postman's own servers
+// look at neither.
+const STAND_IN_ONLY = ['json-empty-body', 'json-broken-body', 'json-array-body', 'json-too-large', 'search-odd-keywords'];
+
+test("the till's lenient conformance suite finds JSON on every path", async (t) => {
+  if (!(await knows('check'))) return t.skip('this tillsim has no check');
+  const url = await serve(t);
+  const report = path.join(temporaryDirectory(), 'report.json');
+  const { code, stdout, stderr } = await run(TILLSIM, [
+    ...['check', '--target', url, '--profile', 'lenient', '--card', CARD, '--keyword', 'David Kent'],
+    ...['--report-json', report, '--skip', ...STAND_IN_ONLY],
+  ]);
+  assert.equal(code, 0, stdout + stderr);
+  const passed = JSON.stringify(JSON.parse(fs.readFileSync(report)));
+  for (const id of ['shape-content-type', 'shape-object', 'shape-amount', 'json-unknown-path', 'search-shape', 'lookup-shape'])
+    assert.match(passed, new RegExp(`"${id}"[^}]*"passed"`), id);
+});
+
+test('the till with a screen books the edited amount onto the order', async (t) => {
+  if (!(await knows('register'))) return t.skip('this tillsim has no register');
+  const url = await serve(t, { edit: editAmount('3.21') });
+  const cloud = await startCloud(t);
+  const child = spawnHelper(TILLSIM, [
+    ...['register', '--listen', '127.0.0.1:0', '--cloud', cloud.urls.url, '--url', url, '--token', 'any'],
+    ...['--profile', 'lenient', '--without-grant'],
+  ]);
+  let output = '';
+  child.stdout.on('data', (data) => (output += data));
+  t.after(() => child.kill('SIGTERM'));
+  await until('the register to be ready', () => output.includes('\n'));
+  const { till_url: tillUrl } = JSON.parse(output.split('\n')[0]);
+  const press = async (action, body) => {
+    const reply = await post(`${tillUrl}/${action}`, JSON.stringify(body));
+    assert.equal(reply.status, 200, reply.text);
+    return reply.json;
+  };
+  await press('lines', { product_id: 7302, quantity: '2' });
+  const balance = await press('check-balance', { reference: CARD, entry: 'typed' });
+  assert.equal(balance.said.balance, '100.00', JSON.stringify(balance.said));
+  const { order } = await press('pay', { type: 'Our Gift Card', amount: '9.00', reference: CARD, entry: 'typed' });
+  assert.deepEqual(
+    order.payments.map(({ amount, ref }) => [amount, ref]),
+    [['3.21', 'CP1-8']],
+  );
+  assert.equal(order.due, '5.79');
+  const stored = await cloud.control('GET', `/orders/${order.id}`);
+  assert.match(JSON.stringify(stored), /3\.21/);
 });

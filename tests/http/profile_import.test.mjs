@@ -251,6 +251,23 @@ test('example JSON: a pair, a bare reply and an object of actions', async () => 
   assert.match(lost.json.error, /--action checkout/);
 });
 
+test('what no example shows follows what is there: other actions, refusals', async () => {
+  const pair = { request: { firm: 1, card: '6036', sum: 25.5 }, reply: { ok: true, paid: 25.5 } };
+  const { json } = await importing(pair, ['--action', 'checkout']);
+  assert.deepEqual(json.profile.request.all, { company_id: ['firm'], keyword: ['card'] });
+  const named = [
+    { name: 'ok', value: 'success' },
+    { name: 'paid', value: 'amount' },
+    { name: 'error', value: 'error' },
+  ];
+  assert.deepEqual(json.profile.reply.checkout.failure, named);
+  assert.deepEqual(
+    json.profile.reply.refusal.map(({ name }) => name),
+    ['ok', 'error', 'code'],
+  );
+  assert.ok(json.warnings.some((warning) => warning.startsWith('checkout: no refusal is saved')));
+});
+
 test('a second import keeps what the file says already, and nothing is overwritten unasked', async () => {
   const target = path.join(folder, 'grown.json');
   const first = { request: { ...IDS, sum: 25.5 }, reply: { ok: true, paid: 25.5, balance: 74.5 } };
