@@ -294,7 +294,7 @@ static int bonus_by_value(const struct table *table, const struct column *column
 {
     struct relation relation = relate(table, column);
     if (meaning->id == PROFILE_VALUE_DUE)
-        return relation.odd > 0 ? -100 : relation.rest > 0 ? 30 : 0;
+        return relation.odd > 0 ? -100 : 0;
     if (meaning->id == PROFILE_VALUE_BALANCE)
         return relation.rest > 0 && relation.odd == 0 ? -25 : 0;
     if (meaning->id != PROFILE_VALUE_AMOUNT)

@@ -169,7 +169,7 @@ test('Newman runs that very collection against the service, and its own tests pa
 // --- what is found -------------------------------------------------------------------------------
 
 test('every guess says how sure it is, why, and from which example it came', async () => {
-  const { json } = await importing(otherNames());
+  const { json, stdout } = await importing(otherNames());
   const finding = json.fields.find(({ where }) => where === 'checkout.reply.amount');
   assert.deepEqual(
     [finding.name, finding.sure, finding.example],
@@ -177,6 +177,7 @@ test('every guess says how sure it is, why, and from which example it came', asy
   );
   for (const field of json.fields) assert.ok(field.why.length > 0 && field.example.length > 0, field.where);
   assert.equal(json.examples.checkout, 3);
+  assert.doesNotMatch(stdout, /unused/, 'what is switched off in the collection is not there');
 });
 
 test('format 2.0, deep folders and a wrapper of the Postman API read the same', async () => {
@@ -219,6 +220,8 @@ test('what was asked tells the amount of the reply, and what is left to pay the 
   assert.deepEqual(found(json, 'checkout.reply.amount'), ['x']);
   assert.deepEqual(found(json, 'checkout.reply.due'), ['remaining']);
   assert.deepEqual(found(json, 'checkout.reply.success'), ['yes']);
+  const other = await importing(oneCheckout({ ...IDS, amount: 25.5 }, { ok: true, amount: 25.5, outstanding: 74.5 }));
+  assert.deepEqual(found(other.json, 'checkout.reply.due'), [], 'more than was asked is not what is left of it');
 });
 
 test('amounts as text are pointed out, with the setting for it', async () => {
@@ -306,7 +309,7 @@ test('an amount that has no telling name is asked for, and the option answers it
 test('two fields that could both be the amount are a question, in requests and in replies', async () => {
   const asked = await importing(oneCheckout({ ...IDS, sum: 25.5, charge_amount_total: 25.5, requested_amount: 25.5 }, APPROVED));
   assert.deepEqual([asked.code, asked.json.questions[0].where], [1, 'checkout.amount']);
-  const answered = await importing(oneCheckout({ ...IDS, sum: 1 }, { ok: true, paid: 1 }, { ok: true, charged: 1 }));
+  const answered = await importing(oneCheckout({ ...IDS, sum: 1 }, { ok: true, paid: 1 }, { ok: true, value: 1 }));
   assert.equal(answered.code, 1);
   assert.ok(answered.json.questions.some(({ where }) => where === 'checkout.reply.amount'), answered.stdout);
 });
