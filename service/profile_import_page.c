@@ -133,8 +133,7 @@ static void print_found(FILE *file, const struct import_report *report)
         print_cell(file, finding->where, where_width);
         print_cell(file, finding->name, name_width);
         print_cell(file, import_sureness_name(finding->sureness), 8);
-        print_cell(file, finding->why, 0);
-        fputs("(", file);
+        fprintf(file, "%s (", finding->why);
         print_cell(file, finding->example, -2);
         fputs(")\n", file);
     }
@@ -146,7 +145,7 @@ static void print_sentences(FILE *file, const struct import_report *report)
         for (int32_t i = 0; i < report->note_count; i++) {
             if (report->notes[i].is_warning != (warnings == 1))
                 continue;
-            fputs(warnings == 1 ? "! " : "  ", file);
+            putc(warnings == 1 ? '!' : ' ', file);
             answer_print_wrapped(file, text_of(report->notes[i].sentence), 2);
         }
 }
@@ -155,7 +154,7 @@ static void print_asked(FILE *file, const struct import_report *report)
 {
     for (int32_t i = 0; i < report->question_count; i++) {
         const struct import_question *question = &report->questions[i];
-        fputs("? ", file);
+        putc('?', file);
         answer_print_wrapped(file, text_of(question->sentence), 2);
         for (int32_t c = 0; c < question->candidate_count; c++) {
             fputs(c == 0 ? "    it may be " : ", ", file);
