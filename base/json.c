@@ -56,7 +56,7 @@ struct parser {
     char *body;
     struct jread *next; /* where the next value goes */
     const struct jread *end;
-    int depth;
+    int depth, depth_max;
 };
 
 /* Decodes escapes in place. *holds_nul: a NUL can only come from an escape. */
@@ -170,7 +170,7 @@ static int parse_container(struct parser *parser, struct jread *container, enum 
     container->kind = (uint8_t)kind;
     container->place.index = 0;
     container->place.offset = 1;
-    if (parser->depth == JREAD_DEPTH_MAX)
+    if (parser->depth == parser->depth_max)
         return ERR_JSON_DEPTH;
     parser->depth++;
     int err = parse_items(parser, container, kind == JREAD_OBJECT ? '}' : ']');
@@ -227,11 +227,12 @@ static int parse_value(struct parser *parser, struct text name)
     return take_scalar(parser, value) ? 0 : ERR_JSON_SYNTAX;
 }
 
-static int parse_document(struct document *document)
+static int parse_document(struct document *document, int depth_max)
 {
     struct parser parser = {.body = (char *)&document->values[document->values_max],
                             .next = document->values,
-                            .end = &document->values[document->values_max]};
+                            .end = &document->values[document->values_max],
+                            .depth_max = depth_max};
     parser.rest = (struct text){parser.body, document->body_size};
     int err = parse_value(&parser, (struct text){NULL, 0});
     if (err != 0)
@@ -247,15 +248,16 @@ static void document_free(struct document *document)
     free(document);
 }
 
-int jread_parse(struct text body, struct jread **parsed)
+int jread_parse_deep(struct text body, int depth_max, struct jread **parsed)
 {
+    CHECK(depth_max >= 0 && depth_max <= JREAD_FILE_DEPTH_MAX);
     if (body.length > INT32_MAX) /* we count in 32 bits; bodies are capped far below */
         return ERR_NO_MEMORY;
     if (!text_is_utf8(body))
         return ERR_JSON_SYNTAX;
     /* A value has a character of its own and one that ends it; containers still open have none of
      * the latter yet. */
-    size_t values_max = body.length / 2 + JREAD_DEPTH_MAX + 2;
+    size_t values_max = body.length / 2 + (size_t)depth_max + 2;
     struct document *document =
         malloc(sizeof(*document) + values_max * sizeof(struct jread) + body.length);
     if (document == NULL)
@@ -264,13 +266,18 @@ int jread_parse(struct text body, struct jread **parsed)
     document->values_max = values_max;
     if (body.length > 0)
         memcpy(&document->values[values_max], body.base, body.length);
-    int err = parse_document(document);
+    int err = parse_document(document, depth_max);
     bool is_null = document->values[0].kind == JREAD_NULL;
     if (err != 0 || is_null)
         document_free(document);
     if (err == 0)
         *parsed = is_null ? NULL : document->values;
     return err;
+}
+
+int jread_parse(struct text body, struct jread **parsed)
+{
+    return jread_parse_deep(body, JREAD_DEPTH_MAX, parsed);
 }
 
 void jread_destroy(struct jread *value)

@@ -12,6 +12,9 @@
 /* Register bodies are flat, admin calls nest 3 deep; an order's line with options, their modifiers
  * and taxes nests 9 deep, and its authors may think of more. */
 #define JREAD_DEPTH_MAX 16
+/* A file of somebody else's: a Postman collection nests 9 deep and 2 more a folder. The parser
+ * calls itself three times a level: some 20 KiB of stack. */
+#define JREAD_FILE_DEPTH_MAX 64
 
 struct jread; /* a parsed document or a value inside one */
 
@@ -32,6 +35,8 @@ enum jread_kind {
  * ERR_NO_MEMORY.
  */
 MUST_CHECK int jread_parse(struct text body, struct jread **document);
+/* The same, for what nests deeper; depth_max: 0..JREAD_FILE_DEPTH_MAX. */
+MUST_CHECK int jread_parse_deep(struct text body, int depth_max, struct jread **document);
 void jread_destroy(struct jread *document); /* accepts NULL */
 
 enum jread_kind jread_kind_of(const struct jread *value); /* NULL is JREAD_NULL */

@@ -67,6 +67,18 @@ const char *profile_action_name(enum profile_action action)
     return action_names[action];
 }
 
+const char *profile_field_name(enum profile_field field)
+{
+    CHECK(field < PROFILE_FIELDS);
+    return field_names[field];
+}
+
+const char *profile_value_name(enum profile_value value)
+{
+    CHECK(value < PROFILE_VALUES);
+    return values[value].name;
+}
+
 /* --- compiling one file --- */
 
 int compiler_complain(struct compiler *compiler, const char *where, const char *what)

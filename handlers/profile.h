@@ -179,7 +179,11 @@ static inline struct text profile_key(const struct profile_pair *pair)
 void profile_append_refusal(const struct profile *profile, struct text_buffer *buffer,
                             const char *code, const char *sentence);
 
-const char *profile_action_name(enum profile_action action); /* "check_balance", as in the files */
+/* As in the files: "check_balance", "company_id", "reference". */
+const char *profile_action_name(enum profile_action action);
+const char *profile_field_name(enum profile_field field);
+const char *profile_value_name(enum profile_value value);
+const char *profile_loyalty_field_name(enum loyalty_field field);
 
 /*
  * Compile one profile file over a copy of base (NULL: nothing is inherited).

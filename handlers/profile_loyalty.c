@@ -53,6 +53,12 @@ static const struct {
      offsetof(struct profile_loyalty, lookup.points_are_strings)},
 };
 
+const char *profile_loyalty_field_name(enum loyalty_field field)
+{
+    CHECK(field < LOYALTY_FIELDS);
+    return field_names[field];
+}
+
 static void *loyalty_at(struct compiler *compiler, size_t offset)
 {
     return (char *)&compiler->profile->loyalty + offset;

@@ -371,6 +371,28 @@ static const struct subcommand subcommands[] = {
                {"update", FLAG_SWITCH, false,
                 NULL, "change members that are there already, by what is not empty"}},
      .operand = "FILE"},
+    {.noun = "profile",
+     .verb = "import",
+     .kind = COMMAND_PROFILE_IMPORT,
+     .help = "make a profile (docs/profiles.md) out of a Postman collection or example JSON: finds "
+             "what requests and replies call their fields, says how, asks where it cannot tell; "
+             "exit 1 with open questions; needs no running service; - reads standard input",
+     .flags = {{"name", FLAG_TEXT, false, "NAME", "of the profile [the collection's]"},
+               {"into", FLAG_TEXT, false, "FOLDER",
+                "write NAME.json there, such as COUNTERPART_PROFILES"},
+               {"out", FLAG_TEXT, false, "FILE|-", "write this file; -: the profile alone, here"},
+               {"field", FLAG_MANY, false, "PLACE=FIELD",
+                "what a field is called, such as checkout.amount=sum; nothing after =: there is "
+                "none; as often as needed"},
+               {"action", FLAG_MANY, false, "[REQUEST=]ACTION",
+                "which action a request of the collection is, or none; alone: what the whole file "
+                "is an example of; as often as needed"},
+               {"skip", FLAG_MANY, false, "ACTION",
+                "leave this action as it is; as often as needed"},
+               {"update", FLAG_SWITCH, false,
+                NULL, "keep what the file says that is there already"},
+               {"replace", FLAG_SWITCH, false, NULL, "write over the file that is there already"}},
+     .operand = "FILE"},
     {.noun = "sign",
      .kind = COMMAND_SIGN,
      .path = "/admin/sign",
@@ -494,12 +516,13 @@ static int take_value(struct invocation *invocation, struct flag_value value, co
         (*next)--;
         return complain(subcommand, "a value is missing after '%s'", word);
     }
-    if (command_value(invocation, value.name) != NULL)
+    if (value.kind != FLAG_MANY && command_value(invocation, value.name) != NULL)
         return complain(subcommand, "'%s' is given twice", word);
+    if (invocation->count == COMMAND_FLAGS_MAX)
+        return complain(subcommand, "there are more than %d flags", COMMAND_FLAGS_MAX);
     if (value.kind == FLAG_SECRET && strcmp(value.value, "-") == 0 &&
         take_secret(invocation, (struct text){word + 2, strcspn(word, "=") - 2}, &value) != 0)
         return ERR_BAD_CONFIG;
-    CHECK(invocation->count < COMMAND_FLAGS_MAX);
     invocation->values[invocation->count++] = value;
     return 0;
 }
@@ -566,6 +589,16 @@ const char *command_value(const struct invocation *invocation, const char *name)
     for (int i = 0; i < invocation->count; i++)
         if (strcmp(invocation->values[i].name, name) == 0)
             return invocation->values[i].value == NULL ? "" : invocation->values[i].value;
+    return NULL;
+}
+
+const char *command_next_value(const struct invocation *invocation, const char *name, int *at)
+{
+    while (*at < invocation->count) {
+        const struct flag_value *value = &invocation->values[(*at)++];
+        if (strcmp(value->name, name) == 0)
+            return value->value;
+    }
     return NULL;
 }
 
@@ -678,6 +711,7 @@ static void print_overview(FILE *file)
         fprintf(file, "  %-22s %s\n", left, each->help);
     }
     fputs("\nAll but serve, verify and routes ask the running service over admin.sock in "
+    fputs("\nAll but serve, verify and profile import ask the running service over admin.sock in "
           "COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "
           "terminal.\nOne subcommand with its flags: counterpart help card issue\n",
           file);

@@ -26,12 +26,14 @@ enum command_kind {
     COMMAND_TAIL,
     COMMAND_FOREIGN_REPORT, /* text, JSON or a page */
     COMMAND_DOCTOR,
+    COMMAND_PROFILE_IMPORT, /* reads and writes files; needs no service */
 };
 
 enum flag_kind {
     FLAG_TEXT,
     FLAG_SECRET, /* text; "-" stands for the next line of standard input */
     FLAG_SWITCH, /* no value; true when there */
+    FLAG_MANY,   /* text; may be given more than once */
 };
 
 struct flag {
@@ -75,6 +77,8 @@ struct invocation {
 MUST_CHECK int command_parse(int count, char *const *words, struct invocation *invocation);
 const char *command_value(const struct invocation *invocation, const char *name); /* NULL: not given
                                                                                    */
+/* One value after the other of a FLAG_MANY, *at from 0; NULL: no more. */
+const char *command_next_value(const struct invocation *invocation, const char *name, int *at);
 /* noun NULL: everything. false: there is no such subcommand. */
 bool command_print_help(FILE *file, const char *noun, const char *verb);
 

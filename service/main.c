@@ -7,6 +7,7 @@
 #include "service/explain.h"
 #include "service/foreign_report.h"
 #include "service/member_import.h"
+#include "service/profile_import.h"
 #include "service/reconcile.h"
 #include "service/routes.h"
 #include "service/serve.h"
@@ -60,6 +61,7 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
     case COMMAND_VERIFY:
     case COMMAND_HELP:
     case COMMAND_ROUTES:
+    case COMMAND_PROFILE_IMPORT:
         break;
     }
     return EXIT_USAGE;
@@ -94,6 +96,8 @@ int main(int count, char **words)
         return routes_run(invocation.wants_json);
     case COMMAND_SERVE:
         return serve(environ);
+    case COMMAND_PROFILE_IMPORT:
+        return profile_import_run(&invocation);
     case COMMAND_VERIFY:
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
