@@ -710,9 +710,9 @@ static void print_overview(FILE *file)
                  each->verb == NULL ? "" : each->verb);
         fprintf(file, "  %-22s %s\n", left, each->help);
     }
-    fputs("\nAll but serve, verify and routes ask the running service over admin.sock in "
-    fputs("\nAll but serve, verify and profile import ask the running service over admin.sock in "
-          "COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "
+    fputs("\nAll but serve, verify, routes and profile import ask the running service over "
+          "admin.sock "
+          "in COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "
           "terminal.\nOne subcommand with its flags: counterpart help card issue\n",
           file);
 }
