@@ -4,6 +4,7 @@
 #include "mocks/register/walk.h"
 
 #include "base/error.h"
+#include "mocks/check/command.h"
 #include "mocks/lightspeed/command.h"
 
 #include <stdio.h>
@@ -93,6 +94,8 @@ int main(int argc, char **argv)
     struct options options;
     if (argc > 1 && strcmp(argv[1], "cloud") == 0)
         return cloud_command(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return check_command(argc - 1, argv + 1);
     if (!options_parse(&options, argc, argv))
         return EXIT_USAGE;
     if (options.wants_help) {

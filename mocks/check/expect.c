@@ -1,0 +1,185 @@
+/* Asks as a cashier does, and says in plain words what is wrong with an answer. */
+#include "mocks/check/expect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+const char TILL_CRASHES[] =
+    "The till crashes: its screens expect a JSON object and cannot show anything else. The cashier "
+    "restarts it in front of the customer, not knowing whether the card was charged.";
+const char TILL_WAITS[] =
+    "The cashier looks at a waiting screen until the till gives up, and presses again, not knowing "
+    "whether the card was charged.";
+
+bool expect_object(struct scene *scene, const struct step *step)
+{
+    const char *failure = step->reply.failure;
+    if (failure != NULL) {
+        scene_expect(scene, TILL_WAITS);
+        return scene_fail(scene, "%s: no usable reply: %s", step->title, failure);
+    }
+    if (step->reply.is_cut) {
+        scene_expect(scene, TILL_CRASHES);
+        return scene_fail(scene, "%s: the reply is longer than 64 KiB", step->title);
+    }
+    if (step->judgement.verdicts[RULE_PARSES] != VERDICT_PASSED) {
+        scene_expect(scene, TILL_CRASHES);
+        return scene_fail(scene, "%s: the body of the reply (status %d, %s) is not JSON",
+                          step->title, step->reply.status,
+                          step->reply.content_type[0] != '\0' ? step->reply.content_type
+                                                              : "no content type");
+    }
+    if (step->judgement.verdicts[RULE_OBJECT] != VERDICT_PASSED) {
+        scene_expect(scene, TILL_CRASHES);
+        return scene_fail(scene, "%s: the reply is JSON, but no object", step->title);
+    }
+    return true;
+}
+
+static bool expect_success(struct scene *scene, const struct step *step)
+{
+    if (!expect_object(scene, step))
+        return false;
+    if (!step->has_success)
+        return scene_fail(scene, "%s: the reply has no \"success\" that is true or false",
+                          step->title);
+    if (!step->is_success)
+        return scene_fail(scene, "%s: refused: %s", step->title,
+                          step->judgement.sentence[0] != '\0' ? step->judgement.sentence
+                                                              : "(no error given)");
+    if (!step->has_amount)
+        return scene_fail(scene, "%s: approved, but \"amount\" is no amount in cents: %s",
+                          step->title,
+                          step->judgement.amount[0] != '\0' ? step->judgement.amount : "missing");
+    return true;
+}
+
+bool expect_approved(struct scene *scene, const struct step *step, int64_t amount_minor)
+{
+    char asked[CENTS_TEXT_MAX], got[CENTS_TEXT_MAX];
+    if (!expect_success(scene, step))
+        return false;
+    return step->amount_minor == amount_minor ||
+           scene_fail(scene, "%s: %s was asked, the reply says %s", step->title,
+                      cents_text(asked, amount_minor), cents_text(got, step->amount_minor));
+}
+
+bool expect_at_most(struct scene *scene, const struct step *step, int64_t amount_minor)
+{
+    char asked[CENTS_TEXT_MAX], got[CENTS_TEXT_MAX];
+    if (!expect_success(scene, step))
+        return false;
+    return (step->amount_minor >= 0 && step->amount_minor <= amount_minor) ||
+           scene_fail(scene, "%s: at most %s may be approved, the reply says %s", step->title,
+                      cents_text(asked, amount_minor), cents_text(got, step->amount_minor));
+}
+
+bool expect_not_done(struct scene *scene, const struct step *step)
+{
+    if (!expect_object(scene, step))
+        return false;
+    return !step->is_success ||
+           scene_fail(scene, "%s: approved (\"success\":true), and should not be", step->title);
+}
+
+bool expect_refused(struct scene *scene, const struct step *step)
+{
+    char got[CENTS_TEXT_MAX];
+    if (!expect_not_done(scene, step))
+        return false;
+    if (!step->has_success)
+        return scene_fail(scene, "%s: the reply has no \"success\" that is true or false",
+                          step->title);
+    return !step->has_amount || step->amount_minor == 0 ||
+           scene_fail(scene, "%s: refused, but with an amount of %s", step->title,
+                      cents_text(got, step->amount_minor));
+}
+
+bool read_balance(struct scene *scene, const char *card, int64_t *balance_minor)
+{
+    const struct step *step = pay(scene, TILL_CHECK_BALANCE, card, 0, 0);
+    if (!expect_object(scene, step))
+        return false;
+    if (!step->is_success)
+        return scene_fail(scene, "the balance of card ...%s is not told: %s",
+                          card + (strlen(card) > 4 ? strlen(card) - 4 : 0),
+                          step->judgement.sentence[0] != '\0' ? step->judgement.sentence
+                                                              : "(no error given)");
+    if (!step->has_balance)
+        return scene_fail(scene, "check-balance: \"balance\" is no amount in cents: %s",
+                          step->judgement.balance[0] != '\0' ? step->judgement.balance : "missing");
+    *balance_minor = step->balance_minor;
+    return true;
+}
+
+bool expect_balance(struct scene *scene, const char *card, int64_t balance_minor, const char *what)
+{
+    char wanted[CENTS_TEXT_MAX], got[CENTS_TEXT_MAX];
+    int64_t now_minor = 0;
+    if (!read_balance(scene, card, &now_minor))
+        return false;
+    return now_minor == balance_minor ||
+           scene_fail(scene, "%s the card should have %s, and has %s", what,
+                      cents_text(wanted, balance_minor), cents_text(got, now_minor));
+}
+
+static struct step *pay_once(struct scene *scene, enum till_action action, const char *card,
+                             int64_t order_id, int64_t amount_minor, bool is_repeat)
+{
+    char amount[CENTS_TEXT_MAX];
+    struct ask ask = {.action = action, .card = card, .order_id = order_id, .is_repeat = is_repeat};
+    if (action != TILL_CHECK_BALANCE)
+        ask.amount = cents_text(amount, amount_minor);
+    return scene_ask(scene, &ask);
+}
+
+struct step *pay(struct scene *scene, enum till_action action, const char *card, int64_t order_id,
+                 int64_t amount_minor)
+{
+    return pay_once(scene, action, card, order_id, amount_minor, false);
+}
+
+struct step *pay_again(struct scene *scene, enum till_action action, const char *card,
+                       int64_t order_id, int64_t amount_minor)
+{
+    return pay_once(scene, action, card, order_id, amount_minor, true);
+}
+
+bool pay_charge(struct scene *scene, const char *card, int64_t amount_minor)
+{
+    const struct step *step = pay(scene, TILL_CHECKOUT, card, scene_new_order(scene), amount_minor);
+    return expect_approved(scene, step, amount_minor);
+}
+
+bool load_empty_card(struct scene *scene, int64_t amount_minor)
+{
+    char has[CENTS_TEXT_MAX];
+    const char *card = scene->settings->empty_card;
+    int64_t balance_minor = 0;
+    if (!read_balance(scene, card, &balance_minor))
+        return false;
+    if (balance_minor != 0)
+        return scene_skip(scene, "the card of --empty-card is not empty: it has %s",
+                          cents_text(has, balance_minor));
+    const struct step *step = pay(scene, TILL_TOP_UP, card, scene_new_order(scene), amount_minor);
+    return expect_approved(scene, step, amount_minor);
+}
+
+bool expect_same(struct scene *scene, const struct step *first, const struct step *second)
+{
+    const struct judgement *a = &first->judgement, *b = &second->judgement;
+    if (!expect_object(scene, second))
+        return false;
+    if (!second->has_success || first->is_success != second->is_success)
+        return scene_fail(scene, "the second answer to the same request is %s: %s",
+                          second->is_success ? "an approval" : "a refusal", b->sentence);
+    if (first->has_amount != second->has_amount || first->amount_minor != second->amount_minor)
+        return scene_fail(scene, "the same request was answered with %s, then with %s", a->amount,
+                          b->amount);
+    if (strcmp(a->reference, b->reference) != 0)
+        return scene_fail(scene, "the same request was answered as %s, then as %s", a->reference,
+                          b->reference);
+    return true;
+}

@@ -1,0 +1,47 @@
+/*
+ * The findings of a run, and the four ways to tell them: for people on a terminal, for people in a
+ * browser, for build servers (JUnit) and for programs (JSON). What comes from the target is
+ * escaped everywhere.
+ */
+#ifndef COUNTERPART_MOCKS_CHECK_REPORT_H
+#define COUNTERPART_MOCKS_CHECK_REPORT_H
+
+#include "mocks/check/cases.h"
+
+#include <stdio.h>
+
+#define OUTCOMES (OUTCOME_SKIPPED + 1)
+#define MONEY_LINES_MAX 4
+
+struct result {
+    const struct check_case *check;
+    struct scene *scene;
+};
+
+struct report {
+    const struct settings *settings;
+    const struct run_state *run;
+    struct result results[CASES_MAX];
+    size_t count;
+    size_t outcomes[OUTCOMES];
+    int64_t started_us; /* wall */
+    int64_t time_us;
+    char money[MONEY_LINES_MAX][SENTENCE_MAX]; /* what is on the cards, before and after */
+    size_t money_count;
+};
+
+/* Why the till would mind: the case's own word, else the table's. */
+const char *result_consequence(const struct result *result);
+/* "docs/conformance/once-retry.md" */
+#define PAGE_MAX 96
+const char *result_page(const struct result *result, char out[PAGE_MAX]);
+/* "once", and whether a result begins it. */
+struct text result_group(const struct result *result);
+/* "tillsim check: 85 asked ..." */
+void report_write_summary(const struct report *report, struct text_buffer *out);
+
+void report_print_text(const struct report *report);
+void report_write_junit(const struct report *report, FILE *out);
+void report_write_json(const struct report *report, FILE *out);
+
+#endif

@@ -1,0 +1,116 @@
+/* The report for a terminal: a line for each case, and more on those that failed. */
+#include "mocks/check/report.h"
+#include "mocks/register/paper.h"
+
+#include <string.h>
+
+#include "base/banned.h"
+
+#define BYTES_LINES_MAX 24
+
+static void print_line(const struct result *result)
+{
+    static const struct {
+        const char *sign;
+        enum ink ink;
+    } MARKS[OUTCOMES] = {{"\xe2\x9c\x94", INK_GREEN}, {"\xe2\x9c\x98", INK_RED}, {"-", INK_FAINT}};
+    enum outcome outcome = result->scene->outcome;
+    printf("  %s%s%s %-24s ", ink(MARKS[outcome].ink), MARKS[outcome].sign, ink(INK_PLAIN),
+           result->check->id);
+    if (outcome == OUTCOME_SKIPPED)
+        printf("%s%s%s\n", ink(INK_FAINT), result->scene->sentence, ink(INK_PLAIN));
+    else
+        printf("%s\n", result->check->title);
+}
+
+static void print_bytes(const char *title, const char *bytes, size_t kept, size_t length)
+{
+    struct text rest = {bytes, kept};
+    printf("    %s%s%s\n", ink(INK_BOLD), title, ink(INK_PLAIN));
+    size_t lines = 0;
+    for (; rest.length > 0 && lines < BYTES_LINES_MAX; lines++) {
+        size_t end = 0;
+        while (end < rest.length && rest.base[end] != '\n')
+            end++;
+        struct text line = text_slice(rest, 0, end);
+        if (line.length > 0 && line.base[line.length - 1] == '\r')
+            line.length--;
+        paper_wrap(line, "      ", "      ", 6);
+        rest = text_slice(rest, end + 1, rest.length);
+    }
+    if (rest.length > 0 || length > kept)
+        printf("      %s... %zu bytes in all%s\n", ink(INK_FAINT), length, ink(INK_PLAIN));
+}
+
+static void print_step(const struct step *step)
+{
+    char title[160];
+    (void)snprintf(title, sizeof(title), "%s", step->title);
+    print_bytes(title, step->sent, step->sent_kept, step->sent_length);
+    if (step->reply.failure != NULL && !step->was_left)
+        printf("    %sanswer: %s%s\n", ink(INK_RED), step->reply.failure, ink(INK_PLAIN));
+    if (step->received_kept > 0) {
+        (void)snprintf(title, sizeof(title), "answer, after %lld ms",
+                       (long long)step->reply.time_us / 1000);
+        print_bytes(title, step->received, step->received_kept, step->reading.length);
+    }
+}
+
+/* The last steps are where it went wrong; all of them are in the other reports. */
+#define STEPS_SHOWN 3
+
+static void print_failure(const struct result *result)
+{
+    char page[PAGE_MAX];
+    const struct scene *scene = result->scene;
+    size_t count = 0;
+    paper_rule(result->check->id, "");
+    printf("  should be   %s [%s]\n", result->check->title, result->check->evidence);
+    paper_wrap(text_of(scene->sentence), "  but         ", "              ", 8);
+    paper_wrap(text_of(result_consequence(result)), "  the till    ", "              ", 8);
+    printf("  page        %s\n", result_page(result, page));
+    for (size_t i = 0; i < scene->step_count; i++)
+        count += !scene->steps[i]->is_clean_up;
+    for (size_t i = 0, seen = 0; i < scene->step_count; i++) {
+        if (scene->steps[i]->is_clean_up)
+            continue;
+        if (seen++ + STEPS_SHOWN >= count)
+            print_step(scene->steps[i]);
+    }
+    putchar('\n');
+}
+
+static void print_lines(const struct report *report)
+{
+    struct text group = TEXT("");
+    for (size_t i = 0; i < report->count; i++) {
+        struct text now = result_group(&report->results[i]);
+        if (!text_equal(now, group))
+            printf("%s%.*s%s\n", ink(INK_BOLD), (int)now.length, now.base, ink(INK_PLAIN));
+        group = now;
+        print_line(&report->results[i]);
+    }
+    putchar('\n');
+}
+
+void report_print_text(const struct report *report)
+{
+    char line[SENTENCE_MAX];
+    struct text_buffer summary;
+    print_lines(report);
+    for (size_t i = 0; i < report->count; i++) {
+        if (report->results[i].scene->outcome == OUTCOME_FAILED)
+            print_failure(&report->results[i]);
+    }
+    for (size_t i = 0; i < report->count; i++) {
+        if (report->results[i].scene->left[0] != '\0')
+            printf("%s%s: %s%s\n", ink(INK_YELLOW), report->results[i].check->id,
+                   report->results[i].scene->left, ink(INK_PLAIN));
+    }
+    for (size_t i = 0; i < report->money_count; i++)
+        printf("%s\n", report->money[i]);
+    text_buffer_init(&summary, line, sizeof(line));
+    report_write_summary(report, &summary);
+    printf("%s%s%s\n", ink(report->outcomes[OUTCOME_FAILED] > 0 ? INK_RED : INK_GREEN), line,
+           ink(INK_PLAIN));
+}

@@ -1,0 +1,114 @@
+/*
+ * What a case works with: it asks, everything asked and answered is kept for the report, and the
+ * first thing that is wrong ends it. Money that a case has taken is given back when it is over.
+ */
+#ifndef COUNTERPART_MOCKS_CHECK_SCENE_H
+#define COUNTERPART_MOCKS_CHECK_SCENE_H
+
+#include "base/money.h"
+#include "mocks/check/ask.h"
+#include "mocks/check/line.h"
+#include "mocks/register/verdict.h"
+
+#define STEPS_MAX 96     /* of a case: the longest asks some sixty times, clean-up included */
+#define AT_ONCE_MAX 8    /* connections at the same time */
+#define SHOWN_MAX 4096   /* bytes kept of each side for the report; the rest is counted */
+#define SENTENCE_MAX 512 /* of a verdict */
+#define TAB_MAX 48       /* charges and loads of a case */
+#define CENTS_EXPONENT 2 /* amounts of this suite are whole cents */
+
+/* One request and what came back. */
+struct step {
+    char title[96];
+    enum till_action action;
+    char *sent; /* at most SHOWN_MAX bytes */
+    size_t sent_kept;
+    size_t sent_length;
+    char *received; /* the same */
+    size_t received_kept;
+    struct reading reading; /* bytes and body are the step's own */
+    struct reply reply;     /* its body is the reading's */
+    struct judgement judgement;
+    bool has_success, is_success;
+    bool has_amount, has_balance;
+    int64_t amount_minor, balance_minor; /* cents */
+    bool is_clean_up;
+    bool was_left; /* the connection was cut before the reply, on purpose */
+};
+
+/* Money moved by a case on one card, as the replies say. */
+struct tab_entry {
+    char card[256];
+    int64_t order_id; /* 0: a top-up */
+    int64_t amount_minor;
+};
+
+enum outcome {
+    OUTCOME_PASSED,
+    OUTCOME_FAILED,
+    OUTCOME_SKIPPED,
+};
+const char *outcome_name(enum outcome outcome);
+
+/* What all cases of a run share. */
+struct run_state {
+    const struct settings *settings;
+    struct ask_bytes *bytes; /* of the request under way */
+    struct request *redeem;  /* for judge(): its placeholders */
+    int64_t until_us;        /* of the whole run */
+    int64_t next_order_id;   /* each scenario has a fresh sale */
+    char made_up_card[24];   /* stands in for --unknown-card */
+    size_t requests;
+    size_t at_once_max;
+    size_t unanswered_in_a_row;
+};
+#define UNANSWERED_MAX 5 /* requests in a row: then the target is given up */
+
+struct scene {
+    struct run_state *run;
+    const struct settings *settings;
+    enum outcome outcome;
+    char sentence[SENTENCE_MAX];    /* why it failed or was skipped; empty when it passed */
+    char consequence[SENTENCE_MAX]; /* what the till would do; empty: that of the table */
+    struct step *steps[STEPS_MAX];
+    size_t step_count;
+    struct tab_entry tab[TAB_MAX];
+    size_t tab_count;
+    bool cleans_up;          /* what is asked now belongs to cleaning up */
+    char left[SENTENCE_MAX]; /* what could not be given back; empty: nothing */
+    int64_t time_us;
+};
+
+void scene_begin(struct scene *scene, struct run_state *run);
+/* The case is over: only what the report shows is kept. */
+void scene_close(struct scene *scene);
+void scene_finish(struct scene *scene); /* frees the steps */
+
+/* The first verdict stays. Both give false, so that a case can say `return scene_fail(...)`. */
+bool scene_fail(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool scene_skip(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What the till would do with what is asked from now on, if it goes wrong. */
+void scene_expect(struct scene *scene, const char *consequence);
+
+int64_t scene_new_order(struct scene *scene);
+const char *scene_unknown_card(struct scene *scene); /* good until the next call */
+
+/* Ask once. Never NULL; when no reply came, step->reply.failure says why. */
+struct step *scene_ask(struct scene *scene, const struct ask *ask);
+/* The same request count times at once, each on its own connection; steps[0..count-1]. asks: one
+ * for all (ask_count 1), or one each. */
+void scene_ask_at_once(struct scene *scene, const struct ask *asks, size_t ask_count,
+                       struct step **steps, size_t count);
+
+/* For clients that are slow or broken: a step whose bytes the case sends itself. */
+struct step *scene_begin_step(struct scene *scene, const struct ask *ask);
+bool scene_open(struct scene *scene, struct line *line);
+void scene_read(struct scene *scene, const struct ask *ask, struct step *step, struct line *line);
+
+/* Gives back what the case has taken, and takes what it has loaded. */
+void scene_clean_up(struct scene *scene);
+
+#define CENTS_TEXT_MAX MONEY_TEXT_MAX
+const char *cents_text(char out[], int64_t amount_minor); /* "0.10", CENTS_TEXT_MAX bytes */
+
+#endif
