@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-#define ROUNDS 11 /* odd: the one in the middle is the median */
+#define ROUNDS 7 /* odd: the one in the middle is the median */
 #define TYPICAL_US CLOCK_US_PER_S
 #define WORST_US (4 * CLOCK_US_PER_S)
 

@@ -292,6 +292,26 @@ const struct check_case *cases_all(size_t *count)
     return CASES;
 }
 
+static bool is_id(const char *word)
+{
+    for (size_t i = 0; i < COUNT_OF(CASES); i++) {
+        if (strcmp(CASES[i].id, word) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool picks_hold(const struct picks *picks, const char *id)
+{
+    for (size_t i = 0; i < picks->count; i++) {
+        size_t length = strlen(picks->id[i]);
+        bool is_start = strncmp(picks->id[i], id, length) == 0;
+        if (is_start && (id[length] == '\0' || (id[length] == '-' && !is_id(picks->id[i]))))
+            return true;
+    }
+    return false;
+}
+
 static bool is_missing(char *why, const char *what)
 {
     (void)snprintf(why, SENTENCE_MAX, "%s", what);

@@ -39,6 +39,8 @@ struct check_case {
 
 #define CASES_MAX 128
 const struct check_case *cases_all(size_t *count);
+/* "once" stands for every "once-...", an id for itself. */
+bool picks_hold(const struct picks *picks, const char *id);
 /* false: *why (SENTENCE_MAX bytes) says what is missing and which option gives it. */
 bool case_is_possible(const struct check_case *check, const struct settings *settings, char *why);
 

@@ -194,7 +194,7 @@ static void purse_end(const struct purse *purse, struct run_state *run, struct r
     (void)snprintf(line, SENTENCE_MAX, "Card ...%s had %s and has %s%s", last_four(purse->card),
                    cents_text(before, purse->before_minor), cents_text(after, now_minor),
                    now_minor == purse->before_minor ? ": all was given back"
-                                                    : ": the target did not move what it said");
+                                                    : ": not all could be given back");
 }
 
 /* --- after ----------------------------------------------------------------------------------- */
@@ -218,9 +218,10 @@ static bool write_file(const char *path, const struct report *report,
 static bool write_reports(const struct report *report)
 {
     const struct settings *settings = report->settings;
+    bool is_html_good = write_file(settings->report_html, report, report_write_html);
     bool is_junit_good = write_file(settings->report_junit, report, report_write_junit);
     bool is_json_good = write_file(settings->report_json, report, report_write_json);
-    return is_junit_good && is_json_good;
+    return is_html_good && is_junit_good && is_json_good;
 }
 
 static void report_destroy(struct report *report)

@@ -17,10 +17,46 @@ const char *result_page(const struct result *result, char out[PAGE_MAX])
     return out;
 }
 
+static const struct {
+    struct text word;
+    const char *title;
+} GROUPS[] = {
+    {{"shape", 5}, "The shape of answers"},
+    {{"json", 4}, "JSON on every path"},
+    {{"signature", 9}, "Signatures"},
+    {{"amount", 6}, "Amounts"},
+    {{"balance", 7}, "Balances"},
+    {{"partial", 7}, "Less than asked"},
+    {{"once", 4}, "Asked again, answered once"},
+    {{"refund", 6}, "Refunds"},
+    {{"top-up", 6}, "Top-ups"},
+    {{"card", 4}, "Ways to give a card"},
+    {{"fields", 6}, "What else stands in a request"},
+    {{"race", 4}, "Many tills at once"},
+    {{"client", 6}, "Slow and broken clients"},
+    {{"latency", 7}, "Waiting"},
+    {{"search", 6}, "Customer search"},
+    {{"lookup", 6}, "Reward look-up"},
+    {{"redeem", 6}, "Redemption"},
+};
+
+static size_t group_index(const char *id)
+{
+    for (size_t i = 0; i < COUNT_OF(GROUPS); i++) {
+        if (text_starts_with(text_of(id), GROUPS[i].word) && id[GROUPS[i].word.length] == '-')
+            return i;
+    }
+    check_failed("a case without a group", __FILE__, __LINE__);
+}
+
 struct text result_group(const struct result *result)
 {
-    struct text id = text_of(result->check->id);
-    return text_slice(id, 0, strcspn(result->check->id, "-"));
+    return GROUPS[group_index(result->check->id)].word;
+}
+
+const char *result_group_title(const struct result *result)
+{
+    return GROUPS[group_index(result->check->id)].title;
 }
 
 void report_write_summary(const struct report *report, struct text_buffer *out)

@@ -35,12 +35,14 @@ const char *result_consequence(const struct result *result);
 /* "docs/conformance/once-retry.md" */
 #define PAGE_MAX 96
 const char *result_page(const struct result *result, char out[PAGE_MAX]);
-/* "once", and whether a result begins it. */
+/* "once", and what it is called. */
 struct text result_group(const struct result *result);
+const char *result_group_title(const struct result *result);
 /* "tillsim check: 85 asked ..." */
 void report_write_summary(const struct report *report, struct text_buffer *out);
 
 void report_print_text(const struct report *report);
+void report_write_html(const struct report *report, FILE *out);
 void report_write_junit(const struct report *report, FILE *out);
 void report_write_json(const struct report *report, FILE *out);
 

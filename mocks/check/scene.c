@@ -122,17 +122,30 @@ static struct tab_entry *tab_find(struct scene *scene, const char *card, int64_t
     return entry;
 }
 
-/* What a reply says has moved. An absurd one is not believed: nobody could give that back. */
+/* "0.25" and 0.25 alike; false: it was no plain amount that was asked for. */
+static bool asked_cents(const struct ask *ask, int64_t *asked_minor)
+{
+    struct text amount = text_of(ask->amount);
+    if (amount.length > 2 && amount.base[0] == '"')
+        amount = text_slice(amount, 1, amount.length - 2);
+    return money_parse(amount, CENTS_EXPONENT, asked_minor) == 0 && *asked_minor > 0;
+}
+
+/* What a reply says has moved, but no more than was asked: a reply that claims more has hardly
+ * taken it. */
 static void scene_note_money(struct scene *scene, const struct ask *ask, const struct step *step)
 {
+    int64_t moved_minor = step->amount_minor, asked_minor;
     const char *card = ask->reference != NULL ? ask->reference : ask->card;
     bool moves =
         ask->action == TILL_CHECKOUT || ask->action == TILL_TOP_UP || ask->action == TILL_REFUND;
     if (!moves || card == NULL || ask->is_repeat || !step->is_success || !step->has_amount ||
-        step->amount_minor <= 0 || step->amount_minor > MONEY_MAX_MINOR)
+        moved_minor <= 0 || moved_minor > MONEY_MAX_MINOR)
         return;
+    if (asked_cents(ask, &asked_minor) && asked_minor < moved_minor)
+        moved_minor = asked_minor;
     struct tab_entry *entry = tab_find(scene, card, ask->action == TILL_TOP_UP ? 0 : ask->order_id);
-    entry->amount_minor += ask->action == TILL_REFUND ? -step->amount_minor : step->amount_minor;
+    entry->amount_minor += ask->action == TILL_REFUND ? -moved_minor : moved_minor;
 }
 
 /* Loads minus charges of the card: positive is on it and should not be. */
@@ -159,7 +172,7 @@ static bool give_back(struct scene *scene, enum till_action action, const char *
     if (!settings_have_action(scene->settings, action))
         return false;
     const struct step *step = scene_ask(scene, &ask);
-    return step->is_success && step->has_amount && step->amount_minor == amount_minor;
+    return step->is_success && step->has_amount && step->amount_minor >= amount_minor;
 }
 
 /* owed_minor was charged on several sales; each gives back what it took. */

@@ -34,6 +34,7 @@ enum setting_id {
     SETTING_PROFILE,
     SETTING_ONLY,
     SETTING_SKIP,
+    SETTING_REPORT_HTML,
     SETTING_REPORT_JUNIT,
     SETTING_REPORT_JSON,
     SETTING_LIST,
@@ -67,6 +68,7 @@ static const struct option SETTINGS[] = {
     {"profile", required_argument, NULL, SETTING_PROFILE},
     {"only", required_argument, NULL, SETTING_ONLY},
     {"skip", required_argument, NULL, SETTING_SKIP},
+    {"report-html", required_argument, NULL, SETTING_REPORT_HTML},
     {"report-junit", required_argument, NULL, SETTING_REPORT_JUNIT},
     {"report-json", required_argument, NULL, SETTING_REPORT_JSON},
     {"list", no_argument, NULL, SETTING_LIST},
@@ -102,7 +104,7 @@ static const char USAGE[] =
     "How\n"
     "  --only ID...       these cases, or groups such as `once`; --skip ID...   all but these\n"
     "  --timeout S        of one request, default 5; --deadline S   of the run, default 300\n"
-    "  --report-junit F   --report-json F\n"
+    "  --report-html F    --report-junit F   --report-json F\n"
     "\n"
     "Exit code: 0 all passed (or skipped), 1 something failed, 2 usage, 3 target not reachable.\n";
 
@@ -179,6 +181,7 @@ static const char **text_slot(struct settings *settings, enum setting_id id)
                  {SETTING_UNKNOWN_CARD, &settings->unknown_card},
                  {SETTING_KEYWORD, &settings->keyword},
                  {SETTING_CLOUD, &settings->cloud},
+                 {SETTING_REPORT_HTML, &settings->report_html},
                  {SETTING_REPORT_JUNIT, &settings->report_junit},
                  {SETTING_REPORT_JSON, &settings->report_json}};
     for (size_t i = 0; i < COUNT_OF(slots); i++) {
@@ -289,17 +292,6 @@ bool settings_parse(struct settings *settings, int argc, char **argv)
     if (settings->other_register_id == 0)
         settings->other_register_id = settings->register_id + 1;
     return settings->wants_help || settings->wants_list || settings_are_complete(settings);
-}
-
-/* "once" stands for every "once-...". */
-bool picks_hold(const struct picks *picks, const char *id)
-{
-    for (size_t i = 0; i < picks->count; i++) {
-        size_t length = strlen(picks->id[i]);
-        if (strncmp(picks->id[i], id, length) == 0 && (id[length] == '\0' || id[length] == '-'))
-            return true;
-    }
-    return false;
 }
 
 bool settings_have_action(const struct settings *settings, enum till_action action)

@@ -49,6 +49,7 @@ struct settings {
     enum profile profile;
     struct picks only; /* none: all */
     struct picks skip;
+    const char *report_html; /* file names; NULL: not wanted */
     const char *report_junit;
     const char *report_json;
     bool wants_list;
@@ -60,7 +61,6 @@ struct settings {
 MUST_CHECK bool settings_parse(struct settings *settings, int argc, char **argv);
 void settings_print_usage(void);
 
-bool picks_hold(const struct picks *picks, const char *id);
 /* Where an action is asked; false: nowhere. The address may carry a query (protocol 1.1). */
 bool settings_write_url(const struct settings *settings, enum till_action action,
                         struct text_buffer *url);
