@@ -1,4 +1,4 @@
-/* `tillsim check`: the conformance suite, see README.md. Gives the exit code. */
+/* `tillsim check`: the conformance suite, see docs/conformance/README.md. Gives the exit code. */
 #ifndef COUNTERPART_MOCKS_CHECK_COMMAND_H
 #define COUNTERPART_MOCKS_CHECK_COMMAND_H
 

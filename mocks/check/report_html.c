@@ -163,7 +163,7 @@ static void write_row(FILE *out, const struct result *result)
     fputs("</div></details>\n", out);
 }
 
-/* --- the page ---------------------------------------------------------------------------------- */
+/* --- the page ------------------------------------------------------------------------------- */
 
 static void write_title(FILE *out, const struct report *report)
 {
