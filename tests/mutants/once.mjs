@@ -1,0 +1,125 @@
+// Wrong servers that do not answer once: what a cashier presses again costs again, or is not let through.
+import { Reply, otherOrder } from './message.mjs';
+import { GATHER_MS, is, isCheckout, repeatedAnew, sleep } from './parts.mjs';
+
+const FORGETS_MS = 1000;
+
+/** Keeps the first reply of each key, and hands it out changed (or not) when the request comes again. */
+const remembered =
+  (key, { keeps = () => true, again = (reply) => reply } = {}) =>
+  () => {
+    const replies = new Map();
+    return async (request, next) => {
+      if (!isCheckout(request) || !request.isSigned) return next(request);
+      const first = replies.get(key(request));
+      if (first) return again(first, request, next);
+      const reply = await next(request);
+      if (keeps(reply)) replies.set(key(request), reply);
+      return reply;
+    };
+  };
+
+const identity = (request) => request.identity;
+
+/** Copies that arrive while the first is under way are charged too. */
+const bothCharged = () => {
+  const underWay = new Set();
+  return async (request, next) => {
+    if (!isCheckout(request)) return next(request);
+    const isCopy = underWay.has(request.identity);
+    underWay.add(request.identity);
+    await sleep(GATHER_MS);
+    const reply = await next(isCopy ? request.withOtherOrder() : request);
+    if (!isCopy) underWay.delete(request.identity);
+    return reply;
+  };
+};
+
+/** An answer counts as given only when the register was there to take it. */
+const undeliveredForgotten = () => {
+  const lost = new Set();
+  return async (request, next) => {
+    if (!isCheckout(request)) return next(request);
+    const reply = await next(lost.has(request.identity) ? request.withOtherOrder() : request);
+    await sleep(GATHER_MS);
+    if (request.wire.isGone) lost.add(request.identity);
+    return reply;
+  };
+};
+
+export default [
+  {
+    id: 'double-charge',
+    title: 'a repeated charge is charged again',
+    caughtBy: ['once-retry'],
+    make: repeatedAnew(isCheckout),
+  },
+  {
+    id: 'retry-in-other-words',
+    title: 'a repeated charge moves nothing, but is answered with another reference',
+    caughtBy: ['once-retry'],
+    make: remembered(identity, {
+      keeps: (reply) => reply.isApproved,
+      again: (first) => first.with({ reference_id: `"MU-${otherOrder()}"` }),
+    }),
+  },
+  {
+    id: 'retry-refused',
+    title: 'a repeated charge is refused as already paid',
+    caughtBy: ['once-retry'],
+    make: remembered(identity, {
+      keeps: (reply) => reply.isApproved,
+      again: () => Reply.refusal('This order is paid already'),
+    }),
+  },
+  {
+    id: 'short-memory',
+    title: 'a charge that is repeated after more than a second is charged again',
+    caughtBy: ['once-retry-later'],
+    make: repeatedAnew(isCheckout, { isRepetition: ({ at }) => Date.now() - at > FORGETS_MS }),
+  },
+  {
+    id: 'copies-both-charge',
+    title: 'copies that come at the same moment are all charged',
+    caughtBy: ['once-concurrent'],
+    make: bothCharged,
+  },
+  {
+    id: 'order-answered-once',
+    title: 'another amount on the same order gets the answer of the first amount',
+    caughtBy: ['once-other-amount'],
+    make: remembered((request) => `${request.order} ${request.card}`, { keeps: (reply) => reply.isApproved }),
+  },
+  {
+    id: 'decline-remembered',
+    title: 'a refusal is given again, although the card was loaded since',
+    caughtBy: ['once-decline-then-funds'],
+    make: remembered(identity, { keeps: (reply) => reply.isRefused }),
+  },
+  {
+    id: 'register-in-identity',
+    title: 'the same charge from a second register is charged again',
+    caughtBy: ['once-other-register'],
+    make: repeatedAnew(isCheckout, {
+      isRepetition: (first, request) => first.request.fields.register_id !== request.fields.register_id,
+    }),
+  },
+  {
+    id: 'double-refund',
+    title: 'a repeated refund is given again',
+    caughtBy: ['once-refund-retry'],
+    make: repeatedAnew(is('refund')),
+  },
+  {
+    id: 'double-top-up',
+    title: 'a repeated top-up is loaded again',
+    caughtBy: ['once-top-up-retry'],
+    make: repeatedAnew(is('top-up')),
+  },
+  {
+    id: 'undelivered-forgotten',
+    title: 'a charge whose reply reached nobody is charged again when it comes again',
+    caughtBy: ['client-gone-before-reply'],
+    make: undeliveredForgotten,
+  },
+];

@@ -1,0 +1,54 @@
+// Wrong servers that take requests which no register signed, or refuse some that one did.
+import { Reply, SIGNATURE } from './message.mjs';
+import { answered, changedRequest, isPayment } from './parts.mjs';
+
+const REFUSAL = () => Reply.json('{"success":false,"error":"Bad signature"}', 401);
+
+/** Is the body what the usual writer would have made of it? */
+const isUsualJson = (request) => request.isForm || request.text === JSON.stringify(request.fields);
+
+export default [
+  {
+    id: 'signature-upper-case',
+    title: 'signatures are compared with upper-case digits only',
+    caughtBy: ['signature-right'],
+    make: answered((request) => isPayment(request) && request.isSigned, REFUSAL),
+  },
+  {
+    id: 'signature-not-needed',
+    title: 'a request without a signature is served',
+    caughtBy: ['signature-missing'],
+    make: changedRequest(
+      (request) => isPayment(request) && !(SIGNATURE in request.headers),
+      (request) => request.signed(),
+    ),
+  },
+  {
+    id: 'signature-not-compared',
+    title: 'any signature will do',
+    caughtBy: ['signature-wrong'],
+    make: changedRequest(
+      (request) => isPayment(request) && SIGNATURE in request.headers,
+      (request) => request.signed(),
+    ),
+  },
+  {
+    id: 'signature-of-another-body',
+    title: 'a signature that was right once is right for any body',
+    caughtBy: ['signature-other-body'],
+    make: () => {
+      const known = new Set();
+      return (request, next) => {
+        const signature = request.headers[SIGNATURE];
+        if (request.isSigned) known.add(signature);
+        return next(known.has(signature) ? request.signed() : request);
+      };
+    },
+  },
+  {
+    id: 'signature-of-rewritten-body',
+    title: 'the body is parsed and written anew before its signature is checked',
+    caughtBy: ['signature-odd-spacing'],
+    make: answered((request) => isPayment(request) && !isUsualJson(request), REFUSAL),
+  },
+];
