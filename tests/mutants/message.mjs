@@ -67,6 +67,10 @@ export class Request {
   get asked() {
     return this.fields?.[this.amountField];
   }
+  /** The same as it stands in the body, with all its digits. */
+  get askedText() {
+    return this.text.match(new RegExp(`"${this.amountField}"\\s*:\\s*"?(-?[\\d.]+)`))?.[1] ?? '';
+  }
   /** What makes two requests the same one: the action, order, card and amount. */
   get identity() {
     return [this.action, this.order, this.card, cents(this.asked)].join(' ');

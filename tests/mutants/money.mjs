@@ -1,6 +1,7 @@
 // Wrong servers that read amounts or keep balances wrongly.
 import { Reply, cents, money } from './message.mjs';
 import {
+  APPROVED,
   GATHER_MS,
   answered,
   changedReply,
@@ -9,7 +10,9 @@ import {
   isCheckout,
   isLook,
   isMoney,
+  otherBalance,
   refusal,
+  refusedAs,
   sleep,
 } from './parts.mjs';
 
@@ -20,9 +23,13 @@ const hasNoFunds = (reply) => reply.isRefused && /balance|funds|empty|left/i.tes
 
 /** The text of the amount, as a number of the language that rounds it; NaN where there is none. */
 const asFloat = (request) => Number(request.asked);
-const decimals = (request) => String(request.asked ?? '').split('.')[1]?.length ?? 0;
+const decimals = (request) => request.askedText.replace(/0+$/, '').split('.')[1]?.length ?? 0;
 const isPlain = (request) => /^-?\d+(\.\d+)?$/.test(String(request.asked ?? ''));
-const WORD = 2 ** 32;
+/** The lowest 32 bits of an amount in cents. */
+function lowBits(text) {
+  const [whole, part = ''] = text.split('.');
+  return Number(BigInt.asUintN(32, BigInt(whole) * 100n + BigInt(part.padEnd(2, '0').slice(0, 2))));
+}
 
 /** Charges one cent on an order of its own, whatever the reply was. */
 const chargeCent = (request, next) => next(request.as('checkout', 1));
@@ -32,23 +39,36 @@ const amounts = [
     id: 'cent-too-much',
     title: 'the reply says one cent more than was asked and charged',
     caughtBy: ['amount-exact'],
+    because: /0\.01 was asked, the reply says 0\.02/,
     make: changedReply(isApprovedCheckout, (reply) => reply.with({ amount: money(reply.amount_minor + 1) })),
   },
   {
-    id: 'charges-cents',
-    title: 'the amount is charged a hundredth as large, the reply says what was asked',
+    id: 'charges-a-tenth',
+    title: 'a tenth of the amount is charged, the reply says what was asked',
     caughtBy: ['balance-after-charge'],
+    because: otherBalance('right after a charge of 0.20'),
     make: () => async (request, next) => {
       const asked = cents(request.asked);
-      if (!isCheckout(request) || !(asked > 100)) return next(request);
-      const reply = await next(request.withAmount(Math.floor(asked / 100)));
+      if (!isCheckout(request) || !(asked >= 10)) return next(request);
+      const reply = await next(request.withAmount(Math.floor(asked / 10)));
       return reply.isApproved ? reply.with({ amount: money(asked) }) : reply;
     },
+  },
+  {
+    id: 'whole-is-cents',
+    title: 'an amount without decimals is taken for cents',
+    caughtBy: ['amount-cents'],
+    because: /1\.00 was asked, the reply says 0\.01/,
+    make: changedRequest(
+      (request) => isCheckout(request) && /^\d+$/.test(request.askedText),
+      (request) => request.withAmount(cents(request.asked) / 100),
+    ),
   },
   {
     id: 'amount-text-refused',
     title: 'an amount that comes as a text is refused',
     caughtBy: ['amount-string'],
+    because: refusedAs('The amount must be a number'),
     make: answered(
       (request) => isMoney(request) && !request.isForm && typeof request.asked === 'string',
       refusal('The amount must be a number'),
@@ -58,6 +78,7 @@ const amounts = [
     id: 'zero-approved',
     title: 'a charge of nothing is approved',
     caughtBy: ['amount-zero'],
+    because: APPROVED,
     make: answered(
       (request) => isCheckout(request) && cents(request.asked) === 0,
       () => Reply.approval(0, 0),
@@ -67,6 +88,7 @@ const amounts = [
     id: 'negative-credited',
     title: 'a charge of less than nothing loads the card',
     caughtBy: ['amount-negative'],
+    because: APPROVED,
     make: changedRequest(
       (request) => isCheckout(request) && cents(request.asked) < 0,
       (request) => request.as('top-up', -cents(request.asked)),
@@ -76,6 +98,7 @@ const amounts = [
     id: 'third-decimal-rounded',
     title: 'an amount with three decimals is rounded and charged',
     caughtBy: ['amount-three-decimals'],
+    because: APPROVED,
     make: changedRequest(
       (request) => isMoney(request) && isPlain(request) && decimals(request) > 2,
       (request) => request.withAmount(Math.round(asFloat(request) * 100)),
@@ -83,17 +106,19 @@ const amounts = [
   },
   {
     id: 'huge-wraps-round',
-    title: 'a huge amount wraps round and a small one is charged',
+    title: 'of a huge amount the lowest 32 bits are charged',
     caughtBy: ['amount-huge'],
+    because: /0\.01/,
     make: changedRequest(
-      (request) => isCheckout(request) && asFloat(request) * 100 >= WORD,
-      (request) => request.withAmount(1 + (Math.round((asFloat(request) * 100) % WORD) % 100)),
+      (request) => isCheckout(request) && asFloat(request) * 100 >= 2 ** 32,
+      (request) => request.withAmount(lowBits(request.askedText)),
     ),
   },
   {
     id: 'words-are-numbers',
     title: 'an amount that is no number is read as far as it looks like one, else as one dollar',
     caughtBy: ['amount-not-a-number'],
+    because: APPROVED,
     make: changedRequest(
       (request) => isMoney(request) && request.asked !== undefined && !isPlain(request),
       (request) => request.withAmount(Math.round((Number.parseFloat(request.asked) || 1) * 100)),
@@ -102,7 +127,8 @@ const amounts = [
   {
     id: 'cents-cut',
     title: 'amounts are multiplied by 100 as binary fractions, and the rest is cut off',
-    caughtBy: ['amount-cents'],
+    caughtBy: ['amount-exact'],
+    because: /0\.29 was asked, the reply says 0\.28/,
     make: changedRequest(
       (request) => isMoney(request) && cents(request.asked) > 0,
       (request) => request.withAmount(Math.floor(asFloat(request) * 100)),
@@ -115,6 +141,7 @@ const balances = [
     id: 'stale-balance',
     title: 'a look at the balance tells what the first look found',
     caughtBy: ['balance-after-charge'],
+    because: otherBalance('right after a charge of 0.20'),
     make: () => {
       const found = new Map();
       return async (request, next) => {
@@ -129,6 +156,7 @@ const balances = [
     id: 'balance-of-before',
     title: 'the reply tells the balance from before the charge',
     caughtBy: ['balance-in-reply'],
+    because: /the reply to the charge says [\d.]+ is left, check-balance says/,
     make: changedReply(isApprovedCheckout, (reply) =>
       reply.with({ balance: money(reply.balance_minor + reply.amount_minor) }),
     ),
@@ -137,6 +165,7 @@ const balances = [
     id: 'look-costs-a-cent',
     title: 'every look at the balance costs a cent',
     caughtBy: ['balance-only-looks'],
+    because: otherBalance('after nothing but looks'),
     make: () => async (request, next) => {
       const reply = await next(request);
       if (isLook(request) && reply.isApproved) await chargeCent(request, next);
@@ -147,6 +176,7 @@ const balances = [
     id: 'refusal-costs-a-cent',
     title: 'a refused charge takes a cent all the same',
     caughtBy: ['balance-after-refusal'],
+    because: otherBalance('after two refused charges'),
     make: () => async (request, next) => {
       const reply = await next(request);
       if (isCheckout(request) && reply.isRefused) await chargeCent(request, next);
@@ -159,7 +189,8 @@ const partial = [
   {
     id: 'rounds-up',
     title: 'the reply says the next full dollar, above what was asked',
-    caughtBy: ['partial-at-most-asked'],
+    caughtBy: ['shape-amount'],
+    because: /at most 0\.10 may be approved, the reply says 1\.00/,
     make: changedReply(isApprovedCheckout, (reply) =>
       reply.with({ amount: money((Math.floor(reply.amount_minor / 100) + 1) * 100) }),
     ),
@@ -167,16 +198,35 @@ const partial = [
   {
     id: 'rest-called-whole',
     title: 'the rest of a card is taken and the whole amount is approved',
-    caughtBy: ['partial-rest'],
+    caughtBy: ['partial-at-most-asked'],
+    because: /at most 0\.50 may be approved, the reply says 0\.80/,
     make: changedReply(
       (request, reply) => isApprovedCheckout(request, reply) && cents(request.asked) > reply.amount_minor,
       (reply, request) => reply.with({ amount: money(cents(request.asked)) }),
     ),
   },
   {
+    id: 'one-card-per-order',
+    title: 'a second card on the same order is refused',
+    caughtBy: ['partial-rest'],
+    because: refusedAs('This order was paid with another card'),
+    make: () => {
+      const paidBy = new Map();
+      return async (request, next) => {
+        if (!isCheckout(request)) return next(request);
+        const first = paidBy.get(request.order) ?? request.card;
+        if (first !== request.card) return Reply.refusal('This order was paid with another card');
+        const reply = await next(request);
+        if (reply.isApproved) paidBy.set(request.order, request.card);
+        return reply;
+      };
+    },
+  },
+  {
     id: 'refused-with-success',
     title: 'a charge that an empty card cannot pay is refused with success',
     caughtBy: ['partial-empty-card'],
+    because: APPROVED,
     make: changedReply(
       (request, reply) => isCheckout(request) && hasNoFunds(reply),
       () => Reply.approval(0, 0),
@@ -189,6 +239,7 @@ const backAndUp = [
     id: 'refund-not-given',
     title: 'a refund is approved and the card gets nothing',
     caughtBy: ['refund-gives-back'],
+    because: otherBalance('after 0.40 and a refund of 0.15'),
     make: answered(
       (request) => isRefund(request) && request.isSigned && cents(request.asked) > 0,
       (request) => Reply.approval(cents(request.asked), cents(request.asked)),
@@ -198,6 +249,7 @@ const backAndUp = [
     id: 'refund-without-end',
     title: 'more is given back than was charged',
     caughtBy: ['refund-at-most'],
+    because: /at most 0\.40 may be approved, the reply says 0\.80/,
     make: () => async (request, next) => {
       const reply = await next(request);
       return isRefund(request) && reply.isRefused && cents(request.asked) > 0
@@ -207,16 +259,15 @@ const backAndUp = [
   },
   {
     id: 'refund-without-charge',
-    title: 'a refund on an order without a charge is called a success and gives twice as much',
+    title: 'a refund on an order without a charge is given, however much',
     caughtBy: ['refund-no-charge'],
+    because: APPROVED,
     make: () => {
       const charged = new Set();
-      return async (request, next) => {
+      return (request, next) => {
         if (isCheckout(request)) charged.add(request.order);
-        if (!isRefund(request) || charged.has(request.order)) return next(request);
-        await next(request.as('top-up', cents(request.asked)));
-        const reply = await next(request.as('top-up', cents(request.asked)));
-        return reply;
+        const isFree = isRefund(request) && !charged.has(request.order) && cents(request.asked) > 0;
+        return next(isFree ? request.as('top-up', cents(request.asked)) : request);
       };
     },
   },
@@ -224,6 +275,7 @@ const backAndUp = [
     id: 'top-up-lost',
     title: 'a top-up is approved and loads nothing',
     caughtBy: ['top-up-adds'],
+    because: otherBalance('after a top-up of 0.40'),
     make: answered(
       (request) => isTopUp(request) && request.isSigned && cents(request.asked) > 0,
       (request) => Reply.approval(cents(request.asked), cents(request.asked)),
@@ -233,6 +285,7 @@ const backAndUp = [
     id: 'top-up-not-spendable',
     title: 'what was loaded is shown and cannot be spent',
     caughtBy: ['top-up-then-spend'],
+    because: refusedAs('The card is not activated yet'),
     make: () => {
       const loaded = new Set();
       return async (request, next) => {
@@ -245,16 +298,18 @@ const backAndUp = [
   },
 ];
 
-/** Runs charges on one card so that those which come together see each other: others is how many there are. */
+/** Runs charges on one card so that those which come together see each other: group.count is how many there were. */
 const gathered = (charge) => () => {
-  const underWay = new Map();
+  const groups = new Map();
   return async (request, next) => {
     if (!isCheckout(request)) return next(request);
-    const others = underWay.get(request.card) ?? 0;
-    underWay.set(request.card, others + 1);
+    const group = groups.get(request.card) ?? { count: 0, left: 0 };
+    groups.set(request.card, group);
+    const isFirst = group.count++ === 0;
+    group.left++;
     await sleep(GATHER_MS);
-    const reply = await charge(request, next, others);
-    underWay.set(request.card, underWay.get(request.card) - 1);
+    const reply = await charge(request, next, { group, isFirst });
+    if (--group.left === 0) groups.delete(request.card);
     return reply;
   };
 };
@@ -264,8 +319,9 @@ const races = [
     id: 'lost-update',
     title: 'of charges at the same moment all are approved and one is written down',
     caughtBy: ['race-one-card'],
-    make: gathered(async (request, next, others) => {
-      if (others === 0) return next(request);
+    because: otherBalance('after eight charges of 0.20 at once'),
+    make: gathered(async (request, next, { isFirst }) => {
+      if (isFirst) return next(request);
       const look = await next(request.as('check-balance'));
       const asked = cents(request.asked);
       return look.balance_minor >= asked ? Reply.approval(asked, look.balance_minor - asked) : next(request);
@@ -275,9 +331,10 @@ const races = [
     id: 'last-cents-twice',
     title: 'charges at the same moment are all approved, beyond what the card holds',
     caughtBy: ['race-last-cents'],
-    make: gathered(async (request, next, others) => {
+    because: /eight tills at once were promised/,
+    make: gathered(async (request, next, { group }) => {
       const reply = await next(request);
-      return others > 0 && hasNoFunds(reply) ? Reply.approval(cents(request.asked), 0) : reply;
+      return group.count > 1 && hasNoFunds(reply) ? Reply.approval(cents(request.asked), 0) : reply;
     }),
   },
 ];

@@ -1,6 +1,6 @@
 // Wrong servers that do not answer once: what a cashier presses again costs again, or is not let through.
-import { Reply, otherOrder } from './message.mjs';
-import { GATHER_MS, is, isCheckout, repeatedAnew, sleep } from './parts.mjs';
+import { Reply, cents, otherOrder } from './message.mjs';
+import { GATHER_MS, is, isCheckout, otherBalance, refusedAs, repeatedAnew, sleep } from './parts.mjs';
 
 const FORGETS_MS = 1000;
 
@@ -52,12 +52,14 @@ export default [
     id: 'double-charge',
     title: 'a repeated charge is charged again',
     caughtBy: ['once-retry'],
+    because: /the same request was answered as \S+, then as \S+/,
     make: repeatedAnew(isCheckout),
   },
   {
     id: 'retry-in-other-words',
     title: 'a repeated charge moves nothing, but is answered with another reference',
     caughtBy: ['once-retry'],
+    because: /the same request was answered as \S+, then as MU-/,
     make: remembered(identity, {
       keeps: (reply) => reply.isApproved,
       again: (first) => first.with({ reference_id: `"MU-${otherOrder()}"` }),
@@ -67,6 +69,7 @@ export default [
     id: 'retry-refused',
     title: 'a repeated charge is refused as already paid',
     caughtBy: ['once-retry'],
+    because: /the second answer to the same request is a refusal: This order is paid already/,
     make: remembered(identity, {
       keeps: (reply) => reply.isApproved,
       again: () => Reply.refusal('This order is paid already'),
@@ -76,30 +79,42 @@ export default [
     id: 'short-memory',
     title: 'a charge that is repeated after more than a second is charged again',
     caughtBy: ['once-retry-later'],
+    because: /the same request was answered as \S+, then as \S+/,
     make: repeatedAnew(isCheckout, { isRepetition: ({ at }) => Date.now() - at > FORGETS_MS }),
   },
   {
     id: 'copies-both-charge',
     title: 'copies that come at the same moment are all charged',
     caughtBy: ['once-concurrent'],
+    because: /the same request was answered as \S+, then as \S+/,
     make: bothCharged,
   },
   {
     id: 'order-answered-once',
     title: 'another amount on the same order gets the answer of the first amount',
     caughtBy: ['once-other-amount'],
+    because: /0\.30 was asked, the reply says 0\.20/,
     make: remembered((request) => `${request.order} ${request.card}`, { keeps: (reply) => reply.isApproved }),
+  },
+  {
+    id: 'card-answered-once',
+    title: 'the same amount on another order gets the answer of the first order',
+    caughtBy: ['once-other-order'],
+    because: otherBalance('after 0.30 on each of two sales'),
+    make: remembered((request) => `${request.card} ${cents(request.asked)}`, { keeps: (reply) => reply.isApproved }),
   },
   {
     id: 'decline-remembered',
     title: 'a refusal is given again, although the card was loaded since',
     caughtBy: ['once-decline-then-funds'],
+    because: refusedAs('.*balance'),
     make: remembered(identity, { keeps: (reply) => reply.isRefused }),
   },
   {
     id: 'register-in-identity',
     title: 'the same charge from a second register is charged again',
     caughtBy: ['once-other-register'],
+    because: /the same request was answered as \S+, then as \S+/,
     make: repeatedAnew(isCheckout, {
       isRepetition: (first, request) => first.request.fields.register_id !== request.fields.register_id,
     }),
@@ -108,18 +123,21 @@ export default [
     id: 'double-refund',
     title: 'a repeated refund is given again',
     caughtBy: ['once-refund-retry'],
+    because: /the same request was answered as \S+, then as \S+/,
     make: repeatedAnew(is('refund')),
   },
   {
     id: 'double-top-up',
     title: 'a repeated top-up is loaded again',
     caughtBy: ['once-top-up-retry'],
+    because: otherBalance('after the same top-up of 0.30 twice'),
     make: repeatedAnew(is('top-up')),
   },
   {
     id: 'undelivered-forgotten',
     title: 'a charge whose reply reached nobody is charged again when it comes again',
     caughtBy: ['client-gone-before-reply'],
+    because: otherBalance('after a charge whose first reply was lost'),
     make: undeliveredForgotten,
   },
 ];

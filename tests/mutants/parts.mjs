@@ -3,6 +3,14 @@ import { Reply } from './message.mjs';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+// What several failures say.
+export const NOT_JSON = /is not JSON$/;
+export const NO_REPLY = /no usable reply: /;
+export const APPROVED = /approved \("success":true\), and should not be$/;
+/** After what was asked, the card has something else than it should. */
+export const otherBalance = (after) => new RegExp(`${after} the card should have [\\d.]+, and has [\\d.]+$`);
+export const refusedAs = (words) => new RegExp(`refused: ${words}|is not told: ${words}|is not known: ${words}`);
+
 const PAYMENTS = ['checkout', 'check-balance', 'top-up', 'refund'];
 
 /** Is it a request for one of these actions, well formed enough to be acted upon? */

@@ -9,18 +9,17 @@ const HOP_HEADERS = ['connection', 'keep-alive', 'transfer-encoding', 'content-l
 const passedOn = (headers) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_HEADERS.includes(name)));
 
-/** {bytes, parts, took_ms}, or undefined: the client left in the middle of it. */
+/** {bytes, took_ms, isCut}; isCut: the client left in the middle of it. */
 function readBody(incoming) {
   const started = Date.now();
   const parts = [];
   return new Promise((resolve) => {
+    const end = () =>
+      resolve({ bytes: Buffer.concat(parts), took_ms: Date.now() - started, isCut: !incoming.complete });
     incoming.on('data', (part) => parts.push(part));
-    incoming.once('end', () => {
-      const took_ms = Date.now() - started;
-      resolve(incoming.complete ? { bytes: Buffer.concat(parts), parts: parts.length, took_ms } : undefined);
-    });
-    incoming.once('error', () => resolve(undefined));
-    incoming.once('close', () => resolve(undefined));
+    incoming.once('end', end);
+    incoming.once('error', end);
+    incoming.once('close', end);
   });
 }
 
@@ -82,15 +81,16 @@ class Proxy {
 
   async #serve(incoming, res) {
     const { socket } = incoming;
-    const wire = { nth: ++socket.requests, isChunked: 'transfer-encoding' in incoming.headers, isGone: false };
+    const { method, url, headers } = incoming;
+    const wire = { nth: ++socket.requests, isChunked: 'transfer-encoding' in headers, isGone: false };
+    wire.isExpecting = 'expect' in headers;
     res.once('close', () => (wire.isGone = !res.writableFinished));
-    const body = await readBody(incoming);
-    if (!body) return this.mutant.onCut?.();
-    const request = new Request({
-      ...{ method: incoming.method, url: incoming.url, headers: passedOn(incoming.headers), body: body.bytes },
-      ...{ token: this.token, wire: Object.assign(wire, { parts: body.parts, took_ms: body.took_ms }) },
-    });
-    write(res, await this.mutant.answer(request, (changed) => this.#ask(changed)));
+    const { bytes, took_ms, isCut } = await readBody(incoming);
+    Object.assign(wire, { took_ms });
+    const request = new Request({ method, url, headers: passedOn(headers), body: bytes, token: this.token, wire });
+    const next = (changed) => this.#ask(changed);
+    if (isCut) await this.mutant.onCut?.(request, next);
+    else write(res, await this.mutant.answer(request, next));
   }
 
   /** Addresses of the real server in a reply become our own, so that what is tapped comes here too. */

@@ -1,6 +1,6 @@
 // Wrong servers that take requests which no register signed, or refuse some that one did.
 import { Reply, SIGNATURE } from './message.mjs';
-import { answered, changedRequest, isPayment } from './parts.mjs';
+import { APPROVED, answered, changedRequest, isPayment, refusedAs } from './parts.mjs';
 
 const REFUSAL = () => Reply.json('{"success":false,"error":"Bad signature"}', 401);
 
@@ -12,12 +12,14 @@ export default [
     id: 'signature-upper-case',
     title: 'signatures are compared with upper-case digits only',
     caughtBy: ['signature-right'],
+    because: refusedAs('Bad signature'),
     make: answered((request) => isPayment(request) && request.isSigned, REFUSAL),
   },
   {
     id: 'signature-not-needed',
     title: 'a request without a signature is served',
     caughtBy: ['signature-missing'],
+    because: APPROVED,
     make: changedRequest(
       (request) => isPayment(request) && !(SIGNATURE in request.headers),
       (request) => request.signed(),
@@ -27,6 +29,7 @@ export default [
     id: 'signature-not-compared',
     title: 'any signature will do',
     caughtBy: ['signature-wrong'],
+    because: APPROVED,
     make: changedRequest(
       (request) => isPayment(request) && SIGNATURE in request.headers,
       (request) => request.signed(),
@@ -36,6 +39,7 @@ export default [
     id: 'signature-of-another-body',
     title: 'a signature that was right once is right for any body',
     caughtBy: ['signature-other-body'],
+    because: APPROVED,
     make: () => {
       const known = new Set();
       return (request, next) => {
@@ -49,6 +53,7 @@ export default [
     id: 'signature-of-rewritten-body',
     title: 'the body is parsed and written anew before its signature is checked',
     caughtBy: ['signature-odd-spacing'],
+    because: refusedAs('Bad signature'),
     make: answered((request) => isPayment(request) && !isUsualJson(request), REFUSAL),
   },
 ];
