@@ -7,6 +7,8 @@
 
 #include "base/banned.h"
 
+#define LITTLE_MINOR 5 /* on the card when a huge amount is asked: more than the cent of a wrap */
+
 void amount_exact(struct scene *scene)
 {
     /* 0.29 and 1.10 are no binary fractions: 0.29 * 100 is 28.999... */
@@ -78,21 +80,34 @@ void amount_three_decimals(struct scene *scene)
         (void)expect_approved(scene, charge_written(scene, card, "0.100"), 10);
 }
 
-/* On a card without money: where everything that is there is approved, nothing is lost. The last
- * two wrap around to 0.01 in 64 bits, unsigned and signed. */
+/* All that is there may be approved where the partner does so, or nothing; who takes a part of it
+ * has wrapped around. */
+static bool huge_is_good(struct scene *scene, const char *card, const struct step *step)
+{
+    char got[CENTS_TEXT_MAX];
+    if (!expect_object(scene, step))
+        return false;
+    if (!step->is_success)
+        return expect_refused(scene, step) &&
+               expect_balance(scene, card, LITTLE_MINOR, "after a huge charge that was refused");
+    if (step->amount_minor != LITTLE_MINOR)
+        return scene_fail(scene,
+                          "%s: of the 0.05 on the card, %s was approved: neither all nor none",
+                          step->title, cents_text(got, step->amount_minor));
+    return expect_balance(scene, card, 0, "after a huge charge that took all");
+}
+
+/* The first two wrap around to 0.01 in 64 bits, unsigned and signed (and so do they in 32). */
 void amount_huge(struct scene *scene)
 {
-    static const char *const AMOUNTS[] = {"99999999999999999999.99", "184467440737095516.17",
-                                          "92233720368547758.09"};
+    static const char *const AMOUNTS[] = {"184467440737095516.17", "92233720368547758.09",
+                                          "99999999999999999999.99"};
     const char *card = scene->settings->empty_card;
-    int64_t balance_minor;
-    if (!read_balance(scene, card, &balance_minor))
-        return;
-    if (balance_minor != 0) {
-        scene_skip(scene, "the card of --empty-card is not empty");
-        return;
+    bool goes_on = load_empty_card(scene, LITTLE_MINOR);
+    for (size_t i = 0; i < COUNT_OF(AMOUNTS) && goes_on; i++) {
+        const struct step *step = charge_written(scene, card, AMOUNTS[i]);
+        goes_on = huge_is_good(scene, card, step) && !step->is_success;
     }
-    (void)amounts_are_refused(scene, card, AMOUNTS, COUNT_OF(AMOUNTS));
 }
 
 void amount_not_a_number(struct scene *scene)

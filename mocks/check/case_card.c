@@ -96,11 +96,18 @@ static bool words_are_refused(struct scene *scene, const char *title, const char
 
 void card_unicode(struct scene *scene)
 {
-    (void)(words_are_refused(scene, "checkout of \"café ☕\"", "caf\xc3\xa9 \xe2\x98\x95") &&
-           words_are_refused(scene, "checkout of digits from another script",
-                             "\xd9\xa6\xd9\xa0\xd9\xa3\xd9\xa6\xd9\xa2\xd9\xa8") &&
-           words_are_refused(scene, "checkout of an emoji",
-                             "\xf0\x9f\x8e\x81\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9"));
+    if (!words_are_refused(scene, "checkout of \"café ☕\"", "caf\xc3\xa9 \xe2\x98\x95") ||
+        !words_are_refused(scene, "checkout of digits from another script",
+                           "\xd9\xa6\xd9\xa0\xd9\xa3\xd9\xa6\xd9\xa2\xd9\xa8") ||
+        !words_are_refused(scene, "checkout of an emoji",
+                           "\xf0\x9f\x8e\x81\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9"))
+        return;
+    /* A refusal may have come of a signature over mangled letters; this one must be served. */
+    struct ask note = {.card = scene->settings->card,
+                       .title = "check-balance with a note of other letters",
+                       .more = ",\"note\":\"caf\xc3\xa9 \xe2\x98\x95\""};
+    if (note.card != NULL && settings_have_action(scene->settings, TILL_CHECK_BALANCE))
+        (void)look_is_same(scene, &note);
 }
 
 void card_quotes(struct scene *scene)

@@ -104,7 +104,8 @@ static bool has_no_null(struct scene *scene, const struct jread *member)
     static const char *const NAMES[] = {
         "id",       "first_name", "last_name", "email_address", "points_label",
         "icon_url", "intro_text", "params",    "current_points"};
-    for (size_t i = 0; i < jread_count(member); i++) {
+    size_t count = jread_kind_of(member) == JREAD_OBJECT ? jread_count(member) : 0;
+    for (size_t i = 0; i < count; i++) {
         struct text name;
         const struct jread *value = jread_member_at(member, i, &name);
         for (size_t known = 0; known < COUNT_OF(NAMES); known++) {
@@ -121,7 +122,7 @@ void search_fields(struct scene *scene)
     const struct step *step = search(scene, NULL, scene->settings->keyword, PLACEHOLDER_FIRST);
     if (!expect_object(scene, step))
         return;
-    const struct jread *members = jread_member(step->judgement.body, "members");
+    const struct jread *members = members_of(step);
     for (size_t i = 0; i < jread_count(members); i++) {
         struct text id;
         if (!has_no_null(scene, jread_member_at(members, i, &id)))
@@ -135,8 +136,7 @@ void search_fields(struct scene *scene)
 
 static bool is_same_list(struct scene *scene, const struct step *first, const struct step *second)
 {
-    const struct jread *a = jread_member(first->judgement.body, "members");
-    const struct jread *b = jread_member(second->judgement.body, "members");
+    const struct jread *a = members_of(first), *b = members_of(second);
     bool is_same = jread_count(a) == jread_count(b);
     for (size_t i = 0; i < jread_count(a) && is_same; i++) {
         struct text id;
@@ -155,6 +155,12 @@ void search_order_id(struct scene *scene)
     const struct step *first = search(scene, NULL, keyword, PLACEHOLDER_FIRST);
     if (!search_answers(scene, first))
         return;
+    if (jread_count(members_of(first)) == 0) {
+        scene_fail(scene, "nobody was found by \"%s\": %s", keyword,
+                   first->judgement.sentence[0] != '\0' ? first->judgement.sentence
+                                                        : "no members, and no error");
+        return;
+    }
     const struct step *small = search(scene, "search with the placeholder 111", keyword, 111);
     if (!search_answers(scene, small) || !is_same_list(scene, first, small))
         return;

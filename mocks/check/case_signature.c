@@ -56,7 +56,9 @@ void signature_other_body(struct scene *scene)
 {
     const char *card = scene->settings->card;
     char signature[ASK_SIGNATURE_MAX];
-    struct ask ask = {.action = TILL_CHECKOUT, .card = card, .amount = "0.01", .order_id = 1};
+    struct ask ask = {.action = TILL_CHECK_BALANCE, .card = card};
+    if (!expect_object(scene, scene_ask(scene, &ask)))
+        return;
     CHECK(ask_write(scene->settings, &ask, scene->run->bytes));
     ask_sign(scene->settings->token, scene->run->bytes->body, signature);
     (void)charge_is_refused(scene, "checkout with the signature of another body", signature);

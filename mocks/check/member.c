@@ -49,13 +49,19 @@ bool expect_rules(struct scene *scene, const struct step *step, const enum rule 
     return true;
 }
 
+const struct jread *members_of(const struct step *step)
+{
+    const struct jread *members = jread_member(step->judgement.body, "members");
+    return jread_kind_of(members) == JREAD_OBJECT ? members : NULL;
+}
+
 bool find_member(struct scene *scene, char id[MEMBER_ID_MAX])
 {
     struct text key = TEXT("");
     const struct step *step = search(scene, NULL, scene->settings->keyword, PLACEHOLDER_FIRST);
     if (!expect_object(scene, step))
         return false;
-    const struct jread *members = jread_member(step->judgement.body, "members");
+    const struct jread *members = members_of(step);
     if (jread_count(members) == 0 || jread_member_at(members, 0, &key) == NULL)
         return scene_fail(scene, "nobody was found by \"%s\"; give a --keyword that finds somebody",
                           scene->settings->keyword);

@@ -19,6 +19,8 @@ struct step *look_up(struct scene *scene, const char *title, const char *referen
 bool expect_rules(struct scene *scene, const struct step *step, const enum rule *rules,
                   size_t count);
 
+/* The "members" of a search; NULL where they are no object. */
+const struct jread *members_of(const struct step *step);
 /* The id of the first member that --keyword finds; the case fails where nobody is found. */
 bool find_member(struct scene *scene, char id[MEMBER_ID_MAX]);
 

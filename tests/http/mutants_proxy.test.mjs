@@ -429,9 +429,9 @@ const loyal = {
     assert.equal(found.first_name, null);
   },
   'search-needs-the-order': async (w) => says(await w.search('kent', { order_id: 111 }), /Order not found/),
-  'order-of-31-bits': async (w) => {
+  'order-of-32-bits': async (w) => {
     assert.equal('error' in (await w.search('kent', { order_id: 111 })).json, false);
-    says(await w.search('kent', { order_id: 2 ** 31 }), /out of range/);
+    says(await w.search('kent', { order_id: 2 ** 32 }), /out of range/);
   },
   'rewards-null': async (w) => assert.equal((await w.lookup()).json.rewards, null),
   'points-in-words': async (w) => assert.match((await w.lookup()).json.rewards[0].points_required, /^\d+ points$/),

@@ -92,7 +92,7 @@ export default [
     id: 'stock-told-apart',
     title: 'a number that is printed and not sold is told from one that nobody has',
     caughtBy: ['card-stock'],
-    because: /is told from an unknown number/,
+    because: /is told from a number nobody has/,
     make: changedReply(
       (request, reply) => hasCard(OURS)(request) && /not found/.test(reply.json?.error),
       refusal('This card has not been sold yet'),

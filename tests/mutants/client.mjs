@@ -57,6 +57,7 @@ export default [
     title: 'a client that leaves in the middle of its request holds up all others',
     caughtBy: ['client-cut-body'],
     because: NO_REPLY,
+    isSlow: true,
     make: () => {
       let until = 0;
       return {
@@ -106,6 +107,7 @@ export default [
     title: `a look at the balance takes ${SLOW_LOOK_MS / 1000} s`,
     caughtBy: ['latency-check-balance'],
     because: /half of the answers took \d+ ms or more/,
+    isSlow: true,
     make: () => async (request, next) => {
       if (isLook(request)) await sleep(SLOW_LOOK_MS);
       return next(request);
@@ -116,6 +118,7 @@ export default [
     title: `every eighth charge takes ${SLOW_CHECKOUT_MS / 1000} s`,
     caughtBy: ['latency-checkout'],
     because: /the slowest answer took \d+ ms/,
+    isSlow: true,
     make: () => {
       let count = 0;
       return async (request, next) => {

@@ -107,19 +107,19 @@ export default [
     id: 'search-needs-the-order',
     title: 'a search looks the placeholder order up, and says it does not exist',
     caughtBy: ['search-order-id'],
-    because: /nobody was found|Order not found/,
+    because: /nobody was found by .*: Order not found/,
     make: answered(
       (request) => isSearch(request) && request.query.has('order_id'),
       () => Reply.json({ error: 'Order not found' }),
     ),
   },
   {
-    id: 'order-of-31-bits',
-    title: 'a search with a placeholder beyond 31 bits is refused',
+    id: 'order-of-32-bits',
+    title: 'a search with a placeholder beyond 32 bits is refused',
     caughtBy: ['search-order-id'],
     because: /other members were found/,
     make: answered(
-      (request) => isSearch(request) && Number(request.query.get('order_id')) >= 2 ** 31,
+      (request) => isSearch(request) && Number(request.query.get('order_id')) >= 2 ** 32,
       () => Reply.json({ error: 'order_id is out of range' }),
     ),
   },

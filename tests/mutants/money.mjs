@@ -108,7 +108,7 @@ const amounts = [
     id: 'huge-wraps-round',
     title: 'of a huge amount the lowest 32 bits are charged',
     caughtBy: ['amount-huge'],
-    because: /0\.01/,
+    because: /0\.01 was approved: neither all nor none/,
     make: changedRequest(
       (request) => isCheckout(request) && asFloat(request) * 100 >= 2 ** 32,
       (request) => request.withAmount(lowBits(request.askedText)),

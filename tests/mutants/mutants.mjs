@@ -1,6 +1,7 @@
 // All wrong servers: {id, title, caughtBy: [case ids of `tillsim check`], because: what the failure says, make()}.
-// make() gives what answers requests, with a state of its own: (request, next) => reply, where next(request) asks the
-// real server; or {answer, onConnection(socket), onCut()}. docs/conformance/mutants.md says what each does to a shop.
+// isSlow: whatever is asked of it takes seconds. make() gives what answers requests, with a state of its own:
+// (request, next) => reply, where next(request) asks the real server; or {answer, onConnection(socket),
+// onCut(request, next)}. docs/conformance/mutants.md says what each does to a shop.
 import broken from './broken.mjs';
 import card from './card.mjs';
 import client from './client.mjs';
