@@ -1,6 +1,6 @@
 // Wrong servers that answer every cashier well, and fall over bodies and addresses that they did not expect.
 import { Reply } from './message.mjs';
-import { NOT_JSON, NO_REPLY, answered, changedReply, is, isPayment, page, plain } from './parts.mjs';
+import { APPROVED, NOT_JSON, NO_REPLY, answered, changedReply, is, isLook, isPayment, page, plain } from './parts.mjs';
 
 const ACTIONS = ['checkout', 'check-balance', 'top-up', 'refund', 'customer-search', 'reward-lookup', 'redeem'];
 const PAYMENT_ACTIONS = ACTIONS.slice(0, 4);
@@ -76,6 +76,16 @@ export default [
     caughtBy: ['json-unknown-card'],
     because: NOT_JSON,
     make: changedReply(isUnknownCard, plain(404, 'No such card\n')),
+  },
+  {
+    id: 'unknown-card-opened',
+    title: 'a look at a card that is not there opens it, with nothing on it',
+    caughtBy: ['json-unknown-card'],
+    because: APPROVED,
+    make: changedReply(
+      (request, reply) => isLook(request) && isUnknownCard(request, reply),
+      () => Reply.approval(0, 0),
+    ),
   },
   {
     id: 'missing-field-trace',

@@ -17,7 +17,7 @@ import {
 const PATIENCE_MS = 100;
 const SLOW_LOOK_MS = 1200;
 const SLOW_CHECKOUT_MS = 4200;
-const SLOW_EVERY = 8;
+const SLOW_EVERY = 5;
 const STUCK_MS = 30_000;
 
 /** What came whole of a body, with the amount that came with it or a dollar. */
@@ -115,7 +115,7 @@ export default [
   },
   {
     id: 'slow-checkout',
-    title: `every eighth charge takes ${SLOW_CHECKOUT_MS / 1000} s`,
+    title: `every fifth charge takes ${SLOW_CHECKOUT_MS / 1000} s`,
     caughtBy: ['latency-checkout'],
     because: /the slowest answer took \d+ ms/,
     isSlow: true,

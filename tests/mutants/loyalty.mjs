@@ -16,6 +16,16 @@ const eachMember = (change) => (reply) =>
   });
 const eachReward = (change) => (reply) => reply.edited((json) => json.rewards.forEach(change));
 
+/** Where one reply fits, the last one of another kind is given instead. */
+const lastInstead = (isKept, isReplaced) => () => {
+  let kept;
+  return async (request, next) => {
+    const reply = await next(request);
+    if (isKept(request, reply)) kept = reply;
+    return kept && isReplaced(request, reply) ? kept : reply;
+  };
+};
+
 /** The parameters that say whom and where a look-up was for. */
 const bareUrl = (request, action, query) =>
   request.copy({ url: `${request.path.replace(/[^/]*$/, action)}?${query}`, body: Buffer.alloc(0) });
@@ -75,6 +85,13 @@ export default [
     caughtBy: ['search-nobody'],
     because: /"members" is an array, not an object/,
     make: changedReply(findsNobody, (reply) => reply.withBody('{"members":[]}')),
+  },
+  {
+    id: 'nobody-is-everybody',
+    title: 'a search that finds nobody gives those of the search before',
+    caughtBy: ['search-nobody'],
+    because: /members are called/,
+    make: lastInstead(findsSome, findsNobody),
   },
   {
     id: 'odd-keyword-page',
@@ -169,6 +186,13 @@ export default [
     caughtBy: ['lookup-unknown'],
     because: NOT_JSON,
     make: changedReply(isLookupError, page(404, 'Not Found')),
+  },
+  {
+    id: 'rewards-for-anybody',
+    title: 'a member that is not there gets the rewards of the look-up before',
+    caughtBy: ['lookup-unknown'],
+    because: /rewards are offered to a member nobody knows/,
+    make: lastInstead(offers, isLookupError),
   },
   {
     id: 'redeemed-in-words',

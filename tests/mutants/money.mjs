@@ -75,6 +75,16 @@ const amounts = [
     ),
   },
   {
+    id: 'tenths-are-cents',
+    title: 'what stands behind the point is taken for a number of cents, so that 0.5 is 0.05',
+    caughtBy: ['amount-string'],
+    because: /0\.50 was asked, the reply says 0\.05/,
+    make: changedRequest(
+      (request) => isCheckout(request) && /^\d+\.\d$/.test(request.askedText),
+      (request) => request.withAmount(cents(request.askedText.replace('.', '.0'))),
+    ),
+  },
+  {
     id: 'zero-approved',
     title: 'a charge of nothing is approved',
     caughtBy: ['amount-zero'],
@@ -258,6 +268,32 @@ const backAndUp = [
     },
   },
   {
+    id: 'refunds-not-summed',
+    title: 'each refund is compared with the charge, and not what was given back before',
+    caughtBy: ['refund-at-most'],
+    because: /refunds on a sale of 0\.40 have left [\d.]+ more on the card than before it/,
+    make: () => {
+      const charged = new Map();
+      return async (request, next) => {
+        const reply = await next(request);
+        if (isCheckout(request) && reply.isApproved) charged.set(request.order, reply.amount_minor);
+        const asked = cents(request.asked);
+        const isWithin = isRefund(request) && reply.isRefused && asked <= charged.get(request.order);
+        return isWithin ? next(request.as('top-up', asked)) : reply;
+      };
+    },
+  },
+  {
+    id: 'refund-to-nobody',
+    title: 'a refund to a card that is not there is approved',
+    caughtBy: ['refund-no-charge'],
+    because: /refund to a card nobody has: approved/,
+    make: changedReply(
+      (request, reply) => isRefund(request) && /not found/.test(reply.json?.error),
+      (reply, request) => Reply.approval(cents(request.asked), cents(request.asked)),
+    ),
+  },
+  {
     id: 'refund-without-charge',
     title: 'a refund on an order without a charge is given, however much',
     caughtBy: ['refund-no-charge'],
@@ -279,6 +315,16 @@ const backAndUp = [
     make: answered(
       (request) => isTopUp(request) && request.isSigned && cents(request.asked) > 0,
       (request) => Reply.approval(cents(request.asked), cents(request.asked)),
+    ),
+  },
+  {
+    id: 'top-up-told-before',
+    title: 'the reply to a top-up tells the balance from before it',
+    caughtBy: ['top-up-adds'],
+    because: /the reply to the top-up tells another balance than check-balance/,
+    make: changedReply(
+      (request, reply) => isTopUp(request) && reply.isApproved,
+      (reply) => reply.with({ balance: money(reply.balance_minor - reply.amount_minor) }),
     ),
   },
   {
@@ -326,6 +372,13 @@ const races = [
       const asked = cents(request.asked);
       return look.balance_minor >= asked ? Reply.approval(asked, look.balance_minor - asked) : next(request);
     }),
+  },
+  {
+    id: 'busy-card-refused',
+    title: 'a charge on a card that pays somewhere else at the moment is refused',
+    caughtBy: ['race-one-card'],
+    because: /eight sales charged 0\.20 each at once, and only \d were approved/,
+    make: gathered((request, next, { isFirst }) => (isFirst ? next(request) : Reply.refusal('The card is in use'))),
   },
   {
     id: 'last-cents-twice',

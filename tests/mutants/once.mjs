@@ -21,16 +21,20 @@ const remembered =
 
 const identity = (request) => request.identity;
 
-/** Copies that arrive while the first is under way are charged too. */
+/** Copies that arrive while the first is under way are charged too, and answered as the first. */
 const bothCharged = () => {
-  const underWay = new Set();
+  const underWay = new Map(); // identity -> the first reply, a promise
   return async (request, next) => {
     if (!isCheckout(request)) return next(request);
-    const isCopy = underWay.has(request.identity);
-    underWay.add(request.identity);
-    await sleep(GATHER_MS);
-    const reply = await next(isCopy ? request.withOtherOrder() : request);
-    if (!isCopy) underWay.delete(request.identity);
+    const first = underWay.get(request.identity);
+    if (first) {
+      await next(request.withOtherOrder());
+      return first;
+    }
+    const reply = sleep(GATHER_MS).then(() => next(request));
+    underWay.set(request.identity, reply);
+    await reply;
+    underWay.delete(request.identity);
     return reply;
   };
 };
@@ -56,6 +60,13 @@ export default [
     make: repeatedAnew(isCheckout),
   },
   {
+    id: 'hidden-double-charge',
+    title: 'a repeated charge is charged again, and answered as if it were not',
+    caughtBy: ['once-retry'],
+    because: otherBalance('after the same charge of 0.30 twice'),
+    make: repeatedAnew(isCheckout, { hides: true }),
+  },
+  {
     id: 'retry-in-other-words',
     title: 'a repeated charge moves nothing, but is answered with another reference',
     caughtBy: ['once-retry'],
@@ -79,14 +90,14 @@ export default [
     id: 'short-memory',
     title: 'a charge that is repeated after more than a second is charged again',
     caughtBy: ['once-retry-later'],
-    because: /the same request was answered as \S+, then as \S+/,
-    make: repeatedAnew(isCheckout, { isRepetition: ({ at }) => Date.now() - at > FORGETS_MS }),
+    because: otherBalance('asked again four seconds later'),
+    make: repeatedAnew(isCheckout, { isRepetition: ({ at }) => Date.now() - at > FORGETS_MS, hides: true }),
   },
   {
     id: 'copies-both-charge',
     title: 'copies that come at the same moment are all charged',
     caughtBy: ['once-concurrent'],
-    because: /the same request was answered as \S+, then as \S+/,
+    because: otherBalance('after the same charge of 0.30 six times at once'),
     make: bothCharged,
   },
   {
@@ -95,6 +106,23 @@ export default [
     caughtBy: ['once-other-amount'],
     because: /0\.30 was asked, the reply says 0\.20/,
     make: remembered((request) => `${request.order} ${request.card}`, { keeps: (reply) => reply.isApproved }),
+  },
+  {
+    id: 'order-charged-once',
+    title: 'another amount on the same order is approved and not charged',
+    caughtBy: ['once-other-amount'],
+    because: /charges of 0\.20 and 0\.30 on one sale were approved, and moved 0\.20/,
+    make: () => {
+      const paid = new Map(); // order and card -> the amount
+      return async (request, next) => {
+        const key = `${request.order} ${request.card}`;
+        const asked = cents(request.asked);
+        if (isCheckout(request) && paid.has(key) && paid.get(key) !== asked) return Reply.approval(asked, 0);
+        const reply = await next(request);
+        if (isCheckout(request) && reply.isApproved) paid.set(key, asked);
+        return reply;
+      };
+    },
   },
   {
     id: 'card-answered-once',
@@ -114,8 +142,9 @@ export default [
     id: 'register-in-identity',
     title: 'the same charge from a second register is charged again',
     caughtBy: ['once-other-register'],
-    because: /the same request was answered as \S+, then as \S+/,
+    because: otherBalance('after the same sale was charged from two registers'),
     make: repeatedAnew(isCheckout, {
+      hides: true,
       isRepetition: (first, request) => first.request.fields.register_id !== request.fields.register_id,
     }),
   },
@@ -123,8 +152,8 @@ export default [
     id: 'double-refund',
     title: 'a repeated refund is given again',
     caughtBy: ['once-refund-retry'],
-    because: /the same request was answered as \S+, then as \S+/,
-    make: repeatedAnew(is('refund')),
+    because: otherBalance('the same refund of 0.20 twice'),
+    make: repeatedAnew(is('refund'), { hides: true }),
   },
   {
     id: 'double-top-up',

@@ -46,21 +46,24 @@ export const plain = (status, text) => () => Reply.page(status, text, 'text/plai
 export const refusal = (error) => () => Reply.refusal(error);
 
 /**
- * Sends every repetition of a request (by its key) on with an order id of its own, so that the real server takes it
- * for a new one: what a server without a memory does. isRepetition(first, request) may let some pass.
+ * Sends every repetition of a request on with an order id of its own, so that the real server takes it for a new one:
+ * what a server without a memory does. isRepetition(first, request) may let some pass. hides: the repetition is
+ * answered as the first was, so that only the balance shows it.
  */
 export const repeatedAnew =
-  (applies, { key = (request) => request.identity, isRepetition = () => true } = {}) =>
+  (applies, { isRepetition = () => true, hides = false } = {}) =>
   () => {
-    const seen = new Map();
+    const seen = new Map(); // identity -> {at, request, reply (a promise)}
     return async (request, next) => {
       if (!applies(request)) return next(request);
-      const first = seen.get(key(request));
-      if (first) return next(isRepetition(first, request) ? request.withOtherOrder() : request);
-      const entry = { at: Date.now(), request, isOver: false };
-      seen.set(key(request), entry);
-      const reply = await next(request);
-      Object.assign(entry, { isOver: true, reply });
+      const first = seen.get(request.identity);
+      if (first) {
+        const isAnew = isRepetition(first, request);
+        const reply = await next(isAnew ? request.withOtherOrder() : request);
+        return isAnew && hides ? first.reply : reply;
+      }
+      const reply = next(request);
+      seen.set(request.identity, { at: Date.now(), request, reply });
       return reply;
     };
   };

@@ -125,10 +125,10 @@ export default [
   },
   {
     id: 'length-too-long',
-    title: 'the length promises ten bytes more than come',
+    title: 'the length of a refusal promises ten bytes more than come',
     caughtBy: ['shape-length'],
     because: NO_REPLY,
-    make: changedReply(isAnswered, written(10)),
+    make: changedReply(isRefused, written(10)),
   },
   {
     id: 'bytes-behind-the-length',

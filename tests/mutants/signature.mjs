@@ -1,6 +1,6 @@
 // Wrong servers that take requests which no register signed, or refuse some that one did.
 import { Reply, SIGNATURE } from './message.mjs';
-import { APPROVED, answered, changedRequest, isPayment, refusedAs } from './parts.mjs';
+import { APPROVED, answered, changedRequest, isCheckout, isPayment, otherBalance, refusedAs } from './parts.mjs';
 
 const REFUSAL = () => Reply.json('{"success":false,"error":"Bad signature"}', 401);
 
@@ -34,6 +34,16 @@ export default [
       (request) => isPayment(request) && SIGNATURE in request.headers,
       (request) => request.signed(),
     ),
+  },
+  {
+    id: 'signature-checked-too-late',
+    title: 'a charge that is not signed is made first, and refused then',
+    caughtBy: ['signature-missing', 'signature-wrong', 'signature-other-body'],
+    because: otherBalance('after a charge that was refused'),
+    make: () => async (request, next) => {
+      if (isCheckout(request) && !request.isSigned) await next(request.signed());
+      return next(request);
+    },
   },
   {
     id: 'signature-of-another-body',
