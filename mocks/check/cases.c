@@ -102,7 +102,7 @@ static const struct check_case CASES[] = {
      "The sale stays open by a fraction that nobody can pay, or the card loses it.",
      amount_three_decimals},
     {"amount-huge", SURFACE_PAYMENTS, "choice", false, EMPTYING,
-     "amounts beyond 64 bits are refused, and do not wrap around",
+     "an amount beyond 64 bits does not wrap around",
      "A sale of any size is paid by a card with a cent on it.", amount_huge},
     {"amount-not-a-number", SURFACE_PAYMENTS, "choice", false, COUNTING,
      "what is no plain decimal is refused",
