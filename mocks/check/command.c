@@ -138,15 +138,24 @@ static bool is_picked(const struct settings *settings, const struct check_case *
            !picks_hold(&settings->skip, check->id);
 }
 
+static size_t count_picked(const struct settings *settings)
+{
+    size_t count, picked = 0;
+    const struct check_case *cases = cases_all(&count);
+    for (size_t i = 0; i < count; i++)
+        picked += is_picked(settings, &cases[i]);
+    return picked;
+}
+
 static void run_cases(struct report *report, struct run_state *run)
 {
-    size_t count;
+    size_t count, picked = count_picked(run->settings);
     const struct check_case *cases = cases_all(&count);
     CHECK(count <= CASES_MAX);
     for (size_t i = 0; i < count; i++) {
         if (!is_picked(run->settings, &cases[i]))
             continue;
-        tell_progress(&cases[i], i, count);
+        tell_progress(&cases[i], report->count, picked);
         struct result *result = &report->results[report->count++];
         *result = (struct result){.check = &cases[i], .scene = run_case(run, &cases[i])};
         report->outcomes[result->scene->outcome]++;
