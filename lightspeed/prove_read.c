@@ -133,8 +133,9 @@ static void on_transfer(void *context, const struct transfer *transfer)
 
 static bool is_unsettled(const struct proof *charge)
 {
-    return charge->state == PROOF_OPEN ||
-           (charge->state == PROOF_LISTED && charge->shown_order_id == 0);
+    return !proof_is_missing(charge) &&
+           (charge->state == PROOF_OPEN ||
+            (charge->state == PROOF_LISTED && charge->shown_order_id == 0));
 }
 
 /* A charge without a proof was made before the connection: nobody asks for it. */
@@ -149,7 +150,7 @@ static int read_answered(struct store *store, struct prove *prove, int32_t at)
     for (int32_t i = 0; err == 0 && i < list.count; i++) {
         struct proof_facts charge;
         err = store_read_proof(store, list.transfers[i].answers_operation_id, &charge);
-        if (err == 0 && charge.proof.state == PROOF_REVERSED)
+        if (err == 0 && proof_is_missing(&charge.proof))
             judged->moot_minor += list.transfers[i].amount_minor;
         judged->is_charge_unknown |= err == 0 && is_unsettled(&charge.proof);
         err = err == ERR_NOT_FOUND ? 0 : err;

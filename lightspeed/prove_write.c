@@ -87,32 +87,57 @@ bool judged_moves_money(enum judgement judgement)
 
 #define REFUNDS_MAX 32
 
-struct refunds {
-    int64_t order_ids[REFUNDS_MAX];
+struct id_list {
+    int64_t ids[REFUNDS_MAX];
     int32_t count;
 };
 
+static int open_prove(struct store *store, int64_t tenant_id, int64_t order_id, int64_t now_us)
+{
+    struct work work = work_make(tenant_id, WORK_PROVE_ORDER, order_id, order_id, now_us);
+    return store_open_work(store, &work);
+}
+
 static void on_answer(void *context, const struct operation *operation)
 {
-    struct refunds *refunds = context;
+    struct id_list *refunds = context;
     if (operation->action == ACTION_REFUND && operation->result == RESULT_OK &&
         operation->order_id != 0 && refunds->count < REFUNDS_MAX)
-        refunds->order_ids[refunds->count++] = operation->order_id;
+        refunds->ids[refunds->count++] = operation->order_id;
 }
 
 /* Whether a refund stands depends on the charge that it gave back, and its order may be over. */
 static int open_refunds(struct store *store, const struct proof *charge, int64_t now_us)
 {
     struct operation operation;
-    struct refunds refunds = {.count = 0};
+    struct id_list refunds = {.count = 0};
     int err = store_read_operation(store, charge->operation_id, &operation);
     if (err == 0 && operation.given_back_minor > 0)
         err = store_each_answer(store, charge->operation_id, on_answer, &refunds);
-    for (int32_t i = 0; err == 0 && i < refunds.count; i++) {
-        int64_t order_id = refunds.order_ids[i];
-        struct work work =
-            work_make(charge->tenant_id, WORK_PROVE_ORDER, order_id, order_id, now_us);
-        err = store_open_work(store, &work);
+    for (int32_t i = 0; err == 0 && i < refunds.count; i++)
+        err = open_prove(store, charge->tenant_id, refunds.ids[i], now_us);
+    return err;
+}
+
+static void on_transfer(void *context, const struct transfer *transfer)
+{
+    struct id_list *charges = context;
+    if (transfer->cause == CAUSE_REFUND && charges->count < REFUNDS_MAX)
+        charges->ids[charges->count++] = transfer->answers_operation_id;
+}
+
+/* What was listed because of this refund need not be any more. */
+static int open_charges(struct store *store, const struct proof *refund, int64_t now_us)
+{
+    struct id_list charges = {.count = 0};
+    int err = store_each_operation_transfer(store, refund->operation_id, on_transfer, &charges);
+    for (int32_t i = 0; err == 0 && i < charges.count; i++) {
+        struct proof_facts charge;
+        err = store_read_proof(store, charges.ids[i], &charge);
+        if (err == 0 && charge.proof.state == PROOF_LISTED &&
+            charge.proof.reason == PROOF_REASON_REFUND_SHOWN)
+            err = open_prove(store, refund->tenant_id, charge.proof.order_id, now_us);
+        err = err == ERR_NOT_FOUND ? 0 : err;
     }
     return err;
 }
@@ -144,6 +169,8 @@ int prove_write_proof(struct store *store, struct proof *proof, int64_t told_by,
     int err = store_update_proof(store, proof, before_us);
     if (err == 0 && proof->booked_minor > 0 && is_settled)
         err = open_refunds(store, proof, now_us);
+    if (err == 0 && proof->action == ACTION_REFUND && proof->state == PROOF_REVERSED)
+        err = open_charges(store, proof, now_us);
     if (err == 0 && is_settled)
         err = end_payment(store, proof, now_us);
     return err != 0 || told_by == 0 ? err : add_notice(store, proof, told_by, now_us);
@@ -304,9 +331,9 @@ int prove_note_payments(struct store *store, const struct directory_snapshot *sn
 
 static int open_order(struct store *store, const struct prove *prove, int64_t order_id)
 {
-    struct work work = work_make(prove->tenant->tenant.id, WORK_PROVE_ORDER, order_id, order_id,
-                                 prove->about.now_us);
-    return order_id == 0 ? 0 : store_open_work(store, &work);
+    return order_id == 0
+               ? 0
+               : open_prove(store, prove->tenant->tenant.id, order_id, prove->about.now_us);
 }
 
 static bool is_said_here(const struct proof *proof, const struct register_payment *row)

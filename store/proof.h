@@ -151,6 +151,8 @@ MUST_CHECK int store_suspect(struct store *store, int64_t tenant_id, int64_t ope
 struct proof proof_make(const struct operation *operation, int32_t local_date, int64_t now_us);
 /* What the register should show of it: proof.booked_minor. */
 int64_t proof_booked_minor(const struct operation *operation);
+/* A charge that no order shows: reversed, or listed because a refund left nothing of it. */
+bool proof_is_missing(const struct proof *charge);
 /* Is a proof made of it? Not whether its tenant has a grant. */
 bool proof_is_made_of(const struct operation *operation);
 

@@ -19,7 +19,7 @@
 enum ledger_statement {
     LEDGER_REFRESH,
     LEDGER_READ_REFUND,
-    LEDGER_READ_STATE,
+    LEDGER_READ_MISSING,
     LEDGER_READ_OFFSETS,
     LEDGER_DELETE_OFFSETS,
     LEDGER_ADD_OFFSET,
@@ -35,7 +35,8 @@ static const char *const ledger_text[LEDGER_STATEMENTS] = {
                        " + " OFFSET_MINOR " WHERE operation_id = ?1",
     [LEDGER_READ_REFUND] = "SELECT state, booked_minor + " TREE_MINOR
                            " FROM proof WHERE operation_id = ?1 AND action = 4",
-    [LEDGER_READ_STATE] = "SELECT state FROM proof WHERE operation_id = ?",
+    [LEDGER_READ_MISSING] =
+        "SELECT state = 3 OR (state = 4 AND reason = 17) FROM proof WHERE operation_id = ?",
     [LEDGER_READ_OFFSETS] = "SELECT operation_id FROM proof_offset WHERE refund_operation_id = ?",
     [LEDGER_DELETE_OFFSETS] = "DELETE FROM proof_offset WHERE refund_operation_id = ?",
     /* A charge and its recharge, both refunded, are one request of the register. */
@@ -142,17 +143,17 @@ static void on_transfer(void *context, const struct transfer *transfer)
         offsets->transfers[offsets->transfer_count++] = *transfer;
 }
 
-/* One that the register shows nowhere. */
+/* One that the register shows nowhere (proof_is_missing). */
 static int read_missing(struct store_sqlite *sqlite, int64_t charge_id, bool *is_missing)
 {
     struct binder binder;
-    int err = ledger_prepare(sqlite, LEDGER_READ_STATE, &binder);
+    int err = ledger_prepare(sqlite, LEDGER_READ_MISSING, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, charge_id);
     err = sqlite_step_to_row(sqlite, binder.statement);
     struct columns columns = {.statement = binder.statement};
-    *is_missing = err == 0 && column_int(&columns) == PROOF_REVERSED;
+    *is_missing = err == 0 && column_bool(&columns);
     sqlite3_reset(binder.statement);
     return err == ERR_NOT_FOUND ? 0 : err;
 }

@@ -46,6 +46,12 @@ const char *proof_reason_sentence(enum proof_reason reason)
     check_failed("reason is one of PROOF_REASON_LIST", __FILE__, __LINE__);
 }
 
+bool proof_is_missing(const struct proof *charge)
+{
+    return charge->state == PROOF_REVERSED ||
+           (charge->state == PROOF_LISTED && charge->reason == PROOF_REASON_REFUND_SHOWN);
+}
+
 bool proof_is_made_of(const struct operation *operation)
 {
     if (operation->result != RESULT_OK)
