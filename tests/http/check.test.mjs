@@ -386,7 +386,7 @@ test('a silent target is given up after a few requests, and the rest is skipped 
 test('every case has its page, every page its case, and both say the same sentence', async () => {
   const { stdout } = await check(['--list']);
   const listed = stdout.trim().split('\n').map((line) => line.split('\t'));
-  const pages = fs.readdirSync(PAGES).filter((name) => name !== 'README.md');
+  const pages = fs.readdirSync(PAGES).filter((name) => !['README.md', 'mutants.md'].includes(name));
   assert.deepEqual(pages.toSorted(), listed.map(([id]) => `${id}.md`).toSorted());
   const contents = fs.readFileSync(path.join(PAGES, 'README.md'), 'utf8');
   for (const [id, surface, profile, evidence, title] of listed) {
