@@ -172,10 +172,10 @@ static bool says_the_same(const struct step *a, const struct step *b)
 void card_stock(struct scene *scene)
 {
     const char *unknown = "charge of a number nobody has";
-    const struct step *before = charge_guess(scene, unknown, scene_unknown_card(scene));
+    const struct step *before = charge_guess(scene, unknown, scene_made_up_card(scene));
     const struct step *stock =
         charge_guess(scene, "charge of a card that is not sold", scene->settings->stock_card);
-    const struct step *after = charge_guess(scene, unknown, scene_unknown_card(scene));
+    const struct step *after = charge_guess(scene, unknown, scene_made_up_card(scene));
     if (!expect_refused(scene, before) || !expect_refused(scene, stock) ||
         !expect_refused(scene, after))
         return;

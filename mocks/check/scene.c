@@ -97,14 +97,17 @@ int64_t scene_new_order(struct scene *scene)
     return scene->run->next_order_id++;
 }
 
-/* Another one each time: guesses of one number may be counted. */
-const char *scene_unknown_card(struct scene *scene)
+const char *scene_made_up_card(struct scene *scene)
 {
-    if (scene->settings->unknown_card != NULL)
-        return scene->settings->unknown_card;
     (void)snprintf(scene->run->made_up_card, sizeof(scene->run->made_up_card), "0000%012lld",
                    (long long)scene_new_order(scene) * 97 % INT64_C(1000000000000));
     return scene->run->made_up_card;
+}
+
+const char *scene_unknown_card(struct scene *scene)
+{
+    return scene->settings->unknown_card != NULL ? scene->settings->unknown_card
+                                                 : scene_made_up_card(scene);
 }
 
 /* --- the tab -------------------------------------------------------------------------------- */

@@ -91,7 +91,9 @@ bool scene_skip(struct scene *scene, const char *format, ...) __attribute__((for
 void scene_expect(struct scene *scene, const char *consequence);
 
 int64_t scene_new_order(struct scene *scene);
-const char *scene_unknown_card(struct scene *scene); /* good until the next call */
+/* Another number each time, since guesses of one may be counted; good until the next call. */
+const char *scene_made_up_card(struct scene *scene);
+const char *scene_unknown_card(struct scene *scene); /* --unknown-card, else one made up */
 
 /* Ask once. Never NULL; when no reply came, step->reply.failure says why. */
 struct step *scene_ask(struct scene *scene, const struct ask *ask);
