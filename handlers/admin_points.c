@@ -350,7 +350,7 @@ static bool read_settle(struct exchange *exchange, const struct jread *body,
     command->tenant_id = tenant->tenant.id;
     if (is_paid || text_equal(as, TEXT("unpaid")))
         return true;
-    admin_refuse(exchange, 400, "bad_value", "'as' must be paid or unpaid");
+    admin_refuse(exchange, 400, "bad_outcome", "'as' must be paid or unpaid");
     return false;
 }
 

@@ -326,7 +326,8 @@ const bytesOf = (example) => (typeof example === 'string' ? example : example &&
 test('every example of the admin socket is answered as the file shows, and again in a way that it knows', async () => {
   for (const operation of LOCAL()) {
     const { id, method, value } = operation;
-    if (id === 'admin.work_retry') continue; // there is nothing that was given up
+    // nothing was given up, and no points were left open
+    if (['admin.work_retry', 'admin.points_settle'].includes(id)) continue;
     const bytes = bytesOf(await madeGood(id, exampleOf(operation)));
     const reply = await local(method, targetOf(operation), bytes);
     assert.equal(reply.status, 200, `${id}: ${reply.text}`);
