@@ -146,12 +146,13 @@ const listed = (file, symbol) =>
       .matchAll(new RegExp(`X\\(${symbol}_\\w+,[^"()]*"(\\w+)"`, 'g')),
   ].map(([, name]) => name);
 
-const SOURCES = ['handlers', 'service'].flatMap((folder) =>
-  fs
-    .readdirSync(path.join(ROOT, folder))
-    .filter((name) => name.endsWith('.c'))
-    .map((name) => read(`${folder}/${name}`)),
-);
+// What speaks HTTP: the handlers, and the loop that may have too many connections.
+const SOURCES = [
+  ...fs.readdirSync(path.join(ROOT, 'handlers')).map((name) => `handlers/${name}`),
+  'service/loop.c',
+]
+  .filter((name) => name.endsWith('.c'))
+  .map(read);
 
 /** The codes that handlers give by name. */
 const given = () =>
@@ -182,8 +183,9 @@ test('the codes are those of errors, of results and of the handlers, and no othe
   assert.equal(new Set(ErrorCode.enum).size, ErrorCode.enum.length);
 });
 
-test('the reasons of open items are those of the store', () => {
+test('the reasons of open items are those of the store, the lines of the doctor those of the handlers', () => {
   assert.deepEqual(spec().components.schemas.ProofReason.enum, listed('store/proof.h', 'PROOF_REASON'));
+  assert.deepEqual(spec().components.schemas.DoctorLineId.enum, listed('handlers/doctor.h', 'DOCTOR'));
 });
 
 // --- the examples, sent --------------------------------------------------------------------------
@@ -498,7 +500,8 @@ const VALUES = {
   redeem_token: 'a.b.c',
   anything: 'anything',
 };
-const filled = (text) => text.replace(/\{\{\$?(\w+)\}\}/g, (all, name) => VALUES[name] ?? '2802065908');
+const filled = (text) =>
+  text.replace(/\{\{\$\w+ '[^']*'\}\}/g, VALUES.placeholder_order_id).replace(/\{\{\$?(\w+)\}\}/g, (all, name) => VALUES[name] ?? '2802065908');
 
 const requestsIn = (items) => items.flatMap((item) => (item.item ? requestsIn(item.item) : [item]));
 const OURS = requestsIn(collection.item).filter(({ request: { url } }) =>
