@@ -15,6 +15,7 @@ const SCREENS = path.join(ROOT, 'build/screens');
 const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK failed:/;
 const WAIT_MS = 15_000;
 const STOP_MS = 15_000;
+const SETTLE_MS = 2_000;
 
 export const LAPTOP = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
@@ -270,14 +271,21 @@ export class Cashier {
     await this.page.screenshot({ path: path.join(SCREENS, `${name}-${this.page.viewportSize().width}.png`) });
   }
 
-  /** Is nothing wider than the window? */
-  async fitsItsWindow(what) {
-    const wide = await this.page.evaluate(() => {
+  /** What is wider than the window. */
+  tooWide() {
+    return this.page.evaluate(() => {
       if (document.documentElement.scrollWidth <= window.innerWidth) return [];
       const isWide = (node) => node.getBoundingClientRect().right > window.innerWidth + 1;
       const name = (node) => `${node.tagName}.${node.getAttribute('class')}`;
       return [...document.querySelectorAll('body *')].filter(isWide).map(name);
     });
+  }
+
+  /** Is nothing wider than the window? After a change of its size Chromium needs a moment to lay all of it out. */
+  async fitsItsWindow(what) {
+    const end = Date.now() + SETTLE_MS;
+    let wide = await this.tooWide();
+    while (wide.length > 0 && Date.now() < end) wide = await this.tooWide();
     assert.deepEqual(wide, [], `${what} at ${this.page.viewportSize().width}`);
   }
 }

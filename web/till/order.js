@@ -125,7 +125,7 @@ const nothing = () =>
   );
 
 function checkoutButton(order) {
-  const isHere = view.screen === 'checkout';
+  const isHere = view.screen === 'checkout' && view.pane !== 'order';
   return h(
     'button',
     {

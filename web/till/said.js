@@ -84,13 +84,6 @@ export function showSaid({ again, isSale = false } = {}) {
       h('h2', { id: 'said-title' }, said.title),
       said.text && h('p', { class: 'said-text' }, said.text),
       figures(said, isSale),
-      isUnsure(said.ending) &&
-        again &&
-        h(
-          'p',
-          { class: 'note' },
-          'The other side may have done it all the same. Try again: the same request must be answered once.',
-        ),
       h('div', { class: 'actions' }, buttons(said, { again, isSale })),
     ),
   );
