@@ -57,9 +57,15 @@ async function send(method, path, body, signal) {
   }
 }
 
+/** The cloud's orders have amounts as numbers: as text they keep every digit. (Older browsers tell no source.) */
+function keepDigits(key, value, context) {
+  const isExact = typeof value !== 'number' || !context?.source || /^-?\d{1,15}$/.test(context.source);
+  return isExact ? value : context.source;
+}
+
 async function readJson(response) {
   try {
-    return await response.json();
+    return JSON.parse(await response.text(), keepDigits);
   } catch {
     throw new Gone('The register broke off in the middle of its answer.');
   }
