@@ -76,26 +76,52 @@ static void on_refunded(void *context, const struct transfer *transfer)
             tree->refunded_minor += transfer->amount_minor;
 }
 
+/* What a refund gave of it; nothing unless the register shows that refund. */
+static int read_shown_refund(struct store *store, struct undo_tree *tree, int64_t refund_id,
+                             int64_t *order_id)
+{
+    struct proof_facts refund;
+    int err = store_read_proof(store, refund_id, &refund);
+    *order_id = err == 0 ? refund.proof.order_id : 0;
+    tree->refunded_minor = 0;
+    if (err != 0 || refund.proof.state != PROOF_CONFIRMED)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    return store_each_operation_transfer(store, refund_id, on_refunded, tree);
+}
+
+static int64_t less(int64_t a_minor, int64_t b_minor)
+{
+    return a_minor < b_minor ? a_minor : b_minor;
+}
+
 /* What others have given in its place is no more to be said. */
 static int read_shown_refunds(struct store *store, struct undo_tree *tree, struct judged *judged)
 {
     const struct proof_facts *facts = judged->facts;
-    int64_t own_minor = 0;
-    tree->refunded_minor = facts->placed_minor < 0 ? facts->placed_minor : 0;
-    for (int32_t i = 0; i < tree->refund_count; i++) {
-        struct proof_facts refund;
-        int64_t before_minor = tree->refunded_minor;
-        int err = store_read_proof(store, tree->refunds[i], &refund);
-        if (err == 0 && refund.proof.state == PROOF_CONFIRMED)
-            err = store_each_operation_transfer(store, tree->refunds[i], on_refunded, tree);
-        if (err != 0 && err != ERR_NOT_FOUND)
-            return err;
-        if (err == 0 && refund.proof.order_id == facts->proof.order_id)
-            own_minor += tree->refunded_minor - before_minor;
+    int64_t all_minor = less(facts->placed_minor, 0), own_minor = 0;
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < tree->refund_count; i++) {
+        int64_t order_id;
+        err = read_shown_refund(store, tree, tree->refunds[i], &order_id);
+        all_minor += tree->refunded_minor;
+        own_minor += order_id == facts->proof.order_id ? tree->refunded_minor : 0;
     }
-    judged->has_shown_refund = tree->refunded_minor > 0;
-    judged->refunded_minor = own_minor < tree->refunded_minor ? own_minor : tree->refunded_minor;
-    return 0;
+    judged->has_shown_refund = all_minor > 0;
+    judged->refunded_minor = less(own_minor, all_minor);
+    return err;
+}
+
+/* What was given in its place can be taken again. */
+static int read_place(struct store *store, struct prove *prove, int32_t at)
+{
+    const struct proof_facts *facts = &prove->facts[at];
+    struct operation reversal;
+    if (facts->placed_minor >= 0)
+        return 0;
+    int err = store_read_operation(store, facts->placed_operation_id, &reversal);
+    if (err == 0)
+        target_add(&prove->undone[at], &prove->judged[at].undone_minor, &reversal);
+    return err;
 }
 
 /* Nothing answers most operations, and then nothing is read. */
@@ -112,7 +138,7 @@ static int read_undo(struct store *store, struct prove *prove, int32_t at)
     if (err == 0)
         err = read_shown_refunds(store, &tree, &prove->judged[at]);
     read_rests(prove, at, &tree);
-    return err;
+    return err != 0 ? err : read_place(store, prove, at);
 }
 
 /* --- the charges that a refund gave back --- */
@@ -138,7 +164,43 @@ static bool is_unsettled(const struct proof *charge)
             (charge->state == PROOF_LISTED && charge->shown_order_id == 0));
 }
 
+/* Of what others gave in the place of a charge: what no refund but this one, which is not shown any
+ * more, can have been the reason for. */
+static int read_made_up(struct store *store, const struct proof_facts *charge, int64_t refund_id,
+                        int64_t *made_up_minor)
+{
+    struct undo_tree tree = {.operations = {charge->operation}, .count = 1};
+    int64_t order_id;
+    *made_up_minor = -less(charge->placed_minor, 0);
+    int err =
+        *made_up_minor == 0 ? 0 : store_each_answer(store, charge->operation.id, on_answer, &tree);
+    for (int32_t i = 0; err == 0 && i < tree.refund_count; i++) {
+        if (tree.refunds[i] == refund_id)
+            continue;
+        tree.count = 1;
+        err = read_shown_refund(store, &tree, tree.refunds[i], &order_id);
+        *made_up_minor -= less(tree.refunded_minor, *made_up_minor);
+    }
+    return err;
+}
+
 /* A charge without a proof was made before the connection: nobody asks for it. */
+static int read_answered_one(struct store *store, const struct transfer *transfer,
+                             struct judged *judged)
+{
+    struct proof_facts charge;
+    int64_t made_up_minor = 0;
+    int err = store_read_proof(store, transfer->answers_operation_id, &charge);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    judged->is_charge_unknown |= is_unsettled(&charge.proof);
+    if (!proof_is_missing(&charge.proof))
+        return 0;
+    err = read_made_up(store, &charge, transfer->operation_id, &made_up_minor);
+    judged->moot_minor += transfer->amount_minor - less(made_up_minor, transfer->amount_minor);
+    return err;
+}
+
 static int read_answered(struct store *store, struct prove *prove, int32_t at)
 {
     struct answered_list list = {.count = 0};
@@ -147,14 +209,8 @@ static int read_answered(struct store *store, struct prove *prove, int32_t at)
         return 0;
     int err =
         store_each_operation_transfer(store, prove->facts[at].operation.id, on_transfer, &list);
-    for (int32_t i = 0; err == 0 && i < list.count; i++) {
-        struct proof_facts charge;
-        err = store_read_proof(store, list.transfers[i].answers_operation_id, &charge);
-        if (err == 0 && proof_is_missing(&charge.proof))
-            judged->moot_minor += list.transfers[i].amount_minor;
-        judged->is_charge_unknown |= err == 0 && is_unsettled(&charge.proof);
-        err = err == ERR_NOT_FOUND ? 0 : err;
-    }
+    for (int32_t i = 0; err == 0 && i < list.count; i++)
+        err = read_answered_one(store, &list.transfers[i], judged);
     if (judged->is_charge_unknown)
         judged->moot_minor = 0;
     return err;

@@ -64,7 +64,8 @@ struct judged {
     enum proof_reason reason;
     int64_t shown_order_id, payment_number;
     int64_t missing_since_us;
-    int32_t stand_in; /* which of the judged; -1: there is none */
+    bool is_refund_gone; /* such a refund of this order is not in this look */
+    int32_t stand_in;    /* which of the judged; -1: there is none */
     int64_t stand_in_minor;
 };
 struct judge_case {

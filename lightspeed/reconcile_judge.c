@@ -186,13 +186,21 @@ static bool is_refund_shown(const struct judged *judged)
     return judged->left_minor == 0 && judged->has_shown_refund && !has_stand_in(judged);
 }
 
+static void judge_refunded(const struct judge_case *about, struct judged *judged)
+{
+    if (judged->is_refund_gone)
+        judge_wait(about, judged, PROOF_REASON_SEEN_MISSING);
+    else
+        say_list(judged, PROOF_REASON_REFUND_SHOWN);
+}
+
 /* All that reads of this order can say has been said. */
 static void judge_agreed(const struct judge_case *about, struct judged *judged)
 {
     if (judged->is_charge_unknown)
         judge_wait(about, judged, PROOF_REASON_SEEN_MISSING);
     else if (is_refund_shown(judged))
-        say_list(judged, PROOF_REASON_REFUND_SHOWN);
+        judge_refunded(about, judged);
     else if (is_undone(judged))
         say(judged, JUDGED_UNDONE, PROOF_REASON_NONE);
     else if (!is_known_elsewhere(about))
@@ -235,7 +243,7 @@ static void judge_missing(const struct judge_case *about, struct judged *judged,
     const struct oseries_order *order = about->order;
     enum proof_state state = judged->facts->proof.state;
     if (judged->undone_minor > 0 && is_refund_shown(judged))
-        say_list(judged, PROOF_REASON_REFUND_SHOWN);
+        judge_refunded(about, judged);
     else if (is_settled(judged) || (state == PROOF_CONFIRMED && order_payments_are_cut(order)))
         say_keep(judged);
     else if (judged->undone_minor > 0 && is_undone(judged))
@@ -357,27 +365,47 @@ static void bookings_exchange(const struct judged *judged, struct booking *booki
     }
 }
 
+/* A refund of this order that was shown, and is not in this look: what is said of the charges that
+ * it gave back will have to be said again. */
+static bool has_lost_refund(const struct booking *bookings, const struct judged *judged,
+                            int32_t count, int64_t card_id)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (bookings[i].card_id == card_id && bookings[i].payment < 0 && is_refund(&judged[i]) &&
+            judged[i].facts->proof.state == PROOF_CONFIRMED && !judged[i].is_ref_elsewhere)
+            return true;
+    return false;
+}
+
+static bool may_stand_in(const struct booking *booking, const struct judged *judged,
+                         const struct booking *missing)
+{
+    return booking->payment >= 0 && !booking->amount_differs && !booking->is_ambiguous &&
+           booking->amount_minor > 0 && booking->card_id == missing->card_id &&
+           judged->undone_minor == 0;
+}
+
 /* The charge of the same card that is shown, and of which as much is left; part by part where none
  * has all of it. */
-static void find_places(const struct booking *bookings, struct judged *judged, int32_t count)
+static void find_place(const struct booking *bookings, struct judged *judged, int32_t count,
+                       int32_t at)
 {
+    struct judged *missing = &judged[at];
+    missing->stand_in = -1;
+    missing->stand_in_minor = 0;
+    missing->is_refund_gone =
+        missing->has_shown_refund && has_lost_refund(bookings, judged, count, bookings[at].card_id);
+    if (bookings[at].payment >= 0 || missing->is_refund_gone)
+        return;
     for (int32_t i = 0; i < count; i++) {
-        struct judged *missing = &judged[i];
-        missing->stand_in = -1;
-        missing->stand_in_minor = 0;
-        for (int32_t j = 0; bookings[i].payment < 0 && j < count; j++) {
-            bool may_give = bookings[j].payment >= 0 && !bookings[j].amount_differs &&
-                            !bookings[j].is_ambiguous && bookings[j].amount_minor > 0 &&
-                            bookings[j].card_id == bookings[i].card_id &&
-                            judged[j].undone_minor == 0;
-            int64_t part_minor = judged[j].left_minor < missing->refunded_minor
-                                     ? judged[j].left_minor
-                                     : missing->refunded_minor;
-            if (!may_give || part_minor <= missing->stand_in_minor)
-                continue;
-            missing->stand_in = j;
-            missing->stand_in_minor = part_minor;
-        }
+        int64_t part_minor = judged[i].left_minor < missing->refunded_minor
+                                 ? judged[i].left_minor
+                                 : missing->refunded_minor;
+        if (!may_stand_in(&bookings[i], &judged[i], &bookings[at]) ||
+            part_minor <= missing->stand_in_minor)
+            continue;
+        missing->stand_in = i;
+        missing->stand_in_minor = part_minor;
     }
 }
 
@@ -406,7 +434,8 @@ void reconcile_judge(const struct judge_case *about, struct judged *judged, int3
     if (about->order != NULL)
         bookings_match(bookings, count, about->order, about->generation, about->method_id, claimed);
     bookings_exchange(judged, bookings, count, claimed);
-    find_places(bookings, judged, count);
+    for (int32_t i = 0; i < count; i++)
+        find_place(bookings, judged, count, i);
     for (int32_t i = 0; i < count; i++)
         judge_one(about, &judged[i], &bookings[i]);
 }

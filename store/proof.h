@@ -105,6 +105,7 @@ struct proof_facts {
     /* What its reversals gave in the place of other charges of its order; below 0: what reversals
      * of others gave in its place (command.in_place_of_id). */
     int64_t placed_minor;
+    int64_t placed_operation_id; /* the newest of those reversals of others; 0: none */
     /* What the ledger says of it now: booked less reversed plus recharged plus placed. A refund
      * that is PROOF_REVERSED, and not taken again, counts on the charges that it answers instead:
      * the register shows neither. */

@@ -69,10 +69,11 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
                                             "coalesce(sum(iif(action = 8, amount_minor, 0)), 0), "
                                             "coalesce(sum(iif(action = 9, amount_minor, 0)), 0) "
                                             "FROM tree",
-    [PROOF_READ_PLACED] =
-        "SELECT coalesce(-sum(proof_offset.amount_minor), 0) FROM proof_offset JOIN operation "
-        "ON operation.id = refund_operation_id AND operation.action = 8 "
-        "WHERE proof_offset.operation_id = ?",
+    [PROOF_READ_PLACED] = "SELECT coalesce(-sum(proof_offset.amount_minor), 0), "
+                          "coalesce(max(iif(proof_offset.amount_minor > 0, operation.id, 0)), 0) "
+                          "FROM proof_offset JOIN operation "
+                          "ON operation.id = refund_operation_id AND operation.action = 8 "
+                          "WHERE proof_offset.operation_id = ?",
     [PROOF_READ_CARD] = "SELECT number_index, last4 FROM card WHERE id = ?",
 };
 
@@ -397,8 +398,11 @@ static int fill_placed(struct store_sqlite *sqlite, struct proof_facts *facts)
         return err;
     bind_int(&binder, facts->proof.operation_id);
     err = sqlite_step_to_row(sqlite, binder.statement);
-    if (err == 0)
-        facts->placed_minor = column_int(&(struct columns){.statement = binder.statement});
+    struct columns columns = {.statement = binder.statement};
+    if (err == 0) {
+        facts->placed_minor = column_int(&columns);
+        facts->placed_operation_id = column_int(&columns);
+    }
     sqlite3_reset(binder.statement);
     return err;
 }

@@ -20,6 +20,7 @@ enum ledger_statement {
     LEDGER_REFRESH,
     LEDGER_READ_REFUND,
     LEDGER_READ_MISSING,
+    LEDGER_READ_PLACE,
     LEDGER_READ_OFFSETS,
     LEDGER_DELETE_OFFSETS,
     LEDGER_ADD_OFFSET,
@@ -37,6 +38,8 @@ static const char *const ledger_text[LEDGER_STATEMENTS] = {
                            " FROM proof WHERE operation_id = ?1 AND action = 4",
     [LEDGER_READ_MISSING] =
         "SELECT state = 3 OR (state = 4 AND reason = 17) FROM proof WHERE operation_id = ?",
+    [LEDGER_READ_PLACE] =
+        "SELECT operation_id FROM proof_offset WHERE refund_operation_id = ? AND amount_minor > 0",
     [LEDGER_READ_OFFSETS] = "SELECT operation_id FROM proof_offset WHERE refund_operation_id = ?",
     [LEDGER_DELETE_OFFSETS] = "DELETE FROM proof_offset WHERE refund_operation_id = ?",
     /* A charge and its recharge, both refunded, are one request of the register. */
@@ -250,21 +253,55 @@ static int check_place(struct store_sqlite *sqlite, const struct operation *reve
     return err == ERR_NOT_FOUND || (err == 0 && !is_good) ? ERR_STORE_CONSTRAINT : err;
 }
 
-/* What it gave in the place of another charge counts there. */
+static int insert_place(struct store_sqlite *sqlite, int64_t reversal_id, int64_t root_id,
+                        int64_t in_place_of_id, int64_t amount_minor)
+{
+    int err = insert_offset(sqlite, reversal_id, in_place_of_id, amount_minor);
+    return err != 0 ? err : insert_offset(sqlite, reversal_id, root_id, -amount_minor);
+}
+
+/* What it gave in the place of another charge, and was not taken again, counts there. */
 static int write_place(struct store_sqlite *sqlite, const struct operation *reversal,
                        int64_t in_place_of_id)
 {
+    int64_t left_minor = reversal->amount_minor - reversal->given_back_minor;
     int64_t root_id;
     int err = check_place(sqlite, reversal, in_place_of_id);
     if (err == 0)
         err = find_root(sqlite, *reversal, &root_id);
     if (err == 0)
-        err = insert_offset(sqlite, reversal->id, in_place_of_id, reversal->amount_minor);
-    if (err == 0)
-        err = insert_offset(sqlite, reversal->id, root_id, -reversal->amount_minor);
+        err = run_of_operation(sqlite, LEDGER_DELETE_OFFSETS, reversal->id);
+    if (err == 0 && left_minor > 0)
+        err = insert_place(sqlite, reversal->id, root_id, in_place_of_id, left_minor);
     if (err == 0)
         err = run_of_operation(sqlite, LEDGER_REFRESH, in_place_of_id);
     return err != 0 ? err : run_of_operation(sqlite, LEDGER_REFRESH, root_id);
+}
+
+/* The charge that a reversal was meant for; 0: the one that it answers. */
+static int read_place(struct store_sqlite *sqlite, int64_t reversal_id, int64_t *in_place_of_id)
+{
+    struct binder binder;
+    int err = ledger_prepare(sqlite, LEDGER_READ_PLACE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, reversal_id);
+    err = sqlite_step_to_row(sqlite, binder.statement);
+    *in_place_of_id = err == 0 ? column_int(&(struct columns){.statement = binder.statement}) : 0;
+    sqlite3_reset(binder.statement);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+/* A recharge takes again what such a reversal gave. */
+static int rewrite_place(struct store_sqlite *sqlite, int64_t reversal_id)
+{
+    struct operation reversal;
+    int64_t in_place_of_id;
+    int err = sqlite_find_operation(sqlite, reversal_id, &reversal);
+    if (err != 0 || reversal.action != ACTION_REVERSE)
+        return err;
+    err = read_place(sqlite, reversal_id, &in_place_of_id);
+    return err != 0 || in_place_of_id == 0 ? err : write_place(sqlite, &reversal, in_place_of_id);
 }
 
 int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch)
@@ -277,6 +314,8 @@ int sqlite_write_proofs(struct store_sqlite *sqlite, const struct batch *batch)
         err = write_answer(sqlite, &each->operation);
         if (err == 0 && each->in_place_of_id != 0)
             err = write_place(sqlite, &each->operation, each->in_place_of_id);
+        else if (err == 0 && each->operation.action == ACTION_RECHARGE)
+            err = rewrite_place(sqlite, each->operation.answers_operation_id);
     }
     return err;
 }

@@ -49,7 +49,7 @@ static const char sql_read_lost_offsets[] =
     " ON charge.id = given.operation_id AND charge.action = 2"
     " AND charge.card_id = reversal.card_id AND charge.order_id = reversal.order_id"
     " WHERE reversal.id = given.refund_operation_id AND reversal.action = 8"
-    " AND abs(given.amount_minor) = reversal.amount_minor)";
+    " AND abs(given.amount_minor) = reversal.amount_minor - reversal.given_back_minor)";
 
 /* What a row is compared with. */
 struct proof_row {

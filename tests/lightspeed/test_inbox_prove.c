@@ -1356,6 +1356,57 @@ static void a_refund_made_twice_is_the_one_whose_charge_is_shown(void **state)
     assert_int_equal(open_items_of(fixture), 0);
 }
 
+/* The sale above, as it has ended: the first charge has stood in for the lost one. */
+static void play_stand_in(struct fixture *fixture, int64_t ids[3])
+{
+    ids[0] = charge(fixture, 0, ORDER, 3900);
+    ids[1] = charge(fixture, 0, ORDER, 1500);
+    ids[2] = refund(fixture, 0, ORDER, 0, 1500);
+    make_order(fixture, ORDER, 9000);
+    pay(fixture, ORDER, METHOD, 3900, ids[0]);
+    pay(fixture, ORDER, METHOD, -1500, ids[2]);
+    pay(fixture, ORDER, CASH, 6600, 0);
+    set_status(fixture, ORDER, ORDER_COMPLETE);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_confirmed(fixture, ids[0]);
+    (void)await_confirmed(fixture, ids[2]);
+    (void)await_reversed(fixture, ids[1]);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 3900 + 1500);
+    assert_int_equal(open_items_of(fixture), 0);
+}
+
+static void a_refund_that_goes_after_a_charge_stood_in_is_taken_back(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t ids[3];
+    play_stand_in(fixture, ids);
+    unpay(fixture, ORDER);
+    pay(fixture, ORDER, METHOD, 3900, ids[0]);
+    pay(fixture, ORDER, CASH, 5100, 0);
+    again(fixture, ORDER);
+    (void)await_reversed(fixture, ids[2]);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 3900);
+    assert_int_equal(difference_of(fixture), 0);
+    assert_int_equal(open_items_of(fixture), 0);
+}
+
+static void a_late_payment_of_what_another_charge_stood_in_for_is_charged_again(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t ids[3];
+    play_stand_in(fixture, ids);
+    pay(fixture, ORDER, METHOD, 1500, ids[1]);
+    again(fixture, ORDER);
+    (void)await_confirmed(fixture, ids[1]);
+    await_quiet(fixture, ORDER);
+    assert_int_equal(balance_of(fixture, 0), BALANCE - 3900);
+    assert_int_equal(difference_of(fixture), 0);
+    assert_int_equal(open_items_of(fixture), 0);
+}
+
 /* --- other orders ---------------------------------------------------------------------------- */
 
 static void a_payment_that_went_to_another_order_is_confirmed_there(void **state)
@@ -1727,6 +1778,8 @@ int main(void)
         TEST(of_a_refund_only_the_part_of_a_shown_older_charge_is_taken_back),
         TEST(what_a_refund_gave_of_a_lost_charge_is_given_of_the_charge_that_it_was_of),
         TEST(a_refund_made_twice_is_the_one_whose_charge_is_shown),
+        TEST(a_refund_that_goes_after_a_charge_stood_in_is_taken_back),
+        TEST(a_late_payment_of_what_another_charge_stood_in_for_is_charged_again),
         TEST(a_payment_that_went_to_another_order_is_confirmed_there),
         TEST(a_payment_that_goes_from_another_order_is_missed_on_its_own),
         TEST(what_goes_from_another_order_is_missed_by_its_webhook),
