@@ -27,6 +27,12 @@ static void append_money(struct text_buffer *out, const struct currency *currenc
     money_append(out, amount_minor, currency->exponent);
 }
 
+/* Of its own reversals, and of others in its place. */
+static int64_t given_minor(const struct proof_facts *facts)
+{
+    return facts->reversed_minor - facts->recharged_minor - facts->placed_minor;
+}
+
 enum news notify_news(const struct proof_facts *facts, int64_t *amount_minor)
 {
     const struct proof *proof = &facts->proof;
@@ -34,7 +40,7 @@ enum news notify_news(const struct proof_facts *facts, int64_t *amount_minor)
     *amount_minor = 0;
     /* Open: it was given back at once, and its order is still to be read for it. */
     if ((proof->state == PROOF_REVERSED || proof->state == PROOF_OPEN) && is_charge) {
-        *amount_minor = facts->reversed_minor - facts->recharged_minor;
+        *amount_minor = given_minor(facts);
         return *amount_minor > 0 ? NEWS_GIVEN_BACK : NEWS_NONE;
     }
     if (proof->state == PROOF_REVERSED && proof->action == ACTION_REFUND) {
@@ -46,7 +52,7 @@ enum news notify_news(const struct proof_facts *facts, int64_t *amount_minor)
         return NEWS_CHARGED_AGAIN;
     }
     if (proof->state == PROOF_LISTED && proof->reason == PROOF_REASON_CARD_EMPTY && is_charge) {
-        *amount_minor = facts->reversed_minor - facts->recharged_minor;
+        *amount_minor = given_minor(facts);
         return *amount_minor > 0 ? NEWS_CARD_EMPTY : NEWS_NONE;
     }
     return NEWS_NONE;

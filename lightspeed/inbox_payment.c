@@ -169,17 +169,51 @@ static int task_card(struct job *job, struct store *store)
     return err;
 }
 
+/* The extra bytes of its errand. */
+struct answer_task {
+    struct foreign_attempt answer;
+    struct card_task next;
+};
+
+static int task_answer(struct job *job, struct store *store)
+{
+    const struct answer_task *task = errand_data_of(job);
+    if (task->answer.tenant_id == 0) /* nothing was sent this time */
+        return 0;
+    int err = store_answer_foreign_attempt(store, &task->answer);
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+static void on_answered(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    const struct answer_task *task = errand_data(errand);
+    if (errand->job.error != 0) {
+        chore_retry_store(chore, errand->job.error);
+        return;
+    }
+    struct errand *next = chore_errand(chore, sizeof(struct card_task));
+    if (next == NULL)
+        return;
+    *(struct card_task *)errand_data(next) = task->next;
+    errand_read(next, chore->inbox->config.reader, task_card, on_card, chore);
+}
+
+/* What Lightspeed has said is written first: once the charge is given back nobody asks again, and
+ * the next customers are not to be charged for nothing. */
 static void payment_give_back(struct chore *chore, const char *reason)
 {
-    struct errand *errand = chore_errand(chore, sizeof(struct card_task));
+    struct errand *errand = chore_errand(chore, sizeof(struct answer_task));
     struct text_buffer buffer;
     if (errand == NULL)
         return;
-    struct card_task *task = errand_data(errand);
-    *task = (struct card_task){.card_id = chore->operation.card_id};
-    text_buffer_init(&buffer, task->back.reason, sizeof(task->back.reason));
+    struct answer_task *task = errand_data(errand);
+    *task = (struct answer_task){.answer = chore->answer,
+                                 .next = {.card_id = chore->operation.card_id}};
+    text_buffer_init(&buffer, task->next.back.reason, sizeof(task->next.back.reason));
     text_append(&buffer, text_of(reason));
-    errand_read(errand, chore->inbox->config.reader, task_card, on_card, chore);
+    errand->job.joins = true;
+    errand_write(errand, chore->inbox->config.committer, task_answer, on_answered, chore);
 }
 
 /* One that was sent before, and of which nothing is known, may stand there without our reference:

@@ -275,6 +275,42 @@ static void log_outcome(const struct command *command, const struct outcome *out
               LOG_INT("amount_minor", outcome->amount_minor));
 }
 
+struct notice_task {
+    struct work notice;
+};
+
+static int task_notice(struct job *job, struct store *store)
+{
+    struct notice_task *task = errand_data_of(job);
+    int err = store_add_work(store, &task->notice);
+    return err == ERR_ALREADY_EXISTS ? 0 : err;
+}
+
+static void on_noticed(struct errand *errand)
+{
+    struct chore *chore = errand->context;
+    if (prove_failed(errand))
+        return;
+    inbox_wake(chore->inbox);
+    chore->prove->at++;
+    prove_next(chore);
+}
+
+/* Another look says what it has made of both; the staff is told of the one that was lost. */
+static void prove_stood_in(struct chore *chore, int64_t reversal_id)
+{
+    struct prove *prove = chore->prove;
+    const struct operation *lost = &prove->facts[prove->at].operation;
+    struct errand *errand = chore_errand(chore, sizeof(struct notice_task));
+    if (errand == NULL)
+        return;
+    prove->must_repeat = true;
+    ((struct notice_task *)errand_data(errand))->notice =
+        work_make(lost->tenant_id, WORK_NOTIFY, lost->id, reversal_id, clock_steady_us());
+    errand->job.joins = true;
+    errand_write(errand, chore->inbox->config.committer, task_notice, on_noticed, chore);
+}
+
 static void on_commanded(struct errand *errand)
 {
     struct chore *chore = errand->context;
@@ -287,7 +323,10 @@ static void on_commanded(struct errand *errand)
     log_outcome(&errand->job.command, outcome);
     atomic_fetch_add_explicit(&chore->inbox->recharged, is_recharge && outcome->result == RESULT_OK,
                               memory_order_relaxed);
-    /* Another look says what that has made of both. */
+    if (judged.judgement == JUDGED_STAND_IN && outcome->result == RESULT_OK) {
+        prove_stood_in(chore, outcome->operation_id);
+        return;
+    }
     if (judged.judgement != JUDGED_STAND_IN && judge_outcome(prove, outcome, &judged)) {
         prove_settle(chore, &judged,
                      outcome->result == RESULT_OK ? outcome->operation_id
@@ -311,7 +350,6 @@ static void prove_command(struct chore *chore)
     struct errand *errand = chore_errand(chore, 0);
     if (errand == NULL)
         return;
-    CHECK(target->operation_id != 0);
     struct command *command = &errand->job.command;
     *command = (struct command){
         .action = gives ? ACTION_REVERSE : ACTION_RECHARGE,
@@ -332,15 +370,26 @@ static void prove_command(struct chore *chore)
     errand_command(errand, chore->inbox->config.committer, on_commanded, chore);
 }
 
+/* It was undone and done again more often than is read: for people. */
+static void prove_list_untold(struct chore *chore)
+{
+    struct judged judged = chore->prove->judged[chore->prove->at];
+    judged.judgement = JUDGED_LIST;
+    judged.reason = PROOF_REASON_CHANGED;
+    prove_settle(chore, &judged, 0);
+}
+
 static void prove_next(struct chore *chore)
 {
     struct prove *prove = chore->prove;
     while (prove->at < prove->count && !judged_moves_money(prove->judged[prove->at].judgement))
         prove->at++;
-    if (prove->at < prove->count)
-        prove_command(chore);
-    else
+    if (prove->at == prove->count)
         prove_end(chore);
+    else if (prove_target(prove, &prove->judged[prove->at])->operation_id == 0)
+        prove_list_untold(chore);
+    else
+        prove_command(chore);
 }
 
 /* --- writing --- */

@@ -437,8 +437,6 @@ static int update_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     err = sqlite_finish_update(sqlite, binder.statement, "foreign_attempt", attempt->id);
     if (err == 0 && attempt->end == FOREIGN_UNPAID)
         err = move_day(sqlite, FOREIGN_LOWER_DAY, attempt);
-    if (err == 0 && foreign_suspends(attempt->end, attempt->api_status))
-        err = suspend_approval(sqlite, attempt->tenant_id);
     return err;
 }
 
@@ -456,7 +454,11 @@ static int answer_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     attempt.answered_at_us = answer->answered_at_us;
     attempt.alike_before = answer->alike_before;
     memcpy(attempt.api_answer, answer->api_answer, sizeof(attempt.api_answer));
-    return update_attempt(sqlite, &attempt);
+    err = update_attempt(sqlite, &attempt);
+    /* What somebody else finds out later says nothing of the approval of that day. */
+    if (err == 0 && foreign_suspends(attempt.end, attempt.api_status))
+        err = suspend_approval(sqlite, attempt.tenant_id);
+    return err;
 }
 
 static int answer(struct store *store, const struct foreign_attempt *attempt)

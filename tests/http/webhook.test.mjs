@@ -571,21 +571,21 @@ test('a payment whose reply was lost is found on the order and not made again', 
   assert.ok(new Date(open.due_at) - Date.now() > 50_000, 'a minute is waited before the order is read again');
 });
 
-test('a payment that may not be made is given up with its reason, and can be tried again', async () => {
+test('a payment that may not be made is given up with its reason, and its charge given back', async () => {
   await cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: false } });
   const card = await tenant.issue({ amount: '100.00' });
   const order = await sale({ customer_id: undefined });
   const reply = await till.checkout({ card: card.number, amount: '30.00', order: order.id });
   isApproved(reply);
   await untilDone(idOf(reply));
-  const listed = (await works()).find((work) => work.operation_id === idOf(reply));
+  const listed = (await works()).find((work) => work.operation_id === idOf(reply) && work.kind === 'post_payment');
   assert.equal(listed.state, 'given_up');
   assert.match(listed.reason, /refuses the payment: 403: .*orders it did not create/);
+  assert.equal((await tenant.show(card.number)).balance, '100.00');
   await cloud.settings({ may_pay_foreign_orders: { [cloud.clientId]: true } });
   await service.must(['work', 'retry', '--tenant', String(tenant.id), '--work', String(listed.work_id)]);
-  await untilDone(idOf(reply), 2);
-  assert.equal((await orderBody(order)).json.payments.length, 1);
-  assert.equal((await works()).some((work) => work.operation_id === idOf(reply)), false);
+  await until('the work to be over', async () => !(await works()).some((work) => work.work_id === listed.work_id));
+  assert.equal((await orderBody(order)).json.payments.length, 0, 'what was given back is not booked any more');
   const again = await service.cli(['work', 'retry', '--tenant', String(tenant.id), '--work', String(listed.work_id)]);
   assert.notEqual(again.code, 0);
   assert.match(again.stdout + again.stderr, /no such work that was given up/);
