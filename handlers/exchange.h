@@ -66,10 +66,10 @@ struct handlers {
     const struct client_proxies *proxies; /* whose X-Forwarded-For is believed */
     struct id_source random;
     const char *public_url;
-    const char *store_name; /* "sqlite" */
-    const struct about *about; /* what nobody but counterpart doctor asks for; NULL: in tests */
+    const char *store_name;     /* "sqlite" */
+    const struct about *about;  /* what nobody but counterpart doctor asks for; NULL: in tests */
     struct seal_hmac *presence; /* handlers/presence.h; under a key that is this process' alone */
-    int64_t generation;     /* of the store; part of every reference */
+    int64_t generation;         /* of the store; part of every reference */
     _Atomic bool
         is_draining; /* SIGTERM was seen: /readyz is red, connections close after their answer */
     _Atomic uint64_t epoch; /* counts loads of the directory and of the profiles; loops keep what
