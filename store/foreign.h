@@ -65,8 +65,9 @@ struct foreign_attempt {
  *            send it. FOREIGN_PAID: it was made before.
  *            One that is open was counted when the charge was decided: of its approval only state
  *            and expiry are looked at again, and whether it is suspended; where these say no it
- *            ends here. One that has ended unpaid, or a charge from before there were approvals, is
- *            judged anew, and a new row.
+ *            ends here, but that one which may_be_paid stays open: store_end_foreign_attempt knows.
+ *            One that has ended unpaid, or a charge from before there were approvals, is judged
+ *            anew, and a new row.
  */
 MUST_CHECK int store_begin_foreign_payment(struct store *store, int64_t now_us,
                                            struct foreign_attempt *attempt);
@@ -79,7 +80,8 @@ MUST_CHECK int store_begin_foreign_payment(struct store *store, int64_t now_us,
 MUST_CHECK int store_answer_foreign_attempt(struct store *store,
                                             const struct foreign_attempt *attempt);
 /* What reconciliation has found of a charge, FOREIGN_PAID or FOREIGN_UNPAID, ends an attempt that
- * is open still and whose work (WORK_POST_PAYMENT) is not; any other, or none, stays as it is. */
+ * is open still and whose work (WORK_POST_PAYMENT) is not; any other, or none, stays as it is.
+ * Suspends nothing. */
 MUST_CHECK int store_end_foreign_attempt(struct store *store, int64_t tenant_id,
                                          int64_t operation_id, enum foreign_end end,
                                          int64_t now_us);

@@ -440,6 +440,16 @@ static int update_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     return err;
 }
 
+/* By what the API has said, now: what is found out later says nothing of the approval, which people
+ * may have renewed since. */
+static int update_answered(struct store_sqlite *sqlite, const struct foreign_attempt *attempt)
+{
+    int err = update_attempt(sqlite, attempt);
+    if (err == 0 && foreign_suspends(attempt->end, attempt->api_status))
+        err = suspend_approval(sqlite, attempt->tenant_id);
+    return err;
+}
+
 static int answer_attempt(struct store_sqlite *sqlite, const struct foreign_attempt *answer)
 {
     struct foreign_attempt attempt;
@@ -454,11 +464,7 @@ static int answer_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     attempt.answered_at_us = answer->answered_at_us;
     attempt.alike_before = answer->alike_before;
     memcpy(attempt.api_answer, answer->api_answer, sizeof(attempt.api_answer));
-    err = update_attempt(sqlite, &attempt);
-    /* What somebody else finds out later says nothing of the approval of that day. */
-    if (err == 0 && foreign_suspends(attempt.end, attempt.api_status))
-        err = suspend_approval(sqlite, attempt.tenant_id);
-    return err;
+    return update_answered(sqlite, &attempt);
 }
 
 static int answer(struct store *store, const struct foreign_attempt *attempt)
@@ -543,8 +549,10 @@ static int begin_open(struct store_sqlite *sqlite, const struct foreign_approval
                                                .is_suspended = approval->is_suspended};
     enum foreign_verdict verdict =
         foreign_judge(&unlimited, attempt->amount_minor, asked->local_date, 0);
-    if (verdict == FOREIGN_ALLOWED && attempt->alike_before >= 0)
+    if (attempt->alike_before >= 0) { /* it may be on the order: no word of ours ends that */
+        attempt->verdict = verdict;
         return 0;
+    }
     if (verdict == FOREIGN_ALLOWED) {
         attempt->alike_before = asked->alike_before;
         return update_attempt(sqlite, attempt);
@@ -657,7 +665,7 @@ static int end_points_attempt(struct store_sqlite *sqlite, const struct reservat
     attempt.answered_at_us = now_us;
     if (end == FOREIGN_UNPAID && attempt.api_answer[0] == '\0')
         snprintf(attempt.api_answer, sizeof(attempt.api_answer), "%s", reservation->reason);
-    return update_attempt(sqlite, &attempt);
+    return update_answered(sqlite, &attempt);
 }
 
 int sqlite_write_foreign_points(struct store_sqlite *sqlite, const struct points_command *command,

@@ -479,6 +479,49 @@ static void an_approval_that_is_gone_by_then_stops_it(void **state)
     assert_int_equal(rows_verify(rows->store), 0);
 }
 
+/* It was sent before, and no reply came: nobody may say that it is not on the order. */
+static void what_may_have_been_sent_is_not_told_as_unsent(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    approve(rows, 700);
+    int64_t id = rows_run(rows, charge_of(rows, ORDER, 700)).operation_id;
+    (void)begin(rows, id, 700); /* and then it is sent */
+    assert_true(begin(rows, id, 700).may_be_paid);
+    record_state(rows, FOREIGN_REVOKED);
+    struct foreign_attempt attempt = begin(rows, id, 700);
+    assert_int_equal(attempt.verdict, FOREIGN_NOT_APPROVED);
+    assert_int_equal(attempt.end, FOREIGN_OPEN);
+    assert_int_equal(attempts(rows).attempts[0].end, FOREIGN_OPEN);
+    assert_int_equal(sum(rows).open_minor, 700);
+    set_work(rows, id, WORK_GIVEN_UP);
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, rows->tenant.id, id, FOREIGN_PAID, rows->now_us), 0);
+    assert_int_equal(attempts(rows).attempts[0].end, FOREIGN_PAID);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+/* A "forbidden" that a tenant does not take for final ends nothing when it comes, and is old when
+ * reconciliation looks. */
+static void what_is_found_of_a_charge_suspends_nothing(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    approve(rows, 0);
+    int64_t id = rows_run(rows, charge_of(rows, ORDER, 700)).operation_id;
+    answer(rows, id, FOREIGN_OPEN, 403);
+    struct foreign_change renewed;
+    assert_int_equal(record(rows, (struct foreign_approval){.state = FOREIGN_APPROVED}, &renewed),
+                     0);
+    set_work(rows, id, WORK_GIVEN_UP);
+    assert_int_equal(
+        store_end_foreign_attempt(rows->store, rows->tenant.id, id, FOREIGN_UNPAID, rows->now_us),
+        0);
+    assert_int_equal(attempts(rows).attempts[0].end, FOREIGN_UNPAID);
+    assert_int_equal(rows_run(rows, charge_of(rows, ORDER + 1, 700)).result, RESULT_OK);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 static void one_that_ended_unpaid_is_judged_anew(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -581,6 +624,24 @@ static void a_reservation_that_pays_ends_its_attempt(void **state)
     assert_int_equal(rows_verify(rows->store), 0);
 }
 
+static void a_reward_that_is_forbidden_suspends_the_approval(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t member = loyalty_member(rows, "M-1");
+    int64_t reward = loyalty_add_reward(rows);
+    loyalty_run_to(rows, loyalty_grant(rows, member, 100), POINTS_OK);
+    approve(rows, 0);
+    int64_t id =
+        loyalty_run_to(rows, pay(rows, member, reward, "t-1", 600), POINTS_OK).reservation.id;
+    struct foreign_attempt said = answer_of(rows, 0, FOREIGN_OPEN, 403);
+    said.reservation_id = id;
+    assert_int_equal(store_answer_foreign_attempt(rows->store, &said), 0);
+    assert_false(approval_of(rows).is_suspended);
+    loyalty_run_to(rows, loyalty_move(rows, POINTS_RETURN, id), POINTS_OK);
+    assert_true(approval_of(rows).is_suspended);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 static const struct CMUnitTest conformance_foreigns[] = {
     CONFORMANCE_TEST(an_approval_is_read_with_its_tenant),
     CONFORMANCE_TEST(a_tenant_that_is_written_keeps_its_approval),
@@ -597,10 +658,13 @@ static const struct CMUnitTest conformance_foreigns[] = {
     CONFORMANCE_TEST(a_payment_that_is_forbidden_suspends_the_approval),
     CONFORMANCE_TEST(what_was_allowed_may_be_sent_and_counts_once),
     CONFORMANCE_TEST(an_approval_that_is_gone_by_then_stops_it),
+    CONFORMANCE_TEST(what_may_have_been_sent_is_not_told_as_unsent),
+    CONFORMANCE_TEST(what_is_found_of_a_charge_suspends_nothing),
     CONFORMANCE_TEST(one_that_ended_unpaid_is_judged_anew),
     CONFORMANCE_TEST(a_charge_from_before_there_were_approvals_is_judged),
     CONFORMANCE_TEST(points_and_charges_share_what_the_day_has),
     CONFORMANCE_TEST(a_reservation_that_pays_ends_its_attempt),
+    CONFORMANCE_TEST(a_reward_that_is_forbidden_suspends_the_approval),
 };
 
 int conformance_run_foreign(const char *name)
