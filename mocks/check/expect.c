@@ -13,6 +13,28 @@ const char TILL_WAITS[] =
     "The cashier looks at a waiting screen until the till gives up, and presses again, not knowing "
     "whether the card was charged.";
 
+static const char TOO_LONG[] =
+    "No public text says how long a reply may be. A till reads it over a shop's line while the "
+    "customer waits, and shows a few lines of it.";
+
+static const char DOUBTFUL[] =
+    "Some readers of JSON take such a reply and others refuse it, or read something else in it: "
+    "what a till shows then nobody can promise.";
+
+/* JSON, and yet not to be read: the register's own words for why. */
+static bool expect_readable(struct scene *scene, const struct step *step)
+{
+    static const enum rule WANTED[] = {RULE_READABLE, RULE_NAMES, RULE_TEXTS};
+    for (size_t i = 0; i < COUNT_OF(WANTED); i++) {
+        if (step->judgement.verdicts[WANTED[i]] != VERDICT_FAILED)
+            continue;
+        scene_expect(scene, DOUBTFUL);
+        return scene_fail(scene, "%s: the reply breaks the rule: %s", step->title,
+                          rule_name(WANTED[i]));
+    }
+    return true;
+}
+
 bool expect_object(struct scene *scene, const struct step *step)
 {
     const char *failure = step->reply.failure;
@@ -21,9 +43,11 @@ bool expect_object(struct scene *scene, const struct step *step)
         return scene_fail(scene, "%s: no usable reply: %s", step->title, failure);
     }
     if (step->reply.is_cut) {
-        scene_expect(scene, TILL_CRASHES);
+        scene_expect(scene, TOO_LONG);
         return scene_fail(scene, "%s: the reply is longer than 64 KiB", step->title);
     }
+    if (!expect_readable(scene, step))
+        return false;
     if (step->judgement.verdicts[RULE_PARSES] != VERDICT_PASSED) {
         scene_expect(scene, TILL_CRASHES);
         return scene_fail(scene, "%s: the body of the reply (status %d, %s) is not JSON",

@@ -334,7 +334,7 @@ void line_read(struct line *line, struct reading *reading, bool has_no_body)
     if (progress == PROGRESS_BROKEN)
         reading->failure = reading->head_length == 0 ? NOT_HTTP : BAD_CHUNKS;
     reading->is_whole = reading->is_whole || progress == PROGRESS_WHOLE;
-    reading->is_too_long = reading->is_too_long || reading->body_length > REPLY_BODY_MAX;
+    reading->is_too_long = reading->is_too_long || reading->body_length > READING_BODY_MAX;
     if (reading->is_whole && reading->is_chunked)
         reading_unchunk(reading);
 }

@@ -129,6 +129,18 @@ static struct text reply_text(const struct reply *reply)
     return (struct text){reply->body, reply->body_length};
 }
 
+/* Cut between characters. */
+static struct text shown_text(const struct reply *reply)
+{
+    size_t length = reply->body_length;
+    if (length > EXCHANGE_SHOWN_MAX) {
+        length = EXCHANGE_SHOWN_MAX;
+        while (length > 0 && ((unsigned char)reply->body[length] & 0xC0u) == 0x80)
+            length--;
+    }
+    return (struct text){reply->body, length};
+}
+
 static bool is_plain_text(struct text text)
 {
     return text_is_utf8(text) && (text.length == 0 || memchr(text.base, 0, text.length) == NULL);
@@ -258,7 +270,7 @@ static void write_reply(const struct exchange *exchange, struct jwrite *writer)
 {
     const struct reply *reply = exchange->reply;
     bool has_reply = reply->failure == NULL && !reply->was_dropped;
-    struct text body = has_reply ? reply_text(reply) : TEXT("");
+    struct text body = has_reply ? shown_text(reply) : TEXT("");
     jwrite_named_int(writer, "status", has_reply ? reply->status : 0);
     write_head(text_of(has_reply ? reply->head : ""), "reply_headers", writer);
     jwrite_named_text_n(writer, "reply_body", body);

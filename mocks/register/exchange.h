@@ -22,6 +22,9 @@ MUST_CHECK bool cut_find(struct text name, enum cut_kind *cut);
 const char *sign_mode_name(enum sign_mode mode); /* "hex", "none", "wrong" ... */
 MUST_CHECK bool sign_mode_find(struct text name, enum sign_mode *mode);
 
+/* Of a reply's body on the wire's screen: 500 exchanges are kept. A recording has all of it. */
+#define EXCHANGE_SHOWN_MAX (64 * 1024)
+
 struct exchange {
     int64_t number, press, send, sends;
     int64_t resend_of; /* 0: it is none */

@@ -410,7 +410,7 @@ static void entry_compare(struct entry *entry)
         is_answered(entry) ? (struct text){entry->reply.body, entry->reply.body_length} : TEXT("");
     compare_status(entry);
     entry->is_same = entry->diff_count == 0 && text_equal(bytes, made_text(&entry->recorded));
-    if (jread_parse(made_text(&entry->recorded), &recorded) != 0)
+    if (jread_parse_deep(made_text(&entry->recorded), JREAD_FILE_DEPTH_MAX, &recorded) != 0)
         recorded = NULL;
     if (entry->was_answered && is_answered(entry)) {
         struct also also = {entry, recorded};

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,8 @@
 
 /* A cashier's request; only recordings are longer. */
 #define BODY_MAX ((size_t)256 * 1024)
+/* Of all bodies that are on their way in: two recordings, and requests beside them. */
+#define HELD_MAX (3 * RECORDING_BYTES_MAX)
 /* A browser opens six; a few tabs and programs more, each with one that waits for the wire. */
 #define CONNECTIONS_MAX 64
 #define IDLE_TIMEOUT_S 60 /* of a connection; a handler may take as long as it likes */
@@ -34,12 +37,14 @@ struct till_server {
     struct MHD_Daemon *daemon;
     char listen[LISTEN_MAX]; /* as given */
     char url[LISTEN_MAX];
+    atomic_size_t held; /* room of all bodies that are on their way in */
 };
 
 /* A request on its way in. */
 struct intake {
     char *body;
     size_t length, room;
+    bool is_refused; /* whoever sends it may not: it is read and forgotten */
     bool is_too_long;
 };
 
@@ -123,25 +128,27 @@ static bool is_reading(const char *method)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-/* MHD_YES with *is_refused false: he may. */
-static enum MHD_Result check_caller(const struct till_server *server,
-                                    struct MHD_Connection *connection, const char *path,
-                                    const char *method, bool *is_refused)
+struct refusal {
+    int status; /* 0: he may */
+    const char *word, *message;
+};
+
+static struct refusal check_caller(const struct till_server *server,
+                                   struct MHD_Connection *connection, const char *path,
+                                   const char *method)
 {
     struct text host = header_of(connection, MHD_HTTP_HEADER_HOST);
     struct text origin = header_of(connection, MHD_HTTP_HEADER_ORIGIN);
     struct text type = header_of(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
-    *is_refused = true;
     if (!host_is_ours(host, text_of(server->listen)))
-        return refuse(connection, 403, "wrong_host",
-                      "The till answers at its own address only, not at this name.");
+        return (struct refusal){403, "wrong_host",
+                                "The till answers at its own address only, not at this name."};
     bool is_foreign = is_till(path) && !site_is_ours(header_of(connection, "Sec-Fetch-Site"));
     if (is_foreign || (origin.length > 0 && !origin_is_ours(origin, host)))
-        return refuse(connection, 403, "wrong_origin", "The till answers its own page only.");
+        return (struct refusal){403, "wrong_origin", "The till answers its own page only."};
     if (!is_reading(method) && !content_type_is_ours(type))
-        return refuse(connection, 415, "json_wanted", "Content-Type: application/json wanted.");
-    *is_refused = false;
-    return MHD_YES;
+        return (struct refusal){415, "json_wanted", "Content-Type: application/json wanted."};
+    return (struct refusal){0};
 }
 
 /* --- requests -------------------------------------------------------------------------------- */
@@ -151,30 +158,45 @@ static size_t body_max(const char *path)
     return strcmp(path, TILL_PREFIX "replay") == 0 ? RECORDING_BYTES_MAX + 1 : BODY_MAX;
 }
 
-static void intake_take(struct intake *intake, const char *bytes, size_t size, size_t max)
+/* false: with what the others hold it would be too much. */
+static bool intake_make_room(struct till_server *server, struct intake *intake, size_t room)
 {
-    if (intake->length + size > max)
-        intake->is_too_long = true;
-    if (intake->is_too_long)
-        return;
-    if (intake->length + size > intake->room) {
-        intake->room = (intake->length + size) * 2;
-        char *more = realloc(intake->body, intake->room);
-        CHECK(more != NULL);
-        intake->body = more;
+    size_t more = room - intake->room;
+    if (atomic_fetch_add(&server->held, more) + more > HELD_MAX) {
+        atomic_fetch_sub(&server->held, more);
+        return false;
     }
-    memcpy(intake->body + intake->length, bytes, size);
-    intake->length += size;
+    char *body = realloc(intake->body, room);
+    CHECK(body != NULL);
+    intake->body = body;
+    intake->room = room;
+    return true;
+}
+
+static void intake_take(struct till_server *server, struct intake *intake, struct text bytes,
+                        size_t max)
+{
+    size_t wanted = intake->length + bytes.length;
+    if (wanted > max)
+        intake->is_too_long = true;
+    if (intake->is_refused || intake->is_too_long)
+        return;
+    size_t room = wanted * 2 < max ? wanted * 2 : max;
+    if (wanted > intake->room && !intake_make_room(server, intake, room)) {
+        intake->is_too_long = true;
+        return;
+    }
+    memcpy(intake->body + intake->length, bytes.base, bytes.length);
+    intake->length = wanted;
 }
 
 static enum MHD_Result answer_request(struct till_server *server, struct MHD_Connection *connection,
                                       const char *path, const char *method,
                                       const struct intake *intake)
 {
-    bool is_refused;
-    enum MHD_Result result = check_caller(server, connection, path, method, &is_refused);
-    if (is_refused)
-        return result;
+    struct refusal refusal = check_caller(server, connection, path, method);
+    if (refusal.status != 0)
+        return refuse(connection, refusal.status, refusal.word, refusal.message);
     if (intake->is_too_long)
         return refuse(connection, 413, "too_large", "The body is too long.");
     if (!is_till(path)) {
@@ -204,11 +226,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (intake == NULL) {
         intake = calloc(1, sizeof(*intake));
         CHECK(intake != NULL);
+        intake->is_refused = check_caller(server, connection, path, method).status != 0;
         *state = intake;
         return MHD_YES;
     }
     if (*size > 0) {
-        intake_take(intake, bytes, *size, body_max(path));
+        intake_take(server, intake, (struct text){bytes, *size}, body_max(path));
         *size = 0;
         return MHD_YES;
     }
@@ -218,10 +241,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 static void on_completed(void *context, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
+    struct till_server *server = context;
     struct intake *intake = *state;
-    (void)context, (void)connection, (void)code;
-    if (intake != NULL)
-        free(intake->body);
+    (void)connection, (void)code;
+    if (intake == NULL)
+        return;
+    atomic_fetch_sub(&server->held, intake->room);
+    free(intake->body);
     free(intake);
     *state = NULL;
 }
@@ -319,7 +345,7 @@ int till_server_create(struct till *till, const char *listen, struct till_server
                              0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
                              MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
         err = made->daemon == NULL ? ERR_NO_MEMORY : 0;
     }
     if (err == 0) {

@@ -310,7 +310,8 @@ static bool resend_find(struct resend *resend, struct till_answer *answer)
     if (!wire_log_find(&resend->till->wire, number, &json))
         return till_refuse(answer, 404, "not_found", "The wire has no exchange %lld.",
                            (long long)number);
-    CHECK(jread_parse(made_text(&json), &resend->original) == 0);
+    /* An order stands in it, one level deeper than the cloud has sent it. */
+    CHECK(jread_parse_deep(made_text(&json), JREAD_FILE_DEPTH_MAX, &resend->original) == 0);
     made_destroy(&json);
     return true;
 }

@@ -18,6 +18,9 @@ static const struct {
     [RULE_STATUS] = {"status is 200", ALL},
     [RULE_TYPE] = {"content type is JSON", ALL},
     [RULE_PARSES] = {"body parses as JSON", ALL},
+    [RULE_READABLE] = {"body is within what this till reads (4 MiB, 64 levels)", ALL},
+    [RULE_NAMES] = {"no name stands twice in an object", ALL},
+    [RULE_TEXTS] = {"texts hold whole characters and no NUL", ALL},
     [RULE_OBJECT] = {"body is an object", ALL},
     [RULE_SUCCESS] = {"success is true or false", PAYMENTS | OF(REDEEM)},
     [RULE_ERROR] = {"a refusal says why", ALL},
@@ -215,7 +218,8 @@ static bool is_forgiven_leniently(enum rule rule, const struct reply *reply,
         return judgement->amount[0] == '\0' ||
                (money_parse(text_of(judgement->amount), MONEY_EXPONENT_MAX, &amount_minor) == 0 &&
                 amount_minor >= 0);
-    return rule != RULE_PARSES && rule != RULE_OBJECT && rule != RULE_MEMBERS;
+    return rule != RULE_PARSES && rule != RULE_READABLE && rule != RULE_NAMES &&
+           rule != RULE_OBJECT && rule != RULE_MEMBERS;
 }
 
 /* A refusal with another status (401, 503) is told by its body; an approval needs every rule. */
@@ -243,12 +247,9 @@ void judge(const struct reply *reply, const struct request *request, const struc
     }
     judgement->verdicts[RULE_STATUS] = verdict_of(reply->status == 200);
     judgement->verdicts[RULE_TYPE] = verdict_of(content_type_is_json(reply->content_type));
-    int err = reply->is_cut
-                  ? ERR_TOO_LARGE
-                  : jread_parse((struct text){reply->body, reply->body_length}, &judgement->body);
-    judgement->verdicts[RULE_PARSES] = verdict_of(err == 0);
-    if (err != 0) {
-        if (!till_action_is_payment(options->action))
+    if (!judge_body(reply, judgement)) {
+        if (judgement->verdicts[RULE_PARSES] == VERDICT_FAILED &&
+            !till_action_is_payment(options->action))
             judgement->ending = ENDING_CRASHED;
         return;
     }

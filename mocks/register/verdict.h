@@ -15,6 +15,9 @@ enum rule {
     RULE_STATUS,
     RULE_TYPE,
     RULE_PARSES,
+    RULE_READABLE, /* JSON, and within the limits of this reader, which are no register's */
+    RULE_NAMES,
+    RULE_TEXTS,
     RULE_OBJECT,
     RULE_SUCCESS,
     RULE_ERROR,
@@ -66,7 +69,7 @@ struct judgement {
     char balance[SAID_MAX];
     char reference[SAID_MAX];
     char sentence[SAID_MAX]; /* message, or error */
-    struct jread *body;      /* NULL: it does not parse. judgement_finish */
+    struct jread *body;      /* NULL: it could not be read. judgement_finish */
     size_t found;            /* members or rewards */
 };
 
@@ -75,9 +78,11 @@ void judge(const struct reply *reply, const struct request *request, const struc
            struct judgement *judgement);
 void judgement_finish(struct judgement *judgement);
 
-/* --- for judge alone: loyalty_verdict.c judges what loyalty replies hold ---------------------- */
+/* --- for judge alone: body_verdict.c reads the body, loyalty_verdict.c what is in loyalty's ----- */
 
 enum verdict verdict_of(bool is_good);
+/* false: there is no judgement->body to look at. */
+MUST_CHECK bool judge_body(const struct reply *reply, struct judgement *judgement);
 enum verdict judge_error(const struct jread *body, const char *name); /* does it say why? */
 /* success, or in its absence what a lenient register makes of that. */
 void judge_success(const struct jread *body, const struct options *options, const char *name,

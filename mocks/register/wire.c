@@ -20,6 +20,8 @@
 
 /* An interrupt is noticed within this. */
 #define SLICE_US 100000
+/* Of a body; payments have some hundred bytes, a list of 20 members some 8 KiB. */
+#define BODY_ROOM_FIRST (64 * 1024)
 /* Of a reply that is cut in the middle: less than any status line with a header. */
 #define MID_REPLY_BYTES 24
 
@@ -59,8 +61,8 @@ void wire_wait(int64_t wait_us)
 
 int reply_init(struct reply *reply)
 {
-    *reply = (struct reply){.body_max = REPLY_BODY_MAX};
-    reply->body = malloc(REPLY_BODY_MAX);
+    *reply = (struct reply){.body_room = BODY_ROOM_FIRST};
+    reply->body = malloc(BODY_ROOM_FIRST);
     reply->sent_head = calloc(1, HEAD_KEPT_MAX);
     reply->head = calloc(1, HEAD_KEPT_MAX);
     return reply->body == NULL || reply->sent_head == NULL || reply->head == NULL ? ERR_NO_MEMORY
@@ -75,12 +77,25 @@ void reply_finish(struct reply *reply)
     *reply = (struct reply){0};
 }
 
+static void body_make_room(struct reply *reply, size_t length)
+{
+    size_t room = reply->body_room;
+    while (room < length)
+        room *= 2;
+    if (room == reply->body_room)
+        return;
+    reply->body = realloc(reply->body, room);
+    CHECK(reply->body != NULL);
+    reply->body_room = room;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct reply *reply = context;
     size_t length = size * count;
-    size_t room = reply->body_max - reply->body_length;
+    size_t room = REPLY_BODY_MAX - reply->body_length;
     size_t kept = length < room ? length : room;
+    body_make_room(reply, reply->body_length + kept);
     memcpy(reply->body + reply->body_length, bytes, kept);
     reply->body_length += kept;
     reply->is_cut = reply->is_cut || kept < length;

@@ -581,6 +581,41 @@ test('what is not JSON crashes the till until it is restarted, whatever it was a
   assert.equal((await own.post('sync')).crash, null);
 });
 
+test('a reply that a browser reads crashes no till: long, deep, twice a name, half a character', async (t) => {
+  let text = '';
+  const { own } = await tillAt(
+    t,
+    (req, res) => {
+      res.writeHead(200, { 'Content-Type': 'application/json' });
+      res.end(text);
+    },
+    ['--without-grant'],
+  );
+  const ids = Array.from({ length: 3000 }, (_, i) => `M-${i}`);
+  const member = (id) => [id, { id, first_name: 'Ann', email_address: 'ann@example.com' }];
+  text = JSON.stringify({ members: Object.fromEntries(ids.map(member)) });
+  const { members, crash, last_exchange } = await own.post('search', { keyword: 'a' });
+  assert.deepEqual([members?.length, crash], [3000, null]);
+  const { reply_body, reply_body_base64 } = await own.must('GET', `wire/${last_exchange}`);
+  assert.deepEqual([reply_body, reply_body_base64], [text.slice(0, 65536), null]);
+
+  for (const [more, why] of [
+    [`"x":${'['.repeat(80)}${']'.repeat(80)}`, /within what this till reads/],
+    [`"x":"${'x'.repeat(2 ** 22)}"`, /within what this till reads/],
+    ['"balance":3', /no name stands twice/],
+    ['"message":"\\ud800"', /whole characters/],
+  ]) {
+    text = `{"success":true,"amount":1,"balance":2,${more}}`;
+    const state = await own.post('check-balance', { reference: '1' });
+    assert.deepEqual([state.said.ending, state.crash], ['malformed', null]);
+    assert.match(state.said.text, why);
+  }
+  await own.must('PUT', 'config', { profile: 'lenient' });
+  await own.post('sync');
+  const state = await own.post('check-balance', { reference: '1' });
+  assert.deepEqual([state.said.ending, state.said.text], ['approved', '\uFFFD']);
+});
+
 test('a partner that is not there is no answer, and no crash', async (t) => {
   const own = await startTill(t, ['--cloud', shop.cloud.urls.url, '--url', 'http://127.0.0.1:1', '--without-grant']);
   const state = await own.post('check-balance', { reference: '1' });
@@ -749,6 +784,33 @@ test('an exchange is sent again, edited and signed anew, and neither books nor c
 
 // --- recording ---------------------------------------------------------------------------------------------------------
 
+/** The cloud, seen through change(path, text of the reply). */
+async function cloudThrough(t, change) {
+  const { url } = await startPartner(t, async (req, res, body) => {
+    const { method } = req;
+    const headers = { 'Content-Type': 'application/json' };
+    const reply = await fetch(shop.cloud.urls.url + req.url, { method, headers, body: body === '' ? undefined : body });
+    const text = change(req.url, await reply.text());
+    res.writeHead(reply.status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) });
+    res.end(text);
+  });
+  return url;
+}
+
+test('an exchange is sent again though its order is nested as deep as the till reads', async (t) => {
+  const deep = '['.repeat(15) + ']'.repeat(15);
+  const url = await cloudThrough(t, (path, text) =>
+    /orders\/\d+$/.test(path) && text.startsWith('{') ? text.replace('{', `{"zz":${deep},`) : text,
+  );
+  const own = await startTill(t, ['--cloud', url, '--url', shop.url, '--token', shop.tenant.token]);
+  const card = await issue('9.00');
+  await own.order(LATTE);
+  const { said, last_exchange } = await own.post('pay', { type: GIFT, reference: card.number, amount: '4.50' });
+  assert.equal(said.ending, 'approved');
+  const again = await own.post('resend', { number: last_exchange, sign: true });
+  assert.equal(again.last_exchange, last_exchange + 1);
+});
+
 test('a recording is replayed: by the till, from the command line at a service of its own, and tells what differs', async (t) => {
   const own = await startTill(t, [...argsOf(shop), '--timeout', '1']);
   const [number, second] = ['6036280000010010', '6036280000010028'];
@@ -872,6 +934,38 @@ test('foreign pages get nothing: another Host, another Origin, no JSON content t
     assert.deepEqual([reply.status, reply.json.error], [415, 'json_wanted'], type);
   }
   assert.equal((await till.ask('DELETE', 'wire', undefined, { headers: { 'Content-Type': 'text/plain' } })).status, 415);
+});
+
+const residentBytes = (child) =>
+  1024 * Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]);
+
+test('what a foreign page sends is not kept, however much it is', async (t) => {
+  const own = await startTill(t);
+  const body = ' '.repeat(31 * 2 ** 20);
+  const before = residentBytes(own.child);
+  for (const headers of [{ Host: 'evil.example' }, { Origin: 'http://evil.example' }, { 'Content-Type': 'text/plain' }]) {
+    const reply = await own.ask('POST', 'replay', body, { headers });
+    assert.ok([403, 415].includes(reply.status), reply.text);
+  }
+  assert.ok(residentBytes(own.child) - before < body.length);
+});
+
+test('bodies that come at once are taken up to a sum, and what is beyond is refused', async (t) => {
+  const own = await startTill(t);
+  const length = 31 * 2 ** 20;
+  const head = ['POST /_till/replay HTTP/1.1', 'Host: localhost', 'Content-Type: application/json'];
+  const sockets = [];
+  for (let i = 0; i < 4; i++) {
+    sockets.push(await RawSocket.connect(new URL(own.urls.url).port));
+    await sockets[i].write([...head, `Content-Length: ${length}`, '', ' '.repeat(length - 1)].join('\r\n'));
+  }
+  const statuses = [];
+  for (const socket of sockets) {
+    await socket.write(' ');
+    statuses.push((await socket.reply()).status);
+  }
+  assert.deepEqual(new Set(statuses), new Set([422, 413]));
+  assert.equal((await own.ask('POST', 'replay', ' '.repeat(length))).status, 422);
 });
 
 test('every answer is JSON with a length and nosniff: paths and methods that are none, bodies too long', async () => {

@@ -145,6 +145,15 @@ test('every rule of a register has a verdict of its own', async () => {
     ['content type is JSON', APPROVED, { type: 'text/html' }],
     ['body parses as JSON', '{"success":true,'],
     ['body parses as JSON', ''],
+    [
+      'body is within what this till reads (4 MiB, 64 levels)',
+      APPROVED.replace('}', `,"x":${'['.repeat(64)}${']'.repeat(64)}}`),
+    ],
+    ['body is within what this till reads (4 MiB, 64 levels)', APPROVED.replace('}', `,"x":"${'x'.repeat(2 ** 22)}"}`)],
+    ['no name stands twice in an object', APPROVED.replace('}', ',"amount":9}')],
+    ['texts hold whole characters and no NUL', APPROVED.replace('charged', 'a\\ud800')],
+    ['texts hold whole characters and no NUL', APPROVED.replace('charged', '\\udc00\\ud83d')],
+    ['texts hold whole characters and no NUL', APPROVED.replace('charged', 'a\\u0000b')],
     ['body is an object', '[true]'],
     ['success is true or false', '{"success":"yes","amount":1,"balance":1}'],
     ['success is true or false', '{"amount":1,"balance":1}'],
@@ -169,6 +178,14 @@ test('every rule of a register has a verdict of its own', async () => {
   const { json } = await checkout('--json');
   assert.deepEqual(new Set(Object.values(json.replies[0].verdicts)), new Set(['passed', 'not_asked']));
   assert.equal(json.replies[0].verdicts['a refusal says why'], 'not_asked');
+});
+
+test('what a browser reads is read: some levels deep, pairs of surrogates, backslashes before a u', async () => {
+  const deep = '['.repeat(60) + ']'.repeat(60);
+  answer = replyWith(APPROVED.replace('"charged"', `"\\ud83d\\ude00 C:\\\\ud800 \\\\u0000","x":${deep}`));
+  const { code, json } = await checkout('--json');
+  assert.equal(code, 0);
+  assert.deepEqual(new Set(Object.values(json.replies[0].verdicts)), new Set(['passed', 'not_asked']));
 });
 
 test('amounts as numeric strings and a partial approval satisfy a register', async () => {
