@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { startCloud } from './cloud.mjs';
+import { outsideTheSpec } from './contract.mjs';
 import { otherNames } from './other_names.mjs';
 import { COUNTERPART, ROOT, Service, freePort, newOrder, request, run, seedDemo, sign, temporaryDirectory, until } from './support.mjs';
 
@@ -90,6 +91,7 @@ test('a collection with other names becomes a profile that the service takes, an
   service.signal('SIGHUP');
   await until('the profiles to be loaded', () => service.events.some(({ event }) => event === 'profiles_loaded'));
   await service.must(['tenant', 'set', '--tenant', '1', '--profile', json.name]);
+  outsideTheSpec({ key: new URL(base).pathname.split('/')[2] }, 'replies', 'its profile has other names');
 });
 
 test('all four payments are asked and answered under the imported names', async () => {
