@@ -254,7 +254,8 @@ static void payment_note(struct chore *chore, const struct api_result *result, b
         return;
     if (!result->may_have_happened && !chore->may_be_paid)
         chore->alike_before = -1;
-    payment_answered(chore, is_final ? FOREIGN_UNPAID : FOREIGN_OPEN, result->status,
+    bool is_unpaid = is_final && !chore->may_be_paid; /* the one before may be on the order */
+    payment_answered(chore, is_unpaid ? FOREIGN_UNPAID : FOREIGN_OPEN, result->status,
                      is_none ? "" : words);
     if (is_none)
         chore->answer.answered_at_us = 0;
@@ -406,7 +407,8 @@ static bool has_payment(const struct oseries_order *order, const char *ref)
 
 static void payment_cannot(struct chore *chore, const char *reason)
 {
-    payment_never_sent(chore, reason);
+    if (chore->is_unsent)
+        payment_never_sent(chore, reason);
     chore_give_up(chore, reason);
 }
 

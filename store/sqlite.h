@@ -352,9 +352,10 @@ extern const struct store_backend_proofs sqlite_proofs;
 #define PROOF_TREE_MINOR(id)                                                                       \
     "(" PROOF_TREE(id) "SELECT coalesce(sum(iif(action = 9, amount_minor, -amount_minor)), 0) "    \
                        "FROM tree)"
-/* And what counts on a charge instead of on the refund that gave it back: here or there. */
+/* And what counts on a charge instead of on the refund that gave it back, or instead of on the
+ * charge that a reversal answers: here or there. */
 #define PROOF_OFFSET_MINOR(id)                                                                     \
-    "((SELECT coalesce(sum(amount_minor), 0) FROM proof_offset WHERE refund_operation_id = " id    \
+    "((SELECT coalesce(sum(amount_minor), 0) FROM proof_offset WHERE by_operation_id = " id        \
     ") - (SELECT coalesce(sum(amount_minor), 0) FROM proof_offset "                                \
     "WHERE proof_offset.operation_id = " id "))"
 /* errors  ERR_STORE_CORRUPT. Of *facts what the row itself says. */

@@ -72,7 +72,7 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
     [PROOF_READ_PLACED] = "SELECT coalesce(-sum(proof_offset.amount_minor), 0), "
                           "coalesce(max(iif(proof_offset.amount_minor > 0, operation.id, 0)), 0) "
                           "FROM proof_offset JOIN operation "
-                          "ON operation.id = refund_operation_id AND operation.action = 8 "
+                          "ON operation.id = by_operation_id AND operation.action = 8 "
                           "WHERE proof_offset.operation_id = ?",
     [PROOF_READ_CARD] = "SELECT number_index, last4 FROM card WHERE id = ?",
 };

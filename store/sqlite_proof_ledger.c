@@ -39,15 +39,17 @@ static const char *const ledger_text[LEDGER_STATEMENTS] = {
     [LEDGER_READ_MISSING] =
         "SELECT state = 3 OR (state = 4 AND reason = 17) FROM proof WHERE operation_id = ?",
     [LEDGER_READ_PLACE] =
-        "SELECT operation_id FROM proof_offset WHERE refund_operation_id = ? AND amount_minor > 0",
-    [LEDGER_READ_OFFSETS] = "SELECT operation_id FROM proof_offset WHERE refund_operation_id = ?",
-    [LEDGER_DELETE_OFFSETS] = "DELETE FROM proof_offset WHERE refund_operation_id = ?",
+        "SELECT operation_id FROM proof_offset WHERE by_operation_id = ? AND amount_minor > 0",
+    [LEDGER_READ_OFFSETS] = "SELECT operation_id FROM proof_offset WHERE by_operation_id = ?",
+    [LEDGER_DELETE_OFFSETS] = "DELETE FROM proof_offset WHERE by_operation_id = ?",
     /* A charge and its recharge, both refunded, are one request of the register. */
-    [LEDGER_ADD_OFFSET] =
-        "INSERT INTO proof_offset (refund_operation_id, operation_id, amount_minor) "
-        "VALUES (?, ?, ?) ON CONFLICT (refund_operation_id, operation_id) "
-        "DO UPDATE SET amount_minor = amount_minor + excluded.amount_minor",
+    [LEDGER_ADD_OFFSET] = "INSERT INTO proof_offset (by_operation_id, operation_id, amount_minor) "
+                          "VALUES (?, ?, ?) ON CONFLICT (by_operation_id, operation_id) "
+                          "DO UPDATE SET amount_minor = amount_minor + excluded.amount_minor",
 };
+
+_Static_assert(PROOF_REVERSED == 3 && PROOF_LISTED == 4 && PROOF_REASON_REFUND_SHOWN == 17,
+               "LEDGER_READ_MISSING is proof_is_missing");
 
 static int ledger_prepare(struct store_sqlite *sqlite, enum ledger_statement which,
                           struct binder *binder)

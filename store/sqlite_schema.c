@@ -501,10 +501,10 @@ static const char schema_3[] =
      * alike: it counts there, as a reversal would. And what a reversal gave in the place of another
      * charge: it counts there, and not (below 0) on the one that it answers. */
     "CREATE TABLE proof_offset ("
-    " refund_operation_id INTEGER NOT NULL,"
+    " by_operation_id INTEGER NOT NULL,"
     " operation_id INTEGER NOT NULL,"
     " amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0),"
-    " PRIMARY KEY (refund_operation_id, operation_id)"
+    " PRIMARY KEY (by_operation_id, operation_id)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX proof_offset_by_operation ON proof_offset (operation_id, amount_minor);"
 

@@ -29,7 +29,7 @@ static const char sql_read_proofs[] =
     " EXISTS (SELECT 1 FROM register_payment AS payment WHERE payment.tenant_id = proof.tenant_id"
     " AND payment.order_id = proof.shown_order_id AND payment.number = proof.payment_number"
     " AND payment.operation_id = proof.operation_id),"
-    " EXISTS (SELECT 1 FROM proof_offset WHERE refund_operation_id = proof.operation_id)"
+    " EXISTS (SELECT 1 FROM proof_offset WHERE by_operation_id = proof.operation_id)"
     " FROM proof ORDER BY operation_id";
 #define PROOF_COLUMN_ANSWERED 22 /* after PROOF_COLUMNS */
 static const char sql_read_claims[] =
@@ -40,15 +40,15 @@ static const char sql_read_claims[] =
 /* Of a refund that ended reversed, or both rows of a reversal: on the charge that it answers, down
  * to the request of a register, less what counts on the other. */
 static const char sql_read_lost_offsets[] =
-    "SELECT refund_operation_id, operation_id FROM proof_offset AS given"
-    " WHERE NOT EXISTS (SELECT 1 FROM proof WHERE proof.operation_id = refund_operation_id"
+    "SELECT by_operation_id, operation_id FROM proof_offset AS given"
+    " WHERE NOT EXISTS (SELECT 1 FROM proof WHERE proof.operation_id = by_operation_id"
     " AND proof.state = 3 AND proof.action = 4 AND given.amount_minor > 0)"
     " AND NOT EXISTS (SELECT 1 FROM operation AS reversal JOIN proof_offset AS other"
-    " ON other.refund_operation_id = reversal.id AND other.operation_id <> given.operation_id"
+    " ON other.by_operation_id = reversal.id AND other.operation_id <> given.operation_id"
     " AND other.amount_minor = -given.amount_minor JOIN operation AS charge"
     " ON charge.id = given.operation_id AND charge.action = 2"
     " AND charge.card_id = reversal.card_id AND charge.order_id = reversal.order_id"
-    " WHERE reversal.id = given.refund_operation_id AND reversal.action = 8"
+    " WHERE reversal.id = given.by_operation_id AND reversal.action = 8"
     " AND abs(given.amount_minor) = reversal.amount_minor - reversal.given_back_minor)";
 
 /* What a row is compared with. */

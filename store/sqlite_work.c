@@ -40,6 +40,9 @@ enum work_statement {
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
 
 /* state = 1 stands as a literal: only so may the planner use the index of what is open. */
+_Static_assert(PROOF_LISTED == 4 && PROOF_REASON_SEEN_MISSING == 5 && PROOF_REASON_NOT_SWEPT == 10,
+               "WORK_HASTEN_UNSWEPT and the index proof_missing");
+
 static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_INSERT] = "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, "
                     "due_at_us, created_at_us, ended_at_us, reason) "
