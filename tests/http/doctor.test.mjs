@@ -335,6 +335,29 @@ test('what asks for a presence without a nonce, or with a strange one, gets JSON
   assert.notEqual(later.json.proof, first.json.proof, 'the proof is of one process');
 });
 
+test('a presence proves every byte of the body, the signature and the nonce', async (t) => {
+  const service = await Service.start();
+  t.after(() => service.stop());
+  const nonce = 'ab'.repeat(16);
+  const proof = async (body, signature, of = nonce) => {
+    const headers = signature ? { 'X-Kounta-Signature': signature } : {};
+    const reply = await request(`${service.origin}/oseries/presence?nonce=${of}`, { method: 'POST', headers, body });
+    assert.deepEqual([reply.status, reply.json.alive], [200, true], reply.text);
+    return reply.json.proof;
+  };
+  const body = '{"amount": 25.50}';
+  const first = await proof(body, 'c'.repeat(64));
+  assert.equal(await proof(body, 'c'.repeat(64)), first, 'the same bytes are proved alike');
+  const others = [
+    await proof('{"amount":25.50}', 'c'.repeat(64)),
+    await proof(body, 'd'.repeat(64)),
+    await proof(body),
+    await proof(body, 'c'.repeat(64), 'cd'.repeat(16)),
+    await proof('', 'c'.repeat(64)),
+  ];
+  assert.equal(new Set([first, ...others]).size, 6, 'what a proxy has rewritten or dropped shows');
+});
+
 // --- the register
 
 test('a wrong signature token is told by what registers sign, and green with the first right one', async (t) => {
