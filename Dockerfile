@@ -1,6 +1,7 @@
-# Counterpart in a container: `docker run -p 8080:8080 -p 8090:8090 -p 8091:8091 counterpart` shows a working demo tenant,
-# connected to a fake Lightspeed on port 8090, and a till for it on http://localhost:8091. With DEMO=0 the service runs
-# alone.
+# Counterpart in a container: `docker run -p 8080:8080 -p 127.0.0.1:8090:8090 -p 127.0.0.1:8091:8091 counterpart` shows a
+# working demo tenant, connected to a fake Lightspeed on port 8090, and a till for it on http://localhost:8091. With
+# DEMO=0 the service runs alone. Without 127.0.0.1 in front of the last two, the whole network could send requests from
+# the till and change the fake Lightspeed's orders: both are tools for one desk.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build

@@ -196,8 +196,10 @@ static void options_fill(const struct replay *replay, struct entry *entry)
                                       .reward_index = bill_id(entry->line, "reward_index")};
     entry->options.has_order = entry->options.order_id != 0;
     entry->options.has_placeholder = entry->options.placeholder_id != 0;
-    entry->options.timeout_s =
-        timeout_s >= 1 && timeout_s <= CONFIG_TIMEOUT_S_MAX ? timeout_s : config->timeout_s;
+    int64_t most_s = replay->target->timeout_s_max;
+    if (timeout_s < 1 || timeout_s > CONFIG_TIMEOUT_S_MAX)
+        timeout_s = config->timeout_s;
+    entry->options.timeout_s = most_s > 0 && timeout_s > most_s ? most_s : timeout_s;
 }
 
 static void entry_build(const struct replay *replay, struct entry *entry)
@@ -513,7 +515,8 @@ static void write_report(struct jwrite *writer, const void *context)
     jwrite_named_int(writer, "differences", report->result->differences);
     jwrite_named_int(writer, "unanswered", report->result->unanswered);
     jwrite_begin(writer, "exchanges", true);
-    for (size_t i = 0; i < report->replay->count; i++)
+    /* Where it was stopped the rest was never sent. */
+    for (size_t i = 0; i < (size_t)report->result->sent; i++)
         write_entry(&report->replay->entries[i], i + 1, writer);
     jwrite_array_end(writer);
     jwrite_object_end(writer);
@@ -530,13 +533,18 @@ static void replay_finish(struct replay *replay)
     made_destroy(&replay->rewards);
 }
 
+static bool is_stopped(const struct replay *replay)
+{
+    return replay->target->is_stopped != NULL && atomic_load(replay->target->is_stopped);
+}
+
 int replay_run(struct text recording, const struct replay_target *target,
                struct replay_result *result)
 {
     struct replay replay = {.target = target, .began_us = clock_monotonic_us()};
     *result = (struct replay_result){0};
     int err = replay_read(&replay, recording, result);
-    for (size_t at = 0; err == 0 && at < replay.count;) {
+    for (size_t at = 0; err == 0 && at < replay.count && !is_stopped(&replay);) {
         size_t length = burst_length(&replay, at);
         replay_burst(&replay, at, length, result);
         at += length;

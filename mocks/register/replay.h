@@ -9,6 +9,8 @@
 #include "mocks/register/config.h"
 #include "mocks/register/exchange.h"
 
+#include <stdatomic.h>
+
 /* Of one recording; 32 MiB hold about as many. */
 #define REPLAY_EXCHANGES_MAX 20000
 /* Overlapping requests, each on a thread; the till itself seldom has more than three. */
@@ -20,6 +22,8 @@ struct replay_target {
     const struct config *config; /* addresses, token, profile, names */
     bool keeps_signatures;       /* as recorded; else they are made anew, with config's token */
     bool keeps_pace;
+    int64_t timeout_s_max;         /* 0: waits for as long as was recorded */
+    const atomic_bool *is_stopped; /* ends after what is under way; NULL: nobody stops it */
     replay_told_fn on_exchange; /* NULL: nobody listens */
     void *context;
 };

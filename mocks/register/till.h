@@ -18,6 +18,8 @@
 #include "mocks/register/till_faults.h"
 #include "mocks/register/wire_log.h"
 
+#include <stdatomic.h>
+
 #define SAID_TITLE_MAX 128
 
 /* A refund whose answer has not come yet: pressed again, it is the same refund. */
@@ -45,6 +47,7 @@ struct till {
     int64_t placeholder_id; /* of the rewards */
     struct pending_refund refund;
     bool is_replaying;
+    atomic_bool is_replay_stopped;
 };
 
 /* What the last dialogue says. Texts are borrowed; NULL or empty amounts are null in the state. */
@@ -157,6 +160,7 @@ bool till_wire_clear(struct till *till, struct till_call *call, struct till_answ
 bool till_recording_post(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_resend(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_replay(struct till *till, struct till_call *call, struct till_answer *answer);
+bool till_replay_stop(struct till *till, struct till_call *call, struct till_answer *answer);
 
 /* till_state.c: the whole state. */
 void till_state(struct till *till, struct made *json);

@@ -94,6 +94,7 @@ static const struct route {
     {"POST", "resend", till_resend, ROUTE_TOOL},
     {"POST", "recording", till_recording_post, ROUTE_TOOL},
     {"POST", "replay", till_replay, ROUTE_RAW},
+    {"POST", "replay/stop", till_replay_stop, ROUTE_TOOL},
     {"POST", "orders", till_order_new, ROUTE_TILL},
     {"POST", "orders/close", till_order_close, ROUTE_TILL},
     {"POST", "orders/#/open", till_order_open, ROUTE_TILL},

@@ -347,6 +347,8 @@ static bool replay_begin(struct till *till, struct till_answer *answer)
     till_lock(till);
     bool is_free = !till->is_replaying;
     till->is_replaying = true;
+    if (is_free)
+        atomic_store(&till->is_replay_stopped, false);
     till_unlock(till);
     return is_free || till_refuse(answer, 409, "replaying", "A replay is under way.");
 }
@@ -357,7 +359,11 @@ bool till_replay(struct till *till, struct till_call *call, struct till_answer *
     if (!replay_begin(till, answer))
         return false;
     struct config *config = till_config(till);
-    struct replay_target target = {.config = config, .on_exchange = on_replayed, .context = till};
+    struct replay_target target = {.config = config,
+                                   .timeout_s_max = config->timeout_s,
+                                   .is_stopped = &till->is_replay_stopped,
+                                   .on_exchange = on_replayed,
+                                   .context = till};
     int err = replay_run(call->body, &target, &result);
     till_lock(till);
     till->is_replaying = false;
@@ -368,4 +374,14 @@ bool till_replay(struct till *till, struct till_call *call, struct till_answer *
     till_unlock(till);
     free(config);
     return err == 0 || till_refuse(answer, 422, "bad_value", "%s", result.problem);
+}
+
+/* That none is under way is fine: it may just have ended. */
+bool till_replay_stop(struct till *till, struct till_call *call, struct till_answer *answer)
+{
+    static const char *const NAMES[] = {NULL};
+    if (!till_names_are_known(call->json, NAMES, answer))
+        return false;
+    atomic_store(&till->is_replay_stopped, true);
+    return true;
 }

@@ -280,6 +280,7 @@ test('a customer is found, picked, and a reward is redeemed: the order changes b
   await cashier.press('OK', { exact: true });
   await cashier.sees('.sum.discount', '−10.00');
   await cashier.sees('.order-foot', '$35.00');
+  await cashier.sees('.member header .points', '400');
   await cashier.sees('.exchange.is-open .table', 'After');
   await cashier.sees('.exchange.is-open tr:has(th:text-is("total"))', /45\.00\s*35\.00/);
   assert.equal(Number((await shop.order(order)).total), 35);

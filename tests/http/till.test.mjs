@@ -874,6 +874,33 @@ test('a recording is replayed: by the till, from the command line at a service o
   await own.refuses(422, 'bad_value', 'POST', 'replay', `${lines[0] && JSON.stringify(lines[0])}\nnonsense\n`);
 });
 
+test('a replay waits no longer than the till does, and can be stopped', async (t) => {
+  let held = [];
+  const { own, partner } = await tillAt(t, (req, res) => held.push(res), ['--without-grant', '--timeout', '1']);
+  const line = (offset_us, more) =>
+    JSON.stringify({
+      ...{ offset_us, press: 1, send: 1, sends: 1, action: 'check-balance', method: 'POST', url: partner.url, query: '' },
+      ...{ headers: [], body_base64: Buffer.from('{}').toString('base64'), sign: 'none', faults: [], cut: 'none' },
+      ...{ timeout_s: 600, order_id: null, placeholder: null, reward_index: null, status: 0, time_us: 1, failure: 'x' },
+      ...{ reply_headers: [], reply_body_base64: '', ending: 'no_reply', ...more },
+    });
+  const first = JSON.stringify({ tillsim_recording: 1, started: '2026-01-01T00:00:00Z', seed: 1 });
+  const file = (count) => [first, ...Array.from({ length: count }, (_, i) => line(i * 1e6, {}))].join('\n') + '\n';
+  const state = await own.must('POST', 'replay', file(1));
+  assert.deepEqual([state.recording.report.sent, held.length], [1, 1]);
+
+  held = [];
+  await own.must('PUT', 'config', { timeout_s: 600 });
+  await own.post('sync');
+  const replayed = own.must('POST', 'replay', file(3));
+  await until('the first request of the replay', () => held.length === 1);
+  assert.equal((await own.post('replay/stop')).recording.is_replaying, true);
+  answerJson(held[0], { success: true, amount: 0, balance: 1 });
+  const { recording } = await replayed;
+  assert.deepEqual([recording.is_replaying, recording.report.sent, recording.report.exchanges.length], [false, 1, 1]);
+  assert.equal(held.length, 1);
+});
+
 test('a recording with a redemption is replayed with the reward that the replayed look-up gives', async (t) => {
   const own = await startTill(t, argsOf(shop));
   const loyal = new Loyalty(shop.service, shop.cloud, shop.tenant);

@@ -27,9 +27,17 @@ async function pick(index) {
   sayUnlessApproved(state, () => pick(index));
 }
 
+/** Points were spent: the member is picked again, and what could not be looked up the panel says. */
+async function lookAgain({ members, member }) {
+  const index = (members ?? []).findIndex(({ id }) => id === member?.id);
+  if (index >= 0) await change('look again', 'POST', `members/${index}/pick`);
+}
+
 async function redeem(index) {
   const state = await change(`redeem ${index}`, 'POST', `rewards/${index}/redeem`);
-  if (state && isNews(state)) showSaid({ again: () => redeem(index) });
+  if (!state || !isNews(state)) return;
+  showSaid({ again: () => redeem(index) });
+  if (state.said.ending === 'approved') await lookAgain(state);
 }
 
 const leave = () => change('leave', 'POST', 'member/leave');

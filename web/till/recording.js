@@ -8,6 +8,8 @@ function record(on) {
   return change('recording', 'POST', 'recording', { on });
 }
 
+const isReplaying = () => isRunning('replay') || store.state.recording.is_replaying;
+
 async function replay(event) {
   const [file] = event.target.files;
   event.target.value = '';
@@ -94,7 +96,7 @@ export function recordingTab() {
         'label',
         { class: 'button', for: 'replay' },
         icon('play'),
-        isRunning('replay') || recording.is_replaying ? 'Replaying…' : 'Replay a file',
+        isReplaying() ? 'Replaying…' : 'Replay a file',
         h('input', {
           id: 'replay',
           type: 'file',
@@ -103,6 +105,8 @@ export function recordingTab() {
           onchange: replay,
         }),
       ),
+      isReplaying() &&
+        h('button', { type: 'button', onclick: () => change('stop', 'POST', 'replay/stop') }, 'Stop the replay'),
     ),
     h(
       'p',

@@ -20,12 +20,16 @@ export function showWireTab(tab) {
   changed();
 }
 
+/** Behind a redemption the member is looked up again: what redeemed is still what one wants to see. */
+const worthSeeing = ([newest, before]) =>
+  newest.action === 'reward-lookup' && before?.action === 'redeem' ? before : newest;
+
 /** The newest is opened, unless somebody reads an older one; what was made of that one by hand is, though. */
 function take(exchanges) {
   if (exchanges.some((exchange) => exchange.resend_of !== null && exchange.resend_of === wire.open))
     wire.follows = true;
   wire.exchanges = [...exchanges.reverse(), ...wire.exchanges].slice(0, KEPT_MAX);
-  if (wire.follows && wire.exchanges.length > 0) wire.open = wire.exchanges[0].number;
+  if (wire.follows && wire.exchanges.length > 0) wire.open = worthSeeing(wire.exchanges).number;
 }
 
 /** A register that was started anew counts from 1 again. */
