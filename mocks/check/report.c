@@ -1,6 +1,7 @@
 /* What all reports share. */
 #include "mocks/check/report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -57,6 +58,65 @@ struct text result_group(const struct result *result)
 const char *result_group_title(const struct result *result)
 {
     return GROUPS[group_index(result->check->id)].title;
+}
+
+/* --- causes ---------------------------------------------------------------------------------- */
+
+static const char *number_skip(const char *text)
+{
+    while ((*text >= '0' && *text <= '9') || *text == '.' || *text == ',')
+        text++;
+    return text;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool sentences_are_alike(const char *a, const char *b)
+{
+    while (*a != '\0' && *b != '\0') {
+        if (is_digit(*a) && is_digit(*b)) {
+            a = number_skip(a);
+            b = number_skip(b);
+        } else if (*a++ != *b++) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+bool results_are_alike(const struct result *a, const struct result *b)
+{
+    return a->scene->outcome == OUTCOME_FAILED && b->scene->outcome == OUTCOME_FAILED &&
+           sentences_are_alike(a->scene->sentence, b->scene->sentence);
+}
+
+static int compare_causes(const void *left, const void *right)
+{
+    const struct cause *a = left, *b = right;
+    if (a->count != b->count)
+        return a->count > b->count ? -1 : 1;
+    return a->first < b->first ? -1 : 1;
+}
+
+size_t report_find_causes(const struct report *report, struct cause causes[CASES_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < report->count; i++) {
+        const struct result *result = &report->results[i];
+        size_t at = 0;
+        if (result->scene->outcome != OUTCOME_FAILED)
+            continue;
+        while (at < count && !results_are_alike(result, &report->results[causes[at].first]))
+            at++;
+        if (at == count)
+            causes[count++] = (struct cause){.first = i};
+        causes[at].count++;
+    }
+    qsort(causes, count, sizeof(causes[0]), compare_causes);
+    return count;
 }
 
 void report_write_summary(const struct report *report, struct text_buffer *out)

@@ -38,6 +38,14 @@ const char *result_page(const struct result *result, char out[PAGE_MAX]);
 /* "once", and what it is called. */
 struct text result_group(const struct result *result);
 const char *result_group_title(const struct result *result);
+/* One mistake fails many cases, which then all say the same, numbers aside. */
+struct cause {
+    size_t first; /* of report->results */
+    size_t count;
+};
+/* Those with the most cases first; gives how many. */
+size_t report_find_causes(const struct report *report, struct cause causes[CASES_MAX]);
+bool results_are_alike(const struct result *a, const struct result *b);
 /* "tillsim check: 85 asked ..." */
 void report_write_summary(const struct report *report, struct text_buffer *out);
 

@@ -10,6 +10,8 @@
 extern const unsigned char check_report_css[]; /* report.css, embedded by CMake */
 extern const size_t check_report_css_size;
 
+#define FAILURES_OPEN 3 /* with their bytes; more make a page that nobody reads */
+
 static const char *const MARKS[OUTCOMES] = {"\xe2\x9c\x93", "\xe2\x9c\x97", "\xe2\x80\x93"};
 
 /* --- text from elsewhere --------------------------------------------------------------------- */
@@ -107,11 +109,13 @@ static void write_steps(FILE *out, const struct scene *scene, bool opens_last)
 
 /* --- cases ------------------------------------------------------------------------------------ */
 
-static void write_failure(FILE *out, const struct result *result)
+static void write_failure(FILE *out, const struct result *result, bool opens_last)
 {
     char page[PAGE_MAX];
-    fprintf(out, "<article class=\"failure\"><h3><code>%s</code></h3><dl><dt>Should be</dt><dd>",
-            result->check->id);
+    fprintf(out,
+            "<article class=\"failure\" id=\"%s\"><h3><code>%s</code></h3>"
+            "<dl><dt>Should be</dt><dd>",
+            result->check->id, result->check->id);
     write_text(out, result->check->title);
     fputs("</dd><dt>But</dt><dd>", out);
     write_text(out, result->scene->sentence);
@@ -120,7 +124,7 @@ static void write_failure(FILE *out, const struct result *result)
     fprintf(out,
             "</dd><dt>Read on</dt><dd><code>%s</code> <span class=\"tag\">%s</span></dd></dl>\n",
             result_page(result, page), result->check->evidence);
-    write_steps(out, result->scene, true);
+    write_steps(out, result->scene, opens_last);
     fputs("</article>\n", out);
 }
 
@@ -135,7 +139,26 @@ static void write_row_head(FILE *out, const struct result *result)
     fputs("</span>", out);
 }
 
-static void write_row(FILE *out, const struct result *result)
+/* The first case of a cause is shown above; the others are shown in their row. */
+static void write_failed_steps(FILE *out, const struct report *report, const struct result *result)
+{
+    const struct result *first = report->results;
+    while (!results_are_alike(first, result))
+        first++;
+    if (first == result) {
+        fprintf(out, "<p class=\"note\"><a href=\"#%s\">Shown above</a>, with what was asked and "
+                     "answered.</p>",
+                result->check->id);
+        return;
+    }
+    fprintf(out, "<p class=\"note\">As <a href=\"#%s\"><code>%s</code></a>: ", first->check->id,
+            first->check->id);
+    write_text(out, result->scene->sentence);
+    fputs("</p>\n", out);
+    write_steps(out, result->scene, false);
+}
+
+static void write_row(FILE *out, const struct report *report, const struct result *result)
 {
     char page[PAGE_MAX];
     const struct scene *scene = result->scene;
@@ -157,7 +180,7 @@ static void write_row(FILE *out, const struct result *result)
     }
     fputs("</p>\n", out);
     if (scene->outcome == OUTCOME_FAILED)
-        fputs("<p class=\"note\">Shown above, with what was asked and answered.</p>", out);
+        write_failed_steps(out, report, result);
     else
         write_steps(out, scene, false);
     fputs("</div></details>\n", out);
@@ -231,15 +254,32 @@ static void write_header(FILE *out, const struct report *report)
     fputs("</ul></header>\n", out);
 }
 
+static void write_causes(FILE *out, const struct report *report, const struct cause *causes,
+                         size_t count)
+{
+    fputs("<h2>Mend these first</h2>\n<ol class=\"causes\">\n", out);
+    for (size_t i = 0; i < count; i++) {
+        const struct result *first = &report->results[causes[i].first];
+        fprintf(out, "<li><a href=\"#%s\"><b>%zu case%s</b> ", first->check->id, causes[i].count,
+                causes[i].count == 1 ? "" : "s");
+        write_text(out, first->scene->sentence);
+        fputs("</a></li>\n", out);
+    }
+    fputs("</ol>\n", out);
+}
+
+/* One case for each cause; of the first ones the bytes are open. */
 static void write_failures(FILE *out, const struct report *report)
 {
-    if (report->outcomes[OUTCOME_FAILED] == 0)
+    struct cause causes[CASES_MAX];
+    size_t count = report_find_causes(report, causes);
+    if (count == 0)
         return;
+    if (report->outcomes[OUTCOME_FAILED] > 1)
+        write_causes(out, report, causes, count);
     fputs("<h2>What failed</h2>\n", out);
-    for (size_t i = 0; i < report->count; i++) {
-        if (report->results[i].scene->outcome == OUTCOME_FAILED)
-            write_failure(out, &report->results[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        write_failure(out, &report->results[causes[i].first], i < FAILURES_OPEN);
 }
 
 static void write_groups(FILE *out, const struct report *report)
@@ -251,7 +291,7 @@ static void write_groups(FILE *out, const struct report *report)
             fprintf(out, "%s<h2>%s</h2><div class=\"group\">\n", i > 0 ? "</div>" : "",
                     result_group_title(&report->results[i]));
         group = now;
-        write_row(out, &report->results[i]);
+        write_row(out, report, &report->results[i]);
     }
     if (report->count > 0)
         fputs("</div>\n", out);

@@ -59,7 +59,22 @@ static void print_step(const struct step *step)
 /* The last steps are where it went wrong; all of them are in the other reports. */
 #define STEPS_SHOWN 3
 
-static void print_failure(const struct result *result)
+/* The other cases of the same cause. */
+static void print_alike(const struct report *report, const struct result *result)
+{
+    char line[CASES_MAX * 32];
+    struct text_buffer others;
+    text_buffer_init(&others, line, sizeof(line));
+    for (size_t i = 0; i < report->count; i++) {
+        const struct result *other = &report->results[i];
+        if (other != result && results_are_alike(result, other))
+            text_append_format(&others, "%s%s", others.length > 0 ? ", " : "", other->check->id);
+    }
+    if (others.length > 0)
+        paper_wrap(text_buffer_text(&others), "  as well as  ", "              ", LINES_ALL);
+}
+
+static void print_failure(const struct report *report, const struct result *result)
 {
     char page[PAGE_MAX];
     const struct scene *scene = result->scene;
@@ -69,6 +84,7 @@ static void print_failure(const struct result *result)
     paper_wrap(text_of(scene->sentence), "  but         ", "              ", 8);
     paper_wrap(text_of(result_consequence(result)), "  the till    ", "              ", 8);
     printf("  page        %s\n", result_page(result, page));
+    print_alike(report, result);
     for (size_t i = 0; i < scene->step_count; i++)
         count += !scene->steps[i]->is_clean_up;
     for (size_t i = 0, seen = 0; i < scene->step_count; i++) {
@@ -93,15 +109,30 @@ static void print_lines(const struct report *report)
     putchar('\n');
 }
 
+static void print_causes(const struct report *report, const struct cause *causes, size_t count)
+{
+    if (count == report->outcomes[OUTCOME_FAILED])
+        return;
+    printf("%sMend these first%s\n", ink(INK_BOLD), ink(INK_PLAIN));
+    for (size_t i = 0; i < count && causes[i].count > 1; i++) {
+        char title[32];
+        (void)snprintf(title, sizeof(title), "  %3zu cases  ", causes[i].count);
+        paper_wrap(text_of(report->results[causes[i].first].scene->sentence), title,
+                   "             ", 8);
+    }
+    putchar('\n');
+}
+
 void report_print_text(const struct report *report)
 {
     char line[SENTENCE_MAX];
     struct text_buffer summary;
+    struct cause causes[CASES_MAX];
+    size_t count = report_find_causes(report, causes);
     print_lines(report);
-    for (size_t i = 0; i < report->count; i++) {
-        if (report->results[i].scene->outcome == OUTCOME_FAILED)
-            print_failure(&report->results[i]);
-    }
+    print_causes(report, causes, count);
+    for (size_t i = 0; i < count; i++)
+        print_failure(report, &report->results[causes[i].first]);
     for (size_t i = 0; i < report->count; i++) {
         if (report->results[i].scene->left[0] != '\0')
             printf("%s%s: %s%s\n", ink(INK_YELLOW), report->results[i].check->id,

@@ -292,6 +292,24 @@ test('a failed case says what should be, what was, what the till does, its page,
   assert.match(stdout, /<h1>Not Found<\/h1>/);
 });
 
+test('one mistake that fails many cases is told once, first, with how many', async (t) => {
+  const target = await httpTarget(t, () => ({ text: '{"success":true,"amount":0.10,"balance":"NaN"}' }));
+  const cases = ['amount', 'balance', 'once', 'partial'];
+  const args = ['--target', target, '--token', 'any', '--card', '6036', '--skip', 'once-retry-later', '--only', ...cases];
+  const { stdout, json, html } = await checkWithReports(args);
+  const alike = json.cases.filter(({ why }) => /^check-balance: "balance" is no amount/.test(why ?? '')).map(({ id }) => id);
+  assert.ok(alike.length > 10, stdout);
+  const listed = html.slice(html.indexOf('Mend these first'), html.indexOf('What failed'));
+  assert.match(stdout, new RegExp(`Mend these first\\n +${alike.length} cases +check-balance: "balance"`));
+  assert.match(listed, new RegExp(`^[^]*?<li><a href="#${alike[0]}"><b>${alike.length} cases</b> check-balance: &quot;balance`));
+  assert.equal(stdout.match(/but +check-balance: "balance" is no amount/g).length, 1);
+  const articles = [...html.matchAll(/<article class="failure" id="([^"]+)">/g)].map(([, id]) => id);
+  assert.deepEqual(alike.filter((id) => articles.includes(id)), [alike[0]]);
+  for (const [, id] of listed.matchAll(/href="#([^"]+)"/g)) assert.ok(articles.includes(id), id);
+  assert.equal(html.match(new RegExp(`As <a href="#${alike[0]}">`, 'g')).length, alike.length - 1);
+  for (const id of failed(json)) assert.ok(stdout.slice(stdout.indexOf('Mend')).includes(id), id);
+});
+
 test('what a hostile target says stays text in every report', async (t) => {
   const nasty = '</pre><script>alert(1)</script>&amp;"\'\u0001\u001b[31m\u202e]]>\ufffe\r\n<!--';
   const target = await httpTarget(t, () => ({
