@@ -64,10 +64,10 @@ enum action {
     X(RESULT_NOTHING_HELD, 21, "nothing_held") /* release: none, or all was released before */     \
     X(RESULT_NOT_APPROVED, 25,                                                                     \
       "not_approved") /* charge whose payment we add: Lightspeed has not approved that */          \
+    X(RESULT_APPROVAL_SUSPENDED, 29, "approval_suspended") /* Lightspeed has refused one since */  \
     X(RESULT_APPROVAL_EXPIRED, 26, "approval_expired")                                             \
-    X(RESULT_OVER_APPROVED, 27, "over_approved")           /* more than one payment may be */      \
-    X(RESULT_OVER_APPROVED_DAY, 28, "over_approved_day")   /* more than a day's payments may be */ \
-    X(RESULT_APPROVAL_SUSPENDED, 29, "approval_suspended") /* Lightspeed has refused one since */
+    X(RESULT_OVER_APPROVED, 27, "over_approved")         /* more than one payment may be */        \
+    X(RESULT_OVER_APPROVED_DAY, 28, "over_approved_day") /* more than a day's payments may be */
 
 enum result {
 #define X(symbol, number, name) symbol = number,

@@ -25,8 +25,8 @@ void charge_apply(struct decision *decision, struct operation *operation);
 
 /* Is this a charge whose payment we add to an order that is not ours? */
 bool approval_is_needed(const struct command *command);
-/* May outcome->amount_minor be paid so? RESULT_OK, _NOT_APPROVED, _APPROVAL_EXPIRED,
- * _OVER_APPROVED, _OVER_APPROVED_DAY; tells foreign_minor and limit_minor. */
+/* May outcome->amount_minor be paid so? RESULT_OK, _NOT_APPROVED, _APPROVAL_SUSPENDED,
+ * _APPROVAL_EXPIRED, _OVER_APPROVED, _OVER_APPROVED_DAY; tells foreign_minor and limit_minor. */
 enum result approval_check(struct decision *decision);
 /* It will be: counts for its day. */
 void approval_apply(struct decision *decision);
