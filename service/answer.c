@@ -1,6 +1,10 @@
 /* Reads the service's answers and shows them as people expect them. */
 #include "service/answer.h"
 
+#include "base/error.h"
+
+#include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "base/banned.h"
@@ -104,6 +108,23 @@ void answer_write(FILE *file, const struct jread *value)
         print_object(file, value);
         return;
     }
+}
+
+int answer_write_page(const char *path, answer_page_fn write, const struct jread *report)
+{
+    bool is_standard = strcmp(path, "-") == 0;
+    FILE *file = is_standard ? stdout : fopen(path, "w");
+    if (file == NULL)
+        goto err_without_file;
+    write(file, report);
+    bool is_written = fflush(file) == 0 && ferror(file) == 0;
+    if (!is_standard && fclose(file) != 0)
+        is_written = false;
+    if (is_written)
+        return 0;
+err_without_file:
+    fprintf(stderr, "counterpart: %s cannot be written: %s\n", path, strerror(errno));
+    return ERR_IO;
 }
 
 /* --- money and times */

@@ -18,6 +18,11 @@ int64_t answer_time_us(const struct jread *object, const char *name);
 /* JSON as it came, on one line; and a text of ours. */
 void answer_write_text(FILE *file, struct text text);
 void answer_write(FILE *file, const struct jread *value);
+/* A page for people into a file, "-": standard output. errors: ERR_IO, and standard error says why.
+ */
+typedef void (*answer_page_fn)(FILE *file, const struct jread *report);
+MUST_CHECK int answer_write_page(const char *path, answer_page_fn write,
+                                 const struct jread *report);
 
 /* How a tenant's amounts and times are shown. */
 struct answer_style {

@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "service/answer.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,28 +64,11 @@ static bool shows_colours(void)
            strcmp(terminal, "dumb") != 0;
 }
 
-static int write_page(const char *path, const struct jread *report)
-{
-    bool is_standard = strcmp(path, "-") == 0;
-    FILE *file = is_standard ? stdout : fopen(path, "w");
-    if (file == NULL)
-        goto err_without_file;
-    doctor_page_write(file, report);
-    bool is_written = fflush(file) == 0 && ferror(file) == 0;
-    if (!is_standard && fclose(file) != 0)
-        is_written = false;
-    if (is_written)
-        return 0;
-err_without_file:
-    fprintf(stderr, "counterpart: %s cannot be written: %s\n", path, strerror(errno));
-    return ERR_IO;
-}
-
 static int write_report(const struct invocation *invocation, const struct jread *report)
 {
     const char *path = command_value(invocation, "html");
     if (path != NULL)
-        return write_page(path, report);
+        return answer_write_page(path, doctor_page_write, report);
     if (invocation->wants_json || !isatty(STDOUT_FILENO)) {
         answer_write(stdout, report);
         putchar('\n');

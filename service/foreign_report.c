@@ -4,9 +4,7 @@
 #include "base/error.h"
 #include "service/answer.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -33,23 +31,6 @@ static struct text write_body(const struct invocation *invocation, struct text_b
 
 /* --- where to --- */
 
-static int write_page(const char *path, const struct jread *report)
-{
-    bool is_standard = strcmp(path, "-") == 0;
-    FILE *file = is_standard ? stdout : fopen(path, "w");
-    if (file == NULL)
-        goto err_without_file;
-    foreign_page_write(file, report);
-    bool is_written = fflush(file) == 0 && ferror(file) == 0;
-    if (!is_standard && fclose(file) != 0)
-        is_written = false;
-    if (is_written)
-        return 0;
-err_without_file:
-    fprintf(stderr, "counterpart: %s cannot be written: %s\n", path, strerror(errno));
-    return ERR_IO;
-}
-
 static int write_report(const struct invocation *invocation, long status,
                         const struct jread *document)
 {
@@ -60,7 +41,7 @@ static int write_report(const struct invocation *invocation, long status,
         return ERR_REFUSED;
     }
     if (path != NULL)
-        return write_page(path, document);
+        return answer_write_page(path, foreign_page_write, document);
     if (is_json) {
         answer_write(stdout, document);
         putchar('\n');
