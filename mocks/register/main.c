@@ -1,5 +1,5 @@
-/* tillsim: a register without a screen, or with one. Asks what a register asks, and says what a
- * register would make of the replies. */
+/* tillsim: a register without a screen, or with one; the check of any partner's endpoint; the fake
+ * cloud. Asks what a register asks, and says what a register would make of the replies. */
 #include "mocks/register/receipt.h"
 #include "mocks/register/walk.h"
 

@@ -117,6 +117,8 @@ static const char USAGE[] =
     "  tillsim register [...]   the till with a screen; see tillsim register --help\n"
     "  tillsim replay FILE --url U [...]   a till's recording once more; see tillsim replay "
     "--help\n"
+    "  tillsim check --target U [...]   tests an endpoint as registers use it; see tillsim check "
+    "--help\n"
     "  tillsim cloud [...]   the cloud behind the registers; see tillsim cloud --help\n"
     "  tillsim help\n"
     "\n"

@@ -1,9 +1,11 @@
 // tillsim against a partner that can be made to answer anything: what it sends, what it says about
 // the replies, and its exit codes.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
+import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { TILLSIM, TOKEN, run, sign } from './support.mjs';
+import { ROOT, TILLSIM, TOKEN, run, sign } from './support.mjs';
 
 const APPROVED = '{"success":true,"amount":10.00,"balance":90.00,"reference_id":"CP1-7","message":"charged"}';
 const REFUSED = '{"success":false,"amount":0.00,"error":"Insufficient balance: $3.00 available"}';
@@ -303,10 +305,14 @@ test('a wrong command line exits with 2, says why, and sends nothing', async () 
     assert.ok(stderr.length > 0, args.join(' '));
   }
   assert.equal(seen.length, 0);
+  const source = fs.readFileSync(path.join(ROOT, 'mocks/register/main.c'), 'utf8');
+  const commands = [...source.matchAll(/strcmp\(argv\[1\], "(\w+)"\)/g)].map(([, command]) => command);
+  assert.ok(commands.length >= 4, 'what main hands on');
   for (const word of ['--help', 'help']) {
     const help = await run(TILLSIM, [word]);
     assert.equal(help.code, 0, word);
     assert.match(help.stdout, /--drop-reply/);
+    for (const command of commands) assert.match(help.stdout, new RegExp(`^  tillsim ${command} `, 'm'));
     assert.equal(help.stderr, '');
   }
 });
