@@ -389,7 +389,8 @@ static bool is_from_a_page(const h2o_req_t *req)
 static void visit_refuse_page(struct visit *visit)
 {
     struct answer *answer = server_answer_begin(visit->server);
-    answer_error(answer, 403, "wrong_origin", "The control address is for programs, not for pages.");
+    answer_error(answer, 403, "wrong_origin",
+                 "The control address is for programs, not for pages.");
     visit_keep(visit, answer);
     visit_send(visit);
 }
