@@ -273,6 +273,17 @@ test('an earlier sale is refunded in part to the card that paid it', async (t) =
   await cashier.press('OK', { exact: true });
   await cashier.sees('.closed-sale', '−5.00');
   assert.equal(await balanceOf(card), '87.00');
+  const sale = cashier.page.locator('.closed-sale', { hasText: number });
+  await sale.locator('.note', { hasText: /Refund .*5\.00: HS1-\d+/ }).waitFor();
+  await sale.getByRole('button', { name: /Refund/ }).click();
+  await cashier.page.locator('#refund-amount').fill('13.00');
+  await cashier.typeCard(card);
+  await cashier.press(/^Give back/);
+  await cashier.said('Refund successful');
+  await cashier.press('OK', { exact: true });
+  assert.equal(await balanceOf(card), '100.00');
+  await sale.locator('.note').nth(1).waitFor();
+  assert.equal(await sale.getByRole('button', { name: /Refund/ }).count(), 0);
 });
 
 // --- loyalty
