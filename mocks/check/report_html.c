@@ -146,8 +146,9 @@ static void write_failed_steps(FILE *out, const struct report *report, const str
     while (!results_are_alike(first, result))
         first++;
     if (first == result) {
-        fprintf(out, "<p class=\"note\"><a href=\"#%s\">Shown above</a>, with what was asked and "
-                     "answered.</p>",
+        fprintf(out,
+                "<p class=\"note\"><a href=\"#%s\">Shown above</a>, with what was asked and "
+                "answered.</p>",
                 result->check->id);
         return;
     }

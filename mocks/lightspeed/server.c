@@ -360,6 +360,41 @@ static void call_fill(struct call *call, const h2o_req_t *req)
     call->body = text_of_iovec(req->entity);
 }
 
+/* A public name that somebody points at us has dots and letters at its end; an address or the name
+ * of a neighbour has not. */
+static bool host_is_near(struct text host)
+{
+    struct text name = host;
+    while (name.length > 0 && name.base[name.length - 1] != ':')
+        name.length--;
+    name.length = name.length > 0 ? name.length - 1 : host.length;
+    bool is_numeric = name.length > 0 && name.base[0] == '[';
+    size_t last = name.length;
+    while (last > 0 && name.base[last - 1] != '.')
+        last--;
+    struct text label = text_slice(name, last, name.length);
+    is_numeric = is_numeric || text_is_digits(label);
+    return is_numeric || last == 0 || text_equal_nocase(label, TEXT("internal"));
+}
+
+/* Programs use the control address, and people who type it; no page of any site does. */
+static bool is_from_a_page(const h2o_req_t *req)
+{
+    struct text site = header_of(req, "sec-fetch-site");
+    return header_of(req, "origin").length > 0 ||
+           (site.length > 0 && !text_equal(site, TEXT("none"))) ||
+           !host_is_near(text_of_iovec(req->input.authority));
+}
+
+static void visit_refuse_page(struct visit *visit)
+{
+    struct answer *answer = server_answer_begin(visit->server);
+    answer_error(answer, 403, "wrong_origin",
+                 "The control address is for programs, not for pages.");
+    visit_keep(visit, answer);
+    visit_send(visit);
+}
+
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 {
     struct server *server = ((struct server_handler *)handler)->server;
@@ -372,6 +407,10 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     call_fill(&visit->call, req);
     visit->is_readable = call_read(&visit->call);
     visit->is_control = call_segment_is(&visit->call, 0, "_cloud");
+    if (visit->is_control && is_from_a_page(req)) {
+        visit_refuse_page(visit);
+        return 0;
+    }
     visit->refresh_grant_id = oauth_refresh_begin(server->cloud, &visit->call);
     struct fault *fault = NULL;
     if (!visit->is_control)

@@ -257,6 +257,7 @@ void bill_write_closed(const struct bill *bill, const char *partner_method, stru
     jwrite_named_money(writer, "total", bill->total_minor, bill->exponent);
     jwrite_named_bool(writer, "is_refund", bill->is_refund);
     jwrite_named_bool(writer, "is_deleted", bill->is_deleted);
+    jwrite_named_id(writer, "refunded_order_id", bill_id(bill->order, "refunded_order_id"));
     write_payments(bill, partner_method, writer);
     jwrite_object_end(writer);
 }

@@ -24,7 +24,7 @@ struct replay_target {
     bool keeps_pace;
     int64_t timeout_s_max;         /* 0: waits for as long as was recorded */
     const atomic_bool *is_stopped; /* ends after what is under way; NULL: nobody stops it */
-    replay_told_fn on_exchange; /* NULL: nobody listens */
+    replay_told_fn on_exchange;    /* NULL: nobody listens */
     void *context;
 };
 

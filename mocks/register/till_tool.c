@@ -143,6 +143,23 @@ static bool header_is_good(struct text name, struct text value)
     return name.length > 0;
 }
 
+/* A text with NUL has no characters for who asks for them. */
+static bool header_is_taken(const struct jread *header, struct till_answer *answer)
+{
+    struct text name = TEXT(""), value = TEXT("");
+    const struct jread *texts[] = {jread_member(header, "name"), jread_member(header, "value")};
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        if (jread_kind_of(texts[i]) != JREAD_STRING)
+            return till_refuse(answer, 400, "wrong_type",
+                               "headers: each has a name and a value, both text.");
+    if (jread_text(texts[0], &name) == 0 && jread_text(texts[1], &value) == 0 &&
+        header_is_good(name, value))
+        return true;
+    return till_refuse(answer, 422, "bad_value",
+                       "headers: each has a name of letters, digits and hyphens, and a value of "
+                       "one line.");
+}
+
 struct header_list {
     const struct jread *headers;
     bool leaves_signature_out;
@@ -173,13 +190,9 @@ static bool resend_take_headers(struct resend *resend, struct till_answer *answe
         list.headers = jread_member(resend->original, "headers");
     if (jread_kind_of(list.headers) != JREAD_ARRAY)
         return till_refuse(answer, 400, "wrong_type", "headers: a list wanted.");
-    for (size_t i = 0; i < jread_count(list.headers); i++) {
-        const struct jread *header = jread_element(list.headers, i);
-        if (!header_is_good(bill_text(header, "name"), bill_text(header, "value")))
-            return till_refuse(answer, 422, "bad_value",
-                               "headers: each has a name of letters, digits and hyphens, and a "
-                               "value of one line.");
-    }
+    for (size_t i = 0; i < jread_count(list.headers); i++)
+        if (!header_is_taken(jread_element(list.headers, i), answer))
+            return false;
     made_create(&resend->lines, write_header_lines, &list);
     return true;
 }

@@ -78,7 +78,7 @@ void judge(const struct reply *reply, const struct request *request, const struc
            struct judgement *judgement);
 void judgement_finish(struct judgement *judgement);
 
-/* --- for judge alone: body_verdict.c reads the body, loyalty_verdict.c judges loyalty --------- */
+/* --- for judge alone: body_verdict.c reads the body, loyalty_verdict.c judges loyalty -------- */
 
 enum verdict verdict_of(bool is_good);
 /* false: there is no judgement->body to look at. */

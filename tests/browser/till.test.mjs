@@ -112,6 +112,19 @@ test('a reply is dropped, the cashier presses again, and the card is charged onc
   await cashier.payByCard(card);
   await cashier.said('No answer');
   assert.equal(await balanceOf(card), '91.30', 'the service has charged already');
+  await cashier.page.reload();
+  await cashier.said('No answer');
+  await cashier.press('Close', { exact: true });
+  await until('the dialogue to be dismissed', async () => (await cashier.state()).said === null);
+  await cashier.page.reload();
+  await cashier.sees('.order-foot', '$8.70');
+  assert.equal(await cashier.page.locator('dialog').count(), 0);
+  await cashier.press('Faults');
+  await cashier.page.getByRole('switch', { name: 'Drop the reply' }).check();
+  await cashier.sees('.fault-chip', 'Drop the reply');
+  await cashier.go('checkout');
+  await cashier.payByCard(card);
+  await cashier.said('No answer');
   await cashier.press('Try again');
   await cashier.said('Transaction successful');
   assert.equal(await charges(card), 1);
@@ -260,6 +273,17 @@ test('an earlier sale is refunded in part to the card that paid it', async (t) =
   await cashier.press('OK', { exact: true });
   await cashier.sees('.closed-sale', '−5.00');
   assert.equal(await balanceOf(card), '87.00');
+  const sale = cashier.page.locator('.closed-sale', { hasText: number });
+  await sale.locator('.note', { hasText: /Refund .*5\.00: HS1-\d+/ }).waitFor();
+  await sale.getByRole('button', { name: /Refund/ }).click();
+  await cashier.page.locator('#refund-amount').fill('13.00');
+  await cashier.typeCard(card);
+  await cashier.press(/^Give back/);
+  await cashier.said('Refund successful');
+  await cashier.press('OK', { exact: true });
+  assert.equal(await balanceOf(card), '100.00');
+  await sale.locator('.note').nth(1).waitFor();
+  assert.equal(await sale.getByRole('button', { name: /Refund/ }).count(), 0);
 });
 
 // --- loyalty

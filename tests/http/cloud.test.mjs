@@ -73,6 +73,25 @@ test('one line of JSON says where it is, and SIGTERM and SIGINT end it cleanly',
   }
 });
 
+test('the control address serves programs, and no page of any site', async () => {
+  const ask = (headers) => request(`${cloud.urls.control_url}/settings`, { headers });
+  for (const headers of [
+    { Host: 'evil.example' },
+    { Host: 'evil.example:8090' },
+    { Host: '127.0.0.1.evil.example' },
+    { Origin: 'http://evil.example' },
+    { Origin: cloud.urls.url },
+    { 'Sec-Fetch-Site': 'cross-site' },
+    { 'Sec-Fetch-Site': 'same-origin' },
+  ])
+    isError(await ask(headers), 403, /for programs/);
+  const names = ['localhost', 'localhost:8090', '127.0.0.1', '192.168.0.7:80', '[::1]:8090', 'cloud:8090', 'host.docker.internal'];
+  for (const Host of names) assert.notEqual((await ask({ Host })).status, 403, Host);
+  assert.notEqual((await ask({ 'Sec-Fetch-Site': 'none' })).status, 403);
+  const headers = { Origin: 'http://evil.example', 'Content-Type': 'text/plain' };
+  isError(await request(`${cloud.urls.control_url}/orders`, { method: 'POST', body: '{}', headers }), 403);
+});
+
 test('it ends with connections open and requests held up', async () => {
   const one = await startCloud();
   await one.faults({ path: '/v1', action: 'hang', ms: 60_000 });

@@ -775,6 +775,12 @@ test('an exchange is sent again, edited and signed anew, and neither books nor c
   assert.equal(edited.headers.filter(({ name }) => name === 'Host').length, 1);
   assert.equal((await again({ url: `${shop.service.origin}/nowhere` })).status, 404);
   await till.refuses(404, 'not_found', 'POST', 'resend', { number: 999999 });
+  for (const [status, word, value] of [
+    [422, 'bad_value', 'a\0b'],
+    [400, 'wrong_type', null],
+    [400, 'wrong_type', 1],
+  ])
+    await till.refuses(status, word, 'POST', 'resend', { number: first.number, headers: [{ name: 'X', value }] });
   await till.refuses(422, 'bad_value', 'POST', 'resend', { number: first.number, url: 'file:///etc/passwd' });
   await till.refuses(422, 'bad_value', 'POST', 'resend', {
     number: first.number,

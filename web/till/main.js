@@ -12,7 +12,8 @@ import { isOpen, orderPanel } from './order.js';
 import { productScreen } from './products.js';
 import { salesScreen } from './sales.js';
 import { change, changed, hush, refresh, store, subscribe, tell } from './store.js';
-import { arrive, closeDialog, go, icon, iconButton, openPane, restoreFocus, runner, view } from './view.js';
+import { showUnsure } from './said.js';
+import { arrive, closeDialog, go, icon, iconButton, openPane, plural, restoreFocus, runner, view } from './view.js';
 import { followWire, showWireTab, wirePanel } from './wire.js';
 
 const POLL_MS = 5000;
@@ -230,7 +231,7 @@ let announced = '';
 /** For those who do not see it: the order's new total, or the message at the bottom. */
 function announce() {
   const { order } = store.state;
-  const text = store.toast?.text ?? (order ? `${order.lines.length} lines, ${priced(order.due)} due` : '');
+  const text = store.toast?.text ?? (order ? `${plural(order.lines.length, 'line')}, ${priced(order.due)} due` : '');
   if (text !== announced) document.getElementById('live').textContent = text;
   announced = text;
 }
@@ -282,4 +283,5 @@ setInterval(() => {
   if (!document.hidden && !store.isGone) refresh();
 }, POLL_MS);
 await refresh();
+showUnsure();
 followWire();

@@ -1,7 +1,7 @@
 // What the till says after an action, as a cashier sees it.
 import { h } from './dom.js';
 import { priced } from './money.js';
-import { store } from './store.js';
+import { change, store } from './store.js';
 import { isDue, startSale } from './order.js';
 import { closeDialog, go, icon, openDialog } from './view.js';
 
@@ -19,6 +19,12 @@ const LOOKS = {
 const isUnsure = (ending) => ending === 'dropped' || ending === 'no_reply';
 const isGood = (ending) => ending === 'approved' || ending === 'info';
 
+/** Closed by hand: a page that is opened anew does not say it again. */
+function dismiss() {
+  closeDialog();
+  change('dismiss', 'POST', 'said');
+}
+
 function afterSale() {
   closeDialog();
   startSale();
@@ -33,7 +39,7 @@ function buttons(said, { again, isSale }) {
   const isFirst = !isUnsure(said.ending);
   if (!isGood(said.ending))
     return [
-      h('button', { type: 'button', autofocus: isFirst, onclick: closeDialog }, 'Close'),
+      h('button', { type: 'button', autofocus: isFirst, onclick: dismiss }, 'Close'),
       again &&
         h(
           'button',
@@ -87,4 +93,10 @@ export function showSaid({ again, isSale = false } = {}) {
       h('div', { class: 'actions' }, buttons(said, { again, isSale })),
     ),
   );
+}
+
+/** The page was opened anew, and the last press is one of which nobody knows how it ended. */
+export function showUnsure() {
+  const said = store.state?.said;
+  if (said && isUnsure(said.ending)) showSaid();
 }

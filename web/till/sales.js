@@ -112,8 +112,26 @@ function askRefund(order, paid) {
   );
 }
 
+/** The sales that gave (part of) this one back. */
+const refundsOf = (order) =>
+  store.state.closed_orders.filter((each) => !each.is_deleted && each.refunded_order_id === order.id);
+
+const sum = (amounts) => amounts.reduce((cents, amount) => cents + (centsOf(amount) ?? 0n), 0n);
+
+/** Refunds have negative payments. */
+function isGivenBack(order) {
+  const paid = [order, ...refundsOf(order)].flatMap(({ payments }) => payments.filter(({ kind }) => kind === 'partner'));
+  return sum(paid.map(({ amount }) => amount)) <= 0n;
+}
+
+const refunded = (order) =>
+  refundsOf(order).map((given) =>
+    h('p', { class: 'note', key: given.id }, `Refund ${priced(given.total)}: ${given.sale_number}`),
+  );
+
 function paidRow(order, paid) {
-  const canRefund = paid.kind === 'partner' && !order.is_refund && store.state.partner.actions.includes('refund');
+  const isOffered = store.state.partner.actions.includes('refund') && !isGivenBack(order);
+  const canRefund = paid.kind === 'partner' && !order.is_refund && isOffered;
   return h(
     'li',
     { key: paid.number },
@@ -149,6 +167,7 @@ const closedSale = (order) =>
         { class: 'closed-payments' },
         order.payments.map((paid) => paidRow(order, paid)),
       ),
+    refunded(order),
   );
 
 const newSale = () => runner('new', { class: 'primary', onclick: startSale }, icon('plus'), 'New sale');
