@@ -104,6 +104,8 @@ static const struct knob {
     {"sites_error", KNOB_INT32, AT(facts.probes.sites_result.error)},
     {"sites_status", KNOB_INT32, AT(facts.probes.sites_result.status)},
     {"method", KNOB_INT32, AT(tenant.payment_method)},
+    {"methods", KNOB_INT32, AT(facts.probes.methods.count)},
+    {"first_method", KNOB_TEXT, AT(facts.probes.methods.items[0].name)},
     {"their_method", KNOB_TEXT, AT(facts.probes.methods.items[1].name)},
     {"methods_error", KNOB_INT32, AT(facts.probes.methods_result.error)},
     {"methods_status", KNOB_INT32, AT(facts.probes.methods_result.status)},
