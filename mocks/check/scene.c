@@ -289,8 +289,7 @@ static void step_take_fields(struct step *step)
     step->has_balance = read_cents(jread_member(body, "balance"), &step->balance_minor);
 }
 
-/* As the register judges it (mocks/register/verdict.h). */
-static void step_judge(struct scene *scene, const struct ask *ask, struct step *step)
+void step_judge(struct scene *scene, const struct ask *ask, struct step *step)
 {
     char plain[64];
     struct text amount = text_of(ask->amount);
@@ -302,6 +301,7 @@ static void step_judge(struct scene *scene, const struct ask *ask, struct step *
                               .placeholder_id = ask->placeholder_id};
     scene->run->redeem->placeholders = ask->placeholders;
     judge(&step->reply, scene->run->redeem, &options, &step->judgement);
+    step_take_fields(step);
 }
 
 static void step_fill_reply(struct step *step, int64_t time_us)
@@ -324,7 +324,6 @@ static void scene_take_reply(struct scene *scene, const struct ask *ask, struct 
     bool is_silent = step->reply.failure != NULL && !ask->leaves_reply;
     scene->run->unanswered_in_a_row = is_silent ? scene->run->unanswered_in_a_row + 1 : 0;
     step_judge(scene, ask, step);
-    step_take_fields(step);
     scene_note_money(scene, ask, step);
 }
 

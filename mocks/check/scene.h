@@ -106,6 +106,8 @@ void scene_ask_at_once(struct scene *scene, const struct ask *asks, size_t ask_c
 struct step *scene_begin_step(struct scene *scene, const struct ask *ask);
 bool scene_open(struct scene *scene, struct line *line);
 void scene_read(struct scene *scene, const struct ask *ask, struct step *step, struct line *line);
+/* What step->reply says, as the register judges it (mocks/register/verdict.h). */
+void step_judge(struct scene *scene, const struct ask *ask, struct step *step);
 
 /* Gives back what the case has taken, and takes what it has loaded. */
 void scene_clean_up(struct scene *scene);
