@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "handlers/profile_import_parts.h"
+#include "tests/handlers/table.h"
 
 static struct import_report report;
 static char problem_bytes[512];
@@ -106,15 +107,6 @@ static bool holds(const char *verb, char *rest)
     return imported == ERR_BAD_CONFIG && strstr(problem_bytes, rest) != NULL;
 }
 
-static char *trim(char *text)
-{
-    text += strspn(text, " ");
-    char *end = text + strlen(text);
-    while (end > text && strchr(" \n", end[-1]) != NULL)
-        *--end = '\0';
-    return text;
-}
-
 static void expect_all(const char *name, char *expected)
 {
     char *each_rest, *each;
@@ -122,7 +114,7 @@ static void expect_all(const char *name, char *expected)
     bool may_fail = false;
     for (each = strtok_r(expected, ";", &each_rest); each != NULL;
          each = strtok_r(NULL, ";", &each_rest)) {
-        char *verb = trim(each), *rest = strchr(verb, ' ');
+        char *verb = table_trim(each), *rest = strchr(verb, ' ');
         rest = rest == NULL ? verb + strlen(verb) : rest;
         if (*rest != '\0')
             *rest++ = '\0';
@@ -162,38 +154,19 @@ static struct import_order read_order(char *words)
     return order;
 }
 
-static char *next_field(char **rest)
-{
-    char *field = *rest, *bar = strstr(field, " |");
-    assert_non_null(bar);
-    *bar = '\0';
-    *rest = bar + 2;
-    return trim(field);
-}
-
 static void run_case(char *line)
 {
     char *rest = line;
-    const char *name = next_field(&rest);
-    struct import_order order = read_order(next_field(&rest));
-    import_text(next_field(&rest), &order);
-    expect_all(name, trim(rest));
+    const char *name = table_next_field(&rest);
+    struct import_order order = read_order(table_next_field(&rest));
+    import_text(table_next_field(&rest), &order);
+    expect_all(name, table_trim(rest));
 }
 
 static void the_table_holds(void **state)
 {
     (void)state;
-    char line[1024];
-    int cases = 0;
-    FILE *file = fopen(TESTS_DIR "/handlers/profile_import.table", "re");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        if (line[0] == '#' || line[0] == '\n')
-            continue;
-        run_case(line);
-        cases++;
-    }
-    fclose(file);
+    int cases = table_walk(TESTS_DIR "/handlers/profile_import.table", run_case);
     assert_true(cases > 40);
 }
 
