@@ -1,6 +1,6 @@
 /*
- * Tables of cases: one line, one case; "name | what is given | what comes of it". Lines that are empty
- * or begin with '#' are none.
+ * Tables of cases: one line, one case; "name | what is given | what comes of it". Lines that are
+ * empty or begin with '#' are none.
  */
 #ifndef COUNTERPART_TESTS_HANDLERS_TABLE_H
 #define COUNTERPART_TESTS_HANDLERS_TABLE_H
