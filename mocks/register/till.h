@@ -151,6 +151,7 @@ bool till_redeem(struct till *till, struct till_call *call, struct till_answer *
 
 /* till_tool.c */
 bool till_config_put(struct till *till, struct till_call *call, struct till_answer *answer);
+bool till_config_check(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_config_revert(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_sync(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_restart(struct till *till, struct till_call *call, struct till_answer *answer);

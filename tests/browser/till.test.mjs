@@ -266,8 +266,9 @@ test('an earlier sale is refunded in part to the card that paid it', async (t) =
     .locator('.closed-sale', { hasText: number })
     .getByRole('button', { name: /Refund/ })
     .click();
+  await cashier.sees('dialog .note', 'This is the card that paid.');
+  assert.equal(await cashier.page.locator('#card').inputValue(), card);
   await cashier.page.locator('#refund-amount').fill('5.00');
-  await cashier.typeCard(card);
   await cashier.press(/^Give back/);
   await cashier.said('Refund successful');
   await cashier.press('OK', { exact: true });
@@ -275,8 +276,11 @@ test('an earlier sale is refunded in part to the card that paid it', async (t) =
   assert.equal(await balanceOf(card), '87.00');
   const sale = cashier.page.locator('.closed-sale', { hasText: number });
   await sale.locator('.note', { hasText: /Refund .*5\.00: HS1-\d+/ }).waitFor();
+  await cashier.page.reload();
   await sale.getByRole('button', { name: /Refund/ }).click();
-  await cashier.page.locator('#refund-amount').fill('13.00');
+  await cashier.sees('dialog .note', 'this screen has not read it');
+  assert.equal(await cashier.page.locator('#refund-amount').inputValue(), '13.00', 'what is left of 18.00');
+  assert.equal(await cashier.page.locator('#card').inputValue(), '');
   await cashier.typeCard(card);
   await cashier.press(/^Give back/);
   await cashier.said('Refund successful');
@@ -284,6 +288,35 @@ test('an earlier sale is refunded in part to the card that paid it', async (t) =
   assert.equal(await balanceOf(card), '100.00');
   await sale.locator('.note').nth(1).waitFor();
   assert.equal(await sale.getByRole('button', { name: /Refund/ }).count(), 0);
+});
+
+test('a till that asks for no card at checkout asks for none at a refund', async (t) => {
+  const partner = await startPartner(t, (res, url, body) => {
+    const { amount } = JSON.parse(body);
+    res.setHeader('Content-Type', 'application/json');
+    res.end(JSON.stringify({ success: true, amount, balance: 0, reference_id: 'P-1' }));
+  });
+  const own = await shop.register();
+  await own.call('PUT', 'config', {
+    checkout_url: `${partner}/checkout`,
+    refund_url: `${partner}/refund`,
+    requires_reference: false,
+  });
+  await own.call('POST', 'sync');
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
+  await cashier.newSale('Tea');
+  await cashier.go('checkout');
+  await cashier.page.locator('.pay-type.partner').click();
+  await cashier.said('Transaction successful');
+  await cashier.press('Close', { exact: true });
+  await cashier.go('sales');
+  await cashier.page
+    .getByRole('button', { name: /^Refund/ })
+    .first()
+    .click();
+  assert.equal(await cashier.page.locator('#card').count(), 0);
+  await cashier.press(/^Give back/);
+  await cashier.said('Refund successful');
 });
 
 // --- loyalty
@@ -405,19 +438,102 @@ test('Back Office is saved, the till asks for a Sync, and has the new name only 
   assert.equal(JSON.parse(exchange.body).keyword, undefined, 'no card is asked for, and none is sent');
 });
 
-test('what is no number, and what the register refuses, is said at the field or in a message', async (t) => {
+test('what the register would refuse is said at its field, and is not sent', async (t) => {
   const own = await shop.register();
-  const cashier = await Cashier.sit(t, own, { isOwn: true, forgives: A_REFUSAL });
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
   await cashier.go('office');
-  await cashier.page.getByLabel('Site', { exact: true }).fill('High Street');
-  await cashier.press('Save');
-  await cashier.sees('.problem', 'whole number');
-  await cashier.press('Undo');
-  await cashier.page.getByRole('tab', { name: 'Payments' }).click();
-  await cashier.page.getByLabel('Checkout URL').fill('gopher://partner');
-  await cashier.press('Save');
-  await cashier.page.locator('.toast.bad').waitFor();
+  for (const [tab, label, value, sentence] of [
+    ['Details', 'Site', 'High Street', /^A whole number is wanted/],
+    ['Details', 'Register', '0', /^A whole number above zero/],
+    ['Details', 'Client ID', ' ', /^It must not be empty/],
+    ['Details', 'Signature Token', 'x'.repeat(256), /^At most 255 bytes/],
+    ['Loyalty', 'Customer Search URL', 'not a url', /^An address that begins with http/],
+    ['Payments', 'Checkout URL', 'gopher://partner', /^An address that begins with http/],
+    ['Payments', 'Payment type name', 'ü'.repeat(40), /^At most 63 bytes/],
+    ['Register', 'Waits for a reply, seconds', '601', /from 1 to 600/],
+    ['Register', 'Field names', '{"checkout":', /^This is not JSON/],
+    ['Register', 'Field names', '{"checkout":1}', /^The whole: it has a part/],
+  ]) {
+    await cashier.page.getByRole('tab', { name: tab }).click();
+    const field = cashier.page.getByLabel(label, { exact: true });
+    await field.fill(value);
+    await cashier.page.getByRole('tab', { name: tab === 'Details' ? 'Payments' : 'Details' }).click();
+    await cashier.press('Save');
+    await until(`${label} to have the focus`, () =>
+      field.evaluate((node) => node === document.activeElement && node.getAttribute('aria-invalid') === 'true'),
+    );
+    assert.match(await cashier.page.locator('.problem').innerText(), sentence);
+    assert.equal(await field.getAttribute('aria-describedby'), await cashier.page.locator('.problem').getAttribute('id'));
+    if (label === 'Checkout URL') await cashier.isAccessible('a field with a problem');
+    await cashier.press('Undo');
+    await cashier.page.locator('.problem').waitFor({ state: 'detached' });
+  }
+  assert.equal(await cashier.page.locator('.toast').count(), 0);
   assert.equal((await own.call('GET', 'state')).config.needs_sync, false);
+});
+
+test('no field is sent as the register would refuse it: each says what is wrong, and the console is silent', async (t) => {
+  const cashier = await Cashier.sit(t, register);
+  const card = await shop.newCard('100.00');
+  const problem = (text) => cashier.sees('.problem', text);
+  await cashier.newSale('Latte');
+  await cashier.go('checkout');
+  await cashier.typeAmount('9900');
+  await cashier.page.locator('.pay-type.partner').click();
+  await cashier.sees('.toast.bad', 'Only $4.50 is due.');
+  await cashier.press(/^All/);
+  await cashier.payByCard(card);
+  await cashier.said('Transaction successful');
+  await cashier.press('Close', { exact: true });
+  await cashier.go('sales');
+  await cashier.page.getByRole('button', { name: /Refund 4\.50/ }).first().click();
+  for (const [amount, sentence] of [
+    ['4.51', 'Only $4.50 of it can be given back.'],
+    ['0', 'An amount such as 10.00 is wanted.'],
+  ]) {
+    await cashier.page.locator('#refund-amount').fill(amount);
+    await cashier.press(/^Give back/);
+    await problem(sentence);
+    assert.equal(await cashier.page.locator('#refund-amount').getAttribute('aria-invalid'), 'true');
+  }
+  await cashier.isAccessible('a refund with a problem');
+  await cashier.press('Cancel');
+  await cashier.go('gift-card');
+  await cashier.page.locator('.pay-type').click();
+  await cashier.press('Top-Up', { exact: true });
+  await cashier.typeCard(card);
+  await cashier.page.locator('#top-up-amount').fill('1e3');
+  await cashier.press(/^Top up/);
+  await problem('An amount such as 50.00 is wanted.');
+  await cashier.go('customer');
+  await cashier.page.locator('#keyword').fill('  ');
+  await cashier.press(/^Search/);
+  await cashier.page.locator('#keyword').fill('kent');
+  await cashier.press(/^Search/);
+  await cashier.page.locator('.member-row').first().click();
+  await cashier.sees('.member .note', 'touch a product first');
+  assert.ok(await cashier.page.locator('.reward').first().isDisabled(), 'the sale is paid: a reward has nowhere to go');
+  await cashier.press('Edit and resend');
+  for (const [field, text, sentence] of [
+    ['url', 'not a url', 'An address that begins with'],
+    ['headers', 'Bad name: x', 'is no header'],
+  ]) {
+    const before = await cashier.page.locator(`#resend-${field}`).inputValue();
+    await cashier.page.locator(`#resend-${field}`).fill(text);
+    await cashier.press('Resend', { exact: true });
+    await problem(sentence);
+    await cashier.page.locator(`#resend-${field}`).fill(before);
+  }
+  await cashier.press(/^Recording/);
+  for (const [text, sentence] of [
+    ['hello', 'no till’s recording'],
+    ['{"tillsim_recording":1}\n', 'The recording is empty.'],
+    ['{"tillsim_recording":1}\n{}\n', 'Line 2 is no exchange'],
+  ]) {
+    const file = { name: 'a.jsonl', mimeType: 'application/json', buffer: Buffer.from(text) };
+    await cashier.page.locator('#replay').setInputFiles(file);
+    await cashier.sees('.toast.bad', sentence);
+  }
 });
 
 // --- what goes wrong

@@ -289,11 +289,17 @@ test('the back office refuses what it cannot keep, and keeps the rest as it was'
     [400, 'wrong_type', { timeout_s: '15' }],
     [400, 'wrong_type', { has_loyalty: null }],
     [400, 'unknown_field', { checkout: 'http://x' }],
-  ])
-    await till.refuses(status, error, 'PUT', 'config', { client_id: 'other', ...config });
+  ]) {
+    const message = await till.refuses(status, error, 'PUT', 'config', { client_id: 'other', ...config });
+    const { problems } = await till.post('config/check', { client_id: 'other', ...config, site_id: 0 });
+    const site_id = { error: 'bad_value', message: 'site_id: a whole number above zero wanted.' };
+    assert.deepEqual(problems, { [Object.keys(config)[0]]: { error, message }, site_id }, 'asked first, it says so too');
+  }
+  assert.deepEqual(await till.post('config/check', { client_id: 'other', names: null }), { problems: {} });
   assert.equal((await till.state()).config.draft.client_id, 'demo-client');
   await till.refuses(400, 'bad_json', 'PUT', 'config', '[1]');
   await till.refuses(400, 'bad_json', 'PUT', 'config', '{"a":');
+  await till.refuses(400, 'bad_json', 'POST', 'config/check', '[1]');
 });
 
 test('the payment type vanishes with a reason: switched off, no URL, no registered token', async (t) => {
