@@ -17,8 +17,7 @@ enum route_kind {
 
 static bool read_state(struct till *till, struct till_call *call, struct till_answer *answer)
 {
-    (void)call;
-    till_state(till, &answer->body);
+    till_state(till, call->known_products, &answer->body);
     return true;
 }
 
@@ -187,11 +186,12 @@ void till_answer_call(struct till *till, struct till_call *call, struct till_ans
     if (route == NULL)
         return;
     bool is_good =
+        take_query("products", call->products, INT64_MAX, &call->known_products, answer) &&
         (route->kind != ROUTE_TILL || till_is_running(till, answer)) &&
         (route->kind == ROUTE_READ || route->kind == ROUTE_RAW || body_read(call, answer)) &&
         route->answer(till, call, answer);
     if (is_good && route->kind != ROUTE_READ && route->kind != ROUTE_ASK)
-        till_state(till, &answer->body);
+        till_state(till, call->known_products, &answer->body);
     else if (!is_good)
         answer->content_type = "application/json";
     jread_destroy(call->json);

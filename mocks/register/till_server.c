@@ -210,7 +210,8 @@ static enum MHD_Result answer_request(struct till_server *server, struct MHD_Con
         .path = path + strlen(TILL_PREFIX),
         .body = {intake->body, intake->length},
         .after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after"),
-        .wait_ms = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "wait_ms")};
+        .wait_ms = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "wait_ms"),
+        .products = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "products")};
     till_answer_call(server->till, &call, &answer);
     return answer_till(connection, &answer);
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { run, until } from '../http/support.mjs';
+import { manyMore, startCloudWithProducts } from '../http/till.mjs';
 import {
   A_REFUSAL,
   Cashier,
@@ -225,6 +226,25 @@ test('a sale is started, left open, found again and deleted', async (t) => {
   await cashier.press('Delete sale', { exact: true });
   await cashier.page.locator('dialog').waitFor({ state: 'detached' });
   assert.equal((await shop.order(order)).deleted, true);
+});
+
+test('of very many products some are shown, any is found by its name, and a press sends none of them', async (t) => {
+  const cloud = await startCloudWithProducts(t, shop.cloud, manyMore(3000));
+  const own = await shop.register('--cloud', cloud);
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
+  await cashier.sees('.note', /^120 of 30\d\d are shown/);
+  assert.equal(await cashier.page.locator('.tile').count(), 120);
+  await cashier.isAccessible('many products');
+  await cashier.page.getByLabel('Find a product').fill('latt');
+  await cashier.page.locator('.note').waitFor({ state: 'detached' });
+  const [reply] = await Promise.all([
+    cashier.page.waitForResponse((response) => /_till\/lines/.test(response.url())),
+    cashier.press(/^Latte/),
+  ]);
+  assert.equal((await reply.json()).products, null);
+  await cashier.sees('.lines', 'Latte');
+  await cashier.page.getByLabel('Find a product').fill('xyzzy');
+  await cashier.sees('.empty-title', 'No such product');
 });
 
 // --- the gift card add-on

@@ -1,5 +1,6 @@
 // The till with a screen as the suites use it: the real `tillsim register` on a free port, over its /_till address.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { Service, TILLSIM, request, spawnHelper, until } from './support.mjs';
 import { connect, startPair } from './loyal.mjs';
 
@@ -22,6 +23,31 @@ export async function startShop({ env = {}, settings = [] } = {}) {
   await connect(service, cloud, tenant);
   return { service, cloud, tenant, url: service.origin + tenant.base };
 }
+
+/** A cloud as this one, but for what it says of its products: change gets the list, and gives another. */
+export async function startCloudWithProducts(t, cloud, change) {
+  const server = http.createServer(async (req, res) => {
+    let body = '';
+    for await (const part of req) body += part;
+    const headers = { 'Content-Type': 'application/json' };
+    const reply = await request(cloud.urls.url + req.url, { method: req.method, headers, body: body || undefined });
+    const isList = req.method === 'GET' && req.url === '/_cloud/products';
+    res.writeHead(reply.status, headers);
+    res.end(isList ? JSON.stringify(change(reply.json)) : reply.text);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** So many products more, before those that are there. */
+export const manyMore = (count) => (products) => [
+  ...Array.from({ length: count }, (_, i) => ({ ...products[0], id: 900_000 + i, name: `Part ${i}` })),
+  ...products,
+];
 
 export class Till {
   constructor(args) {

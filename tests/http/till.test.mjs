@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Loyalty } from './loyal.mjs';
 import { RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
-import { startShop, startTill } from './till.mjs';
+import { manyMore, startCloudWithProducts, startShop, startTill } from './till.mjs';
 
 const GIFT = 'Our Gift Card';
 const BREAKFAST = 7308; // 45.00
@@ -262,6 +262,29 @@ test('the till says so when its cloud is gone, and still asks for balances', asy
 });
 
 // --- the back office ---------------------------------------------------------------------------------------------------
+
+test('products are sent once, and again when they are others', async (t) => {
+  let change = (products) => products;
+  const url = await startCloudWithProducts(t, shop.cloud, (products) => change(products));
+  const own = await startTill(t, ['--cloud', url, '--url', shop.url, '--token', shop.tenant.token]);
+  const first = await own.state();
+  const known = (name) => `${name}?products=${first.products_version}`;
+  assert.ok(first.products.length > 5);
+  let state = await own.must('GET', known('state'));
+  assert.deepEqual([state.products, state.products_version], [null, first.products_version]);
+  state = await own.post(known('orders'));
+  assert.deepEqual([state.products, state.products_version], [null, first.products_version]);
+  change = (products) => products.map((product, i) => (i > 0 ? product : { ...product, price: 99 }));
+  state = await own.must('GET', known('state'));
+  assert.equal(state.products.length, first.products.length);
+  assert.deepEqual([first.products[0].price === '99.00', state.products[0].price], [false, '99.00']);
+  assert.ok(state.products_version > first.products_version);
+  change = manyMore(20_000);
+  state = await own.must('GET', known('state'));
+  assert.equal(state.products.length, 20_000 + first.products.length);
+  assert.equal(state.cloud.is_up, true);
+  await own.refuses(422, 'bad_value', 'GET', 'state?products=new');
+});
 
 test('nothing in the back office counts before the till is synced', async (t) => {
   const own = await startTill(t, argsOf(shop));
