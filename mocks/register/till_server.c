@@ -253,6 +253,14 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *state = NULL;
 }
 
+/* A NUL would end the path there, and "/index.html%00.js" be the page before it: text with one
+ * stays as it was sent, which is nothing that we have. */
+static size_t on_unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strstr(text, "%00") == NULL ? MHD_http_unescape(text) : strlen(text);
+}
+
 /* --- listening ------------------------------------------------------------------------------- */
 
 struct address {
@@ -346,6 +354,7 @@ int till_server_create(struct till *till, const char *listen, struct till_server
                              0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
                              MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+                             MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
                              MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
         err = made->daemon == NULL ? ERR_NO_MEMORY : 0;
     }

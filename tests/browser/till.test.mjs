@@ -112,6 +112,7 @@ test('a reply is dropped, the cashier presses again, and the card is charged onc
   await cashier.go('checkout');
   await cashier.payByCard(card);
   await cashier.said('No answer');
+  assert.equal(await cashier.page.locator('.said p').count(), 1, 'it is said once');
   assert.equal(await balanceOf(card), '91.30', 'the service has charged already');
   await cashier.page.reload();
   await cashier.said('No answer');
