@@ -307,21 +307,24 @@ static void write_customers(const struct snapshot *snapshot, struct jwrite *writ
     jwrite_array_end(writer);
 }
 
+/* Deleted ones are counted on their own, so that they push no other out of sight. */
 static void write_orders(const struct snapshot *snapshot, bool wants_open, size_t max,
                          struct jwrite *writer)
 {
+    size_t shown[2] = {0, 0};
     const struct jread *orders = shelf(snapshot, SHELF_ORDERS);
     jwrite_begin(writer, wants_open ? "orders" : "closed_orders", true);
-    for (size_t i = jread_count(orders), shown = 0; i > 0 && shown < max; i--) {
+    for (size_t i = jread_count(orders); i > 0 && shown[false] < max; i--) {
         struct bill bill;
         if (!bill_read(jread_element(orders, i - 1), snapshot->currency.exponent, &bill) ||
-            bill.site_id != snapshot->config->site_id || bill_is_open(&bill) != wants_open)
+            bill.site_id != snapshot->config->site_id || bill_is_open(&bill) != wants_open ||
+            shown[bill.is_deleted] == max)
             continue;
         if (wants_open)
             bill_write_open(&bill, writer);
         else
             bill_write_closed(&bill, snapshot->config->payment_name, writer);
-        shown++;
+        shown[bill.is_deleted]++;
     }
     jwrite_array_end(writer);
 }

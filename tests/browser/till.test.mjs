@@ -52,6 +52,10 @@ test('a sale is paid in two parts, by gift card and in cash, and is complete', a
   await cashier.said(/./);
   await cashier.press('Close', { exact: true });
   await cashier.sees('.paid', 'Paid in full');
+  const edges = await cashier.page.evaluate(() =>
+    [...document.querySelectorAll('.line-price, .sum dd')].map((node) => node.getBoundingClientRect().right),
+  );
+  assert.equal(new Set(edges).size, 1, `prices and sums end at one line: ${edges}`);
   assert.equal(await balanceOf(card), '80.00');
   assert.equal((await shop.order(order)).status, 'COMPLETE');
 });
@@ -227,6 +231,34 @@ test('a sale is started, left open, found again and deleted', async (t) => {
   await cashier.press('Delete sale', { exact: true });
   await cashier.page.locator('dialog').waitFor({ state: 'detached' });
   assert.equal((await shop.order(order)).deleted, true);
+  await cashier.go('sales');
+  await cashier.page.locator('.deleted-sales summary', { hasText: /deleted sale/ }).click();
+  await cashier.page.locator('.deleted-sales .closed-sale', { hasText: number }).waitFor();
+  assert.equal(await cashier.page.locator('.closed-sale', { hasText: number }).count(), 1);
+});
+
+test('on a phone one place is marked as the one where the cashier is', async (t) => {
+  const cashier = await Cashier.sit(t, register, { size: PHONE });
+  await cashier.newSale('Tea');
+  const here = () => cashier.page.locator('[aria-current="page"]:visible, .panes [aria-pressed="true"]').allInnerTexts();
+  for (const [screen, wanted] of [
+    ['sale', 'Till'],
+    ['sales', 'Sales'],
+    ['customer', 'Customer'],
+    ['gift-card', 'Gift Card'],
+    ['checkout', 'Till'],
+    ['office', 'Settings'],
+  ]) {
+    await cashier.go(screen);
+    await until(`${wanted} alone to be marked`, async () => String(await here()) === wanted);
+  }
+  await cashier.go('sales');
+  await cashier.press(/^Order/);
+  await until('the order alone to be marked', async () => /^Order[^,]*$/.test(String(await here())));
+  await cashier.press('Till');
+  await cashier.sees('h1', 'Sales');
+  await cashier.press('Till');
+  await cashier.page.locator('.tiles').waitFor();
 });
 
 test('of very many products some are shown, any is found by its name, and a press sends none of them', async (t) => {

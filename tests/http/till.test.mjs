@@ -261,6 +261,19 @@ test('the till says so when its cloud is gone, and still asks for balances', asy
   assert.equal(state.said.title, 'Balance: $12.00');
 });
 
+test('sales that were deleted push no other out of sight', async (t) => {
+  const own = await startTill(t, argsOf(shop));
+  const { order } = await own.order(LATTE);
+  await own.post('pay', { type: 'Cash' });
+  for (let i = 0; i < 21; i++) {
+    const { order: other } = await own.post('orders');
+    await own.post(`orders/${other.id}/delete`);
+  }
+  const { closed_orders: closed } = await own.state();
+  assert.equal(closed.filter((each) => each.is_deleted).length, 20);
+  assert.ok(closed.some(({ id, is_deleted }) => id === order.id && !is_deleted));
+});
+
 // --- the back office ---------------------------------------------------------------------------------------------------
 
 test('products are sent once, and again when they are others', async (t) => {

@@ -60,7 +60,7 @@ const link = (screen, iconName, label) =>
       class: 'bar-link',
       key: screen,
       href: `#${screen}`,
-      'aria-current': view.screen === screen ? 'page' : undefined,
+      'aria-current': view.screen === screen && view.pane === 'work' ? 'page' : undefined,
     },
     icon(iconName),
     h('span', {}, label),
@@ -131,10 +131,20 @@ const toast = () =>
 
 // --- the phone's tabs
 
+/** These have a link in the bar, which says that the cashier is there. */
+const LINKED = new Set(['customer', 'sales', 'gift-card']);
+
+/** A second touch goes back to the products. */
+function touchPane(pane) {
+  if (pane === 'work' && view.pane === 'work' && LINKED.has(view.screen)) go('sale');
+  else openPane(pane);
+}
+
 function paneTab(pane, iconName, label) {
+  const isHere = view.pane === pane && !(pane === 'work' && LINKED.has(view.screen));
   return h(
     'button',
-    { type: 'button', key: pane, 'aria-pressed': String(view.pane === pane), onclick: () => openPane(pane) },
+    { type: 'button', key: pane, 'aria-pressed': String(isHere), onclick: () => touchPane(pane) },
     icon(iconName),
     h('span', {}, label),
   );

@@ -6,7 +6,7 @@ import { startSale } from './order.js';
 import { cardFields, cardThatPaid, hasCard, resetPrompt, useCard } from './reference.js';
 import { showSaid } from './said.js';
 import { change, changed, store } from './store.js';
-import { closeDialog, empty, go, icon, isRunningText, openDialog, runner, screenHead } from './view.js';
+import { closeDialog, empty, go, icon, isRunningText, openDialog, plural, runner, screenHead } from './view.js';
 
 async function open(order) {
   const state = await change(`open ${order.id}`, 'POST', `orders/${order.id}/open`);
@@ -186,6 +186,24 @@ const closedSale = (order) =>
     refunded(order),
   );
 
+/** Those that were deleted stand beneath, folded: nothing can be done with them. */
+function earlierSales(closed) {
+  const deleted = closed.filter((order) => order.is_deleted);
+  const others = closed.filter((order) => !order.is_deleted);
+  return [
+    others.length === 0
+      ? empty('sales', 'No earlier sales', 'Sales that are paid stand here, to be refunded.')
+      : h('ul', { class: 'closed-sales' }, others.map(closedSale)),
+    deleted.length > 0 &&
+      h(
+        'details',
+        { class: 'deleted-sales', key: 'deleted' },
+        h('summary', {}, plural(deleted.length, 'deleted sale')),
+        h('ul', { class: 'closed-sales' }, deleted.map(closedSale)),
+      ),
+  ];
+}
+
 const newSale = () => runner('new', { class: 'primary', onclick: startSale }, icon('plus'), 'New sale');
 
 export function salesScreen() {
@@ -216,9 +234,7 @@ export function salesScreen() {
         'div',
         { key: 'closed' },
         h('h2', {}, 'Earlier'),
-        closed.length === 0
-          ? empty('sales', 'No earlier sales', 'Sales that are paid stand here, to be refunded.')
-          : h('ul', { class: 'closed-sales' }, closed.map(closedSale)),
+        earlierSales(closed),
       ),
     ),
   );
