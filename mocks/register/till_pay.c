@@ -53,7 +53,7 @@ static struct said said_approved(const struct press *press, const char *action, 
 static void pay_say(struct press *press, const struct booking *booking, int64_t approved,
                     int64_t asked)
 {
-    char text[SAID_MAX + BOOKING_WHY_MAX + 128], money[3][TILL_MONEY_MAX];
+    char text[SAID_MAX + BOOKING_WHY_MAX + 128], money[2][TILL_MONEY_MAX];
     const char *sentence = press_judgement(press)->sentence;
     struct said said = said_approved(press, "pay", "Transaction successful");
     struct till *till = press->till;
@@ -63,9 +63,8 @@ static void pay_say(struct press *press, const struct booking *booking, int64_t 
     if (booking->why[0] != '\0')
         (void)snprintf(text, sizeof(text), "%s approved. %s", money[0], booking->why);
     else if (approved < asked)
-        (void)snprintf(text, sizeof(text), "%s of %s approved, %s left to pay. %s", money[0],
-                       till_money(till, asked, money[1]),
-                       till_money(till, booking->due_minor, money[2]), sentence);
+        (void)snprintf(text, sizeof(text), "%s of %s approved. %s", money[0],
+                       till_money(till, asked, money[1]), sentence);
     else if (sentence[0] != '\0')
         (void)snprintf(text, sizeof(text), "%s", sentence);
     else

@@ -78,7 +78,7 @@ test('a split payment is finished: part by card, part by a second card that has 
   assert.deepEqual([state.said.ending, state.said.is_booked, state.order.due], ['approved', true, '25.00']);
   state = await pay(second.number); // all that is due is asked, and less approved
   assert.deepEqual([state.said.amount, state.order.due, state.order.status], ['10.00', '15.00', 'PENDING']);
-  assert.match(state.said.text, /\$10\.00 of \$25\.00 approved, \$15\.00 left to pay/);
+  assert.match(state.said.text, /\$10\.00 of \$25\.00 approved\. Gift card/);
   await till.refuses(422, 'more_than_due', 'POST', 'pay', { type: GIFT, amount: '15.01', reference: first.number });
   state = await till.post('pay', { type: 'Cash', amount: '20.00' });
   assert.match(state.said.text, /Change: \$5\.00/);

@@ -152,7 +152,6 @@ function paidRow(order, paid) {
     'li',
     { key: paid.number },
     h('span', {}, paid.method, paid.ref && h('span', { class: 'mono' }, paid.ref)),
-    h('span', { class: 'amount' }, shown(paid.amount)),
     canRefund &&
       h(
         'button',
@@ -161,6 +160,7 @@ function paidRow(order, paid) {
         'Refund',
         h('span', { class: 'hidden-text' }, ` ${shown(paid.amount)} of sale ${order.sale_number}`),
       ),
+    h('span', { class: 'amount' }, shown(paid.amount)),
   );
 }
 
