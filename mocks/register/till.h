@@ -119,6 +119,9 @@ MUST_CHECK bool till_change(struct till *till, const char *method, const char *p
 /* Makes an order and puts it on the screen. */
 MUST_CHECK bool till_new_order(struct till *till, int64_t customer_id, int64_t *order_id,
                                struct till_answer *answer);
+/* The order on the screen, if it still takes lines; else a new one. */
+MUST_CHECK bool till_order_to_fill(struct till *till, int64_t *order_id,
+                                   struct till_answer *answer);
 /* The product of that code, made where there is none. */
 MUST_CHECK bool till_product(struct till *till, const char *code, const char *name,
                              int64_t *product_id, struct till_answer *answer);

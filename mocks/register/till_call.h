@@ -18,7 +18,7 @@ struct till_call {
     /* Found on the way. */
     int64_t ids[TILL_IDS_MAX];
     int64_t known_products; /* the version whoever asks has; 0: none */
-    struct jread *json; /* the body; NULL: it was empty */
+    struct jread *json;     /* the body; NULL: it was empty */
 };
 
 struct till_answer {

@@ -348,14 +348,13 @@ int till_server_create(struct till *till, const char *listen, struct till_server
         err = ERR_IO;
     if (err == 0) {
         url_write(made, &address);
-        made->daemon =
-            MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-                                 MHD_USE_POLL | MHD_USE_ITC,
-                             0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
-                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-                             MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
+        made->daemon = MHD_start_daemon(
+            MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                MHD_USE_ITC,
+            0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
+            MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+            (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
+            MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
         err = made->daemon == NULL ? ERR_NO_MEMORY : 0;
     }
     if (err == 0) {

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Loyalty } from './loyal.mjs';
 import { RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
+import { startStub } from './stub.mjs';
 import { manyMore, startCloudWithProducts, startShop, startTill } from './till.mjs';
 
 const GIFT = 'Our Gift Card';
@@ -35,25 +35,11 @@ const pay = (reference, amount, more = {}) => till.post('pay', { type: GIFT, ref
 /** A partner that answers as told: answer(req, res, body, n). */
 async function startPartner(t, answer) {
   const seen = [];
-  const server = http.createServer((req, res) => {
-    const parts = [];
-    req.on('data', (part) => parts.push(part));
-    req.on('error', () => {});
-    req.on('end', () => {
-      const body = Buffer.concat(parts).toString();
-      seen.push({ method: req.method, url: req.url, headers: req.headers, body });
-      answer(req, res, body, seen.length);
-    });
+  const url = await startStub(t, (res, req, body) => {
+    seen.push({ method: req.method, url: req.url, headers: req.headers, body });
+    answer(req, res, body, seen.length);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(
-    () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        server.closeAllConnections?.();
-      }),
-  );
-  return { url: `http://127.0.0.1:${server.address().port}`, seen };
+  return { url, seen };
 }
 const answerJson = (res, body, status = 200) => {
   const text = JSON.stringify(body);
