@@ -114,7 +114,6 @@ export const stopBrowser = () => browser.close();
 /** What a page may say on its console in a test that takes something away from it. */
 export const NO_SERVER =
   /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_SOCKET/;
-export const A_REFUSAL = /status of (4|5)\d\d/;
 
 /** A cashier in front of a register's screen. */
 export class Cashier {

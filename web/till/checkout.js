@@ -5,7 +5,7 @@ import { centsOf, partOf, pressed, priced, shown, textOf, wholes } from './money
 import { isDue, isOpen, startSale } from './order.js';
 import { askForCard, rememberPaid } from './reference.js';
 import { showSaid } from './said.js';
-import { change, changed, isRunning, store, tell } from './store.js';
+import { change, changed, changeOnce, isRunning, store, tell } from './store.js';
 import { empty, go, icon, runner, screenHead, view } from './view.js';
 
 /** What the keypad was given; null: all that is due. */
@@ -33,7 +33,8 @@ export function typeAmount(event) {
 
 async function pay(type, cents, card) {
   const name = `pay ${type.name}`;
-  const state = await change(name, 'POST', 'pay', { type: type.name, amount: textOf(cents), ...card });
+  const send = type.kind === 'partner' ? change : changeOnce; // a card may be pressed twice: the partner does it once
+  const state = await send(name, 'POST', 'pay', { type: type.name, amount: textOf(cents), ...card });
   if (!state) return;
   const { said, order } = state;
   if (card.reference && said?.is_booked && said.reference) rememberPaid(order.id, said.reference, card);

@@ -11,7 +11,7 @@ import { officePage } from './office.js';
 import { isOpen, orderPanel } from './order.js';
 import { productScreen } from './products.js';
 import { salesScreen } from './sales.js';
-import { change, changed, hush, refresh, store, subscribe, tell } from './store.js';
+import { changed, changeOnce, hush, refresh, store, subscribe, tell } from './store.js';
 import { showUnsure } from './said.js';
 import { arrive, closeDialog, go, icon, iconButton, openPane, plural, restoreFocus, runner, view } from './view.js';
 import { followWire, showWireTab, wirePanel } from './wire.js';
@@ -31,7 +31,7 @@ const DRAWN = {
 // --- the bar at the top
 
 async function sync() {
-  const state = await change('sync', 'POST', 'sync');
+  const state = await changeOnce('sync', 'POST', 'sync');
   if (state) tell('Synced: the till has these settings now.');
 }
 

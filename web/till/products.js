@@ -2,7 +2,7 @@
 import { h } from './dom.js';
 import { shown } from './money.js';
 import { isOpen } from './order.js';
-import { change, changed, store } from './store.js';
+import { change, changed, inTurn, store } from './store.js';
 import { empty, icon } from './view.js';
 
 const TINTS = 6; // till.css has as many
@@ -24,12 +24,7 @@ function addNow(product) {
   return change('line', 'PUT', `lines/${line.number}`, { quantity: String(Number.parseInt(line.quantity, 10) + 1) });
 }
 
-/** Touches come faster than answers; each counts from what the one before has left. */
-let queue = Promise.resolve();
-
-function add(product) {
-  queue = queue.then(() => addNow(product));
-}
+const add = (product) => inTurn(() => addNow(product));
 
 function tile(product, index) {
   const count = howMany(product);

@@ -137,6 +137,14 @@ export async function change(name, method, path, body) {
   }
 }
 
+/** The same for what a second touch must not do again. */
+export const changeOnce = (name, ...more) => (isRunning(name) ? Promise.resolve(null) : change(name, ...more));
+
+let queue = Promise.resolve();
+
+/** Touches on the lines come faster than answers: each is done when the one before has left its state. */
+export const inTurn = (work) => (queue = queue.then(work));
+
 export function complain(error) {
   if (error instanceof Gone) lose();
   else if (!(error instanceof Refusal)) throw error;
