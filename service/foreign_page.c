@@ -6,17 +6,11 @@
 #include "service/foreign_report.h"
 
 #include "service/foreign_words.h"
+#include "service/words.h"
 
 #include "base/banned.h"
 
-#define WORDS_MAX 512
 #define DATE_LENGTH 10 /* "2026-05-29" */
-
-/* A text that is put together, with its own memory. */
-struct words {
-    struct text_buffer buffer;
-    char bytes[WORDS_MAX];
-};
 
 struct page {
     FILE *file;
@@ -24,17 +18,6 @@ struct page {
     struct answer_style style;
     struct html_table table;
 };
-
-static struct text_buffer *words_begin(struct words *words)
-{
-    text_buffer_init(&words->buffer, words->bytes, sizeof(words->bytes));
-    return &words->buffer;
-}
-
-static struct text words_text(const struct words *words)
-{
-    return text_buffer_text(&words->buffer);
-}
 
 static bool is_word(const struct jread *object, const char *name, const char *word)
 {
@@ -424,9 +407,8 @@ static void append_subtitle(const struct page *page, struct text_buffer *buffer)
 static void write_footer(const struct page *page)
 {
     struct words words;
-    text_append(words_begin(&words), TEXT("Made on "));
-    append_time(page, &words.buffer, page->report, "made_at");
-    text_append(&words.buffer, TEXT(" by counterpart foreign-orders report. Amounts in "));
+    answer_append_made(words_begin(&words), &page->style, page->report, "foreign-orders report");
+    text_append(&words.buffer, TEXT(" Amounts in "));
     text_append(&words.buffer, answer_text(page->report, "currency"));
     text_append(&words.buffer, TEXT(", times of "));
     text_append(&words.buffer,
