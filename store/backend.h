@@ -211,5 +211,11 @@ struct store {
 int store_sqlite_open(const struct store_config *config, enum store_mode mode,
                       struct store **store);
 int store_sqlite_is_empty(const char *location, bool *is_empty);
+int store_postgres_open(const struct store_config *config, enum store_mode mode,
+                        struct store **store);
+int store_postgres_is_empty(const char *location, bool *is_empty);
+bool postgres_is_location(const char *location);
+/* NULL, or what is wrong with it, to follow the name of the setting. */
+const char *postgres_location_fault(const char *location);
 
 #endif

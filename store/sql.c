@@ -87,8 +87,10 @@ int sql_commit_group(struct store *store)
     struct sql *sql = sql_of(store);
     CHECK(sql->is_grouping);
     sql->is_grouping = false;
-    if (!sql_is_in_transaction(sql))
+    if (!sql_is_in_transaction(sql)) {
+        sql->driver->rollback(sql);
         return ERR_STORE_FULL; /* a full disk has ended it already: nothing of it is there */
+    }
     return sql_commit_change(sql);
 }
 

@@ -41,6 +41,9 @@ struct sql_statement {
 struct sql_driver {
     /* text lives as long as the statement. ownership: caller, finalize. */
     int (*prepare)(struct sql *sql, const char *text, struct sql_statement **statement);
+    /* The same for one of which many rows are read, and who knows how long: a portion at a time.
+     * Inside begin_read only. */
+    int (*prepare_stream)(struct sql *sql, const char *text, struct sql_statement **statement);
     void (*finalize)(struct sql_statement *statement);
     /*
      * One row further; at the end, sql->changed_count. After an error, and after the last row, the
@@ -72,6 +75,8 @@ struct sql_driver {
     void (*rollback)(struct sql *sql); /* of none: nothing */
     bool (*is_in_transaction)(const struct sql *sql);
 
+    /* Until the transaction ends, its statements may take as long as they like. */
+    int (*be_patient)(struct sql *sql);
     /* In the read transaction: is the database sound, and its schema what the program made? */
     int (*verify_schema)(struct verify *verify);
 };

@@ -47,7 +47,7 @@ void verify_report(struct verify *verify, const char *name, const char *format, 
 int stream_open(struct stream *stream, struct verify *verify, const char *sql)
 {
     *stream = (struct stream){.verify = verify};
-    int err = verify->sql->driver->prepare(verify->sql, sql, &stream->statement);
+    int err = verify->sql->driver->prepare_stream(verify->sql, sql, &stream->statement);
     return err != 0 ? err : sql_step(verify->sql, stream->statement, &stream->has_row);
 }
 
@@ -159,7 +159,9 @@ int sql_verify(struct store *store, verify_finding_fn finding, verify_progress_f
     int err = sql_begin_read(store);
     if (err != 0)
         return err;
-    err = verify_count_rows(&verify);
+    err = verify.sql->driver->be_patient(verify.sql);
+    if (err == 0)
+        err = verify_count_rows(&verify);
     if (err == 0)
         err = verify_points_count_rows(&verify);
     if (err == 0)

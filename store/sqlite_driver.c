@@ -220,8 +220,15 @@ static int driver_commit(struct sql *sql)
     return err == ERR_STORE_FULL ? err : ERR_COMMIT_UNKNOWN;
 }
 
+static int driver_be_patient(struct sql *sql)
+{
+    (void)sql; /* nothing here ends a statement that takes long */
+    return 0;
+}
+
 const struct sql_driver sqlite_driver = {
     .prepare = driver_prepare,
+    .prepare_stream = driver_prepare, /* its rows come one by one anyway */
     .finalize = driver_finalize,
     .step = driver_step,
     .reset = driver_reset,
@@ -236,5 +243,6 @@ const struct sql_driver sqlite_driver = {
     .commit = driver_commit,
     .rollback = sqlite_rollback,
     .is_in_transaction = driver_is_in_transaction,
+    .be_patient = driver_be_patient,
     .verify_schema = sqlite_verify_schema,
 };

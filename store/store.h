@@ -1,7 +1,7 @@
 /*
- * Rows in, rows out: the durable truth. Knows tables and transactions, decides nothing. SQLite
- * today; a second backend joins by filling struct store_backend (store/backend.h) and passing the
- * conformance suite.
+ * Rows in, rows out: the durable truth. Knows tables and transactions, decides nothing. SQLite or
+ * PostgreSQL; another backend joins by filling struct store_backend (store/backend.h) and passing
+ * the conformance suite.
  *
  * A struct store is one connection and belongs to one thread at a time. A service has one writer
  * (the committer's) and several readers. Readers see the last commit and never block the writer.
@@ -21,8 +21,12 @@ enum store_mode {
 };
 
 struct store_config {
-    const char *location;    /* SQLite: path of the file, or ":memory:" for tests */
+    /* "postgresql://..."; or SQLite: path of the file, or ":memory:" for tests. */
+    const char *location;
     const struct seal *seal; /* seals tokens and keys; must be the one the store was created with */
+    /* PostgreSQL: the file that remembers the highest timeline seen, so that a primary that was
+     * replaced is refused; NULL: only the process remembers it. */
+    const char *timeline_path;
 };
 
 /*
@@ -33,6 +37,9 @@ struct store_config {
 MUST_CHECK int store_open(const struct store_config *config, enum store_mode mode,
                           struct store **store);
 void store_close(struct store *store); /* accepts NULL */
+/* Does the location name PostgreSQL? *fault: NULL, or what is wrong with it, to follow the name of
+ * the setting that holds it; it quotes nothing of the location, which may hold a password. */
+bool store_is_postgres(const char *location, const char **fault);
 /* Is this location without any tables? A new master key may be created only then. */
 MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 
