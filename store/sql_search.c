@@ -2,7 +2,7 @@
  * Finds members by what a cashier typed: by ranges of the index of words, and by looking at the
  * other words of those found.
  */
-#include "store/sqlite_search.h"
+#include "store/sql_search.h"
 
 #include "base/check.h"
 
@@ -55,10 +55,10 @@ static void bind_range(struct binder *binder, int64_t tenant_id, const struct wo
     bind_text(binder, end->bytes);
 }
 
-static int prepare(struct search *search, enum search_statement which, sqlite3_stmt **statement)
+static int prepare(struct search *search, enum search_statement which,
+                   struct sql_statement **statement)
 {
-    return sqlite_prepare_of(search->sqlite, AREA_SEARCH, (int)which, search_text[which],
-                             statement);
+    return sql_prepare_of(search->sql, AREA_SEARCH, (int)which, search_text[which], statement);
 }
 
 static int read_word(struct columns *columns, struct word *word)
@@ -72,7 +72,7 @@ int search_each_row(struct search *search, const struct look *look, const struct
                     int32_t limit, search_row_fn each)
 {
     struct word word, end;
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     bool has_row;
     int err = prepare(search, SEARCH_RANGE, &statement);
     if (err != 0)
@@ -80,7 +80,7 @@ int search_each_row(struct search *search, const struct look *look, const struct
     struct binder binder = {.statement = statement};
     bind_range(&binder, search->tenant_id, prefix, &end);
     bind_int(&binder, limit < search->rows_left ? limit : search->rows_left);
-    err = sqlite_step(search->sqlite, statement, &has_row);
+    err = sql_step(search->sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct columns columns = {.statement = statement};
         search->rows_left--;
@@ -88,28 +88,28 @@ int search_each_row(struct search *search, const struct look *look, const struct
         if (err == 0)
             err = each(search, look, prefix, &word, column_int(&columns));
         if (err == 0)
-            err = sqlite_step(search->sqlite, statement, &has_row);
+            err = sql_step(search->sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
 static int count_rows(struct search *search, const struct word *prefix, int32_t *count)
 {
     struct word end;
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     int err = prepare(search, SEARCH_COUNT, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_range(&binder, search->tenant_id, prefix, &end);
     bind_int(&binder, SEARCH_COUNT_MAX);
-    err = sqlite_step_to_row(search->sqlite, statement);
+    err = sql_step_to_row(search->sql, statement);
     CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)
         return err;
     *count += column_int32(&(struct columns){.statement = statement});
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return 0;
 }
 
@@ -117,7 +117,7 @@ int search_find_next(struct search *search, const struct word *prefix, const str
                      struct word *word, bool *is_there)
 {
     struct word end;
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     *is_there = false;
     if (search->seeks_left == 0)
         return 0;
@@ -131,10 +131,10 @@ int search_find_next(struct search *search, const struct word *prefix, const str
         binder.position = 1;
         bind_text(&binder, from->bytes);
     }
-    err = sqlite_step(search->sqlite, statement, is_there);
+    err = sql_step(search->sql, statement, is_there);
     if (*is_there)
         err = read_word(&(struct columns){.statement = statement}, word);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -222,7 +222,7 @@ static int add_if_all_match(struct search *search, const struct look *look, cons
     if (search->reads_left == 0)
         return 0;
     search->reads_left--;
-    int err = sqlite_read_member(&search->sqlite->store, search->tenant_id, member_id, &member);
+    int err = sql_read_member(&search->sql->store, search->tenant_id, member_id, &member);
     if (err != 0)
         return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
     member_words_fill(&words, &member);
@@ -317,8 +317,8 @@ static int give(struct search *search, int32_t limit, store_member_fn each, void
     rank(search);
     for (int32_t i = 0; i < search->count && i < limit; i++) {
         struct member member;
-        int err = sqlite_read_member(&search->sqlite->store, search->tenant_id,
-                                     search->candidates[i].member_id, &member);
+        int err = sql_read_member(&search->sql->store, search->tenant_id,
+                                  search->candidates[i].member_id, &member);
         if (err != 0)
             return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
         each(context, &member);
@@ -342,11 +342,11 @@ static int search_run(struct search *search, int32_t limit)
     return search_nearby(search);
 }
 
-int sqlite_search_members(struct store *store, int64_t tenant_id, struct text keyword,
-                          int32_t limit, store_member_fn each, void *context)
+int sql_search_members(struct store *store, int64_t tenant_id, struct text keyword, int32_t limit,
+                       store_member_fn each, void *context)
 {
     struct keyword read;
-    struct search search = {.sqlite = sqlite_of(store),
+    struct search search = {.sql = sql_of(store),
                             .tenant_id = tenant_id,
                             .keyword = &read,
                             .rows_left = SEARCH_SCAN_MAX,
@@ -355,19 +355,19 @@ int sqlite_search_members(struct store *store, int64_t tenant_id, struct text ke
     keyword_read(&read, keyword);
     if (read.word_count == 0)
         return 0;
-    bool is_alone = sqlite3_get_autocommit(search.sqlite->connection) != 0;
-    int err = is_alone ? sqlite_begin_read(store) : 0; /* words and members of one moment */
+    bool is_alone = !sql_is_in_transaction(search.sql);
+    int err = is_alone ? sql_begin_read(store) : 0; /* words and members of one moment */
     if (err != 0)
         return err;
     err = search_run(&search, limit);
     if (err == 0)
         err = give(&search, limit, each, context);
     if (is_alone)
-        sqlite_end_read(store);
+        sql_end_read(store);
     return err;
 }
 
-const char *sqlite_search_text(int index)
+const char *sql_search_text(int index)
 {
     return index >= 0 && index < SEARCH_STATEMENTS ? search_text[index] : NULL;
 }

@@ -2,17 +2,17 @@
  * What the verify files share. Every pass reads ordered streams and keeps a row of each at a time,
  * so the memory does not grow with the tables (SQLite sorts in temporary files).
  */
-#ifndef COUNTERPART_STORE_SQLITE_VERIFY_H
-#define COUNTERPART_STORE_SQLITE_VERIFY_H
+#ifndef COUNTERPART_STORE_SQL_VERIFY_H
+#define COUNTERPART_STORE_SQL_VERIFY_H
 
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #define FINDING_DETAIL_MAX 320 /* the longest sentence has ten numbers of up to 20 digits */
 /* Between two reports of progress. */
 #define PROGRESS_ROWS 4096
 
 struct verify {
-    struct store_sqlite *sqlite;
+    struct sql *sql;
     verify_finding_fn finding;
     verify_progress_fn progress; /* may be NULL */
     void *context;
@@ -27,7 +27,7 @@ void verify_report(struct verify *verify, const char *name, const char *format, 
 /* One ordered statement, standing on a row or at its end. */
 struct stream {
     struct verify *verify;
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     bool has_row;
 };
 /* On its first row. ownership: stream_close, also after an error. */
@@ -36,7 +36,6 @@ MUST_CHECK int stream_next(struct stream *stream);
 void stream_close(struct stream *stream);
 
 /* The passes. */
-MUST_CHECK int verify_schema(struct verify *verify);
 MUST_CHECK int verify_cards(struct verify *verify);
 MUST_CHECK int verify_operations(struct verify *verify);
 MUST_CHECK int verify_days(struct verify *verify);

@@ -2,7 +2,7 @@
  * Approvals and attempts to pay orders that are not ours, as rows; and each date's sum of what was
  * allowed, which moves in the same transaction as the attempt that it counts.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -59,7 +59,7 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_INSERT_CHANGE] =
         "INSERT INTO foreign_change (tenant_id, from_state, to_state, payment_max_minor, "
         "day_max_minor, expires_on, reference, note, actor, created_at_us) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
     [FOREIGN_READ_CHANGES] = "SELECT " FOREIGN_CHANGE_COLUMNS " FROM foreign_change "
                              "WHERE tenant_id = ? ORDER BY id",
     [FOREIGN_READ_DAY] =
@@ -77,7 +77,7 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
         "INSERT INTO foreign_attempt (tenant_id, effect, order_id, site_id, operation_id, "
         "reservation_id, amount_minor, local_date, verdict, end_state, api_status, api_answer, "
         "created_at_us, answered_at_us, alike_before) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
     [FOREIGN_READ_OF_OPERATION] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE operation_id = ? "
         "AND operation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",
@@ -111,11 +111,10 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
         "AND later.end_state = 1) ORDER BY local_date DESC, id DESC LIMIT 1",
 };
 
-static int prepare(struct store_sqlite *sqlite, enum foreign_statement which, struct binder *binder)
+static int prepare(struct sql *sql, enum foreign_statement which, struct binder *binder)
 {
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_FOREIGN, (int)which, foreign_text[which],
-                             &binder->statement);
+    return sql_prepare_of(sql, AREA_FOREIGN, (int)which, foreign_text[which], &binder->statement);
 }
 
 /* --- rows --- */
@@ -130,7 +129,7 @@ void columns_approval(struct columns *columns, struct foreign_approval *approval
     approval->is_suspended = false; /* of a row that is in force it is the next column */
 }
 
-int row_read_foreign_change(sqlite3_stmt *statement, struct foreign_change *change)
+int row_read_foreign_change(struct sql_statement *statement, struct foreign_change *change)
 {
     struct columns columns = {.statement = statement};
     change->id = column_int(&columns);
@@ -145,7 +144,7 @@ int row_read_foreign_change(sqlite3_stmt *statement, struct foreign_change *chan
     return row_end(&columns, "foreign_change", change->id);
 }
 
-int row_read_foreign_attempt(sqlite3_stmt *statement, struct foreign_attempt *attempt)
+int row_read_foreign_attempt(struct sql_statement *statement, struct foreign_attempt *attempt)
 {
     struct columns columns = {.statement = statement};
     attempt->id = column_int(&columns);
@@ -172,29 +171,28 @@ int row_read_foreign_attempt(sqlite3_stmt *statement, struct foreign_attempt *at
 /* --- the approval and its history --- */
 
 /* errors  ERR_NOT_FOUND: no such tenant. */
-static int read_approval(struct store_sqlite *sqlite, int64_t tenant_id,
-                         struct foreign_approval *approval)
+static int read_approval(struct sql *sql, int64_t tenant_id, struct foreign_approval *approval)
 {
     struct binder binder;
-    int err = prepare(sqlite, FOREIGN_READ_APPROVAL, &binder);
+    int err = prepare(sql, FOREIGN_READ_APPROVAL, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     struct columns columns = {.statement = binder.statement};
     columns_approval(&columns, approval);
     approval->is_suspended = column_bool(&columns);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return row_end(&columns, "foreign_approval", tenant_id);
 }
 
-static int write_approval(struct store_sqlite *sqlite, const struct foreign_change *change)
+static int write_approval(struct sql *sql, const struct foreign_change *change)
 {
     struct binder binder;
     bool is_new = change->from == FOREIGN_NOT_REQUESTED;
-    int err = prepare(sqlite, is_new ? FOREIGN_INSERT_APPROVAL : FOREIGN_UPDATE_APPROVAL, &binder);
+    int err = prepare(sql, is_new ? FOREIGN_INSERT_APPROVAL : FOREIGN_UPDATE_APPROVAL, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, change->to.state);
@@ -202,13 +200,13 @@ static int write_approval(struct store_sqlite *sqlite, const struct foreign_chan
     bind_int(&binder, change->to.day_max_minor);
     bind_int(&binder, change->to.expires_on);
     bind_int(&binder, change->tenant_id);
-    return sqlite_finish_update(sqlite, binder.statement, "foreign_approval", change->tenant_id);
+    return sql_finish_update(sql, binder.statement, "foreign_approval", change->tenant_id);
 }
 
-static int insert_change(struct store_sqlite *sqlite, struct foreign_change *change)
+static int insert_change(struct sql *sql, struct foreign_change *change)
 {
     struct binder binder;
-    int err = prepare(sqlite, FOREIGN_INSERT_CHANGE, &binder);
+    int err = prepare(sql, FOREIGN_INSERT_CHANGE, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, change->tenant_id);
@@ -221,81 +219,78 @@ static int insert_change(struct store_sqlite *sqlite, struct foreign_change *cha
     bind_text(&binder, change->note);
     bind_text(&binder, change->actor);
     bind_int(&binder, change->created_at_us);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err == 0)
-        change->id = sqlite3_last_insert_rowid(sqlite->connection);
-    return err;
+    return sql_finish_insert(sql, binder.statement, &change->id);
 }
 
-static int change_approval(struct store_sqlite *sqlite, struct foreign_change *change)
+static int change_approval(struct sql *sql, struct foreign_change *change)
 {
     struct foreign_approval now;
-    int err = read_approval(sqlite, change->tenant_id, &now);
+    int err = read_approval(sql, change->tenant_id, &now);
     if (err != 0)
         return err;
     change->from = now.state;
     if (!foreign_may_move(now.state, change->to.state))
         return ERR_REFUSED;
-    err = write_approval(sqlite, change);
-    return err != 0 ? err : insert_change(sqlite, change);
+    err = write_approval(sql, change);
+    return err != 0 ? err : insert_change(sql, change);
 }
 
 static int add_change(struct store *store, struct foreign_change *change)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = change_approval(sqlite, change);
+    err = change_approval(sql, change);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 static int each_change(struct store *store, int64_t tenant_id, store_foreign_change_fn each,
                        void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = prepare(sqlite, FOREIGN_READ_CHANGES, &binder);
+    int err = prepare(sql, FOREIGN_READ_CHANGES, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct foreign_change change;
         err = row_read_foreign_change(binder.statement, &change);
         if (err != 0)
             break;
         each(context, &change);
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
 /* --- the sum of a date --- */
 
-static int read_day(struct store_sqlite *sqlite, struct foreign_day *day, bool *has_row)
+static int read_day(struct sql *sql, struct foreign_day *day, bool *has_row)
 {
     struct binder binder;
-    int err = prepare(sqlite, FOREIGN_READ_DAY, &binder);
+    int err = prepare(sql, FOREIGN_READ_DAY, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, day->tenant_id);
     bind_int(&binder, day->local_date);
-    err = sqlite_step(sqlite, binder.statement, has_row);
+    err = sql_step(sql, binder.statement, has_row);
     if (err == 0)
         day->paid_minor =
             *has_row ? column_int(&(struct columns){.statement = binder.statement}) : 0;
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_fetch_foreign_day(struct store_sqlite *sqlite, struct view *view,
-                             const struct command *command, int32_t *index)
+int sql_fetch_foreign_day(struct sql *sql, struct view *view, const struct command *command,
+                          int32_t *index)
 {
     struct view_foreign_day wanted = {
         .day = {.tenant_id = command->tenant_id, .local_date = command->local_date}};
@@ -307,9 +302,9 @@ int sqlite_fetch_foreign_day(struct store_sqlite *sqlite, struct view *view,
         }
     }
     bool has_row;
-    int err = read_day(sqlite, &wanted.day, &has_row);
+    int err = read_day(sql, &wanted.day, &has_row);
     if (err == 0)
-        err = read_approval(sqlite, command->tenant_id, &wanted.approval);
+        err = read_approval(sql, command->tenant_id, &wanted.approval);
     if (err != 0)
         return err;
     wanted.is_new = !has_row;
@@ -319,10 +314,10 @@ int sqlite_fetch_foreign_day(struct store_sqlite *sqlite, struct view *view,
     return 0;
 }
 
-static int write_day(struct store_sqlite *sqlite, const struct view_foreign_day *changed)
+static int write_day(struct sql *sql, const struct view_foreign_day *changed)
 {
     struct binder binder;
-    int err = prepare(sqlite, changed->is_new ? FOREIGN_INSERT_DAY : FOREIGN_UPDATE_DAY, &binder);
+    int err = prepare(sql, changed->is_new ? FOREIGN_INSERT_DAY : FOREIGN_UPDATE_DAY, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, changed->day.paid_minor);
@@ -330,29 +325,29 @@ static int write_day(struct store_sqlite *sqlite, const struct view_foreign_day 
     bind_int(&binder, changed->day.local_date);
     if (!changed->is_new)
         bind_int(&binder, changed->paid_minor_loaded);
-    return sqlite_finish_update(sqlite, binder.statement, "foreign_day", changed->day.tenant_id);
+    return sql_finish_update(sql, binder.statement, "foreign_day", changed->day.tenant_id);
 }
 
 /* Outside of a batch: by the attempt that counts, or no longer does. */
-static int move_day(struct store_sqlite *sqlite, enum foreign_statement which,
+static int move_day(struct sql *sql, enum foreign_statement which,
                     const struct foreign_attempt *attempt)
 {
     struct binder binder;
-    int err = prepare(sqlite, which, &binder);
+    int err = prepare(sql, which, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, attempt->amount_minor);
     bind_int(&binder, attempt->tenant_id);
     bind_int(&binder, attempt->local_date);
-    return sqlite_finish_update(sqlite, binder.statement, "foreign_day", attempt->tenant_id);
+    return sql_finish_update(sql, binder.statement, "foreign_day", attempt->tenant_id);
 }
 
 /* --- attempts --- */
 
-static int insert_attempt(struct store_sqlite *sqlite, struct foreign_attempt *attempt)
+static int insert_attempt(struct sql *sql, struct foreign_attempt *attempt)
 {
     struct binder binder;
-    int err = prepare(sqlite, FOREIGN_INSERT_ATTEMPT, &binder);
+    int err = prepare(sql, FOREIGN_INSERT_ATTEMPT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, attempt->tenant_id);
@@ -370,62 +365,59 @@ static int insert_attempt(struct store_sqlite *sqlite, struct foreign_attempt *a
     bind_int(&binder, attempt->created_at_us);
     bind_int(&binder, attempt->answered_at_us);
     bind_int(&binder, attempt->alike_before);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err == 0)
-        attempt->id = sqlite3_last_insert_rowid(sqlite->connection);
-    return err;
+    return sql_finish_insert(sql, binder.statement, &attempt->id);
 }
 
-int sqlite_write_foreign(struct store_sqlite *sqlite, const struct batch *batch)
+int sql_write_foreign(struct sql *sql, const struct batch *batch)
 {
     const struct view *view = &batch->view;
     int err = 0;
     for (int32_t i = 0; err == 0 && i < view->foreign_day_count; i++)
         if (view->foreign_days[i].is_changed)
-            err = write_day(sqlite, &view->foreign_days[i]);
+            err = write_day(sql, &view->foreign_days[i]);
     for (int32_t i = 0; err == 0 && i < batch->count; i++) {
         struct foreign_attempt attempt;
         if (foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
                                     &attempt))
-            err = insert_attempt(sqlite, &attempt);
+            err = insert_attempt(sql, &attempt);
     }
     return err;
 }
 
 /* The newest that was allowed. errors: ERR_NOT_FOUND. */
-static int find_attempt(struct store_sqlite *sqlite, enum foreign_statement which, int64_t id,
+static int find_attempt(struct sql *sql, enum foreign_statement which, int64_t id,
                         int64_t tenant_id, struct foreign_attempt *attempt)
 {
     struct binder binder;
-    int err = prepare(sqlite, which, &binder);
+    int err = prepare(sql, which, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, id);
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     err = row_read_foreign_attempt(binder.statement, attempt);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
 /* Until the next step of it is recorded. */
-static int suspend_approval(struct store_sqlite *sqlite, int64_t tenant_id)
+static int suspend_approval(struct sql *sql, int64_t tenant_id)
 {
     struct binder binder;
-    int err = prepare(sqlite, FOREIGN_SUSPEND_APPROVAL, &binder);
+    int err = prepare(sql, FOREIGN_SUSPEND_APPROVAL, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    return sqlite_finish(sqlite, binder.statement); /* no row: it was revoked meanwhile */
+    return sql_finish(sql, binder.statement); /* no row: it was revoked meanwhile */
 }
 
 /* One that is open; in ending unpaid it stops to count. */
-static int update_attempt(struct store_sqlite *sqlite, const struct foreign_attempt *attempt)
+static int update_attempt(struct sql *sql, const struct foreign_attempt *attempt)
 {
     struct binder binder;
-    int err = prepare(sqlite, FOREIGN_UPDATE_ATTEMPT, &binder);
+    int err = prepare(sql, FOREIGN_UPDATE_ATTEMPT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, attempt->end);
@@ -434,29 +426,29 @@ static int update_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     bind_int(&binder, attempt->answered_at_us);
     bind_int(&binder, attempt->alike_before);
     bind_int(&binder, attempt->id);
-    err = sqlite_finish_update(sqlite, binder.statement, "foreign_attempt", attempt->id);
+    err = sql_finish_update(sql, binder.statement, "foreign_attempt", attempt->id);
     if (err == 0 && attempt->end == FOREIGN_UNPAID)
-        err = move_day(sqlite, FOREIGN_LOWER_DAY, attempt);
+        err = move_day(sql, FOREIGN_LOWER_DAY, attempt);
     return err;
 }
 
 /* By what the API has said, now: what is found out later says nothing of the approval, which people
  * may have renewed since. */
-static int update_answered(struct store_sqlite *sqlite, const struct foreign_attempt *attempt)
+static int update_answered(struct sql *sql, const struct foreign_attempt *attempt)
 {
-    int err = update_attempt(sqlite, attempt);
+    int err = update_attempt(sql, attempt);
     if (err == 0 && foreign_suspends(attempt->end, attempt->api_status))
-        err = suspend_approval(sqlite, attempt->tenant_id);
+        err = suspend_approval(sql, attempt->tenant_id);
     return err;
 }
 
-static int answer_attempt(struct store_sqlite *sqlite, const struct foreign_attempt *answer)
+static int answer_attempt(struct sql *sql, const struct foreign_attempt *answer)
 {
     struct foreign_attempt attempt;
     bool is_charge = answer->operation_id != 0;
-    int err = find_attempt(
-        sqlite, is_charge ? FOREIGN_READ_OF_OPERATION : FOREIGN_READ_OF_RESERVATION,
-        is_charge ? answer->operation_id : answer->reservation_id, answer->tenant_id, &attempt);
+    int err = find_attempt(sql, is_charge ? FOREIGN_READ_OF_OPERATION : FOREIGN_READ_OF_RESERVATION,
+                           is_charge ? answer->operation_id : answer->reservation_id,
+                           answer->tenant_id, &attempt);
     if (err != 0 || attempt.end != FOREIGN_OPEN)
         return err;
     attempt.end = answer->end;
@@ -464,69 +456,68 @@ static int answer_attempt(struct store_sqlite *sqlite, const struct foreign_atte
     attempt.answered_at_us = answer->answered_at_us;
     attempt.alike_before = answer->alike_before;
     memcpy(attempt.api_answer, answer->api_answer, sizeof(attempt.api_answer));
-    return update_answered(sqlite, &attempt);
+    return update_answered(sql, &attempt);
 }
 
 static int answer(struct store *store, const struct foreign_attempt *attempt)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = answer_attempt(sqlite, attempt);
+    err = answer_attempt(sql, attempt);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* Will it still be sent, or looked for? */
-static int read_work_is_open(struct store_sqlite *sqlite, const struct foreign_attempt *attempt,
-                             bool *is_open)
+static int read_work_is_open(struct sql *sql, const struct foreign_attempt *attempt, bool *is_open)
 {
     struct binder binder;
     const struct work work = work_make(attempt->tenant_id, WORK_POST_PAYMENT, attempt->operation_id,
                                        attempt->operation_id, 0);
-    int err = prepare(sqlite, FOREIGN_READ_WORK_IS_OPEN, &binder);
+    int err = prepare(sql, FOREIGN_READ_WORK_IS_OPEN, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, work.tenant_id);
     bind_int(&binder, work.kind);
     bind_blob(&binder, work.identity, sizeof(work.identity));
-    err = sqlite_step(sqlite, binder.statement, is_open);
-    sqlite3_reset(binder.statement);
+    err = sql_step(sql, binder.statement, is_open);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int end_open(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id,
-                    enum foreign_end end, int64_t now_us)
+static int end_open(struct sql *sql, int64_t tenant_id, int64_t operation_id, enum foreign_end end,
+                    int64_t now_us)
 {
     struct foreign_attempt attempt;
     bool is_open;
-    int err = find_attempt(sqlite, FOREIGN_READ_OF_OPERATION, operation_id, tenant_id, &attempt);
+    int err = find_attempt(sql, FOREIGN_READ_OF_OPERATION, operation_id, tenant_id, &attempt);
     if (err != 0 || attempt.end != FOREIGN_OPEN)
         return err == ERR_NOT_FOUND ? 0 : err;
-    err = read_work_is_open(sqlite, &attempt, &is_open);
+    err = read_work_is_open(sql, &attempt, &is_open);
     if (err != 0 || is_open)
         return err;
     attempt.end = end;
     attempt.answered_at_us = now_us;
     snprintf(attempt.api_answer, sizeof(attempt.api_answer), "%s",
              end == FOREIGN_PAID ? FOUND_PAID : FOUND_UNPAID);
-    return update_attempt(sqlite, &attempt);
+    return update_attempt(sql, &attempt);
 }
 
 static int end_attempt(struct store *store, int64_t tenant_id, int64_t operation_id,
                        enum foreign_end end, int64_t now_us)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = end_open(sqlite, tenant_id, operation_id, end, now_us);
+    err = end_open(sql, tenant_id, operation_id, end, now_us);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
@@ -540,9 +531,8 @@ static const char *not_sent_words(enum foreign_verdict verdict)
 }
 
 /* It counts for its day already. */
-static int begin_open(struct store_sqlite *sqlite, const struct foreign_approval *approval,
-                      int64_t now_us, const struct foreign_attempt *asked,
-                      struct foreign_attempt *attempt)
+static int begin_open(struct sql *sql, const struct foreign_approval *approval, int64_t now_us,
+                      const struct foreign_attempt *asked, struct foreign_attempt *attempt)
 {
     const struct foreign_approval unlimited = {.state = approval->state,
                                                .expires_on = approval->expires_on,
@@ -555,23 +545,23 @@ static int begin_open(struct store_sqlite *sqlite, const struct foreign_approval
     }
     if (verdict == FOREIGN_ALLOWED) {
         attempt->alike_before = asked->alike_before;
-        return update_attempt(sqlite, attempt);
+        return update_attempt(sql, attempt);
     }
     attempt->end = FOREIGN_UNPAID;
     attempt->answered_at_us = now_us;
     attempt->api_status = 0; /* nobody's answer to this */
     snprintf(attempt->api_answer, sizeof(attempt->api_answer), "%s", not_sent_words(verdict));
-    int err = update_attempt(sqlite, attempt);
+    int err = update_attempt(sql, attempt);
     attempt->verdict = verdict; /* the row keeps what it was allowed by */
     return err;
 }
 
-static int begin_anew(struct store_sqlite *sqlite, const struct foreign_approval *approval,
-                      int64_t now_us, struct foreign_attempt *attempt)
+static int begin_anew(struct sql *sql, const struct foreign_approval *approval, int64_t now_us,
+                      struct foreign_attempt *attempt)
 {
     struct foreign_day day = {.tenant_id = attempt->tenant_id, .local_date = attempt->local_date};
     bool has_row;
-    int err = read_day(sqlite, &day, &has_row);
+    int err = read_day(sql, &day, &has_row);
     if (err != 0)
         return err;
     attempt->effect = FOREIGN_CHARGE;
@@ -579,59 +569,59 @@ static int begin_anew(struct store_sqlite *sqlite, const struct foreign_approval
         foreign_judge(approval, attempt->amount_minor, attempt->local_date, day.paid_minor);
     attempt->end = attempt->verdict == FOREIGN_ALLOWED ? FOREIGN_OPEN : FOREIGN_UNPAID;
     attempt->created_at_us = now_us;
-    err = insert_attempt(sqlite, attempt);
+    err = insert_attempt(sql, attempt);
     if (err == 0 && attempt->verdict == FOREIGN_ALLOWED)
-        err = move_day(sqlite, FOREIGN_RAISE_DAY, attempt);
+        err = move_day(sql, FOREIGN_RAISE_DAY, attempt);
     return err;
 }
 
-static int begin(struct store_sqlite *sqlite, int64_t now_us, struct foreign_attempt *attempt)
+static int begin(struct sql *sql, int64_t now_us, struct foreign_attempt *attempt)
 {
     struct foreign_approval approval;
     struct foreign_attempt found;
-    int err = read_approval(sqlite, attempt->tenant_id, &approval);
+    int err = read_approval(sql, attempt->tenant_id, &approval);
     if (err != 0)
         return err;
-    err = find_attempt(sqlite, FOREIGN_READ_OF_OPERATION, attempt->operation_id, attempt->tenant_id,
+    err = find_attempt(sql, FOREIGN_READ_OF_OPERATION, attempt->operation_id, attempt->tenant_id,
                        &found);
     if (err == ERR_NOT_FOUND || (err == 0 && found.end == FOREIGN_UNPAID))
-        return begin_anew(sqlite, &approval, now_us, attempt);
+        return begin_anew(sql, &approval, now_us, attempt);
     if (err != 0)
         return err;
     const struct foreign_attempt asked = *attempt;
     *attempt = found;
     attempt->may_be_paid = found.alike_before >= 0;
-    return found.end == FOREIGN_PAID ? 0 : begin_open(sqlite, &approval, now_us, &asked, attempt);
+    return found.end == FOREIGN_PAID ? 0 : begin_open(sql, &approval, now_us, &asked, attempt);
 }
 
 static int begin_payment(struct store *store, int64_t now_us, struct foreign_attempt *attempt)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = begin(sqlite, now_us, attempt);
+    err = begin(sql, now_us, attempt);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* --- points that pay --- */
 
-int sqlite_fetch_foreign_points(struct store_sqlite *sqlite, const struct points_command *command,
-                                struct points_view *view)
+int sql_fetch_foreign_points(struct sql *sql, const struct points_command *command,
+                             struct points_view *view)
 {
     struct foreign_day day = {.tenant_id = command->tenant_id, .local_date = command->local_date};
     bool has_row;
-    int err = read_approval(sqlite, command->tenant_id, &view->approval);
+    int err = read_approval(sql, command->tenant_id, &view->approval);
     if (err == 0)
-        err = read_day(sqlite, &day, &has_row);
+        err = read_day(sql, &day, &has_row);
     view->foreign_paid_minor = day.paid_minor;
     return err;
 }
 
-static int write_points_attempt(struct store_sqlite *sqlite, const struct points_command *command,
+static int write_points_attempt(struct sql *sql, const struct points_command *command,
                                 const struct points_view *view, enum foreign_verdict verdict,
                                 int64_t now_us)
 {
@@ -649,15 +639,15 @@ static int write_points_attempt(struct store_sqlite *sqlite, const struct points
         .created_at_us = now_us,
         .alike_before = -1,
     };
-    int err = insert_attempt(sqlite, &attempt);
-    return err != 0 || !is_allowed ? err : move_day(sqlite, FOREIGN_RAISE_DAY, &attempt);
+    int err = insert_attempt(sql, &attempt);
+    return err != 0 || !is_allowed ? err : move_day(sql, FOREIGN_RAISE_DAY, &attempt);
 }
 
-static int end_points_attempt(struct store_sqlite *sqlite, const struct reservation *reservation,
+static int end_points_attempt(struct sql *sql, const struct reservation *reservation,
                               enum foreign_end end, int64_t now_us)
 {
     struct foreign_attempt attempt;
-    int err = find_attempt(sqlite, FOREIGN_READ_OF_RESERVATION, reservation->id,
+    int err = find_attempt(sql, FOREIGN_READ_OF_RESERVATION, reservation->id,
                            reservation->tenant_id, &attempt);
     if (err != 0) /* a payment that nobody allowed is damage, not an answer */
         return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
@@ -665,26 +655,26 @@ static int end_points_attempt(struct store_sqlite *sqlite, const struct reservat
     attempt.answered_at_us = now_us;
     if (end == FOREIGN_UNPAID && attempt.api_answer[0] == '\0')
         snprintf(attempt.api_answer, sizeof(attempt.api_answer), "%s", reservation->reason);
-    return update_answered(sqlite, &attempt);
+    return update_answered(sql, &attempt);
 }
 
-int sqlite_write_foreign_points(struct store_sqlite *sqlite, const struct points_command *command,
-                                const struct points_view *view,
-                                const struct points_changes *changes, int64_t now_us)
+int sql_write_foreign_points(struct sql *sql, const struct points_command *command,
+                             const struct points_view *view, const struct points_changes *changes,
+                             int64_t now_us)
 {
     if (changes->has_attempt)
-        return write_points_attempt(sqlite, command, view, changes->verdict, now_us);
+        return write_points_attempt(sql, command, view, changes->verdict, now_us);
     if (changes->end != FOREIGN_OPEN)
-        return end_points_attempt(sqlite, &view->reservation, changes->end, now_us);
+        return end_points_attempt(sql, &view->reservation, changes->end, now_us);
     return 0;
 }
 
 /* --- reading --- */
 
-static int bind_span(struct store_sqlite *sqlite, enum foreign_statement which, int64_t tenant_id,
-                     int32_t from, int32_t until, int32_t limit, struct binder *binder)
+static int bind_span(struct sql *sql, enum foreign_statement which, int64_t tenant_id, int32_t from,
+                     int32_t until, int32_t limit, struct binder *binder)
 {
-    int err = prepare(sqlite, which, binder);
+    int err = prepare(sql, which, binder);
     if (err != 0)
         return err;
     bind_int(binder, tenant_id);
@@ -697,26 +687,26 @@ static int bind_span(struct store_sqlite *sqlite, enum foreign_statement which, 
 static int each_attempt(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                         int32_t limit, store_foreign_attempt_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = bind_span(sqlite, FOREIGN_READ_ATTEMPTS, tenant_id, from, until, limit, &binder);
+    int err = bind_span(sql, FOREIGN_READ_ATTEMPTS, tenant_id, from, until, limit, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct foreign_attempt attempt;
         err = row_read_foreign_attempt(binder.statement, &attempt);
         if (err != 0)
             break;
         each(context, &attempt);
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int read_sum(sqlite3_stmt *statement, struct foreign_sum *sum)
+static int read_sum(struct sql_statement *statement, struct foreign_sum *sum)
 {
     struct columns columns = {.statement = statement};
     sum->local_date = column_int32(&columns);
@@ -738,46 +728,46 @@ static int read_sum(sqlite3_stmt *statement, struct foreign_sum *sum)
 static int each_sum(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
                     int32_t limit, store_foreign_sum_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = bind_span(sqlite, FOREIGN_READ_SUMS, tenant_id, from, until, limit, &binder);
+    int err = bind_span(sql, FOREIGN_READ_SUMS, tenant_id, from, until, limit, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct foreign_sum sum;
         err = read_sum(binder.statement, &sum);
         if (err != 0)
             break;
         each(context, &sum);
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
 static int read_refusal(struct store *store, int64_t tenant_id, struct foreign_attempt *attempt)
 {
     struct binder binder;
-    int err = prepare(sqlite_of(store), FOREIGN_READ_REFUSAL, &binder);
+    int err = prepare(sql_of(store), FOREIGN_READ_REFUSAL, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     if (err != 0)
         return err;
     err = row_read_foreign_attempt(binder.statement, attempt);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-const char *sqlite_foreign_text(int index)
+const char *sql_foreign_text(int index)
 {
     return index >= 0 && index < FOREIGN_STATEMENTS ? foreign_text[index] : NULL;
 }
 
-const struct store_backend_foreign sqlite_foreign = {
+const struct store_backend_foreign sql_foreign = {
     .add_change = add_change,
     .each_change = each_change,
     .begin_payment = begin_payment,

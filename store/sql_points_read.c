@@ -2,7 +2,7 @@
  * Reading what points commands have left: reservations, entries along a member's chain, and the
  * members whose points have lain idle.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -40,14 +40,13 @@ static const char *const read_text[READ_STATEMENTS] = {
                   "ORDER BY active_at_us LIMIT ?",
 };
 
-static int prepare(struct store_sqlite *sqlite, enum read_statement which, struct binder *binder)
+static int prepare(struct sql *sql, enum read_statement which, struct binder *binder)
 {
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_POINTS_READ, (int)which, read_text[which],
-                             &binder->statement);
+    return sql_prepare_of(sql, AREA_POINTS_READ, (int)which, read_text[which], &binder->statement);
 }
 
-int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservation)
+int row_read_reservation(struct sql_statement *statement, struct reservation *reservation)
 {
     struct columns columns = {.statement = statement};
     reservation->id = column_int(&columns);
@@ -69,7 +68,7 @@ int row_read_reservation(sqlite3_stmt *statement, struct reservation *reservatio
     return row_end(&columns, "reservation", reservation->id);
 }
 
-int row_read_points_entry(sqlite3_stmt *statement, struct points_entry *entry)
+int row_read_points_entry(struct sql_statement *statement, struct points_entry *entry)
 {
     struct columns columns = {.statement = statement};
     entry->id = column_int(&columns);
@@ -91,38 +90,38 @@ int row_read_points_entry(sqlite3_stmt *statement, struct points_entry *entry)
 
 /* --- reservations --- */
 
-int sqlite_read_reservation(struct store *store, int64_t reservation_id,
-                            struct reservation *reservation)
+int sql_read_reservation(struct store *store, int64_t reservation_id,
+                         struct reservation *reservation)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = prepare(sqlite, READ_RESERVATION, &binder);
+    int err = prepare(sql, READ_RESERVATION, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, reservation_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     err = row_read_reservation(binder.statement, reservation);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
 /* Of a bound statement; resets it. */
-static int walk_reservations(struct store_sqlite *sqlite, sqlite3_stmt *statement,
+static int walk_reservations(struct sql *sql, struct sql_statement *statement,
                              store_reservation_fn each, void *context)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct reservation reservation;
         err = row_read_reservation(statement, &reservation);
         if (err != 0)
             break;
         each(context, &reservation);
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -130,86 +129,85 @@ static int walk_reservations(struct store_sqlite *sqlite, sqlite3_stmt *statemen
 static int each_reservation(struct store *store, enum read_statement which, int64_t first,
                             int64_t second, store_reservation_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = prepare(sqlite, which, &binder);
+    int err = prepare(sql, which, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, first);
     bind_int(&binder, second);
-    return walk_reservations(sqlite, binder.statement, each, context);
+    return walk_reservations(sql, binder.statement, each, context);
 }
 
-int sqlite_each_open_reservation(struct store *store, enum reservation_state state,
-                                 int64_t changed_before_us, int32_t limit,
-                                 store_reservation_fn each, void *context)
+int sql_each_open_reservation(struct store *store, enum reservation_state state,
+                              int64_t changed_before_us, int32_t limit, store_reservation_fn each,
+                              void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = prepare(sqlite, READ_OPEN, &binder);
+    int err = prepare(sql, READ_OPEN, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, state);
     bind_int(&binder, changed_before_us);
     bind_int(&binder, limit);
-    return walk_reservations(sqlite, binder.statement, each, context);
+    return walk_reservations(sql, binder.statement, each, context);
 }
 
-int sqlite_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,
-                                   store_reservation_fn each, void *context)
+int sql_each_member_reservation(struct store *store, int64_t tenant_id, int64_t member_id,
+                                store_reservation_fn each, void *context)
 {
     return each_reservation(store, READ_MEMBER, member_id, tenant_id, each, context);
 }
 
-int sqlite_each_order_reservation(struct store *store, int64_t tenant_id, int64_t order_id,
-                                  store_reservation_fn each, void *context)
+int sql_each_order_reservation(struct store *store, int64_t tenant_id, int64_t order_id,
+                               store_reservation_fn each, void *context)
 {
     return each_reservation(store, READ_ORDER, tenant_id, order_id, each, context);
 }
 
 /* --- entries: a chain from the member's row on, like a card's --- */
 
-static int read_last_entry_id(struct store_sqlite *sqlite, int64_t tenant_id, int64_t member_id,
-                              int64_t *id)
+static int read_last_entry_id(struct sql *sql, int64_t tenant_id, int64_t member_id, int64_t *id)
 {
     struct binder binder;
-    int err = prepare(sqlite, READ_LAST_ENTRY, &binder);
+    int err = prepare(sql, READ_LAST_ENTRY, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, member_id);
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     *id = column_int(&(struct columns){.statement = binder.statement});
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-static int read_entry(struct store_sqlite *sqlite, int64_t id, struct points_entry *entry)
+static int read_entry(struct sql *sql, int64_t id, struct points_entry *entry)
 {
     struct binder binder;
-    int err = prepare(sqlite, READ_ENTRY, &binder);
+    int err = prepare(sql, READ_ENTRY, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err; /* the chain names it */
     err = row_read_points_entry(binder.statement, entry);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id,
-                             int32_t limit, store_points_entry_fn each, void *context)
+int sql_each_points_entry(struct store *store, int64_t tenant_id, int64_t member_id, int32_t limit,
+                          store_points_entry_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     int64_t id = 0;
-    int err = read_last_entry_id(sqlite, tenant_id, member_id, &id);
+    int err = read_last_entry_id(sql, tenant_id, member_id, &id);
     for (int32_t i = 0; err == 0 && id != 0 && i < limit; i++) {
         struct points_entry entry;
-        err = read_entry(sqlite, id, &entry);
+        err = read_entry(sql, id, &entry);
         if (err != 0)
             break;
         each(context, &entry);
@@ -222,50 +220,50 @@ int sqlite_each_points_entry(struct store *store, int64_t tenant_id, int64_t mem
 
 /* --- idle members --- */
 
-int sqlite_read_points_answer(struct store *store, int64_t reservation_id, enum points_cause cause,
-                              struct points_entry *entry)
+int sql_read_points_answer(struct store *store, int64_t reservation_id, enum points_cause cause,
+                           struct points_entry *entry)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = prepare(sqlite, READ_ANSWER, &binder);
+    int err = prepare(sql, READ_ANSWER, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, reservation_id);
     bind_int(&binder, cause);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     err = row_read_points_entry(binder.statement, entry);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
-                            int32_t limit, store_member_fn each, void *context)
+int sql_each_idle_member(struct store *store, int64_t tenant_id, int64_t inactive_since_us,
+                         int32_t limit, store_member_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = prepare(sqlite, READ_IDLE, &binder);
+    int err = prepare(sql, READ_IDLE, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, inactive_since_us);
     bind_int(&binder, limit);
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct member member;
         err = row_read_member(binder.statement, &member);
         if (err != 0)
             break;
         each(context, &member);
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-const char *sqlite_points_read_text(int index)
+const char *sql_points_read_text(int index)
 {
     return index >= 0 && index < READ_STATEMENTS ? read_text[index] : NULL;
 }

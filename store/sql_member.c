@@ -1,5 +1,5 @@
 /* Members as rows, and the words they are found by. */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -52,15 +52,14 @@ static const char *const member_text[] = {
         "DELETE FROM member_word WHERE tenant_id = ? AND word = ? AND member_id = ?",
 };
 
-static int prepare(struct store_sqlite *sqlite, enum member_statement which,
-                   sqlite3_stmt **statement)
+static int prepare(struct sql *sql, enum member_statement which, struct sql_statement **statement)
 {
-    return sqlite_prepare_of(sqlite, AREA_MEMBER, (int)which, member_text[which], statement);
+    return sql_prepare_of(sql, AREA_MEMBER, (int)which, member_text[which], statement);
 }
 
 /* --- rows --- */
 
-int row_read_member(sqlite3_stmt *statement, struct member *member)
+int row_read_member(struct sql_statement *statement, struct member *member)
 {
     struct columns columns = {.statement = statement};
     struct points_account *account = &member->account;
@@ -98,74 +97,74 @@ static void bind_details(struct binder *binder, const struct member *member)
     bind_text(binder, member->tier);
 }
 
-static int read_one(struct store_sqlite *sqlite, sqlite3_stmt *statement, struct member *member)
+static int read_one(struct sql *sql, struct sql_statement *statement, struct member *member)
 {
-    int err = sqlite_step_to_row(sqlite, statement);
+    int err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err;
     err = row_read_member(statement, member);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-int sqlite_read_member(struct store *store, int64_t tenant_id, int64_t member_id,
-                       struct member *member)
+int sql_read_member(struct store *store, int64_t tenant_id, int64_t member_id,
+                    struct member *member)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
-    int err = prepare(sqlite, MEMBER_READ, &statement);
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
+    int err = prepare(sql, MEMBER_READ, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, member_id);
     bind_int(&binder, tenant_id);
-    return read_one(sqlite, statement, member);
+    return read_one(sql, statement, member);
 }
 
 static int read_member_by_code(struct store *store, int64_t tenant_id, struct text code,
                                struct member *member)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     char bytes[MEMBER_CODE_MAX + 1];
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     if (code.length == 0 || code.length > MEMBER_CODE_MAX)
         return ERR_NOT_FOUND;
     memcpy(bytes, code.base, code.length);
     bytes[code.length] = '\0';
     if (strlen(bytes) != code.length)
         return ERR_NOT_FOUND;
-    int err = prepare(sqlite, MEMBER_READ_BY_CODE, &statement);
+    int err = prepare(sql, MEMBER_READ_BY_CODE, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, tenant_id);
     bind_text(&binder, bytes);
-    return read_one(sqlite, statement, member);
+    return read_one(sql, statement, member);
 }
 
 static int each_member(struct store *store, int64_t tenant_id, int64_t after_id, int32_t limit,
                        store_member_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
     bool has_row;
-    int err = prepare(sqlite, MEMBER_READ_PAGE, &statement);
+    int err = prepare(sql, MEMBER_READ_PAGE, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, tenant_id);
     bind_int(&binder, after_id);
     bind_int(&binder, limit);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct member member;
         err = row_read_member(statement, &member);
         if (err == 0) {
             each(context, &member);
-            err = sqlite_step(sqlite, statement, &has_row);
+            err = sql_step(sql, statement, &has_row);
         }
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -174,10 +173,10 @@ static int each_member(struct store *store, int64_t tenant_id, int64_t after_id,
 static int find_same_by(struct store *store, const struct member *like, const struct word *name,
                         const struct word *contact, struct member *member)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
     bool has_row;
-    int err = prepare(sqlite, MEMBER_FIND_SAME, &statement);
+    int err = prepare(sql, MEMBER_FIND_SAME, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
@@ -185,15 +184,15 @@ static int find_same_by(struct store *store, const struct member *like, const st
     bind_text(&binder, contact->bytes);
     bind_text(&binder, name->bytes);
     bind_int(&binder, SAME_CONTACT_MAX);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         int64_t id = column_int(&(struct columns){.statement = statement});
-        err = sqlite_read_member(store, like->tenant_id, id, member);
+        err = sql_read_member(store, like->tenant_id, id, member);
         if (err != 0 || members_are_same(like, member))
             break;
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     if (err == ERR_NOT_FOUND)
         return ERR_STORE_CORRUPT; /* a word of nobody */
     return err != 0 || has_row ? err : ERR_NOT_FOUND;
@@ -227,12 +226,11 @@ static bool words_contain(const struct member_words *words, const struct word *w
 }
 
 /* Runs which for every word of words that is not in others. */
-static int write_words(struct store_sqlite *sqlite, enum member_statement which,
-                       const struct member *member, const struct member_words *words,
-                       const struct member_words *others)
+static int write_words(struct sql *sql, enum member_statement which, const struct member *member,
+                       const struct member_words *words, const struct member_words *others)
 {
-    sqlite3_stmt *statement;
-    int err = prepare(sqlite, which, &statement);
+    struct sql_statement *statement;
+    int err = prepare(sql, which, &statement);
     for (int32_t i = 0; err == 0 && i < words->count; i++) {
         if (words_contain(others, &words->words[i]))
             continue;
@@ -240,44 +238,43 @@ static int write_words(struct store_sqlite *sqlite, enum member_statement which,
         bind_int(&binder, member->tenant_id);
         bind_text(&binder, words->words[i].bytes);
         bind_int(&binder, member->id);
-        err = sqlite_finish(sqlite, statement);
+        err = sql_finish(sql, statement);
     }
     return err;
 }
 
 /* before NULL: there was no such member. */
-static int change_words(struct store_sqlite *sqlite, const struct member *before,
-                        const struct member *now)
+static int change_words(struct sql *sql, const struct member *before, const struct member *now)
 {
     struct member_words old_words = {.count = 0}, new_words;
     member_words_fill(&new_words, now);
     if (before != NULL)
         member_words_fill(&old_words, before);
-    int err = write_words(sqlite, MEMBER_DELETE_WORD, now, &old_words, &new_words);
+    int err = write_words(sql, MEMBER_DELETE_WORD, now, &old_words, &new_words);
     if (err == 0)
-        err = write_words(sqlite, MEMBER_INSERT_WORD, now, &new_words, &old_words);
+        err = write_words(sql, MEMBER_INSERT_WORD, now, &new_words, &old_words);
     return err;
 }
 
 /* --- adding --- */
 
-static int next_id(struct store_sqlite *sqlite, int64_t *id)
+static int next_id(struct sql *sql, int64_t *id)
 {
-    sqlite3_stmt *statement;
-    int err = prepare(sqlite, MEMBER_READ_LAST_ID, &statement);
+    struct sql_statement *statement;
+    int err = prepare(sql, MEMBER_READ_LAST_ID, &statement);
     if (err == 0)
-        err = sqlite_step_to_row(sqlite, statement);
+        err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err;
     *id = column_int(&(struct columns){.statement = statement}) + 1;
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return 0;
 }
 
-static int insert_row(struct store_sqlite *sqlite, const struct member *member)
+static int insert_row(struct sql *sql, const struct member *member)
 {
-    sqlite3_stmt *statement;
-    int err = prepare(sqlite, MEMBER_INSERT, &statement);
+    struct sql_statement *statement;
+    int err = prepare(sql, MEMBER_INSERT, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
@@ -292,16 +289,7 @@ static int insert_row(struct store_sqlite *sqlite, const struct member *member)
     bind_int(&binder, 0); /* last entry */
     bind_int(&binder, member->account.active_at_us);
     bind_int(&binder, member->account.is_active);
-    err = 0;
-    int code = sqlite3_step(statement);
-    if (code == SQLITE_CONSTRAINT_UNIQUE)
-        err = ERR_ALREADY_EXISTS;
-    else if (code == SQLITE_CONSTRAINT_FOREIGNKEY)
-        err = ERR_NOT_FOUND; /* of the tenant */
-    else if (code != SQLITE_DONE)
-        err = sqlite_fail(sqlite, sqlite3_sql(statement));
-    sqlite3_reset(statement);
-    return err;
+    return sql_finish_chosen(sql, statement, NULL); /* ERR_NOT_FOUND: the tenant */
 }
 
 static void make_code(struct member *member, int attempt)
@@ -314,88 +302,88 @@ static void make_code(struct member *member, int attempt)
         text_append_format(&buffer, "-%d", attempt);
 }
 
-static int insert_member(struct store_sqlite *sqlite, struct member *member)
+static int insert_member(struct sql *sql, struct member *member)
 {
     bool is_coded = member->code[0] != '\0';
-    int err = next_id(sqlite, &member->id);
+    int err = next_id(sql, &member->id);
     if (err == 0 && is_coded)
-        err = insert_row(sqlite, member);
+        err = insert_row(sql, member);
     for (int i = 1; err == 0 && !is_coded; i++) {
         make_code(member, i);
-        err = insert_row(sqlite, member);
+        err = insert_row(sql, member);
         if (err != ERR_ALREADY_EXISTS || i == CODE_ATTEMPTS_MAX)
             break;
         err = 0;
     }
-    return err != 0 ? err : change_words(sqlite, NULL, member);
+    return err != 0 ? err : change_words(sql, NULL, member);
 }
 
 static int add_member(struct store *store, struct member *member)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
     struct member added = *member;
     added.account = (struct points_account){.active_at_us = member->created_at_us,
                                             .is_active = member->account.is_active};
-    err = insert_member(sqlite, &added);
+    err = insert_member(sql, &added);
     if (err != 0) {
-        sqlite_rollback_change(sqlite);
+        sql_rollback_change(sql);
         return err;
     }
     added.account.member_id = added.id;
-    err = sqlite_commit_change(sqlite);
+    err = sql_commit_change(sql);
     if (err == 0)
         *member = added;
     return err;
 }
 
-static int update_row(struct store_sqlite *sqlite, const struct member *member)
+static int update_row(struct sql *sql, const struct member *member)
 {
-    sqlite3_stmt *statement;
-    int err = prepare(sqlite, MEMBER_UPDATE, &statement);
+    struct sql_statement *statement;
+    int err = prepare(sql, MEMBER_UPDATE, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_details(&binder, member);
     bind_int(&binder, member->account.is_active);
     bind_int(&binder, member->id);
-    return sqlite_finish_update(sqlite, statement, "member", member->id);
+    return sql_finish_update(sql, statement, "member", member->id);
 }
 
 static int update_member(struct store *store, const struct member *member)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct member before, now = *member;
-    int err = sqlite_begin_change(sqlite);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = sqlite_read_member(store, member->tenant_id, member->id, &before);
+    err = sql_read_member(store, member->tenant_id, member->id, &before);
     if (err == 0) {
         memcpy(now.code, before.code, sizeof(now.code)); /* never changes, and is a word */
-        err = update_row(sqlite, &now);
+        err = update_row(sql, &now);
     }
     if (err == 0)
-        err = change_words(sqlite, &before, &now);
+        err = change_words(sql, &before, &now);
     if (err != 0) {
-        sqlite_rollback_change(sqlite);
+        sql_rollback_change(sql);
         return err;
     }
-    return sqlite_commit_change(sqlite);
+    return sql_commit_change(sql);
 }
 
-const struct store_backend_members sqlite_members = {
+const struct store_backend_members sql_members = {
     .add = add_member,
     .update = update_member,
-    .read = sqlite_read_member,
+    .read = sql_read_member,
     .read_by_code = read_member_by_code,
     .each = each_member,
     .find_same = find_same,
-    .search = sqlite_search_members,
+    .search = sql_search_members,
 };
 
-const char *sqlite_member_text(int index)
+const char *sql_member_text(int index)
 {
     return index >= 0 && (size_t)index < COUNT_OF(member_text) ? member_text[index] : NULL;
 }

@@ -2,7 +2,7 @@
  * Verify, members: everybody stands in the index under exactly the words that are made of the row,
  * or a search would miss somebody, or tell who is not meant.
  */
-#include "store/sqlite_verify.h"
+#include "store/sql_verify.h"
 
 #include "base/check.h"
 #include "store/member_word.h"

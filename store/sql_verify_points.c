@@ -3,7 +3,7 @@
  * the open reservations, and every burn or return answers its reservation (laws 1, 2, 4 and 6);
  * and no sale gives up more than it has earned.
  */
-#include "store/sqlite_verify.h"
+#include "store/sql_verify.h"
 
 #include "base/check.h"
 #include "base/money.h"
@@ -428,11 +428,11 @@ static int check_answers(struct reservation_pass *pass)
 
 static int check_reservation(struct reservation_pass *pass)
 {
-    sqlite3_stmt *statement = pass->reservations.statement;
+    struct sql_statement *statement = pass->reservations.statement;
     struct reservation *reservation = &pass->reservation;
     if (row_read_reservation(statement, reservation) != 0)
         reservation->state = RESERVATION_NONE;
-    if (sqlite3_column_int(statement, RESERVATION_COLUMN_HAS_REWARD) == 0)
+    if (sql_column_int(statement, RESERVATION_COLUMN_HAS_REWARD) == 0)
         verify_report(pass->verify, "reservation_without_reward",
                       "reservation %" PRId64 " is of reward %" PRId64
                       ", which its tenant does not have",

@@ -2,7 +2,7 @@
  * Proofs as rows: made from operations by a scan that follows them, and judged with what the ledger
  * says of them by then.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -77,17 +77,16 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
     [PROOF_READ_CARD] = "SELECT number_index, last4 FROM card WHERE id = ?",
 };
 
-static int proof_prepare(struct store_sqlite *sqlite, enum proof_statement which,
-                         struct binder *binder)
+static int proof_prepare(struct sql *sql, enum proof_statement which, struct binder *binder)
 {
     CHECK(PROOF_STATEMENTS <= AREA_STATEMENTS_MAX);
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_PROOF, (int)which, proof_text[which], &binder->statement);
+    return sql_prepare_of(sql, AREA_PROOF, (int)which, proof_text[which], &binder->statement);
 }
 
 /* --- rows --- */
 
-int row_read_proof(sqlite3_stmt *statement, struct proof_facts *facts)
+int row_read_proof(struct sql_statement *statement, struct proof_facts *facts)
 {
     struct columns columns = {.statement = statement};
     struct proof *proof = &facts->proof;
@@ -141,42 +140,42 @@ static void bind_proof(struct binder *binder, const struct proof *proof)
 
 /* --- the scan --- */
 
-static int read_is_needed(struct store_sqlite *sqlite, bool *is_needed, int64_t *last_id)
+static int read_is_needed(struct sql *sql, bool *is_needed, int64_t *last_id)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_READ_IS_NEEDED, &binder);
+    int err = proof_prepare(sql, PROOF_READ_IS_NEEDED, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* EXISTS and a maximum always have a row */
     if (err != 0)
         return err;
     struct columns columns = {.statement = binder.statement};
     *is_needed = column_bool(&columns);
     *last_id = column_int(&columns);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-static int scan_rows(struct store_sqlite *sqlite, sqlite3_stmt *statement, int32_t limit,
+static int scan_rows(struct sql *sql, struct sql_statement *statement, int32_t limit,
                      store_operation_fn each, void *context, int64_t *scanned_to)
 {
-    int is_wanted = sqlite3_column_count(statement) - 1; /* after OPERATION_COLUMNS */
+    int is_wanted = sql_column_count(statement) - 1; /* after OPERATION_COLUMNS */
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row && limit > 0) {
         struct operation operation;
         err = row_read_operation(statement, &operation);
         if (err != 0)
             break;
-        if (sqlite3_column_int(statement, is_wanted) != 0) {
+        if (sql_column_int(statement, is_wanted) != 0) {
             each(context, &operation);
             limit--;
         }
         *scanned_to = operation.id;
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -184,84 +183,82 @@ static int scan_rows(struct store_sqlite *sqlite, sqlite3_stmt *statement, int32
 static int scan_operations(struct store *store, int64_t after_id, int32_t limit,
                            store_operation_fn each, void *context, int64_t *scanned_to)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool is_needed;
     int64_t last_id;
     *scanned_to = after_id;
-    int err = read_is_needed(sqlite, &is_needed, &last_id);
+    int err = read_is_needed(sql, &is_needed, &last_id);
     if (err == 0 && !is_needed && last_id > after_id)
         *scanned_to = last_id;
     if (err != 0 || !is_needed)
         return err;
-    err = proof_prepare(sqlite, PROOF_SCAN, &binder);
+    err = proof_prepare(sql, PROOF_SCAN, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, after_id);
     bind_int(&binder, PROOF_SCAN_MAX);
-    return scan_rows(sqlite, binder.statement, limit, each, context, scanned_to);
+    return scan_rows(sql, binder.statement, limit, each, context, scanned_to);
 }
 
 static int read_cursor(struct store *store, int64_t *cursor)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite_of(store), PROOF_READ_CURSOR, &binder);
+    int err = proof_prepare(sql_of(store), PROOF_READ_CURSOR, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     if (err != 0)
         return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
     *cursor = column_int(&(struct columns){.statement = binder.statement});
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
 /* --- making them --- */
 
-static int move_cursor(struct store_sqlite *sqlite, int64_t before, int64_t after)
+static int move_cursor(struct sql *sql, int64_t before, int64_t after)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_MOVE_CURSOR, &binder);
+    int err = proof_prepare(sql, PROOF_MOVE_CURSOR, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, after);
     bind_int(&binder, before);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+    err = sql_finish(sql, binder.statement);
+    if (err == 0 && sql->changed_count == 0)
         err = ERR_STALE;
     return err;
 }
 
-static int insert_proof(struct store_sqlite *sqlite, const struct proof *proof)
+static int insert_proof(struct sql *sql, const struct proof *proof)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_INSERT, &binder);
+    int err = proof_prepare(sql, PROOF_INSERT, &binder);
     if (err != 0)
         return err;
     bind_proof(&binder, proof);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
 /* One row an order: its identity is the order's own number. */
-static int open_prove_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
-                           int64_t now_us)
+static int open_prove_work(struct sql *sql, int64_t tenant_id, int64_t order_id, int64_t now_us)
 {
     if (order_id == 0)
         return 0; /* there is nothing to look at */
     struct work work = work_make(tenant_id, WORK_PROVE_ORDER, order_id, order_id, now_us);
-    return sqlite_write_open_work(sqlite, &work);
+    return sql_write_open_work(sql, &work);
 }
 
-static int write_proofs(struct store_sqlite *sqlite, const struct proof *proofs, int32_t count,
-                        int64_t now_us)
+static int write_proofs(struct sql *sql, const struct proof *proofs, int32_t count, int64_t now_us)
 {
     int err = 0;
     for (int32_t i = 0; err == 0 && i < count; i++) {
         bool is_same_order = i > 0 && proofs[i].order_id == proofs[i - 1].order_id &&
                              proofs[i].tenant_id == proofs[i - 1].tenant_id;
-        err = insert_proof(sqlite, &proofs[i]);
+        err = insert_proof(sql, &proofs[i]);
         if (err == 0 && !is_same_order)
-            err = open_prove_work(sqlite, proofs[i].tenant_id, proofs[i].order_id, now_us);
+            err = open_prove_work(sql, proofs[i].tenant_id, proofs[i].order_id, now_us);
     }
     return err;
 }
@@ -269,98 +266,98 @@ static int write_proofs(struct store_sqlite *sqlite, const struct proof *proofs,
 static int add_proofs(struct store *store, int64_t cursor_before, int64_t cursor_after,
                       const struct proof *proofs, int32_t count, int64_t now_us)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = move_cursor(sqlite, cursor_before, cursor_after);
+    err = move_cursor(sql, cursor_before, cursor_after);
     if (err == 0)
-        err = write_proofs(sqlite, proofs, count, now_us);
+        err = write_proofs(sql, proofs, count, now_us);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* --- suspects --- */
 
-static int mark_suspect(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id,
-                        int64_t now_us, int64_t *order_id)
+static int mark_suspect(struct sql *sql, int64_t tenant_id, int64_t operation_id, int64_t now_us,
+                        int64_t *order_id)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_SUSPECT, &binder);
+    int err = proof_prepare(sql, PROOF_SUSPECT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, now_us);
     bind_int(&binder, operation_id);
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     *order_id = column_int(&(struct columns){.statement = binder.statement});
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-static int check_has_grant(struct store_sqlite *sqlite, int64_t tenant_id)
+static int check_has_grant(struct sql *sql, int64_t tenant_id)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_READ_HAS_GRANT, &binder);
+    int err = proof_prepare(sql, PROOF_READ_HAS_GRANT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
-    sqlite3_reset(binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
 /* The scan, when it comes to the operation, finds the row there. */
-static int insert_suspect(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id,
+static int insert_suspect(struct sql *sql, int64_t tenant_id, int64_t operation_id,
                           int32_t local_date, int64_t now_us, int64_t *order_id)
 {
     struct operation operation;
-    int err = sqlite_find_operation(sqlite, operation_id, &operation);
+    int err = sql_find_operation(sql, operation_id, &operation);
     if (err == 0 && (operation.tenant_id != tenant_id || !proof_is_made_of(&operation)))
         err = ERR_NOT_FOUND;
     if (err == 0)
-        err = check_has_grant(sqlite, tenant_id);
+        err = check_has_grant(sql, tenant_id);
     if (err != 0)
         return err;
     struct proof proof = proof_make(&operation, local_date, now_us);
     proof.is_suspect = true;
     *order_id = proof.order_id;
-    return insert_proof(sqlite, &proof);
+    return insert_proof(sql, &proof);
 }
 
 static int suspect(struct store *store, int64_t tenant_id, int64_t operation_id, int32_t local_date,
                    int64_t now_us)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     int64_t order_id;
-    int err = sqlite_begin_change(sqlite);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = mark_suspect(sqlite, tenant_id, operation_id, now_us, &order_id);
+    err = mark_suspect(sql, tenant_id, operation_id, now_us, &order_id);
     if (err == ERR_NOT_FOUND)
-        err = insert_suspect(sqlite, tenant_id, operation_id, local_date, now_us, &order_id);
+        err = insert_suspect(sql, tenant_id, operation_id, local_date, now_us, &order_id);
     if (err == 0)
-        err = open_prove_work(sqlite, tenant_id, order_id, now_us);
+        err = open_prove_work(sql, tenant_id, order_id, now_us);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* --- facts --- */
 
-static int fill_answers(struct store_sqlite *sqlite, struct proof_facts *facts)
+static int fill_answers(struct sql *sql, struct proof_facts *facts)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_READ_ANSWERS, &binder);
+    int err = proof_prepare(sql, PROOF_READ_ANSWERS, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, facts->proof.operation_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* sums always have a row */
     if (err != 0)
         return err;
@@ -369,75 +366,75 @@ static int fill_answers(struct store_sqlite *sqlite, struct proof_facts *facts)
     facts->recharged_operation_id = column_int(&columns);
     facts->reversed_minor = column_int(&columns);
     facts->recharged_minor = column_int(&columns);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-static int fill_card(struct store_sqlite *sqlite, struct proof_facts *facts)
+static int fill_card(struct sql *sql, struct proof_facts *facts)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_READ_CARD, &binder);
+    int err = proof_prepare(sql, PROOF_READ_CARD, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, facts->proof.card_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     struct columns columns = {.statement = binder.statement};
     column_blob(&columns, facts->card_index, sizeof(facts->card_index));
     column_text(&columns, facts->last4, sizeof(facts->last4));
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 
-static int fill_placed(struct store_sqlite *sqlite, struct proof_facts *facts)
+static int fill_placed(struct sql *sql, struct proof_facts *facts)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_READ_PLACED, &binder);
+    int err = proof_prepare(sql, PROOF_READ_PLACED, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, facts->proof.operation_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     struct columns columns = {.statement = binder.statement};
     if (err == 0) {
         facts->placed_minor = column_int(&columns);
         facts->placed_operation_id = column_int(&columns);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_fill_proof_facts(struct store_sqlite *sqlite, struct proof_facts *facts)
+int sql_fill_proof_facts(struct sql *sql, struct proof_facts *facts)
 {
-    int err = sqlite_find_operation(sqlite, facts->proof.operation_id, &facts->operation);
+    int err = sql_find_operation(sql, facts->proof.operation_id, &facts->operation);
     if (err == 0)
-        err = fill_card(sqlite, facts);
+        err = fill_card(sql, facts);
     if (err == 0)
-        err = fill_answers(sqlite, facts);
+        err = fill_answers(sql, facts);
     if (err == 0)
-        err = fill_placed(sqlite, facts);
+        err = fill_placed(sql, facts);
     if (err != ERR_NOT_FOUND)
         return err;
     log_event(LOG_ERROR, "proof_of_nothing", LOG_INT("operation_id", facts->proof.operation_id));
     return ERR_STORE_CORRUPT;
 }
 
-static int each_proof(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_proof_fn each,
+static int each_proof(struct sql *sql, struct sql_statement *statement, store_proof_fn each,
                       void *context)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct proof_facts facts;
         err = row_read_proof(statement, &facts);
         if (err == 0)
-            err = sqlite_fill_proof_facts(sqlite, &facts);
+            err = sql_fill_proof_facts(sql, &facts);
         if (err != 0)
             break;
         each(context, &facts);
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -446,52 +443,51 @@ static int each_order_proof(struct store *store, int64_t tenant_id, int64_t orde
                             store_proof_fn each, void *context)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite_of(store), PROOF_READ_OF_ORDER, &binder);
+    int err = proof_prepare(sql_of(store), PROOF_READ_OF_ORDER, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
     bind_int(&binder, ORDER_PROOFS_MAX - 1);
-    return each_proof(sqlite_of(store), binder.statement, each, context);
+    return each_proof(sql_of(store), binder.statement, each, context);
 }
 
 static int read_proof(struct store *store, int64_t operation_id, struct proof_facts *facts)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_READ, &binder);
+    int err = proof_prepare(sql, PROOF_READ, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, operation_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     err = row_read_proof(binder.statement, facts);
     if (err == 0)
-        err = sqlite_fill_proof_facts(sqlite, facts);
-    sqlite3_reset(binder.statement);
+        err = sql_fill_proof_facts(sql, facts);
+    sql_reset(binder.statement);
     return err;
 }
 
 /* --- changing them --- */
 
-static int check_is_there(struct store_sqlite *sqlite, int64_t operation_id)
+static int check_is_there(struct sql *sql, int64_t operation_id)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_READ, &binder);
+    int err = proof_prepare(sql, PROOF_READ, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, operation_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
-    sqlite3_reset(binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int write_proof(struct store_sqlite *sqlite, const struct proof *proof,
-                       int64_t changed_at_before_us)
+static int write_proof(struct sql *sql, const struct proof *proof, int64_t changed_at_before_us)
 {
     struct binder binder;
-    int err = proof_prepare(sqlite, PROOF_UPDATE, &binder);
+    int err = proof_prepare(sql, PROOF_UPDATE, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, proof->state);
@@ -503,35 +499,35 @@ static int write_proof(struct store_sqlite *sqlite, const struct proof *proof,
     bind_int(&binder, proof->changed_at_us);
     bind_int(&binder, proof->operation_id);
     bind_int(&binder, changed_at_before_us);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err != 0 || sqlite3_changes(sqlite->connection) == 1)
+    err = sql_finish(sql, binder.statement);
+    if (err != 0 || sql->changed_count == 1)
         return err;
-    err = check_is_there(sqlite, proof->operation_id);
+    err = check_is_there(sql, proof->operation_id);
     return err == 0 ? ERR_STALE : err;
 }
 
 static int update_proof(struct store *store, const struct proof *proof,
                         int64_t changed_at_before_us)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_proof(sqlite, proof, changed_at_before_us);
+    err = write_proof(sql, proof, changed_at_before_us);
     if (err == 0)
-        err = sqlite_settle_refund(sqlite, proof->operation_id);
+        err = sql_settle_refund(sql, proof->operation_id);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-const char *sqlite_proof_text(int index)
+const char *sql_proof_text(int index)
 {
     return index >= 0 && index < PROOF_STATEMENTS ? proof_text[index] : NULL;
 }
 
-const struct store_backend_proofs sqlite_proofs = {
+const struct store_backend_proofs sql_proofs = {
     .scan = scan_operations,
     .read_cursor = read_cursor,
     .add = add_proofs,
@@ -539,24 +535,24 @@ const struct store_backend_proofs sqlite_proofs = {
     .each_of_order = each_order_proof,
     .read = read_proof,
     .update = update_proof,
-    .put_payments = sqlite_put_register_payments,
-    .each_payment = sqlite_each_register_payment,
-    .each_payment_of_ref = sqlite_each_payment_of_ref,
-    .has_ref = sqlite_has_payment_ref,
-    .each_unclaimed = sqlite_each_unclaimed_payment,
-    .claim_payment = sqlite_claim_payment,
-    .put_order_seen = sqlite_put_order_seen,
-    .read_order_seen = sqlite_read_order_seen,
-    .forget_orders = sqlite_forget_orders,
-    .put_sweep = sqlite_put_sweep,
-    .read_sweep = sqlite_read_sweep,
-    .count_unread = sqlite_count_unread_orders,
-    .read_totals = sqlite_read_proof_totals,
-    .each_unproved = sqlite_each_unproved,
-    .count_open_items = sqlite_count_open_items,
-    .each_open_item = sqlite_each_open_item,
-    .each_operation_after = sqlite_each_operation_after,
-    .each_answer = sqlite_each_answer,
-    .each_transfer = sqlite_each_operation_transfer,
-    .read_card = sqlite_read_card_by_id,
+    .put_payments = sql_put_register_payments,
+    .each_payment = sql_each_register_payment,
+    .each_payment_of_ref = sql_each_payment_of_ref,
+    .has_ref = sql_has_payment_ref,
+    .each_unclaimed = sql_each_unclaimed_payment,
+    .claim_payment = sql_claim_payment,
+    .put_order_seen = sql_put_order_seen,
+    .read_order_seen = sql_read_order_seen,
+    .forget_orders = sql_forget_orders,
+    .put_sweep = sql_put_sweep,
+    .read_sweep = sql_read_sweep,
+    .count_unread = sql_count_unread_orders,
+    .read_totals = sql_read_proof_totals,
+    .each_unproved = sql_each_unproved,
+    .count_open_items = sql_count_open_items,
+    .each_open_item = sql_each_open_item,
+    .each_operation_after = sql_each_operation_after,
+    .each_answer = sql_each_answer,
+    .each_transfer = sql_each_operation_transfer,
+    .read_card = sql_read_card_by_id,
 };

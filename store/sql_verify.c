@@ -1,8 +1,8 @@
 /*
  * Verify: proves the laws from the rows alone, in one read transaction; this file holds the frame,
- * the two passes that are not about money (pages and schema) and the registers' days.
+ * the sites and the registers' days.
  */
-#include "store/sqlite_verify.h"
+#include "store/sql_verify.h"
 
 #include "base/check.h"
 #include "base/money.h"
@@ -10,13 +10,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/banned.h"
 
-static const char sql_check_pages[] = "PRAGMA integrity_check";
-static const char sql_read_schema[] = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema "
-                                      "WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name";
 static const char sql_read_lost_sites[] =
     "SELECT id, tenant_id FROM site "
     "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE tenant.id = site.tenant_id)";
@@ -51,10 +47,8 @@ void verify_report(struct verify *verify, const char *name, const char *format, 
 int stream_open(struct stream *stream, struct verify *verify, const char *sql)
 {
     *stream = (struct stream){.verify = verify};
-    sqlite3 *connection = verify->sqlite->connection;
-    if (sqlite3_prepare_v2(connection, sql, -1, &stream->statement, NULL) != SQLITE_OK)
-        return sqlite_fail(verify->sqlite, sql);
-    return sqlite_step(verify->sqlite, stream->statement, &stream->has_row);
+    int err = verify->sql->driver->prepare(verify->sql, sql, &stream->statement);
+    return err != 0 ? err : sql_step(verify->sql, stream->statement, &stream->has_row);
 }
 
 int stream_next(struct stream *stream)
@@ -63,85 +57,13 @@ int stream_next(struct stream *stream)
     verify->rows_done++;
     if (verify->progress != NULL && verify->rows_done % PROGRESS_ROWS == 0)
         verify->progress(verify->context, verify->rows_done, verify->rows_total);
-    return sqlite_step(verify->sqlite, stream->statement, &stream->has_row);
+    return sql_step(verify->sql, stream->statement, &stream->has_row);
 }
 
 void stream_close(struct stream *stream)
 {
-    sqlite3_finalize(stream->statement);
-}
-
-/* --- pages: SQLite's own check of trees, indices and CHECKs --- */
-
-static int verify_pages(struct verify *verify)
-{
-    struct stream stream;
-    int err = stream_open(&stream, verify, sql_check_pages);
-    while (err == 0 && stream.has_row) {
-        const char *line = (const char *)sqlite3_column_text(stream.statement, 0);
-        if (line == NULL || strcmp(line, "ok") != 0)
-            verify_report(verify, "database_damaged", "SQLite says: %.200s",
-                          line == NULL ? "nothing" : line);
-        err = stream_next(&stream);
-    }
-    stream_close(&stream);
-    return err;
-}
-
-/* --- schema: a dropped trigger or CHECK no longer guards its law --- */
-
-static const char *schema_text(const struct stream *stream, int column)
-{
-    return (const char *)sqlite3_column_text(stream->statement, column);
-}
-
-static int schema_compare(const struct stream *found, const struct stream *wanted)
-{
-    if (!found->has_row || !wanted->has_row)
-        return found->has_row ? -1 : 1;
-    int order = strcmp(schema_text(found, 0), schema_text(wanted, 0));
-    return order != 0 ? order : strcmp(schema_text(found, 1), schema_text(wanted, 1));
-}
-
-static int schema_walk(struct verify *verify, struct stream *found, struct stream *wanted)
-{
-    int err = 0;
-    while (err == 0 && (found->has_row || wanted->has_row)) {
-        int order = schema_compare(found, wanted);
-        const struct stream *named = order <= 0 ? found : wanted;
-        if (order != 0 || strcmp(schema_text(found, 2), schema_text(wanted, 2)) != 0)
-            verify_report(verify, "schema_differs", "%s %s %s", schema_text(named, 0),
-                          schema_text(named, 1),
-                          order == 0  ? "is not as the program made it"
-                          : order < 0 ? "is not the program's"
-                                      : "is missing");
-        if (order <= 0)
-            err = stream_next(found);
-        if (err == 0 && order >= 0)
-            err = stream_next(wanted);
-    }
-    return err;
-}
-
-int verify_schema(struct verify *verify)
-{
-    sqlite3 *model = NULL;
-    struct stream found = {0};
-    struct stream wanted = {.verify = verify};
-    int err = sqlite_schema_create_model(&model);
-    if (err == 0)
-        err = stream_open(&found, verify, sql_read_schema);
-    if (err == 0 &&
-        sqlite3_prepare_v2(model, sql_read_schema, -1, &wanted.statement, NULL) != SQLITE_OK)
-        err = ERR_NO_MEMORY;
-    if (err == 0)
-        err = sqlite_step(verify->sqlite, wanted.statement, &wanted.has_row);
-    if (err == 0)
-        err = schema_walk(verify, &found, &wanted);
-    stream_close(&found);
-    stream_close(&wanted);
-    CHECK(sqlite3_close(model) == SQLITE_OK);
-    return err;
+    if (stream->statement != NULL)
+        stream->verify->sql->driver->finalize(stream->statement);
 }
 
 /* --- sites and registers' days --- */
@@ -223,18 +145,18 @@ int verify_days(struct verify *verify)
 static int verify_count_rows(struct verify *verify)
 {
     struct store_totals totals;
-    int err = sqlite_read_totals(&verify->sqlite->store, &totals);
+    int err = sql_read_totals(&verify->sql->store, &totals);
     if (err == 0) /* each operation and transfer is read in two passes */
         verify->rows_total = totals.cards + 2 * totals.operations + 2 * totals.transfers;
     return err;
 }
 
-int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
-                  void *context, int64_t *findings)
+int sql_verify(struct store *store, verify_finding_fn finding, verify_progress_fn progress,
+               void *context, int64_t *findings)
 {
     struct verify verify = {
-        .sqlite = sqlite_of(store), .finding = finding, .progress = progress, .context = context};
-    int err = sqlite_run(verify.sqlite, STATEMENT_BEGIN_READ);
+        .sql = sql_of(store), .finding = finding, .progress = progress, .context = context};
+    int err = sql_begin_read(store);
     if (err != 0)
         return err;
     err = verify_count_rows(&verify);
@@ -247,9 +169,7 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
     if (err == 0)
         err = verify_foreign_count_rows(&verify);
     if (err == 0)
-        err = verify_pages(&verify);
-    if (err == 0)
-        err = verify_schema(&verify);
+        err = verify.sql->driver->verify_schema(&verify);
     if (err == 0)
         err = verify_sites(&verify);
     if (err == 0)
@@ -266,7 +186,7 @@ int sqlite_verify(struct store *store, verify_finding_fn finding, verify_progres
         err = verify_proofs(&verify);
     if (err == 0)
         err = verify_foreign(&verify);
-    sqlite_rollback(verify.sqlite);
+    sql_end_read(store);
     if (err == 0 && progress != NULL)
         progress(context, verify.rows_total, verify.rows_total);
     *findings = verify.findings;

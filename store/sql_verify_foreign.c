@@ -3,7 +3,7 @@
  * attempt is part of the charge or reservation that it names, and each date's sum is that of its
  * attempts which are not certain to be unpaid.
  */
-#include "store/sqlite_verify.h"
+#include "store/sql_verify.h"
 
 #include "base/check.h"
 

@@ -3,7 +3,7 @@
  * ledger and the payments say; what orders were seen to show is claimed by one operation of their
  * merchant.
  */
-#include "store/sqlite_verify.h"
+#include "store/sql_verify.h"
 
 #include "base/check.h"
 
@@ -126,7 +126,7 @@ static void check_state(struct verify *verify, const struct proof_row *row)
                       proof->operation_id, proof->payment_number, proof->shown_order_id);
 }
 
-static void read_row(sqlite3_stmt *statement, struct proof_row *row)
+static void read_row(struct sql_statement *statement, struct proof_row *row)
 {
     struct columns columns = {.statement = statement, .position = PROOF_COLUMN_ANSWERED};
     row->answered_minor = column_int(&columns);
@@ -135,7 +135,7 @@ static void read_row(sqlite3_stmt *statement, struct proof_row *row)
     row->has_offset = column_bool(&columns);
 }
 
-static int check_proof(struct verify *verify, sqlite3_stmt *statement)
+static int check_proof(struct verify *verify, struct sql_statement *statement)
 {
     struct proof_row row = {.has_payment = false};
     if (row_read_proof(statement, &row.facts) != 0)
@@ -144,7 +144,7 @@ static int check_proof(struct verify *verify, sqlite3_stmt *statement)
                       " has a state, reason or date that does not exist",
                       row.facts.proof.operation_id);
     read_row(statement, &row);
-    int err = sqlite_find_operation(verify->sqlite, row.facts.proof.operation_id, &row.operation);
+    int err = sql_find_operation(verify->sql, row.facts.proof.operation_id, &row.operation);
     if (err == ERR_NOT_FOUND)
         verify_report(verify, "proof_without_operation",
                       "there is a proof of operation %" PRId64 ", which does not exist",
@@ -189,7 +189,8 @@ static int verify_offsets(struct verify *verify)
 
 /* --- claims --- */
 
-static void check_claim(struct verify *verify, sqlite3_stmt *statement, int64_t *previous_id)
+static void check_claim(struct verify *verify, struct sql_statement *statement,
+                        int64_t *previous_id)
 {
     struct columns columns = {.statement = statement};
     int64_t operation_id = column_int(&columns);

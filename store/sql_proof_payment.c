@@ -2,7 +2,7 @@
  * What orders were seen to show: payments of ours and who claims them, orders that were read, and
  * the sweeps for those that were not.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 
@@ -92,18 +92,17 @@ static const char *const payment_text[PAYMENT_STATEMENTS] = {
     [SWEEP_READ] = "SELECT " SWEEP_COLUMNS " FROM sweep WHERE tenant_id = ?",
 };
 
-static int payment_prepare(struct store_sqlite *sqlite, enum payment_statement which,
-                           struct binder *binder)
+static int payment_prepare(struct sql *sql, enum payment_statement which, struct binder *binder)
 {
     CHECK(PAYMENT_STATEMENTS <= AREA_STATEMENTS_MAX);
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_PROOF_PAYMENT, (int)which, payment_text[which],
-                             &binder->statement);
+    return sql_prepare_of(sql, AREA_PROOF_PAYMENT, (int)which, payment_text[which],
+                          &binder->statement);
 }
 
 /* --- rows --- */
 
-int row_read_register_payment(sqlite3_stmt *statement, struct register_payment *payment)
+int row_read_register_payment(struct sql_statement *statement, struct register_payment *payment)
 {
     struct columns columns = {.statement = statement};
     payment->tenant_id = column_int(&columns);
@@ -153,260 +152,257 @@ static int add_claim(struct claims *claims, int64_t operation_id)
     return 0;
 }
 
-static int check_claimant(struct store_sqlite *sqlite, int64_t tenant_id, int64_t operation_id)
+static int check_claimant(struct sql *sql, int64_t tenant_id, int64_t operation_id)
 {
     struct binder binder;
     if (operation_id == 0)
         return 0;
-    int err = payment_prepare(sqlite, PAYMENT_READ_CLAIMANT, &binder);
+    int err = payment_prepare(sql, PAYMENT_READ_CLAIMANT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, operation_id);
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
-    sqlite3_reset(binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int run_of_operation(struct store_sqlite *sqlite, enum payment_statement which,
-                            int64_t operation_id)
+static int run_of_operation(struct sql *sql, enum payment_statement which, int64_t operation_id)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite, which, &binder);
+    int err = payment_prepare(sql, which, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, operation_id);
     if (which == PAYMENT_REOPEN)
         bind_int(&binder, PROOF_REASON_SEEN_MISSING);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
 /* What the proofs of these have to say of their payments now. An operation without a proof changes
  * none: when its proof is made it finds the payment. */
-static int sum_up(struct store_sqlite *sqlite, const struct claims *claims)
+static int sum_up(struct sql *sql, const struct claims *claims)
 {
     int err = 0;
     for (int32_t i = 0; err == 0 && i < claims->count; i++) {
-        err = run_of_operation(sqlite, PAYMENT_SUM_UP, claims->operation_ids[i]);
+        err = run_of_operation(sql, PAYMENT_SUM_UP, claims->operation_ids[i]);
         if (err == 0)
-            err = run_of_operation(sqlite, PAYMENT_REOPEN, claims->operation_ids[i]);
+            err = run_of_operation(sql, PAYMENT_REOPEN, claims->operation_ids[i]);
     }
     return err;
 }
 
 /* --- what an order shows --- */
 
-static int read_claims(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
-                       struct claims *claims)
+static int read_claims(struct sql *sql, int64_t tenant_id, int64_t order_id, struct claims *claims)
 {
     struct binder binder;
     bool has_row;
-    int err = payment_prepare(sqlite, PAYMENT_READ_CLAIMS, &binder);
+    int err = payment_prepare(sql, PAYMENT_READ_CLAIMS, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         err = add_claim(claims, column_int(&(struct columns){.statement = binder.statement}));
         if (err == 0)
-            err = sqlite_step(sqlite, binder.statement, &has_row);
+            err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int delete_payments(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id)
+static int delete_payments(struct sql *sql, int64_t tenant_id, int64_t order_id)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite, PAYMENT_DELETE, &binder);
+    int err = payment_prepare(sql, PAYMENT_DELETE, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
-static int insert_payment(struct store_sqlite *sqlite, const struct register_payment *payment)
+static int insert_payment(struct sql *sql, const struct register_payment *payment)
 {
     struct binder binder;
-    int err = check_claimant(sqlite, payment->tenant_id, payment->operation_id);
+    int err = check_claimant(sql, payment->tenant_id, payment->operation_id);
     if (err == 0 && payment->operation_id != 0)
-        err = run_of_operation(sqlite, PAYMENT_RELEASE, payment->operation_id);
+        err = run_of_operation(sql, PAYMENT_RELEASE, payment->operation_id);
     if (err == 0)
-        err = payment_prepare(sqlite, PAYMENT_INSERT, &binder);
+        err = payment_prepare(sql, PAYMENT_INSERT, &binder);
     if (err != 0)
         return err;
     bind_payment(&binder, payment);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
-static int write_payments(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
+static int write_payments(struct sql *sql, int64_t tenant_id, int64_t order_id,
                           const struct register_payment *payments, int32_t count)
 {
     struct claims claims = {.count = 0};
-    int err = read_claims(sqlite, tenant_id, order_id, &claims);
+    int err = read_claims(sql, tenant_id, order_id, &claims);
     if (err == 0)
-        err = delete_payments(sqlite, tenant_id, order_id);
+        err = delete_payments(sql, tenant_id, order_id);
     for (int32_t i = 0; err == 0 && i < count; i++) {
-        err = insert_payment(sqlite, &payments[i]);
+        err = insert_payment(sql, &payments[i]);
         if (err == 0)
             err = add_claim(&claims, payments[i].operation_id);
     }
-    return err != 0 ? err : sum_up(sqlite, &claims);
+    return err != 0 ? err : sum_up(sql, &claims);
 }
 
-int sqlite_put_register_payments(struct store *store, int64_t tenant_id, int64_t order_id,
-                                 const struct register_payment *payments, int32_t count)
+int sql_put_register_payments(struct store *store, int64_t tenant_id, int64_t order_id,
+                              const struct register_payment *payments, int32_t count)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_payments(sqlite, tenant_id, order_id, payments, count);
+    err = write_payments(sql, tenant_id, order_id, payments, count);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-static int read_claim(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
-                      int64_t number, struct claims *claims)
+static int read_claim(struct sql *sql, int64_t tenant_id, int64_t order_id, int64_t number,
+                      struct claims *claims)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite, PAYMENT_READ_CLAIM, &binder);
+    int err = payment_prepare(sql, PAYMENT_READ_CLAIM, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
     bind_int(&binder, number);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     err = add_claim(claims, column_int(&(struct columns){.statement = binder.statement}));
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int write_claim(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
-                       int64_t number, int64_t operation_id)
+static int write_claim(struct sql *sql, int64_t tenant_id, int64_t order_id, int64_t number,
+                       int64_t operation_id)
 {
     struct claims claims = {.count = 0};
     struct binder binder;
-    int err = read_claim(sqlite, tenant_id, order_id, number, &claims);
+    int err = read_claim(sql, tenant_id, order_id, number, &claims);
     if (err == 0)
-        err = check_claimant(sqlite, tenant_id, operation_id);
+        err = check_claimant(sql, tenant_id, operation_id);
     if (err == 0)
         err = add_claim(&claims, operation_id);
     if (err == 0 && operation_id != 0)
-        err = run_of_operation(sqlite, PAYMENT_RELEASE, operation_id);
+        err = run_of_operation(sql, PAYMENT_RELEASE, operation_id);
     if (err == 0)
-        err = payment_prepare(sqlite, PAYMENT_CLAIM, &binder);
+        err = payment_prepare(sql, PAYMENT_CLAIM, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, operation_id);
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
     bind_int(&binder, number);
-    err = sqlite_finish(sqlite, binder.statement);
-    return err != 0 ? err : sum_up(sqlite, &claims);
+    err = sql_finish(sql, binder.statement);
+    return err != 0 ? err : sum_up(sql, &claims);
 }
 
-int sqlite_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
-                         int64_t operation_id)
+int sql_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
+                      int64_t operation_id)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_claim(sqlite, tenant_id, order_id, number, operation_id);
+    err = write_claim(sql, tenant_id, order_id, number, operation_id);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* --- reading --- */
 
-static int each_payment(struct store_sqlite *sqlite, sqlite3_stmt *statement,
+static int each_payment(struct sql *sql, struct sql_statement *statement,
                         store_register_payment_fn each, void *context)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct register_payment payment;
         err = row_read_register_payment(statement, &payment);
         if (err != 0)
             break;
         each(context, &payment);
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-int sqlite_each_register_payment(struct store *store, int64_t tenant_id, int64_t order_id,
-                                 store_register_payment_fn each, void *context)
+int sql_each_register_payment(struct store *store, int64_t tenant_id, int64_t order_id,
+                              store_register_payment_fn each, void *context)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite_of(store), PAYMENT_READ_OF_ORDER, &binder);
+    int err = payment_prepare(sql_of(store), PAYMENT_READ_OF_ORDER, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
-    return each_payment(sqlite_of(store), binder.statement, each, context);
+    return each_payment(sql_of(store), binder.statement, each, context);
 }
 
-int sqlite_each_payment_of_ref(struct store *store, int64_t tenant_id, const char *ref,
-                               store_register_payment_fn each, void *context)
+int sql_each_payment_of_ref(struct store *store, int64_t tenant_id, const char *ref,
+                            store_register_payment_fn each, void *context)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite_of(store), PAYMENT_READ_OF_REF, &binder);
+    int err = payment_prepare(sql_of(store), PAYMENT_READ_OF_REF, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_text(&binder, ref);
-    return each_payment(sqlite_of(store), binder.statement, each, context);
+    return each_payment(sql_of(store), binder.statement, each, context);
 }
 
-int sqlite_has_payment_ref(struct store *store, int64_t tenant_id, const char *prefix,
-                           bool *has_one)
+int sql_has_payment_ref(struct store *store, int64_t tenant_id, const char *prefix, bool *has_one)
 {
     struct binder binder;
     bool has_row;
-    int err = payment_prepare(sqlite_of(store), PAYMENT_READ_REF_FROM, &binder);
+    int err = payment_prepare(sql_of(store), PAYMENT_READ_REF_FROM, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_text(&binder, prefix);
-    err = sqlite_step(sqlite_of(store), binder.statement, &has_row);
+    err = sql_step(sql_of(store), binder.statement, &has_row);
     *has_one =
         err == 0 && has_row && column_int(&(struct columns){.statement = binder.statement}) != 0;
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
-                                  int64_t amount_minor, int64_t since_us,
-                                  store_register_payment_fn each, void *context)
+int sql_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
+                               int64_t amount_minor, int64_t since_us,
+                               store_register_payment_fn each, void *context)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite_of(store), PAYMENT_READ_UNCLAIMED, &binder);
+    int err = payment_prepare(sql_of(store), PAYMENT_READ_UNCLAIMED, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, site_id);
     bind_int(&binder, amount_minor);
     bind_int(&binder, since_us);
-    return each_payment(sqlite_of(store), binder.statement, each, context);
+    return each_payment(sql_of(store), binder.statement, each, context);
 }
 
 /* --- orders that were read --- */
 
-static int write_order_seen(struct store_sqlite *sqlite, const struct order_seen *seen)
+static int write_order_seen(struct sql *sql, const struct order_seen *seen)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite, ORDER_SEEN_PUT, &binder);
+    int err = payment_prepare(sql, ORDER_SEEN_PUT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, seen->tenant_id);
@@ -415,32 +411,32 @@ static int write_order_seen(struct store_sqlite *sqlite, const struct order_seen
     bind_int(&binder, seen->is_closed);
     bind_text(&binder, seen->updated_at);
     bind_int(&binder, seen->read_at_us);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
-int sqlite_put_order_seen(struct store *store, const struct order_seen *seen)
+int sql_put_order_seen(struct store *store, const struct order_seen *seen)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_order_seen(sqlite, seen);
+    err = write_order_seen(sql, seen);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-int sqlite_read_order_seen(struct store *store, int64_t tenant_id, int64_t order_id,
-                           struct order_seen *seen)
+int sql_read_order_seen(struct store *store, int64_t tenant_id, int64_t order_id,
+                        struct order_seen *seen)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite_of(store), ORDER_SEEN_READ, &binder);
+    int err = payment_prepare(sql_of(store), ORDER_SEEN_READ, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     if (err != 0)
         return err;
     struct columns columns = {.statement = binder.statement};
@@ -450,44 +446,44 @@ int sqlite_read_order_seen(struct store *store, int64_t tenant_id, int64_t order
     seen->is_closed = column_bool(&columns);
     column_text(&columns, seen->updated_at, sizeof(seen->updated_at));
     seen->read_at_us = column_int(&columns);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 
-static int forget_orders(struct store_sqlite *sqlite, int64_t before_us, int32_t *forgotten)
+static int forget_orders(struct sql *sql, int64_t before_us, int32_t *forgotten)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite, ORDER_SEEN_FORGET, &binder);
+    int err = payment_prepare(sql, ORDER_SEEN_FORGET, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, before_us);
     bind_int(&binder, ORDER_FORGET_MAX);
-    err = sqlite_finish(sqlite, binder.statement);
+    err = sql_finish(sql, binder.statement);
     if (err == 0)
-        *forgotten = sqlite3_changes(sqlite->connection);
+        *forgotten = sql->changed_count;
     return err;
 }
 
-int sqlite_forget_orders(struct store *store, int64_t before_us, int32_t *forgotten)
+int sql_forget_orders(struct store *store, int64_t before_us, int32_t *forgotten)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     *forgotten = 0;
-    int err = sqlite_begin_change(sqlite);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = forget_orders(sqlite, before_us, forgotten);
+    err = forget_orders(sql, before_us, forgotten);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* --- sweeps --- */
 
-static int write_sweep(struct store_sqlite *sqlite, const struct sweep *sweep)
+static int write_sweep(struct sql *sql, const struct sweep *sweep)
 {
     struct binder binder;
-    int err = payment_prepare(sqlite, SWEEP_PUT, &binder);
+    int err = payment_prepare(sql, SWEEP_PUT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, sweep->tenant_id);
@@ -495,31 +491,31 @@ static int write_sweep(struct store_sqlite *sqlite, const struct sweep *sweep)
     bind_int(&binder, sweep->finished_at_us);
     bind_int(&binder, sweep->listed);
     bind_int(&binder, sweep->missed);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
-int sqlite_put_sweep(struct store *store, const struct sweep *sweep)
+int sql_put_sweep(struct store *store, const struct sweep *sweep)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_sweep(sqlite, sweep);
+    err = write_sweep(sql, sweep);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-int sqlite_read_sweep(struct store *store, int64_t tenant_id, struct sweep *sweep)
+int sql_read_sweep(struct store *store, int64_t tenant_id, struct sweep *sweep)
 {
     struct binder binder;
     *sweep = (struct sweep){.tenant_id = tenant_id};
-    int err = payment_prepare(sqlite_of(store), SWEEP_READ, &binder);
+    int err = payment_prepare(sql_of(store), SWEEP_READ, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
     struct columns columns = {.statement = binder.statement};
@@ -528,11 +524,11 @@ int sqlite_read_sweep(struct store *store, int64_t tenant_id, struct sweep *swee
     sweep->finished_at_us = column_int(&columns);
     sweep->listed = column_int(&columns);
     sweep->missed = column_int(&columns);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-const char *sqlite_proof_payment_text(int index)
+const char *sql_proof_payment_text(int index)
 {
     return index >= 0 && index < PAYMENT_STATEMENTS ? payment_text[index] : NULL;
 }

@@ -2,7 +2,7 @@
  * Verify, by card: a card's balance, version and both its chains follow from its transfers and
  * operations (laws 1 to 4).
  */
-#include "store/sqlite_verify.h"
+#include "store/sql_verify.h"
 
 #include "base/check.h"
 #include "base/money.h"
@@ -209,12 +209,13 @@ static bool number_fits(const struct seal *seal, const struct card *card, struct
 }
 
 /* Two indices swapped would hand one card's money to the other's holder, with every sum right. */
-static void check_number(struct verify *verify, sqlite3_stmt *statement, const struct card *card)
+static void check_number(struct verify *verify, struct sql_statement *statement,
+                         const struct card *card)
 {
     char number[CARD_SEALED_MAX];
-    const struct seal *seal = verify->sqlite->store.seal;
-    const uint8_t *sealed = sqlite3_column_blob(statement, CARD_COLUMN_NUMBER_SEALED);
-    size_t size = (size_t)sqlite3_column_bytes(statement, CARD_COLUMN_NUMBER_SEALED);
+    const struct seal *seal = verify->sql->store.seal;
+    size_t size;
+    const uint8_t *sealed = sql_column_bytes(statement, CARD_COLUMN_NUMBER_SEALED, &size);
     bool fits = size > SEAL_OVERHEAD && size <= CARD_SEALED_MAX &&
                 seal_text_open(seal, CARD_NUMBER_LABEL, sealed, size, number) == 0 &&
                 number_fits(seal, card, (struct text){number, size - SEAL_OVERHEAD});
@@ -236,7 +237,7 @@ static int check_one_card(struct card_pass *pass)
         verify_report(pass->verify, "card_out_of_range", "a card has the id %" PRId64, card->id);
         return 0;
     }
-    if (sqlite3_column_int(pass->cards.statement, CARD_COLUMN_HAS_TENANT) == 0)
+    if (sql_column_int(pass->cards.statement, CARD_COLUMN_HAS_TENANT) == 0)
         verify_report(pass->verify, "card_without_tenant",
                       "card %" PRId64 " is of tenant %" PRId64 ", which does not exist", card->id,
                       card->tenant_id);

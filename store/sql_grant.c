@@ -1,7 +1,7 @@
 /*
  * Applications and grants, the one-time tokens that were used, and the generation of their keys.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 
@@ -70,29 +70,29 @@ static const char label_signature_previous[] = "app.signature_token_previous";
 static const char label_access[] = "oauth_grant.access_token";
 static const char label_refresh[] = "oauth_grant.refresh_token";
 
-static int prepare(struct store_sqlite *sqlite, enum grant_statement which, struct binder *binder)
+static int prepare(struct sql *sql, enum grant_statement which, struct binder *binder)
 {
     *binder = (struct binder){.statement = NULL};
-    return sqlite_prepare_of(sqlite, AREA_GRANT, (int)which, grant_text[which], &binder->statement);
+    return sql_prepare_of(sql, AREA_GRANT, (int)which, grant_text[which], &binder->statement);
 }
 
 /* Ends the change that err has spoilt, or commits it. */
-static int end_change(struct store_sqlite *sqlite, int err)
+static int end_change(struct sql *sql, int err)
 {
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* --- the application */
 
-static int write_app(struct store_sqlite *sqlite, const struct app *app)
+static int write_app(struct sql *sql, const struct app *app)
 {
     struct sealed_secret secrets[3];
-    const struct seal *seal = sqlite->store.seal;
+    const struct seal *seal = sql->store.seal;
     struct binder binder;
-    int err = prepare(sqlite, SQL_PUT_APP, &binder);
+    int err = prepare(sql, SQL_PUT_APP, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, app->surface);
@@ -101,17 +101,17 @@ static int write_app(struct store_sqlite *sqlite, const struct app *app)
     bind_secret(&binder, seal, label_signature, app->signature_token, &secrets[1]);
     bind_secret(&binder, seal, label_signature_previous, app->signature_token_previous,
                 &secrets[2]);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
-static int sqlite_put_app(struct store *store, const struct app *app)
+static int sql_put_app(struct store *store, const struct app *app)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
-    return err != 0 ? err : end_change(sqlite, write_app(sqlite, app));
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
+    return err != 0 ? err : end_change(sql, write_app(sql, app));
 }
 
-static int read_app_row(sqlite3_stmt *statement, const struct seal *seal, struct app *app)
+static int read_app_row(struct sql_statement *statement, const struct seal *seal, struct app *app)
 {
     struct columns columns = {.statement = statement};
     app->surface = (enum app_surface)column_enum(&columns, APP_OSERIES, APP_OSERIES);
@@ -128,19 +128,19 @@ static int read_app_row(sqlite3_stmt *statement, const struct seal *seal, struct
     return secret_err != 0 ? secret_err : token_err != 0 ? token_err : previous_err;
 }
 
-static int sqlite_read_app(struct store *store, enum app_surface surface, struct app *app)
+static int sql_read_app(struct store *store, enum app_surface surface, struct app *app)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     *app = (struct app){.surface = surface};
-    int err = prepare(sqlite, SQL_READ_APP, &binder);
+    int err = prepare(sql, SQL_READ_APP, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, surface);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err == 0)
         err = read_app_row(binder.statement, store->seal, app);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     if (err != 0)
         seal_wipe(app, sizeof(*app));
     return err;
@@ -148,7 +148,8 @@ static int sqlite_read_app(struct store *store, enum app_surface surface, struct
 
 /* --- reading grants */
 
-static int read_grant_row(sqlite3_stmt *statement, const struct seal *seal, struct grant *grant)
+static int read_grant_row(struct sql_statement *statement, const struct seal *seal,
+                          struct grant *grant)
 {
     struct columns columns = {.statement = statement};
     grant->tenant_id = column_int(&columns);
@@ -174,56 +175,56 @@ static int read_grant_row(sqlite3_stmt *statement, const struct seal *seal, stru
     return access_err != 0 ? access_err : refresh_err;
 }
 
-static int sqlite_read_grant(struct store *store, int64_t tenant_id, enum app_surface surface,
-                             struct grant *grant)
+static int sql_read_grant(struct store *store, int64_t tenant_id, enum app_surface surface,
+                          struct grant *grant)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     *grant = (struct grant){.tenant_id = tenant_id, .surface = surface};
-    int err = prepare(sqlite, SQL_READ_GRANT, &binder);
+    int err = prepare(sql, SQL_READ_GRANT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, surface);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err == 0)
         err = read_grant_row(binder.statement, store->seal, grant);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     if (err != 0)
         seal_wipe(grant, sizeof(*grant));
     return err;
 }
 
-static int sqlite_each_grant(struct store *store, store_grant_fn each, void *context)
+static int sql_each_grant(struct store *store, store_grant_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = prepare(sqlite, SQL_READ_GRANTS, &binder);
+    int err = prepare(sql, SQL_READ_GRANTS, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct grant grant;
         err = read_grant_row(binder.statement, store->seal, &grant);
         if (err == 0) {
             each(context, &grant);
-            err = sqlite_step(sqlite, binder.statement, &has_row);
+            err = sql_step(sql, binder.statement, &has_row);
         }
         seal_wipe(&grant, sizeof(grant));
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
 /* --- writing grants: inside a change */
 
-static int write_grant(struct store_sqlite *sqlite, const struct grant *grant)
+static int write_grant(struct sql *sql, const struct grant *grant)
 {
     struct sealed_secret access, refresh;
-    const struct seal *seal = sqlite->store.seal;
+    const struct seal *seal = sql->store.seal;
     struct binder binder;
-    int err = prepare(sqlite, grant->version == 0 ? SQL_INSERT_GRANT : SQL_UPDATE_GRANT, &binder);
+    int err = prepare(sql, grant->version == 0 ? SQL_INSERT_GRANT : SQL_UPDATE_GRANT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, grant->kind);
@@ -241,8 +242,8 @@ static int write_grant(struct store_sqlite *sqlite, const struct grant *grant)
     bind_int(&binder, grant->surface);
     if (grant->version != 0)
         bind_int(&binder, grant->version);
-    err = sqlite_finish(sqlite, binder.statement);
-    return err == 0 && sqlite3_changes(sqlite->connection) == 0 ? ERR_STALE : err;
+    err = sql_finish(sql, binder.statement);
+    return err == 0 && sql->changed_count == 0 ? ERR_STALE : err;
 }
 
 static void note_written(struct grant *grant)
@@ -252,75 +253,69 @@ static void note_written(struct grant *grant)
     grant->leased_until_us = 0;
 }
 
-static int sqlite_put_grant(struct store *store, struct grant *grant)
+static int sql_put_grant(struct store *store, struct grant *grant)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = end_change(sqlite, write_grant(sqlite, grant));
+    err = end_change(sql, write_grant(sql, grant));
     if (err == 0)
         note_written(grant);
     return err;
 }
 
-static int read_company(struct store_sqlite *sqlite, int64_t tenant_id, int64_t *company)
+static int read_company(struct sql *sql, int64_t tenant_id, int64_t *company)
 {
     struct binder binder;
-    int err = prepare(sqlite, SQL_READ_COMPANY, &binder);
+    int err = prepare(sql, SQL_READ_COMPANY, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err == 0)
-        *company = sqlite3_column_int64(binder.statement, 0);
-    sqlite3_reset(binder.statement);
+        *company = sql_column_int(binder.statement, 0);
+    sql_reset(binder.statement);
     return err;
 }
 
 /* A company that another tenant has is an answer, not a failure of the store. */
-static int set_company(struct store_sqlite *sqlite, int64_t tenant_id, int64_t company)
+static int set_company(struct sql *sql, int64_t tenant_id, int64_t company)
 {
     struct binder binder;
     int64_t present;
-    int err = read_company(sqlite, tenant_id, &present);
+    int err = read_company(sql, tenant_id, &present);
     if (err != 0 || present == company)
         return err;
     if (present != 0)
         return ERR_ALREADY_EXISTS;
-    err = prepare(sqlite, SQL_SET_COMPANY, &binder);
+    err = prepare(sql, SQL_SET_COMPANY, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, company);
     bind_int(&binder, tenant_id);
-    int code = sqlite3_step(binder.statement);
-    if (code == SQLITE_CONSTRAINT_UNIQUE)
-        err = ERR_ALREADY_EXISTS;
-    else if (code != SQLITE_DONE)
-        err = sqlite_fail(sqlite, sqlite3_sql(binder.statement));
-    sqlite3_reset(binder.statement);
-    return err;
+    return sql_finish_chosen(sql, binder.statement, NULL);
 }
 
-static int sqlite_bind_grant(struct store *store, struct grant *grant)
+static int sql_bind_grant(struct store *store, struct grant *grant)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = set_company(sqlite, grant->tenant_id, grant->company_id);
+    err = set_company(sql, grant->tenant_id, grant->company_id);
     if (err == 0)
-        err = write_grant(sqlite, grant);
-    err = end_change(sqlite, err);
+        err = write_grant(sql, grant);
+    err = end_change(sql, err);
     if (err == 0)
         note_written(grant);
     return err;
 }
 
-static int take_lease(struct store_sqlite *sqlite, const struct grant_lease *lease, bool *is_taken)
+static int take_lease(struct sql *sql, const struct grant_lease *lease, bool *is_taken)
 {
     struct binder binder;
-    int err = prepare(sqlite, SQL_LEASE_GRANT, &binder);
+    int err = prepare(sql, SQL_LEASE_GRANT, &binder);
     if (err != 0)
         return err;
     bind_text(&binder, lease->owner);
@@ -328,25 +323,25 @@ static int take_lease(struct store_sqlite *sqlite, const struct grant_lease *lea
     bind_int(&binder, lease->tenant_id);
     bind_int(&binder, lease->surface);
     bind_int(&binder, lease->now_us);
-    err = sqlite_finish(sqlite, binder.statement);
-    *is_taken = err == 0 && sqlite3_changes(sqlite->connection) == 1;
+    err = sql_finish(sql, binder.statement);
+    *is_taken = err == 0 && sql->changed_count == 1;
     return err;
 }
 
-static int sqlite_lease_grant(struct store *store, const struct grant_lease *lease,
-                              struct grant *grant)
+static int sql_lease_grant(struct store *store, const struct grant_lease *lease,
+                           struct grant *grant)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     bool is_taken = false;
-    int err = sqlite_begin_change(sqlite);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = take_lease(sqlite, lease, &is_taken);
+    err = take_lease(sql, lease, &is_taken);
     if (err == 0)
-        err = sqlite_read_grant(store, lease->tenant_id, lease->surface, grant);
+        err = sql_read_grant(store, lease->tenant_id, lease->surface, grant);
     if (err == 0 && !is_taken)
         err = ERR_LEASED;
-    err = end_change(sqlite, err);
+    err = end_change(sql, err);
     if (err != 0)
         seal_wipe(grant, sizeof(*grant));
     return err;
@@ -354,83 +349,82 @@ static int sqlite_lease_grant(struct store *store, const struct grant_lease *lea
 
 /* --- tokens of ours */
 
-static int forget_tokens(struct store_sqlite *sqlite, int64_t now_us)
+static int forget_tokens(struct sql *sql, int64_t now_us)
 {
     struct binder binder;
-    int err = prepare(sqlite, SQL_FORGET_TOKENS, &binder);
+    int err = prepare(sql, SQL_FORGET_TOKENS, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, now_us);
-    return sqlite_finish(sqlite, binder.statement);
+    return sql_finish(sql, binder.statement);
 }
 
-static int insert_token(struct store_sqlite *sqlite, const char *id, int64_t expires_at_us)
+static int insert_token(struct sql *sql, const char *id, int64_t expires_at_us)
 {
     struct binder binder;
-    int err = prepare(sqlite, SQL_USE_TOKEN, &binder);
+    int err = prepare(sql, SQL_USE_TOKEN, &binder);
     if (err != 0)
         return err;
     bind_text(&binder, id);
     bind_int(&binder, expires_at_us);
-    err = sqlite_finish(sqlite, binder.statement);
-    return err == 0 && sqlite3_changes(sqlite->connection) == 0 ? ERR_ALREADY_EXISTS : err;
+    err = sql_finish(sql, binder.statement);
+    return err == 0 && sql->changed_count == 0 ? ERR_ALREADY_EXISTS : err;
 }
 
-static int sqlite_use_token(struct store *store, const char *id, int64_t expires_at_us,
-                            int64_t now_us)
+static int sql_use_token(struct store *store, const char *id, int64_t expires_at_us, int64_t now_us)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = forget_tokens(sqlite, now_us);
+    err = forget_tokens(sql, now_us);
     if (err == 0)
-        err = insert_token(sqlite, id, expires_at_us);
-    return end_change(sqlite, err);
+        err = insert_token(sql, id, expires_at_us);
+    return end_change(sql, err);
 }
 
-static int sqlite_token_generation(struct store *store, int64_t *generation)
+static int sql_token_generation(struct store *store, int64_t *generation)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = prepare(sqlite, SQL_READ_GENERATION, &binder);
+    int err = prepare(sql, SQL_READ_GENERATION, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err == 0)
-        *generation = sqlite3_column_int64(binder.statement, 0);
-    sqlite3_reset(binder.statement);
+        *generation = sql_column_int(binder.statement, 0);
+    sql_reset(binder.statement);
     return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
 }
 
-static int raise_generation(struct store_sqlite *sqlite)
+static int raise_generation(struct sql *sql)
 {
     struct binder binder;
-    int err = prepare(sqlite, SQL_RAISE_GENERATION, &binder);
-    return err != 0 ? err : sqlite_finish_update(sqlite, binder.statement, "meta", 1);
+    int err = prepare(sql, SQL_RAISE_GENERATION, &binder);
+    return err != 0 ? err : sql_finish_update(sql, binder.statement, "meta", 1);
 }
 
-static int sqlite_raise_token_generation(struct store *store, int64_t *generation)
+static int sql_raise_token_generation(struct store *store, int64_t *generation)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = raise_generation(sqlite);
+    err = raise_generation(sql);
     if (err == 0)
-        err = sqlite_token_generation(store, generation);
-    return end_change(sqlite, err);
+        err = sql_token_generation(store, generation);
+    return end_change(sql, err);
 }
 
-const struct store_backend_grants sqlite_grants = {
-    .put_app = sqlite_put_app,
-    .read_app = sqlite_read_app,
-    .read = sqlite_read_grant,
-    .each = sqlite_each_grant,
-    .put = sqlite_put_grant,
-    .bind = sqlite_bind_grant,
-    .lease = sqlite_lease_grant,
-    .use_token = sqlite_use_token,
-    .token_generation = sqlite_token_generation,
-    .raise_token_generation = sqlite_raise_token_generation,
+const struct store_backend_grants sql_grants = {
+    .put_app = sql_put_app,
+    .read_app = sql_read_app,
+    .read = sql_read_grant,
+    .each = sql_each_grant,
+    .put = sql_put_grant,
+    .bind = sql_bind_grant,
+    .lease = sql_lease_grant,
+    .use_token = sql_use_token,
+    .token_generation = sql_token_generation,
+    .raise_token_generation = sql_raise_token_generation,
 };

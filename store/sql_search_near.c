@@ -3,7 +3,7 @@
  * index of words as if it were a tree of characters, one edit beside the way that was typed. So no
  * alphabet has to be known, and only what occurs is tried.
  */
-#include "store/sqlite_search.h"
+#include "store/sql_search.h"
 
 #include <string.h>
 

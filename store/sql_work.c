@@ -2,7 +2,7 @@
  * Work as rows: added once, done when due, kept for a while after its end; and what an order has
  * left in the ledger for it to finish.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 
@@ -47,7 +47,7 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_INSERT] = "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, "
                     "due_at_us, created_at_us, ended_at_us, reason) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (tenant_id, kind, identity) DO NOTHING",
+                    "ON CONFLICT (tenant_id, kind, identity) DO NOTHING RETURNING id",
     /* The SETs read the row as it was. */
     [WORK_OPEN_AGAIN] =
         "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, openings = openings + 1, "
@@ -109,15 +109,14 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "AND order_seen.read_at_us >= work.created_at_us)))",
 };
 
-static int work_prepare(struct store_sqlite *sqlite, enum work_statement which,
-                        struct binder *binder)
+static int work_prepare(struct sql *sql, enum work_statement which, struct binder *binder)
 {
     CHECK(WORK_STATEMENTS <= AREA_STATEMENTS_MAX);
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_WORK, (int)which, work_text[which], &binder->statement);
+    return sql_prepare_of(sql, AREA_WORK, (int)which, work_text[which], &binder->statement);
 }
 
-static int row_read_work(sqlite3_stmt *statement, struct work *work)
+static int row_read_work(struct sql_statement *statement, struct work *work)
 {
     struct columns columns = {.statement = statement};
     work->id = column_int(&columns);
@@ -135,10 +134,10 @@ static int row_read_work(sqlite3_stmt *statement, struct work *work)
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 
-static int insert_work(struct store_sqlite *sqlite, struct work *work)
+static int insert_work(struct sql *sql, struct work *work)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_INSERT, &binder);
+    int err = work_prepare(sql, WORK_INSERT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, work->tenant_id);
@@ -151,19 +150,14 @@ static int insert_work(struct store_sqlite *sqlite, struct work *work)
     bind_int(&binder, work->created_at_us);
     bind_int(&binder, work->ended_at_us);
     bind_text(&binder, work->reason);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err != 0)
-        return err;
-    if (sqlite3_changes(sqlite->connection) == 0)
-        return ERR_ALREADY_EXISTS;
-    work->id = sqlite3_last_insert_rowid(sqlite->connection);
-    return 0;
+    err = sql_finish_insert(sql, binder.statement, &work->id);
+    return err == 0 && work->id == 0 ? ERR_ALREADY_EXISTS : err;
 }
 
-static int open_again(struct store_sqlite *sqlite, struct work *work)
+static int open_again(struct sql *sql, struct work *work)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_OPEN_AGAIN, &binder);
+    int err = work_prepare(sql, WORK_OPEN_AGAIN, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, work->tenant_id);
@@ -171,7 +165,7 @@ static int open_again(struct store_sqlite *sqlite, struct work *work)
     bind_blob(&binder, work->identity, sizeof(work->identity));
     bind_int(&binder, work->due_at_us);
     bind_int(&binder, work->created_at_us);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* its insert has met it in this transaction */
     if (err != 0)
         return err;
@@ -179,143 +173,143 @@ static int open_again(struct store_sqlite *sqlite, struct work *work)
     err = row_read_work(binder.statement, &row);
     if (err == 0)
         *work = row; /* its identity was bound until now */
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_write_open_work(struct store_sqlite *sqlite, struct work *work)
+int sql_write_open_work(struct sql *sql, struct work *work)
 {
-    int err = insert_work(sqlite, work);
-    return err == ERR_ALREADY_EXISTS ? open_again(sqlite, work) : err;
+    int err = insert_work(sql, work);
+    return err == ERR_ALREADY_EXISTS ? open_again(sql, work) : err;
 }
 
-int sqlite_write_work(struct store_sqlite *sqlite, const struct batch *batch)
+int sql_write_work(struct sql *sql, const struct batch *batch)
 {
     int err = 0;
     for (int32_t i = 0; err == 0 && i < batch->count; i++) {
         struct work work;
         if (work_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us, &work))
-            err = insert_work(sqlite, &work);
+            err = insert_work(sql, &work);
     }
     return err;
 }
 
-static int sqlite_add_work(struct store *store, struct work *work)
+static int sql_add_work(struct store *store, struct work *work)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = insert_work(sqlite, work);
+    err = insert_work(sql, work);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-static int sqlite_open_work(struct store *store, struct work *work)
+static int sql_open_work(struct store *store, struct work *work)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = sqlite_write_open_work(sqlite, work);
+    err = sql_write_open_work(sql, work);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-static int each_row(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_work_fn each,
+static int each_row(struct sql *sql, struct sql_statement *statement, store_work_fn each,
                     void *context)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct work work;
         err = row_read_work(statement, &work);
         if (err != 0)
             break;
         each(context, &work);
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-static int sqlite_find_work(struct store *store, struct work *work)
+static int sql_find_work(struct store *store, struct work *work)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_READ, &binder);
+    int err = work_prepare(sql, WORK_READ, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, work->tenant_id);
     bind_int(&binder, work->kind);
     bind_blob(&binder, work->identity, sizeof(work->identity));
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     err = row_read_work(binder.statement, work);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int sqlite_each_open_work(struct store *store, int32_t per_tenant, int32_t limit,
-                                 store_work_fn each, void *context)
+static int sql_each_open_work(struct store *store, int32_t per_tenant, int32_t limit,
+                              store_work_fn each, void *context)
 {
     struct binder binder;
-    int err = work_prepare(sqlite_of(store), WORK_READ_OPEN, &binder);
+    int err = work_prepare(sql_of(store), WORK_READ_OPEN, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, per_tenant);
     bind_int(&binder, limit);
-    return each_row(sqlite_of(store), binder.statement, each, context);
+    return each_row(sql_of(store), binder.statement, each, context);
 }
 
-static int sqlite_each_work(struct store *store, int64_t tenant_id, int32_t limit,
-                            store_work_fn each, void *context)
+static int sql_each_work(struct store *store, int64_t tenant_id, int32_t limit, store_work_fn each,
+                         void *context)
 {
     struct binder binder;
-    int err = work_prepare(sqlite_of(store), WORK_READ_OF_TENANT, &binder);
+    int err = work_prepare(sql_of(store), WORK_READ_OF_TENANT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, limit);
-    return each_row(sqlite_of(store), binder.statement, each, context);
+    return each_row(sql_of(store), binder.statement, each, context);
 }
 
-static int sqlite_count_open_work(struct store *store, int64_t *open)
+static int sql_count_open_work(struct store *store, int64_t *open)
 {
     struct binder binder;
-    int err = work_prepare(sqlite_of(store), WORK_READ_SUMMARY, &binder);
+    int err = work_prepare(sql_of(store), WORK_READ_SUMMARY, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)
         return err;
     *open = column_int(&(struct columns){.statement = binder.statement});
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-static int check_is_there(struct store_sqlite *sqlite, int64_t work_id)
+static int check_is_there(struct sql *sql, int64_t work_id)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_READ_IS_THERE, &binder);
+    int err = work_prepare(sql, WORK_READ_IS_THERE, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, work_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
-    sqlite3_reset(binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int update_work(struct store_sqlite *sqlite, const struct work *work)
+static int update_work(struct sql *sql, const struct work *work)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_UPDATE, &binder);
+    int err = work_prepare(sql, WORK_UPDATE, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, work->state);
@@ -325,227 +319,225 @@ static int update_work(struct store_sqlite *sqlite, const struct work *work)
     bind_text(&binder, work->reason);
     bind_int(&binder, work->id);
     bind_int(&binder, work->openings);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
-        err = check_is_there(sqlite, work->id); /* opened again: then it stays as it is */
+    err = sql_finish(sql, binder.statement);
+    if (err == 0 && sql->changed_count == 0)
+        err = check_is_there(sql, work->id); /* opened again: then it stays as it is */
     return err;
 }
 
-static int sqlite_update_work(struct store *store, const struct work *work)
+static int sql_update_work(struct store *store, const struct work *work)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = update_work(sqlite, work);
+    err = update_work(sql, work);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
 /* which: of all kinds but this one, or of this one only. */
-static int hasten_work(struct store_sqlite *sqlite, enum work_statement which, int64_t tenant_id,
+static int hasten_work(struct sql *sql, enum work_statement which, int64_t tenant_id,
                        enum work_kind kind, int64_t now_us, int32_t *hastened)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, which, &binder);
+    int err = work_prepare(sql, which, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, now_us);
     bind_int(&binder, tenant_id);
     bind_int(&binder, kind);
     bind_int(&binder, WORK_HASTEN_MAX);
-    err = sqlite_finish(sqlite, binder.statement);
+    err = sql_finish(sql, binder.statement);
     if (err == 0)
-        *hastened = sqlite3_changes(sqlite->connection);
+        *hastened = sql->changed_count;
     return err;
 }
 
 static int change_hasten(struct store *store, enum work_statement which, int64_t tenant_id,
                          enum work_kind kind, int64_t now_us, int32_t *hastened)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     *hastened = 0;
-    int err = sqlite_begin_change(sqlite);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = hasten_work(sqlite, which, tenant_id, kind, now_us, hastened);
+    err = hasten_work(sql, which, tenant_id, kind, now_us, hastened);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
-                              int32_t *hastened)
+static int sql_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
+                           int32_t *hastened)
 {
     return change_hasten(store, WORK_HASTEN, tenant_id, WORK_POST_PAYMENT, now_us, hastened);
 }
 
-static int sqlite_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
-                                 int32_t *hastened)
+static int sql_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
+                              int32_t *hastened)
 {
     return change_hasten(store, WORK_HASTEN_UNSWEPT, tenant_id, WORK_PROVE_ORDER, now_us, hastened);
 }
 
-static int reopen_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t work_id,
-                       int64_t now_us)
+static int reopen_work(struct sql *sql, int64_t tenant_id, int64_t work_id, int64_t now_us)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_REOPEN, &binder);
+    int err = work_prepare(sql, WORK_REOPEN, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, now_us);
     bind_int(&binder, work_id);
     bind_int(&binder, tenant_id);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+    err = sql_finish(sql, binder.statement);
+    if (err == 0 && sql->changed_count == 0)
         err = ERR_NOT_FOUND;
     return err;
 }
 
-static int sqlite_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id,
-                              int64_t now_us)
+static int sql_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = reopen_work(sqlite, tenant_id, work_id, now_us);
+    err = reopen_work(sql, tenant_id, work_id, now_us);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-static int forget_work(struct store_sqlite *sqlite, int64_t before_us, int32_t *forgotten)
+static int forget_work(struct sql *sql, int64_t before_us, int32_t *forgotten)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, WORK_FORGET, &binder);
+    int err = work_prepare(sql, WORK_FORGET, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, before_us);
     bind_int(&binder, WORK_FORGET_MAX);
-    err = sqlite_finish(sqlite, binder.statement);
+    err = sql_finish(sql, binder.statement);
     if (err == 0)
-        *forgotten = sqlite3_changes(sqlite->connection);
+        *forgotten = sql->changed_count;
     return err;
 }
 
-static int sqlite_forget_work(struct store *store, int64_t before_us, int32_t *forgotten)
+static int sql_forget_work(struct store *store, int64_t before_us, int32_t *forgotten)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     *forgotten = 0;
-    int err = sqlite_begin_change(sqlite);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = forget_work(sqlite, before_us, forgotten);
+    err = forget_work(sql, before_us, forgotten);
     if (err == 0)
-        return sqlite_commit_change(sqlite);
-    sqlite_rollback_change(sqlite);
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
     return err;
 }
 
-static int sqlite_each_held_card(struct store *store, int64_t tenant_id, int64_t order_id,
-                                 int32_t limit, store_held_fn each, void *context)
+static int sql_each_held_card(struct store *store, int64_t tenant_id, int64_t order_id,
+                              int32_t limit, store_held_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = work_prepare(sqlite, WORK_READ_HELD, &binder);
+    int err = work_prepare(sql, WORK_READ_HELD, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
     bind_int(&binder, limit);
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct card card;
         err = row_read_card(binder.statement, &card);
         if (err != 0)
             break;
         each(context, &card);
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int sqlite_read_order_entry(struct store *store, int64_t tenant_id, int64_t order_id,
-                                   enum points_cause cause, struct points_entry *entry)
+static int sql_read_order_entry(struct store *store, int64_t tenant_id, int64_t order_id,
+                                enum points_cause cause, struct points_entry *entry)
 {
     struct binder binder;
-    int err = work_prepare(sqlite_of(store), WORK_READ_ORDER_ENTRY, &binder);
+    int err = work_prepare(sql_of(store), WORK_READ_ORDER_ENTRY, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
     bind_int(&binder, cause);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     if (err != 0)
         return err;
     err = row_read_points_entry(binder.statement, entry);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-static int sqlite_is_order_counted(struct store *store, int64_t tenant_id, int64_t order_id,
-                                   bool *is_counted)
+static int sql_is_order_counted(struct store *store, int64_t tenant_id, int64_t order_id,
+                                bool *is_counted)
 {
     struct binder binder;
-    int err = work_prepare(sqlite_of(store), WORK_READ_COUNTED, &binder);
+    int err = work_prepare(sql_of(store), WORK_READ_COUNTED, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* EXISTS always has a row */
     if (err != 0)
         return err;
     *is_counted = column_bool(&(struct columns){.statement = binder.statement});
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-int sqlite_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
-                               int32_t attempts_max, int64_t *count)
+int sql_count_unread_orders(struct store *store, int64_t tenant_id, int64_t before_us,
+                            int32_t attempts_max, int64_t *count)
 {
     struct binder binder;
-    int err = work_prepare(sqlite_of(store), WORK_COUNT_UNREAD, &binder);
+    int err = work_prepare(sql_of(store), WORK_COUNT_UNREAD, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
     bind_int(&binder, before_us);
     bind_int(&binder, attempts_max);
     bind_int(&binder, WORK_HELD_LOOK_US);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)
         return err;
     *count = column_int(&(struct columns){.statement = binder.statement});
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-const char *sqlite_work_text(int index)
+const char *sql_work_text(int index)
 {
     return index >= 0 && index < WORK_STATEMENTS ? work_text[index] : NULL;
 }
 
-const struct store_backend_work sqlite_work = {
-    .add = sqlite_add_work,
-    .open = sqlite_open_work,
-    .find = sqlite_find_work,
-    .each_open = sqlite_each_open_work,
-    .each = sqlite_each_work,
-    .count_open = sqlite_count_open_work,
-    .update = sqlite_update_work,
-    .reopen = sqlite_reopen_work,
-    .hasten = sqlite_hasten_work,
-    .hasten_unswept = sqlite_hasten_unswept,
-    .forget = sqlite_forget_work,
-    .each_held_card = sqlite_each_held_card,
-    .read_order_entry = sqlite_read_order_entry,
-    .is_order_counted = sqlite_is_order_counted,
+const struct store_backend_work sql_work = {
+    .add = sql_add_work,
+    .open = sql_open_work,
+    .find = sql_find_work,
+    .each_open = sql_each_open_work,
+    .each = sql_each_work,
+    .count_open = sql_count_open_work,
+    .update = sql_update_work,
+    .reopen = sql_reopen_work,
+    .hasten = sql_hasten_work,
+    .hasten_unswept = sql_hasten_unswept,
+    .forget = sql_forget_work,
+    .each_held_card = sql_each_held_card,
+    .read_order_entry = sql_read_order_entry,
+    .is_order_counted = sql_is_order_counted,
 };

@@ -2,7 +2,7 @@
  * What is told of proofs: the sums of register and ledger, what they differ by item by item, and
  * single rows for people who ask why.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 
@@ -58,13 +58,12 @@ static const char *const report_text[REPORT_STATEMENTS] = {
     [REPORT_READ_CARD] = "SELECT " CARD_COLUMNS " FROM card WHERE id = ?",
 };
 
-static int report_prepare(struct store_sqlite *sqlite, enum report_statement which,
-                          struct binder *binder)
+static int report_prepare(struct sql *sql, enum report_statement which, struct binder *binder)
 {
     CHECK(REPORT_STATEMENTS <= AREA_STATEMENTS_MAX);
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_PROOF_REPORT, (int)which, report_text[which],
-                             &binder->statement);
+    return sql_prepare_of(sql, AREA_PROOF_REPORT, (int)which, report_text[which],
+                          &binder->statement);
 }
 
 static void bind_days(struct binder *binder, int64_t tenant_id, int32_t from, int32_t until)
@@ -91,70 +90,69 @@ static void read_totals(struct columns *columns, struct proof_totals *totals)
     totals->strays = column_int(columns);
 }
 
-int sqlite_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
-                             struct proof_totals *totals)
+int sql_read_proof_totals(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                          struct proof_totals *totals)
 {
     struct binder binder;
-    int err = report_prepare(sqlite_of(store), REPORT_TOTALS, &binder);
+    int err = report_prepare(sql_of(store), REPORT_TOTALS, &binder);
     if (err != 0)
         return err;
     bind_days(&binder, tenant_id, from, until);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* sums always have a row */
     if (err != 0)
         return err;
     struct columns columns = {.statement = binder.statement};
     read_totals(&columns, totals);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
-static int each_unproved(struct store_sqlite *sqlite, enum report_statement which,
-                         int64_t tenant_id, store_unproved_fn each, void *context)
+static int each_unproved(struct sql *sql, enum report_statement which, int64_t tenant_id,
+                         store_unproved_fn each, void *context)
 {
     struct binder binder;
     bool has_row = false;
-    int err = report_prepare(sqlite, which, &binder);
+    int err = report_prepare(sql, which, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct operation operation;
-        int last = sqlite3_column_count(binder.statement) - 1; /* after OPERATION_COLUMNS */
+        int last = sql_column_count(binder.statement) - 1; /* after OPERATION_COLUMNS */
         err = row_read_operation(binder.statement, &operation);
         if (err != 0)
             break;
         each(context, &operation,
-             proof_booked_minor(&operation) + sqlite3_column_int64(binder.statement, last));
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+             proof_booked_minor(&operation) + sql_column_int(binder.statement, last));
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_each_unproved(struct store *store, int64_t tenant_id, store_unproved_fn each,
-                         void *context)
+int sql_each_unproved(struct store *store, int64_t tenant_id, store_unproved_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = each_unproved(sqlite, REPORT_READ_UNSCANNED, tenant_id, each, context);
+    struct sql *sql = sql_of(store);
+    int err = each_unproved(sql, REPORT_READ_UNSCANNED, tenant_id, each, context);
     if (err == 0)
-        err = each_unproved(sqlite, REPORT_READ_UNCONNECTED, tenant_id, each, context);
+        err = each_unproved(sql, REPORT_READ_UNCONNECTED, tenant_id, each, context);
     return err;
 }
 
-int sqlite_count_open_items(struct store *store, int64_t *count)
+int sql_count_open_items(struct store *store, int64_t *count)
 {
     struct binder binder;
-    int err = report_prepare(sqlite_of(store), REPORT_COUNT, &binder);
+    int err = report_prepare(sql_of(store), REPORT_COUNT, &binder);
     if (err != 0)
         return err;
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)
         return err;
     *count = column_int(&(struct columns){.statement = binder.statement});
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return 0;
 }
 
@@ -170,32 +168,32 @@ static struct open_item proof_item(const struct proof_facts *facts)
     };
 }
 
-static int each_open_proof(struct store_sqlite *sqlite, sqlite3_stmt *statement, int32_t *left,
+static int each_open_proof(struct sql *sql, struct sql_statement *statement, int32_t *left,
                            store_open_item_fn each, void *context)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct proof_facts facts;
         err = row_read_proof(statement, &facts);
         if (err == 0)
-            err = sqlite_fill_proof_facts(sqlite, &facts);
+            err = sql_fill_proof_facts(sql, &facts);
         if (err != 0)
             break;
         struct open_item item = proof_item(&facts);
         each(context, &item);
         --*left;
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-static int each_stray(struct store_sqlite *sqlite, sqlite3_stmt *statement, store_open_item_fn each,
+static int each_stray(struct sql *sql, struct sql_statement *statement, store_open_item_fn each,
                       void *context)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct register_payment payment;
         err = row_read_register_payment(statement, &payment);
@@ -205,9 +203,9 @@ static int each_stray(struct store_sqlite *sqlite, sqlite3_stmt *statement, stor
                                  .reason = PROOF_REASON_PAYMENT_UNKNOWN,
                                  .difference_minor = payment.amount_minor};
         each(context, &item);
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -220,24 +218,24 @@ struct item_walk {
     void *context;
 };
 
-static int walk_proofs(struct store_sqlite *sqlite, struct item_walk *walk)
+static int walk_proofs(struct sql *sql, struct item_walk *walk)
 {
     struct binder binder;
     bool is_first = walk->after.operation_id == 0;
-    int err = report_prepare(sqlite, REPORT_READ_PROOFS, &binder);
+    int err = report_prepare(sql, REPORT_READ_PROOFS, &binder);
     if (err != 0)
         return err;
     bind_days(&binder, walk->tenant_id, walk->from, walk->until);
     bind_int(&binder, is_first ? INT32_MIN : walk->after.local_date);
     bind_int(&binder, walk->after.operation_id);
     bind_int(&binder, walk->left);
-    return each_open_proof(sqlite, binder.statement, &walk->left, walk->each, walk->context);
+    return each_open_proof(sql, binder.statement, &walk->left, walk->each, walk->context);
 }
 
-static int walk_strays(struct store_sqlite *sqlite, struct item_walk *walk)
+static int walk_strays(struct sql *sql, struct item_walk *walk)
 {
     struct binder binder;
-    int err = report_prepare(sqlite, REPORT_READ_STRAYS, &binder);
+    int err = report_prepare(sql, REPORT_READ_STRAYS, &binder);
     if (err != 0)
         return err;
     bind_days(&binder, walk->tenant_id, walk->from, walk->until);
@@ -245,76 +243,76 @@ static int walk_strays(struct store_sqlite *sqlite, struct item_walk *walk)
     bind_int(&binder, walk->after.order_id);
     bind_int(&binder, walk->after.number);
     bind_int(&binder, walk->left);
-    return each_stray(sqlite, binder.statement, walk->each, walk->context);
+    return each_stray(sql, binder.statement, walk->each, walk->context);
 }
 
-static int walk_items(struct store_sqlite *sqlite, struct item_walk *walk)
+static int walk_items(struct sql *sql, struct item_walk *walk)
 {
-    int err = walk->after.is_payment ? 0 : walk_proofs(sqlite, walk);
+    int err = walk->after.is_payment ? 0 : walk_proofs(sql, walk);
     if (err != 0 || walk->left == 0)
         return err;
-    return walk_strays(sqlite, walk);
+    return walk_strays(sql, walk);
 }
 
-int sqlite_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
-                          const struct open_item_place *after, int32_t limit,
-                          store_open_item_fn each, void *context)
+int sql_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int32_t until,
+                       const struct open_item_place *after, int32_t limit, store_open_item_fn each,
+                       void *context)
 {
     struct item_walk walk = {tenant_id, from, until, *after, limit, each, context};
-    struct store_sqlite *sqlite = sqlite_of(store);
-    bool is_alone = sqlite3_get_autocommit(sqlite->connection) != 0;
-    int err = is_alone ? sqlite_begin_read(store) : 0; /* one snapshot for all items */
+    struct sql *sql = sql_of(store);
+    bool is_alone = !sql_is_in_transaction(sql);
+    int err = is_alone ? sql_begin_read(store) : 0; /* one snapshot for all items */
     if (err != 0)
         return err;
-    err = walk_items(sqlite, &walk);
+    err = walk_items(sql, &walk);
     if (is_alone)
-        sqlite_end_read(store);
+        sql_end_read(store);
     return err;
 }
 
 /* --- single rows --- */
 
-int sqlite_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
-                                int32_t limit, store_operation_fn each, void *context)
+int sql_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
+                             int32_t limit, store_operation_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = report_prepare(sqlite, REPORT_READ_OPERATIONS, &binder);
+    int err = report_prepare(sql, REPORT_READ_OPERATIONS, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, after_id);
     bind_int(&binder, tenant_id);
     bind_int(&binder, limit);
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct operation operation;
         err = row_read_operation(binder.statement, &operation);
         if (err != 0)
             break;
         each(context, &operation);
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-int sqlite_read_card_by_id(struct store *store, int64_t card_id, struct card *card)
+int sql_read_card_by_id(struct store *store, int64_t card_id, struct card *card)
 {
     struct binder binder;
-    int err = report_prepare(sqlite_of(store), REPORT_READ_CARD, &binder);
+    int err = report_prepare(sql_of(store), REPORT_READ_CARD, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, card_id);
-    err = sqlite_step_to_row(sqlite_of(store), binder.statement);
+    err = sql_step_to_row(sql_of(store), binder.statement);
     if (err != 0)
         return err;
     err = row_read_card(binder.statement, card);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-const char *sqlite_proof_report_text(int index)
+const char *sql_proof_report_text(int index)
 {
     return index >= 0 && index < REPORT_STATEMENTS ? report_text[index] : NULL;
 }

@@ -1,7 +1,7 @@
 /*
  * Rewards: what a tenant's members may have for their points.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -22,18 +22,18 @@ enum reward_statement {
 static const char *const reward_text[] = {
     [REWARD_COUNT] = "SELECT (SELECT count(*) FROM reward WHERE tenant_id = ?1), "
                      "EXISTS (SELECT 1 FROM tenant WHERE id = ?1)",
-    [REWARD_INSERT] = "INSERT INTO reward (" REWARD_FIELDS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [REWARD_INSERT] = "INSERT INTO reward (" REWARD_FIELDS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                      "RETURNING id",
     [REWARD_UPDATE] = "UPDATE reward SET (" REWARD_FIELDS ") = (?, ?, ?, ?, ?, ?, ?, ?, ?) "
                       "WHERE id = ?10 AND tenant_id = ?1",
     [REWARD_READ] = "SELECT id, " REWARD_FIELDS " FROM reward WHERE id = ? AND tenant_id = ?",
     [REWARD_READ_ALL] = "SELECT id, " REWARD_FIELDS " FROM reward WHERE tenant_id = ? ORDER BY id",
 };
 
-static int prepare(struct store_sqlite *sqlite, enum reward_statement which, struct binder *binder)
+static int prepare(struct sql *sql, enum reward_statement which, struct binder *binder)
 {
     *binder = (struct binder){0};
-    return sqlite_prepare_of(sqlite, AREA_REWARD, (int)which, reward_text[which],
-                             &binder->statement);
+    return sql_prepare_of(sql, AREA_REWARD, (int)which, reward_text[which], &binder->statement);
 }
 
 static void bind_reward(struct binder *binder, const struct reward *reward)
@@ -49,7 +49,7 @@ static void bind_reward(struct binder *binder, const struct reward *reward)
     bind_int(binder, reward->is_active);
 }
 
-static int read_row(sqlite3_stmt *statement, struct reward *reward)
+static int read_row(struct sql_statement *statement, struct reward *reward)
 {
     struct columns columns = {.statement = statement};
     reward->id = column_int(&columns);
@@ -68,125 +68,122 @@ static int read_row(sqlite3_stmt *statement, struct reward *reward)
     return ERR_STORE_CORRUPT;
 }
 
-static int check_room(struct store_sqlite *sqlite, int64_t tenant_id)
+static int check_room(struct sql *sql, int64_t tenant_id)
 {
     struct binder binder;
-    int err = prepare(sqlite, REWARD_COUNT, &binder);
+    int err = prepare(sql, REWARD_COUNT, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     struct columns columns = {.statement = binder.statement};
     int64_t count = column_int(&columns);
     bool has_tenant = column_bool(&columns);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     if (!has_tenant)
         return ERR_NOT_FOUND;
     return count < REWARDS_MAX ? 0 : ERR_TOO_LARGE;
 }
 
-static int insert_reward(struct store_sqlite *sqlite, struct reward *reward)
+static int insert_reward(struct sql *sql, struct reward *reward)
 {
     struct binder binder;
-    int err = check_room(sqlite, reward->tenant_id);
+    int err = check_room(sql, reward->tenant_id);
     if (err == 0)
-        err = prepare(sqlite, REWARD_INSERT, &binder);
+        err = prepare(sql, REWARD_INSERT, &binder);
     if (err != 0)
         return err;
     bind_reward(&binder, reward);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err == 0)
-        reward->id = sqlite3_last_insert_rowid(sqlite->connection);
-    return err;
+    return sql_finish_insert(sql, binder.statement, &reward->id);
 }
 
 static int reward_add(struct store *store, struct reward *reward)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = insert_reward(sqlite, reward);
+    err = insert_reward(sql, reward);
     if (err != 0)
         goto err_after_begin;
-    return sqlite_commit_change(sqlite);
+    return sql_commit_change(sql);
 err_after_begin:
-    sqlite_rollback_change(sqlite);
+    sql_rollback_change(sql);
     return err;
 }
 
-static int update_row(struct store_sqlite *sqlite, const struct reward *reward)
+static int update_row(struct sql *sql, const struct reward *reward)
 {
     struct binder binder;
-    int err = prepare(sqlite, REWARD_UPDATE, &binder);
+    int err = prepare(sql, REWARD_UPDATE, &binder);
     if (err != 0)
         return err;
     bind_reward(&binder, reward);
     bind_int(&binder, reward->id);
-    err = sqlite_finish(sqlite, binder.statement);
-    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+    err = sql_finish(sql, binder.statement);
+    if (err == 0 && sql->changed_count == 0)
         err = ERR_NOT_FOUND;
     return err;
 }
 
 static int reward_update(struct store *store, const struct reward *reward)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_begin_change(sqlite);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = update_row(sqlite, reward);
+    err = update_row(sql, reward);
     if (err != 0)
         goto err_after_begin;
-    return sqlite_commit_change(sqlite);
+    return sql_commit_change(sql);
 err_after_begin:
-    sqlite_rollback_change(sqlite);
+    sql_rollback_change(sql);
     return err;
 }
 
 static int reward_read(struct store *store, int64_t tenant_id, int64_t reward_id,
                        struct reward *reward)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
-    int err = prepare(sqlite, REWARD_READ, &binder);
+    int err = prepare(sql, REWARD_READ, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, reward_id);
     bind_int(&binder, tenant_id);
-    err = sqlite_step_to_row(sqlite, binder.statement);
+    err = sql_step_to_row(sql, binder.statement);
     if (err != 0)
         return err;
     err = read_row(binder.statement, reward);
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
 static int reward_each(struct store *store, int64_t tenant_id, store_reward_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct binder binder;
     bool has_row;
-    int err = prepare(sqlite, REWARD_READ_ALL, &binder);
+    int err = prepare(sql, REWARD_READ_ALL, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, tenant_id);
-    err = sqlite_step(sqlite, binder.statement, &has_row);
+    err = sql_step(sql, binder.statement, &has_row);
     while (err == 0 && has_row) {
         struct reward reward;
         err = read_row(binder.statement, &reward);
         if (err != 0)
             break;
         each(context, &reward);
-        err = sqlite_step(sqlite, binder.statement, &has_row);
+        err = sql_step(sql, binder.statement, &has_row);
     }
-    sqlite3_reset(binder.statement);
+    sql_reset(binder.statement);
     return err;
 }
 
-const struct store_backend_rewards sqlite_rewards = {
+const struct store_backend_rewards sql_rewards = {
     .add = reward_add,
     .update = reward_update,
     .read = reward_read,

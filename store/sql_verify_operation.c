@@ -2,7 +2,7 @@
  * Verify, by operation: what each one says happened is what its transfers did, and every credit
  * names what it answers (laws 1, 5 and 9).
  */
-#include "store/sqlite_verify.h"
+#include "store/sql_verify.h"
 
 #include "base/check.h"
 #include "base/money.h"
@@ -79,7 +79,7 @@ static void load_answer(struct operation_pass *pass)
 {
     load(&pass->answers, &pass->answer);
     if (pass->answers.has_row)
-        pass->answered_id = sqlite3_column_int64(pass->answers.statement, ANSWER_COLUMN_ANSWERED);
+        pass->answered_id = sql_column_int(pass->answers.statement, ANSWER_COLUMN_ANSWERED);
 }
 
 static int next_answer(struct operation_pass *pass)
@@ -232,7 +232,7 @@ static int check_transfers(struct operation_pass *pass)
 
 static int64_t answer_order(const struct operation_pass *pass)
 {
-    return sqlite3_column_int64(pass->answers.statement, ANSWER_COLUMN_ORDER);
+    return sql_column_int(pass->answers.statement, ANSWER_COLUMN_ORDER);
 }
 
 static bool is_to_its_card(const struct operation *answered, const struct transfer *answer)
@@ -397,8 +397,7 @@ static void check_held(const struct operation_pass *pass, int64_t released_minor
     const struct operation *held = &pass->operation;
     if (held->action != ACTION_HOLD_LOAD || held->result != RESULT_OK)
         return;
-    int64_t release_id =
-        sqlite3_column_int64(pass->operations.statement, OPERATION_COLUMN_LATER_RELEASE);
+    int64_t release_id = sql_column_int(pass->operations.statement, OPERATION_COLUMN_LATER_RELEASE);
     if (released_minor == 0 && release_id != 0)
         verify_report(pass->verify, "held_load_passed_over",
                       "operation %" PRId64 " was to load %" PRId64 "; operation %" PRId64
@@ -483,13 +482,13 @@ static void check_belonging(struct verify *verify, const struct operation *opera
 static void check_operation(struct operation_pass *pass)
 {
     struct verify *verify = pass->verify;
-    sqlite3_stmt *statement = pass->operations.statement;
+    struct sql_statement *statement = pass->operations.statement;
     struct operation *operation = &pass->operation;
     if (row_read_operation(statement, operation) != 0)
         verify_report(verify, "operation_out_of_range",
                       "operation %" PRId64 " has an action or result that does not exist",
                       operation->id);
-    if (sqlite3_column_int(statement, OPERATION_COLUMN_HAS_TENANT) == 0)
+    if (sql_column_int(statement, OPERATION_COLUMN_HAS_TENANT) == 0)
         verify_report(verify, "operation_without_tenant",
                       "operation %" PRId64 " is of tenant %" PRId64 ", which does not exist",
                       operation->id, operation->tenant_id);
@@ -502,8 +501,7 @@ static void check_operation(struct operation_pass *pass)
     }
     check_amount(verify, operation);
     check_undoes(verify, operation);
-    check_belonging(verify, operation,
-                    sqlite3_column_int64(statement, OPERATION_COLUMN_CARD_TENANT));
+    check_belonging(verify, operation, sql_column_int(statement, OPERATION_COLUMN_CARD_TENANT));
 }
 
 /* --- all of them --- */

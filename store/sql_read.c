@@ -1,79 +1,60 @@
 /*
- * Reading: single cards, a card's history along its chains, totals, readiness; and the merchant's
- * switch on one card.
+ * Reading: single cards, a card's history along its chains, totals; and the merchant's switch on
+ * one card.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 
 #include "base/banned.h"
 
-int sqlite_begin_read(struct store *store)
-{
-    return sqlite_run(sqlite_of(store), STATEMENT_BEGIN_READ);
-}
-
-void sqlite_end_read(struct store *store)
-{
-    sqlite_rollback(sqlite_of(store));
-}
-
 static int read_meta(struct store *store, enum statement which, int64_t *value)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, which, &statement);
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, which, &statement);
     if (err != 0)
         return err;
-    err = sqlite_step_to_row(sqlite, statement);
+    err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
     *value = column_int(&(struct columns){.statement = statement});
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return 0;
 }
 
-int sqlite_generation(struct store *store, int64_t *generation)
+int sql_generation(struct store *store, int64_t *generation)
 {
     return read_meta(store, STATEMENT_READ_META, generation);
 }
 
-int sqlite_hot_generation(struct store *store, int64_t *generation)
+int sql_hot_generation(struct store *store, int64_t *generation)
 {
     return read_meta(store, STATEMENT_READ_HOT_GENERATION, generation);
 }
 
-int sqlite_raise_hot_generation(struct store *store, int64_t *generation)
+int sql_raise_hot_generation(struct store *store, int64_t *generation)
 {
-    int err = sqlite_run(sqlite_of(store), STATEMENT_RAISE_HOT_GENERATION);
-    return err != 0 ? err : sqlite_hot_generation(store, generation);
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_RAISE_HOT_GENERATION, &statement);
+    if (err == 0)
+        err = sql_finish(sql, statement);
+    return err != 0 ? err : sql_hot_generation(store, generation);
 }
 
-int sqlite_ping(struct store *store)
+int sql_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                  struct card *card)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_check_file(sqlite);
-    if (err != 0)
-        return err;
-    if (sqlite->mode == STORE_WRITER)
-        /* A full disk shows at a write only, and only at one as large as a charge's: 8 pages. */
-        return sqlite_run(sqlite, STATEMENT_TOUCH_META);
-    int64_t generation; /* reads a page of the file: SELECT 1 would not */
-    return sqlite_generation(store, &generation);
+    return sql_find_card(sql_of(store), tenant_id, index, card);
 }
 
-int sqlite_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
-                     struct card *card)
+int sql_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
+                           struct card *card)
 {
-    return sqlite_find_card(sqlite_of(store), tenant_id, index, card);
-}
-
-int sqlite_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
-                              struct card *card)
-{
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_CARD_BY_LAST4, &statement);
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_CARD_BY_LAST4, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
@@ -82,81 +63,80 @@ int sqlite_read_card_by_last4(struct store *store, int64_t tenant_id, const char
     bind_int(&binder, CARD_STOCK);
     bool has_row;
     bool has_second = false;
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     if (has_row)
         err = row_read_card(statement, card);
     if (err == 0 && has_row)
-        err = sqlite_step(sqlite, statement, &has_second);
-    sqlite3_reset(statement);
+        err = sql_step(sql, statement, &has_second);
+    sql_reset(statement);
     if (err != 0)
         return err;
     return has_row && !has_second ? 0 : ERR_NOT_FOUND;
 }
 
-static int write_card_status(struct store_sqlite *sqlite, int64_t tenant_id,
+static int write_card_status(struct sql *sql, int64_t tenant_id,
                              const uint8_t index[CARD_INDEX_BYTES], enum card_status status)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_UPDATE_CARD_STATUS, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_UPDATE_CARD_STATUS, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, status);
     bind_int(&binder, tenant_id);
     bind_blob(&binder, index, CARD_INDEX_BYTES);
-    return sqlite_finish(sqlite, statement);
+    return sql_finish(sql, statement);
 }
 
-int sqlite_set_card_status(struct store *store, int64_t tenant_id,
-                           const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
-                           struct card *card)
+int sql_set_card_status(struct store *store, int64_t tenant_id,
+                        const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
+                        struct card *card)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    int err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = sqlite_find_card(sqlite, tenant_id, index, card);
+    err = sql_find_card(sql, tenant_id, index, card);
     if (err == 0 && card->status == CARD_STOCK)
         err = ERR_NOT_SOLD; /* its first load activates it, and is on record (law 6) */
     if (err == 0)
-        err = write_card_status(sqlite, tenant_id, index, status);
-    if (err == 0)
-        card->status = status;
-    if (err == 0)
-        err = sqlite_run(sqlite, STATEMENT_COMMIT);
-    if (err != 0)
-        sqlite_rollback(sqlite);
-    return err;
+        err = write_card_status(sql, tenant_id, index, status);
+    if (err != 0) {
+        sql_rollback_change(sql);
+        return err;
+    }
+    card->status = status;
+    return sql_commit_change(sql);
 }
 
-int sqlite_read_operation(struct store *store, int64_t operation_id, struct operation *operation)
+int sql_read_operation(struct store *store, int64_t operation_id, struct operation *operation)
 {
-    return sqlite_find_operation(sqlite_of(store), operation_id, operation);
+    return sql_find_operation(sql_of(store), operation_id, operation);
 }
 
-int sqlite_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
-                                int32_t limit, store_operation_fn each, void *context)
+int sql_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
+                             int32_t limit, store_operation_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
     bool has_row;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_WHOLE_ORDER, &statement);
+    int err = sql_prepare(sql, STATEMENT_READ_WHOLE_ORDER, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, tenant_id);
     bind_int(&binder, order_id);
     bind_int(&binder, limit);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct operation operation;
         err = row_read_operation(statement, &operation);
         if (err != 0)
             break;
         each(context, &operation);
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -165,24 +145,24 @@ int sqlite_each_order_operation(struct store *store, int64_t tenant_id, int64_t 
 /* Where a walk along a card's two chains stands. Operations lead; transfers follow them, because
  * both chains run in the order of decision. */
 struct walk {
-    struct store_sqlite *sqlite;
+    struct sql *sql;
     int64_t card_id;
     int64_t operation_id;     /* next to read; 0: the end */
     struct transfer transfer; /* the newest not yet given out; id 0: none left */
 };
 
-static int find_transfer(struct store_sqlite *sqlite, int64_t id, struct transfer *transfer)
+static int find_transfer(struct sql *sql, int64_t id, struct transfer *transfer)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_TRANSFER, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_TRANSFER, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, id);
-    err = sqlite_step_to_row(sqlite, statement);
+    err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
     err = row_read_transfer(statement, transfer);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
@@ -195,7 +175,7 @@ static int walk_load_transfer(struct walk *walk, int64_t id)
         return 0;
     if (newer_id != 0 && id >= newer_id)
         return ERR_STORE_CORRUPT;
-    return find_transfer(walk->sqlite, id, &walk->transfer);
+    return find_transfer(walk->sql, id, &walk->transfer);
 }
 
 static int walk_skip_newer(struct walk *walk, int64_t operation_id)
@@ -223,7 +203,7 @@ static int walk_give_entries(struct walk *walk, const struct operation *operatio
 
 static int walk_find_operation(struct walk *walk, int64_t id, struct operation *operation)
 {
-    int err = sqlite_find_operation(walk->sqlite, id, operation);
+    int err = sql_find_operation(walk->sql, id, operation);
     if (err != 0)
         return err;
     if (operation->card_id != walk->card_id)
@@ -233,18 +213,18 @@ static int walk_find_operation(struct walk *walk, int64_t id, struct operation *
 
 static int walk_start(struct walk *walk, int64_t before_operation_id)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(walk->sqlite, STATEMENT_READ_CARD_HEADS, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(walk->sql, STATEMENT_READ_CARD_HEADS, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, walk->card_id);
-    err = sqlite_step_to_row(walk->sqlite, statement);
+    err = sql_step_to_row(walk->sql, statement);
     if (err != 0)
         return err;
     struct columns columns = {.statement = statement};
     walk->operation_id = column_int(&columns);
     int64_t transfer_id = column_int(&columns);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     if (before_operation_id != 0) {
         struct operation before;
         err = walk_find_operation(walk, before_operation_id, &before);
@@ -269,52 +249,51 @@ static int walk_entries(struct walk *walk, int32_t limit, store_entry_fn each, v
     return err;
 }
 
-int sqlite_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
-                      int32_t limit, store_entry_fn each, void *context)
+int sql_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id, int32_t limit,
+                   store_entry_fn each, void *context)
 {
-    struct walk walk = {.sqlite = sqlite_of(store), .card_id = card_id};
-    bool is_alone = sqlite3_get_autocommit(walk.sqlite->connection) != 0;
-    int err = is_alone ? sqlite_begin_read(store) : 0; /* one snapshot for all rows */
+    struct walk walk = {.sql = sql_of(store), .card_id = card_id};
+    bool is_alone = !sql_is_in_transaction(walk.sql);
+    int err = is_alone ? sql_begin_read(store) : 0; /* one snapshot for all rows */
     if (err != 0)
         return err;
     err = walk_start(&walk, before_operation_id);
     if (err == 0)
         err = walk_entries(&walk, limit, each, context);
     if (is_alone)
-        sqlite_end_read(store);
+        sql_end_read(store);
     return err;
 }
 
 /* --- what an operation moved, and what answers it --- */
 
-static int find_transfer_until(struct store_sqlite *sqlite, int64_t id, struct transfer *transfer)
+static int find_transfer_until(struct sql *sql, int64_t id, struct transfer *transfer)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_TRANSFER_UNTIL, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_TRANSFER_UNTIL, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, id);
-    err = sqlite_step_to_row(sqlite, statement);
+    err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err;
     err = row_read_transfer(statement, transfer);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
 /* Ids of transfers ascend with those of their operations, all of the store's: so it is found by
  * halving, however long its card's chain is. id 0: it moved nothing. */
-static int find_last_transfer(struct store_sqlite *sqlite, int64_t operation_id,
-                              struct transfer *last)
+static int find_last_transfer(struct sql *sql, int64_t operation_id, struct transfer *last)
 {
     struct transfer each;
     int64_t low = 1;
     *last = (struct transfer){.id = 0};
-    int err = find_transfer_until(sqlite, INT64_MAX, &each);
+    int err = find_transfer_until(sql, INT64_MAX, &each);
     int64_t high = err == 0 ? each.id : 0;
     while ((err == 0 || err == ERR_NOT_FOUND) && low <= high) {
         int64_t middle = low + (high - low) / 2;
-        err = find_transfer_until(sqlite, middle, &each);
+        err = find_transfer_until(sql, middle, &each);
         if (err == 0 && each.operation_id > operation_id) {
             high = each.id - 1;
             continue;
@@ -327,11 +306,11 @@ static int find_last_transfer(struct store_sqlite *sqlite, int64_t operation_id,
 }
 
 /* They follow one another in the card's chain. */
-static int give_transfers(struct store_sqlite *sqlite, const struct operation *operation,
+static int give_transfers(struct sql *sql, const struct operation *operation,
                           store_transfer_fn each, void *context)
 {
-    struct walk walk = {.sqlite = sqlite, .card_id = operation->card_id};
-    int err = find_last_transfer(sqlite, operation->id, &walk.transfer);
+    struct walk walk = {.sql = sql, .card_id = operation->card_id};
+    int err = find_last_transfer(sql, operation->id, &walk.transfer);
     if (err == 0 && walk.transfer.id == 0 && operation->amount_minor != 0)
         return ERR_STORE_CORRUPT;
     while (err == 0 && walk.transfer.id != 0 && walk.transfer.operation_id == operation->id) {
@@ -341,63 +320,63 @@ static int give_transfers(struct store_sqlite *sqlite, const struct operation *o
     return err;
 }
 
-int sqlite_each_operation_transfer(struct store *store, int64_t operation_id,
-                                   store_transfer_fn each, void *context)
+int sql_each_operation_transfer(struct store *store, int64_t operation_id, store_transfer_fn each,
+                                void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct operation operation;
-    bool is_alone = sqlite3_get_autocommit(sqlite->connection) != 0;
-    int err = is_alone ? sqlite_begin_read(store) : 0; /* one snapshot for all rows */
+    bool is_alone = !sql_is_in_transaction(sql);
+    int err = is_alone ? sql_begin_read(store) : 0; /* one snapshot for all rows */
     if (err != 0)
         return err;
-    err = sqlite_find_operation(sqlite, operation_id, &operation);
+    err = sql_find_operation(sql, operation_id, &operation);
     if (err == 0)
-        err = give_transfers(sqlite, &operation, each, context);
+        err = give_transfers(sql, &operation, each, context);
     if (is_alone)
-        sqlite_end_read(store);
+        sql_end_read(store);
     return err;
 }
 
-static int give_answers(struct store_sqlite *sqlite, int64_t operation_id, store_operation_fn each,
+static int give_answers(struct sql *sql, int64_t operation_id, store_operation_fn each,
                         void *context)
 {
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     bool has_row;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_ANSWERS, &statement);
+    int err = sql_prepare(sql, STATEMENT_READ_ANSWERS, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, operation_id);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct operation operation;
         err = row_read_operation(statement, &operation);
         if (err != 0)
             break;
         each(context, &operation);
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-int sqlite_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
-                       void *context)
+int sql_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,
+                    void *context)
 {
     struct operation operation;
-    int err = sqlite_find_operation(sqlite_of(store), operation_id, &operation);
-    return err != 0 ? err : give_answers(sqlite_of(store), operation_id, each, context);
+    int err = sql_find_operation(sql_of(store), operation_id, &operation);
+    return err != 0 ? err : give_answers(sql_of(store), operation_id, each, context);
 }
 
 /* --- totals --- */
 
-int sqlite_read_totals(struct store *store, struct store_totals *totals)
+int sql_read_totals(struct store *store, struct store_totals *totals)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_TOTALS, &statement);
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_TOTALS, &statement);
     if (err != 0)
         return err;
-    err = sqlite_step_to_row(sqlite, statement);
+    err = sql_step_to_row(sql, statement);
     CHECK(err != ERR_NOT_FOUND); /* a count always has a row */
     if (err != 0)
         return err;
@@ -406,6 +385,6 @@ int sqlite_read_totals(struct store *store, struct store_totals *totals)
     totals->operations = column_int(&columns);
     totals->transfers = column_int(&columns);
     totals->tenants = column_int(&columns);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return 0;
 }

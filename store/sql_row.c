@@ -1,8 +1,8 @@
 /*
- * Rows: cards, operations and transfers between SQLite and the ledger's structs, column by column
- * in the order of the lists in sqlite.h.
+ * Rows: cards, operations and transfers between the database and the ledger's structs, column by
+ * column in the order of the lists in sql.h.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -17,7 +17,7 @@ int row_end(const struct columns *columns, const char *table, int64_t id)
     return ERR_STORE_CORRUPT;
 }
 
-int row_read_card(sqlite3_stmt *statement, struct card *card)
+int row_read_card(struct sql_statement *statement, struct card *card)
 {
     struct columns columns = {.statement = statement};
     card->id = column_int(&columns);
@@ -61,7 +61,7 @@ void row_bind_card(struct binder *binder, const struct card *card)
     bind_int(binder, card->used_count);
 }
 
-int row_read_operation(sqlite3_stmt *statement, struct operation *operation)
+int row_read_operation(struct sql_statement *statement, struct operation *operation)
 {
     struct columns columns = {.statement = statement};
     operation->id = column_int(&columns);
@@ -107,7 +107,7 @@ void row_bind_operation(struct binder *binder, const struct operation *operation
     bind_int(binder, operation->created_at_us);
 }
 
-int row_read_transfer(sqlite3_stmt *statement, struct transfer *transfer)
+int row_read_transfer(struct sql_statement *statement, struct transfer *transfer)
 {
     struct columns columns = {.statement = statement};
     transfer->id = column_int(&columns);
@@ -139,35 +139,35 @@ void row_bind_transfer(struct binder *binder, const struct transfer *transfer)
     bind_int(binder, transfer->created_at_us);
 }
 
-int sqlite_find_card(struct store_sqlite *sqlite, int64_t tenant_id,
-                     const uint8_t index[CARD_INDEX_BYTES], struct card *card)
+int sql_find_card(struct sql *sql, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
+                  struct card *card)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_CARD, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_CARD, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_int(&binder, tenant_id);
     bind_blob(&binder, index, CARD_INDEX_BYTES);
-    err = sqlite_step_to_row(sqlite, statement);
+    err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err;
     err = row_read_card(statement, card);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-int sqlite_find_operation(struct store_sqlite *sqlite, int64_t id, struct operation *operation)
+int sql_find_operation(struct sql *sql, int64_t id, struct operation *operation)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_OPERATION, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_OPERATION, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, id);
-    err = sqlite_step_to_row(sqlite, statement);
+    err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err;
     err = row_read_operation(statement, operation);
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }

@@ -1,7 +1,8 @@
 /*
- * Statements: the text of each, prepared once per connection, and SQLite's errors turned into ours.
+ * Statements: the texts that several files use, each prepared once per connection; running them;
+ * and their parameters and columns, in order.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -27,18 +28,10 @@
  * page would go to the write-ahead log with every charge.
  */
 static const char *const statement_text[STATEMENT_COUNT] = {
-    [STATEMENT_BEGIN_READ] = "BEGIN",
-    [STATEMENT_TOUCH_META] = "UPDATE meta SET ballast = randomblob(16384) WHERE id = 1",
-    [STATEMENT_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-    [STATEMENT_COMMIT] = "COMMIT",
-    [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_READ_META] = "SELECT generation FROM meta WHERE id = 1",
     [STATEMENT_READ_HOT_GENERATION] = "SELECT hot_generation FROM meta WHERE id = 1",
     [STATEMENT_RAISE_HOT_GENERATION] = "UPDATE meta SET hot_generation = hot_generation + 1 +"
                                        " abs(random() % 1048576) WHERE id = 1",
-    [STATEMENT_READ_LAST_IDS] = "SELECT (SELECT coalesce(max(id), 0) FROM card), "
-                                "(SELECT coalesce(max(id), 0) FROM operation), "
-                                "(SELECT coalesce(max(id), 0) FROM transfer)",
     [STATEMENT_READ_CARD] = "SELECT " CARD_COLUMNS " FROM card "
                             "WHERE tenant_id = ? AND number_index = ?",
     [STATEMENT_READ_CARD_BY_LAST4] = "SELECT " CARD_COLUMNS " FROM card "
@@ -91,12 +84,13 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         "AND register_id = ? AND local_date = ? AND refunded_minor = ?",
     [STATEMENT_READ_TENANT] = "SELECT id, " TENANT_FIELDS TENANT_APPROVAL " WHERE id = ?",
     [STATEMENT_READ_TENANTS] = "SELECT id, " TENANT_FIELDS TENANT_APPROVAL " ORDER BY id",
-    [STATEMENT_INSERT_TENANT] = "INSERT INTO tenant (" TENANT_FIELDS ") VALUES (" TENANT_MARKS ")",
+    [STATEMENT_INSERT_TENANT] = "INSERT INTO tenant (" TENANT_FIELDS ") VALUES (" TENANT_MARKS ") "
+                                "RETURNING id",
     /* Without id: assigning a key that others refer to makes SQLite count all of them. */
     [STATEMENT_UPDATE_TENANT] =
         "UPDATE tenant SET (" TENANT_FIELDS ") = (" TENANT_MARKS ") WHERE id = ?",
     [STATEMENT_READ_SITES] = "SELECT id, " SITE_FIELDS " FROM site ORDER BY tenant_id, id",
-    [STATEMENT_INSERT_SITE] = "INSERT INTO site (" SITE_FIELDS ") VALUES (?, ?, ?, ?)",
+    [STATEMENT_INSERT_SITE] = "INSERT INTO site (" SITE_FIELDS ") VALUES (?, ?, ?, ?) RETURNING id",
     /* Ids are given out without gaps and rows never deleted, so the greatest id counts them;
      * count(*) would read every row for each scrape of the metrics. */
     [STATEMENT_READ_TOTALS] = "SELECT (SELECT coalesce(max(id), 0) FROM card), "
@@ -105,224 +99,125 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                               "(SELECT count(*) FROM tenant)",
 };
 
-int sqlite_error_of(int code)
+static int prepare_at(struct sql *sql, struct sql_statement **place, const char *text)
 {
-    switch (code & 0xff) { /* the primary code; the rest of an extended one is detail */
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return ERR_STORE_BUSY;
-    case SQLITE_FULL:
-        return ERR_STORE_FULL;
-    case SQLITE_CONSTRAINT:
-        return ERR_STORE_CONSTRAINT;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return ERR_STORE_CORRUPT;
-    case SQLITE_NOMEM:
-        return ERR_NO_MEMORY;
-    default:
-        return ERR_STORE_DOWN;
-    }
+    return *place != NULL ? 0 : sql->driver->prepare(sql, text, place);
 }
 
-/* SQLite's message names constraints and tables, never values. */
-int sqlite_fail(struct store_sqlite *sqlite, const char *what)
+int sql_prepare(struct sql *sql, enum statement which, struct sql_statement **statement)
 {
-    int code = sqlite3_extended_errcode(sqlite->connection);
-    log_event(LOG_ERROR, "sqlite_failed", LOG_TEXT("statement", what), LOG_INT("code", code),
-              LOG_TEXT("message", sqlite3_errmsg(sqlite->connection)));
-    return sqlite_error_of(code);
-}
-
-static int prepare_at(struct store_sqlite *sqlite, sqlite3_stmt **place, const char *text)
-{
-    if (*place != NULL)
-        return 0;
-    int code =
-        sqlite3_prepare_v3(sqlite->connection, text, -1, SQLITE_PREPARE_PERSISTENT, place, NULL);
-    return code == SQLITE_OK ? 0 : sqlite_fail(sqlite, text);
-}
-
-int sqlite_prepare(struct store_sqlite *sqlite, enum statement which, sqlite3_stmt **statement)
-{
-    int err = prepare_at(sqlite, &sqlite->statements[which], statement_text[which]);
-    *statement = sqlite->statements[which];
-    return err;
-}
-
-int sqlite_prepare_of(struct store_sqlite *sqlite, enum statement_area area, int which,
-                      const char *text, sqlite3_stmt **statement)
-{
-    CHECK(which >= 0 && which < AREA_STATEMENTS_MAX);
-    sqlite3_stmt **place = &sqlite->area_statements[area][which];
-    int err = prepare_at(sqlite, place, text);
+    struct sql_statement **place = &sql->statements[AREA_ROWS][which];
+    int err = prepare_at(sql, place, statement_text[which]);
     *statement = *place;
     return err;
 }
 
-int sqlite_step(struct store_sqlite *sqlite, sqlite3_stmt *statement, bool *has_row)
+int sql_prepare_of(struct sql *sql, enum sql_area area, int which, const char *text,
+                   struct sql_statement **statement)
 {
-    int code = sqlite3_step(statement);
-    *has_row = code == SQLITE_ROW;
-    if (*has_row)
-        return 0;
-    int err = code == SQLITE_DONE ? 0 : sqlite_fail(sqlite, sqlite3_sql(statement));
-    sqlite3_reset(statement);
+    CHECK(which >= 0 && which < AREA_STATEMENTS_MAX);
+    struct sql_statement **place = &sql->statements[area][which];
+    int err = prepare_at(sql, place, text);
+    *statement = *place;
     return err;
 }
 
-int sqlite_step_to_row(struct store_sqlite *sqlite, sqlite3_stmt *statement)
+int sql_step(struct sql *sql, struct sql_statement *statement, bool *has_row)
+{
+    return sql->driver->step(sql, statement, false, has_row);
+}
+
+int sql_step_to_row(struct sql *sql, struct sql_statement *statement)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     if (err != 0)
         return err;
     return has_row ? 0 : ERR_NOT_FOUND;
 }
 
-int sqlite_finish(struct store_sqlite *sqlite, sqlite3_stmt *statement)
+int sql_finish(struct sql *sql, struct sql_statement *statement)
 {
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     CHECK(!has_row);
     return err;
 }
 
-int sqlite_run(struct store_sqlite *sqlite, enum statement which)
+/* To its end, which may be the moment that a constraint is looked at. */
+static int finish_returning(struct sql *sql, struct sql_statement *statement, bool is_quiet,
+                            int64_t *id)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, which, &statement);
-    if (err != 0)
+    bool has_row;
+    *id = 0;
+    int err = sql->driver->step(sql, statement, is_quiet, &has_row);
+    if (err != 0 || !has_row)
         return err;
-    return sqlite_finish(sqlite, statement);
-}
-
-void sqlite_rollback(struct store_sqlite *sqlite)
-{
-    sqlite->next_card_id = 0;
-    sqlite->next_operation_id = 0;
-    sqlite->next_transfer_id = 0;
-    if (sqlite3_get_autocommit(sqlite->connection) != 0)
-        return; /* a full disk or a failed write has ended it already */
-    int err = sqlite_run(sqlite, STATEMENT_ROLLBACK);
-    (void)err; /* logged; SQLite's ROLLBACK ends the transaction even when it reports an error */
-}
-
-enum change_statement {
-    CHANGE_BEGIN,
-    CHANGE_KEEP,
-    CHANGE_TAKE_BACK,
-};
-static const char *const change_text[] = {
-    [CHANGE_BEGIN] = "SAVEPOINT change",
-    [CHANGE_KEEP] = "RELEASE change",
-    [CHANGE_TAKE_BACK] = "ROLLBACK TO change",
-};
-
-static int change_run(struct store_sqlite *sqlite, enum change_statement which)
-{
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare_of(sqlite, AREA_CHANGE, (int)which, change_text[which], &statement);
-    return err != 0 ? err : sqlite_finish(sqlite, statement);
-}
-
-int sqlite_begin_change(struct store_sqlite *sqlite)
-{
-    CHECK(sqlite->mode == STORE_WRITER);
-    /* A group whose transaction a full disk has ended must not go on without one. */
-    if (sqlite->is_grouping && sqlite3_get_autocommit(sqlite->connection) != 0)
-        return ERR_STORE_DOWN;
-    if (sqlite->is_grouping)
-        return change_run(sqlite, CHANGE_BEGIN);
-    CHECK(sqlite3_get_autocommit(sqlite->connection) != 0);
-    int err = sqlite_check_file(sqlite);
-    return err != 0 ? err : sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
-}
-
-int sqlite_commit_change(struct store_sqlite *sqlite)
-{
-    if (sqlite->is_grouping)
-        return change_run(sqlite, CHANGE_KEEP);
-    int err = sqlite_run(sqlite, STATEMENT_COMMIT);
-    if (err == 0)
-        return 0;
-    sqlite_rollback(sqlite);
-    return err == ERR_STORE_FULL ? err : ERR_COMMIT_UNKNOWN; /* sqlite_commit.c says why */
-}
-
-void sqlite_rollback_change(struct store_sqlite *sqlite)
-{
-    if (!sqlite->is_grouping) {
-        sqlite_rollback(sqlite);
-        return;
-    }
-    if (sqlite3_get_autocommit(sqlite->connection) != 0)
-        return; /* the whole group has ended: its commit will say so */
-    int err = change_run(sqlite, CHANGE_TAKE_BACK);
-    if (err == 0)
-        err = change_run(sqlite, CHANGE_KEEP);
-    (void)err; /* logged */
-}
-
-int sqlite_begin_group(struct store *store)
-{
-    struct store_sqlite *sqlite = sqlite_of(store);
-    CHECK(!sqlite->is_grouping);
-    int err = sqlite_begin_change(sqlite);
-    sqlite->is_grouping = err == 0;
+    *id = sql_column_int(statement, 0);
+    err = sql->driver->step(sql, statement, is_quiet, &has_row);
+    CHECK(!has_row);
     return err;
 }
 
-int sqlite_commit_group(struct store *store)
+int sql_finish_insert(struct sql *sql, struct sql_statement *statement, int64_t *id)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    CHECK(sqlite->is_grouping);
-    sqlite->is_grouping = false;
-    if (sqlite3_get_autocommit(sqlite->connection) != 0)
-        return ERR_STORE_FULL; /* a full disk has ended it already: nothing of it is there */
-    return sqlite_commit_change(sqlite);
+    return finish_returning(sql, statement, false, id);
 }
 
-void sqlite_rollback_group(struct store *store)
+int sql_finish_chosen(struct sql *sql, struct sql_statement *statement, int64_t *id)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    CHECK(sqlite->is_grouping);
-    sqlite->is_grouping = false;
-    sqlite_rollback_change(sqlite);
+    int64_t unwanted;
+    return finish_returning(sql, statement, true, id != NULL ? id : &unwanted);
 }
 
-int sqlite_finish_update(struct store_sqlite *sqlite, sqlite3_stmt *statement, const char *table,
-                         int64_t id)
+int sql_finish_update(struct sql *sql, struct sql_statement *statement, const char *table,
+                      int64_t id)
 {
-    int err = sqlite_finish(sqlite, statement);
-    if (err != 0 || sqlite3_changes(sqlite->connection) == 1)
+    int err = sql_finish(sql, statement);
+    if (err != 0 || sql->changed_count == 1)
         return err;
     log_event(LOG_ERROR, "row_has_moved", LOG_TEXT("table", table), LOG_INT("id", id));
     return ERR_STORE_CONSTRAINT;
 }
 
+void sql_reset(struct sql_statement *statement)
+{
+    statement->driver->reset(statement);
+}
+
+int64_t sql_column_int(const struct sql_statement *statement, int column)
+{
+    return statement->driver->column_int(statement, column);
+}
+
+const void *sql_column_bytes(const struct sql_statement *statement, int column, size_t *size)
+{
+    return statement->driver->column_bytes(statement, column, size);
+}
+
+int sql_column_count(const struct sql_statement *statement)
+{
+    return statement->driver->column_count(statement);
+}
+
 void bind_int(struct binder *binder, int64_t value)
 {
-    CHECK(sqlite3_bind_int64(binder->statement, ++binder->position, value) == SQLITE_OK);
+    binder->statement->driver->bind_int(binder->statement, ++binder->position, value);
 }
 
 void bind_blob(struct binder *binder, const void *bytes, size_t size)
 {
-    /* An empty blob, not NULL: the columns are NOT NULL. */
-    const void *base = size == 0 ? "" : bytes;
-    CHECK(sqlite3_bind_blob64(binder->statement, ++binder->position, base, size, SQLITE_STATIC) ==
-          SQLITE_OK);
+    binder->statement->driver->bind_blob(binder->statement, ++binder->position, bytes, size);
 }
 
 void bind_text(struct binder *binder, const char *c_string)
 {
-    CHECK(sqlite3_bind_text(binder->statement, ++binder->position, c_string, -1, SQLITE_STATIC) ==
-          SQLITE_OK);
+    binder->statement->driver->bind_text(binder->statement, ++binder->position, c_string);
 }
 
 int64_t column_int(struct columns *columns)
 {
-    return sqlite3_column_int64(columns->statement, columns->position++);
+    return sql_column_int(columns->statement, columns->position++);
 }
 
 int32_t column_int32(struct columns *columns)
@@ -346,22 +241,21 @@ bool column_bool(struct columns *columns)
 
 void column_text(struct columns *columns, char *out, size_t capacity)
 {
-    const unsigned char *text = sqlite3_column_text(columns->statement, columns->position);
-    size_t length = (size_t)sqlite3_column_bytes(columns->statement, columns->position);
-    columns->position++;
+    size_t length;
+    const void *text = sql_column_bytes(columns->statement, columns->position++, &length);
     if (text == NULL || length >= capacity) {
         columns->is_bad = true;
         out[0] = '\0';
         return;
     }
-    memcpy(out, text, length + 1);
+    memcpy(out, text, length);
+    out[length] = '\0';
 }
 
 void column_blob(struct columns *columns, void *out, size_t size)
 {
-    const void *bytes = sqlite3_column_blob(columns->statement, columns->position);
-    size_t length = (size_t)sqlite3_column_bytes(columns->statement, columns->position);
-    columns->position++;
+    size_t length;
+    const void *bytes = sql_column_bytes(columns->statement, columns->position++, &length);
     columns->is_bad |= length != 0 && length != size;
     if (bytes != NULL && length == size)
         memcpy(out, bytes, size);
@@ -383,9 +277,8 @@ void bind_secret(struct binder *binder, const struct seal *seal, const char *lab
 int column_secret(struct columns *columns, const struct seal *seal, const char *label, char *out,
                   size_t capacity)
 {
-    const uint8_t *sealed = sqlite3_column_blob(columns->statement, columns->position);
-    size_t size = (size_t)sqlite3_column_bytes(columns->statement, columns->position);
-    columns->position++;
+    size_t size;
+    const uint8_t *sealed = sql_column_bytes(columns->statement, columns->position++, &size);
     memset(out, 0, capacity);
     if (size == 0)
         return 0;

@@ -1,7 +1,7 @@
 /*
  * Configuration: tenants and their sites, with the tenant's secrets sealed.
  */
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 #include "base/check.h"
 
@@ -148,7 +148,8 @@ static void read_switches(struct columns *columns, struct tenant *tenant)
 }
 
 /* errors  ERR_BAD_SEAL, ERR_STORE_CORRUPT. */
-static int read_tenant(sqlite3_stmt *statement, const struct seal *seal, struct tenant *tenant)
+static int read_tenant(struct sql_statement *statement, const struct seal *seal,
+                       struct tenant *tenant)
 {
     struct columns columns = {.statement = statement};
     tenant->id = column_int(&columns);
@@ -176,59 +177,41 @@ static int read_tenant(sqlite3_stmt *statement, const struct seal *seal, struct 
     return err == 0 && columns.is_bad ? ERR_STORE_CORRUPT : err;
 }
 
-/* A row that the administrator's input made impossible is an answer, not a failure of the store. */
-static int finish_configured(struct store_sqlite *sqlite, sqlite3_stmt *statement)
+int sql_add_tenant(struct store *store, struct tenant *tenant)
 {
-    int code = sqlite3_step(statement);
-    int err = 0;
-    if (code == SQLITE_CONSTRAINT_UNIQUE)
-        err = ERR_ALREADY_EXISTS;
-    else if (code == SQLITE_CONSTRAINT_FOREIGNKEY)
-        err = ERR_NOT_FOUND;
-    else if (code != SQLITE_DONE)
-        err = sqlite_fail(sqlite, sqlite3_sql(statement));
-    sqlite3_reset(statement);
-    return err;
-}
-
-int sqlite_add_tenant(struct store *store, struct tenant *tenant)
-{
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct tenant_secrets secrets;
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_INSERT_TENANT, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_INSERT_TENANT, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_tenant(&binder, store->seal, tenant, &secrets);
-    err = finish_configured(sqlite, statement);
-    if (err == 0)
-        tenant->id = sqlite3_last_insert_rowid(sqlite->connection);
-    return err;
+    return sql_finish_chosen(sql, statement, &tenant->id);
 }
 
-int sqlite_update_tenant(struct store *store, const struct tenant *tenant)
+int sql_update_tenant(struct store *store, const struct tenant *tenant)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
+    struct sql *sql = sql_of(store);
     struct tenant_secrets secrets;
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_UPDATE_TENANT, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_UPDATE_TENANT, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
     bind_tenant(&binder, store->seal, tenant, &secrets);
     bind_int(&binder, tenant->id);
-    err = finish_configured(sqlite, statement);
-    if (err == 0 && sqlite3_changes(sqlite->connection) == 0)
+    err = sql_finish_chosen(sql, statement, NULL);
+    if (err == 0 && sql->changed_count == 0)
         err = ERR_NOT_FOUND;
     return err;
 }
 
-int sqlite_add_site(struct store *store, struct site *site)
+int sql_add_site(struct store *store, struct site *site)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_INSERT_SITE, &statement);
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_INSERT_SITE, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
@@ -236,54 +219,51 @@ int sqlite_add_site(struct store *store, struct site *site)
     bind_text(&binder, site->name);
     bind_int(&binder, site->oseries_site);
     bind_text(&binder, site->zone);
-    err = finish_configured(sqlite, statement);
-    if (err == 0)
-        site->id = sqlite3_last_insert_rowid(sqlite->connection);
-    return err;
+    return sql_finish_chosen(sql, statement, &site->id);
 }
 
-int sqlite_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant)
+int sql_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenant)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
     bool has_row;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_TENANT, &statement);
+    int err = sql_prepare(sql, STATEMENT_READ_TENANT, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, tenant_id);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     if (err != 0)
         return err;
     err = has_row ? read_tenant(statement, store->seal, tenant) : ERR_NOT_FOUND;
     if (err != 0)
         seal_wipe(tenant, sizeof(*tenant));
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-int sqlite_each_tenant(struct store *store, store_tenant_fn each, void *context)
+int sql_each_tenant(struct store *store, store_tenant_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
     bool has_row;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_TENANTS, &statement);
+    int err = sql_prepare(sql, STATEMENT_READ_TENANTS, &statement);
     if (err != 0)
         return err;
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct tenant tenant;
         err = read_tenant(statement, store->seal, &tenant);
         if (err == 0) {
             each(context, &tenant);
-            err = sqlite_step(sqlite, statement, &has_row);
+            err = sql_step(sql, statement, &has_row);
         }
         seal_wipe(&tenant, sizeof(tenant));
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-static int read_site(sqlite3_stmt *statement, struct site *site)
+static int read_site(struct sql_statement *statement, struct site *site)
 {
     struct columns columns = {.statement = statement};
     site->id = column_int(&columns);
@@ -294,23 +274,23 @@ static int read_site(sqlite3_stmt *statement, struct site *site)
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 
-int sqlite_each_site(struct store *store, store_site_fn each, void *context)
+int sql_each_site(struct store *store, store_site_fn each, void *context)
 {
-    struct store_sqlite *sqlite = sqlite_of(store);
-    sqlite3_stmt *statement;
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
     bool has_row;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_SITES, &statement);
+    int err = sql_prepare(sql, STATEMENT_READ_SITES, &statement);
     if (err != 0)
         return err;
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct site site;
         err = read_site(statement, &site);
         if (err == 0) {
             each(context, &site);
-            err = sqlite_step(sqlite, statement, &has_row);
+            err = sql_step(sql, statement, &has_row);
         }
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }

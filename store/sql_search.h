@@ -1,11 +1,11 @@
 /*
  * What the files of the search share: one query under way, and look-ups in the index of words.
  */
-#ifndef COUNTERPART_STORE_SQLITE_SEARCH_H
-#define COUNTERPART_STORE_SQLITE_SEARCH_H
+#ifndef COUNTERPART_STORE_SQL_SEARCH_H
+#define COUNTERPART_STORE_SQL_SEARCH_H
 
 #include "store/member_word.h"
-#include "store/sqlite.h"
+#include "store/sql.h"
 
 struct candidate {
     int64_t member_id;
@@ -13,7 +13,7 @@ struct candidate {
 };
 
 struct search {
-    struct store_sqlite *sqlite;
+    struct sql *sql;
     int64_t tenant_id;
     const struct keyword *keyword;
     int32_t rows_left, reads_left, seeks_left; /* of this query's share */
@@ -44,7 +44,7 @@ int search_on_near_word(struct search *search, const struct look *look, const st
 MUST_CHECK bool search_replace(struct word *word, const struct word *prefix, size_t at, size_t end,
                                struct text by);
 
-/* sqlite_search_near.c: whose name's words begin as those typed, in their order, the name being
+/* sql_search_near.c: whose name's words begin as those typed, in their order, the name being
  * read round; may_differ: or nearly so. Each word may be short: words of the index are passed over
  * in steps, not row by row. */
 MUST_CHECK int search_names(struct search *search, bool may_differ);
