@@ -271,9 +271,10 @@ extern const struct store_backend_proofs sql_proofs;
 /* What is behind PROOF_FIELDS is kept up by the store alone: two sums, and what an update that ends
  * a confirmation remembers of it. */
 #define PROOF_REMEMBER(is_lost)                                                                    \
-    "was_order_id = iif(" is_lost ", shown_order_id, was_order_id), "                              \
-    "was_payment_number = iif(" is_lost ", payment_number, was_payment_number), "                  \
-    "was_confirmed_at_us = iif(" is_lost ", changed_at_us, was_confirmed_at_us)"
+    "was_order_id = CASE WHEN " is_lost " THEN shown_order_id ELSE was_order_id END, "             \
+    "was_payment_number = CASE WHEN " is_lost " THEN payment_number ELSE was_payment_number "      \
+    "END, "                                                                                        \
+    "was_confirmed_at_us = CASE WHEN " is_lost " THEN changed_at_us ELSE was_confirmed_at_us END"
 #define PROOF_FIELDS                                                                               \
     "operation_id, tenant_id, order_id, card_id, site_id, register_id, action, booked_minor, "     \
     "local_date, state, reason, is_suspect, shown_order_id, payment_number, missing_since_us, "    \
@@ -290,17 +291,18 @@ extern const struct store_backend_proofs sql_proofs;
     " AND answers_operation_id <> 0 AND operation.id > " id " AND result = 0 UNION ALL "           \
     "SELECT operation.id, operation.action, operation.amount_minor FROM tree CROSS JOIN "          \
     "operation "                                                                                   \
-    "ON operation.answers_operation_id = tree.id AND operation.answers_operation_id <> 0 "         \
+    "WHERE operation.answers_operation_id = tree.id AND operation.answers_operation_id <> 0 "      \
     "AND operation.id > tree.id AND operation.result = 0) "
 /* What they add to what the ledger says of it. */
 #define PROOF_TREE_MINOR(id)                                                                       \
-    "(" PROOF_TREE(id) "SELECT coalesce(sum(iif(action = 9, amount_minor, -amount_minor)), 0) "    \
-                       "FROM tree)"
+    "(" PROOF_TREE(id) "SELECT CAST(coalesce(sum(CASE WHEN action = 9 THEN amount_minor "          \
+                       "ELSE -amount_minor END), 0) AS BIGINT) FROM tree)"
 /* And what counts on a charge instead of on the refund that gave it back, or instead of on the
  * charge that a reversal answers: here or there. */
 #define PROOF_OFFSET_MINOR(id)                                                                     \
-    "((SELECT coalesce(sum(amount_minor), 0) FROM proof_offset WHERE by_operation_id = " id        \
-    ") - (SELECT coalesce(sum(amount_minor), 0) FROM proof_offset "                                \
+    "((SELECT CAST(coalesce(sum(amount_minor), 0) AS BIGINT) FROM proof_offset "                   \
+    "WHERE by_operation_id = " id                                                                  \
+    ") - (SELECT CAST(coalesce(sum(amount_minor), 0) AS BIGINT) FROM proof_offset "                \
     "WHERE proof_offset.operation_id = " id "))"
 /* errors  ERR_STORE_CORRUPT. Of *facts what the row itself says. */
 MUST_CHECK int row_read_proof(struct sql_statement *statement, struct proof_facts *facts);

@@ -41,6 +41,10 @@ enum foreign_statement {
     FOREIGN_STATEMENTS,
 };
 
+#define COUNT_AND_SUM(is_counted)                                                                  \
+    ", count(*) FILTER (WHERE " is_counted "), "                                                   \
+    "CAST(coalesce(sum(amount_minor) FILTER (WHERE " is_counted "), 0) AS BIGINT)"
+
 /* A partial index is used only where the query says its condition, too. */
 static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_READ_APPROVAL] =
@@ -70,7 +74,8 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
                            "WHERE tenant_id = ? AND local_date = ? AND paid_minor = ?",
     [FOREIGN_RAISE_DAY] = "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) "
                           "VALUES (?, ?, ?) ON CONFLICT (tenant_id, local_date) "
-                          "DO UPDATE SET paid_minor = paid_minor + excluded.paid_minor",
+                          "DO UPDATE SET paid_minor = foreign_day.paid_minor + "
+                          "excluded.paid_minor",
     [FOREIGN_LOWER_DAY] = "UPDATE foreign_day SET paid_minor = paid_minor - ? "
                           "WHERE tenant_id = ? AND local_date = ?",
     [FOREIGN_INSERT_ATTEMPT] =
@@ -92,16 +97,16 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
                               "WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
                               "ORDER BY local_date DESC, id DESC LIMIT ?",
     [FOREIGN_READ_SUMS] =
-        "SELECT local_date, count(*), sum(amount_minor), "
-        "sum(verdict <> 0), sum(iif(verdict <> 0, amount_minor, 0)), "
-        "sum(end_state = 1), sum(iif(end_state = 1, amount_minor, 0)), "
-        "sum(verdict = 0 AND end_state = 2 AND api_status >= 400), "
-        "sum(iif(verdict = 0 AND end_state = 2 AND api_status >= 400, amount_minor, 0)), "
-        "sum(verdict = 0 AND end_state = 2 AND api_status < 400), "
-        "sum(iif(verdict = 0 AND end_state = 2 AND api_status < 400, amount_minor, 0)), "
-        "sum(end_state = 0), sum(iif(end_state = 0, amount_minor, 0)) "
-        "FROM foreign_attempt WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
-        "GROUP BY local_date ORDER BY local_date DESC LIMIT ?",
+        /* clang-format off: one line for two columns */
+    "SELECT local_date, count(*), CAST(sum(amount_minor) AS BIGINT)" COUNT_AND_SUM("verdict <> 0")
+        COUNT_AND_SUM("end_state = 1")
+            COUNT_AND_SUM("verdict = 0 AND end_state = 2 AND api_status >= 400")
+                COUNT_AND_SUM("verdict = 0 AND end_state = 2 AND api_status < 400") COUNT_AND_SUM(
+                    "end_state = 0") " "
+                                     /* clang-format on */
+                                     "FROM foreign_attempt WHERE tenant_id = ? AND local_date "
+                                     "BETWEEN ? AND ? "
+                                     "GROUP BY local_date ORDER BY local_date DESC LIMIT ?",
     [FOREIGN_READ_REFUSAL] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt AS refused WHERE tenant_id = ?1 "
         "AND verdict = 0 AND end_state = 2 AND api_status = 403 AND created_at_us > "

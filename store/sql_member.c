@@ -34,11 +34,12 @@ static const char *const member_text[] = {
         "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND code = ?",
     [MEMBER_READ_PAGE] = "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND id > ? "
                          "ORDER BY id LIMIT ?",
-    /* In the order of the inner one, which goes first by id. */
+    /* By id, as the inner one goes. */
     [MEMBER_FIND_SAME] =
         "SELECT member_id FROM (SELECT member_id FROM member_word WHERE tenant_id = ?1 AND "
         "word = ?2 ORDER BY member_id LIMIT ?4) AS reached WHERE EXISTS (SELECT 1 FROM "
-        "member_word WHERE tenant_id = ?1 AND word = ?3 AND member_id = reached.member_id)",
+        "member_word WHERE tenant_id = ?1 AND word = ?3 AND member_id = reached.member_id) "
+        "ORDER BY member_id",
     [MEMBER_READ_LAST_ID] = "SELECT coalesce(max(id), 0) FROM member",
     [MEMBER_INSERT] = "INSERT INTO member (" MEMBER_COLUMNS ") "
                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

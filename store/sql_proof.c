@@ -28,10 +28,12 @@ enum proof_statement {
     PROOF_STATEMENTS,
 };
 
+/* Each change of a row has a later time than the one before. */
+#define LATER(at) "CASE WHEN " at " > changed_at_us THEN " at " ELSE changed_at_us + 1 END"
 /* Of operation ?1. */
 #define ANSWERED_MINOR PROOF_TREE_MINOR("?1") " + " PROOF_OFFSET_MINOR("?1")
 #define CLAIMED_MINOR                                                                              \
-    "(SELECT coalesce(sum(amount_minor), 0) FROM register_payment "                                \
+    "(SELECT CAST(coalesce(sum(amount_minor), 0) AS BIGINT) FROM register_payment "                \
     "WHERE register_payment.operation_id = ?1 AND register_payment.operation_id <> 0)"
 
 /* Grants of surface 1 are those of the O-Series; actions 2, 3, 4 and 6 are charges, top-ups,
@@ -42,7 +44,7 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
                    "WHERE oauth_grant.tenant_id = operation.tenant_id AND surface = 1) "
                    "FROM operation WHERE id > ? ORDER BY id LIMIT ?",
     [PROOF_READ_IS_NEEDED] = "SELECT EXISTS (SELECT 1 FROM tenant CROSS JOIN oauth_grant "
-                             "ON oauth_grant.tenant_id = tenant.id AND surface = 1), "
+                             "WHERE oauth_grant.tenant_id = tenant.id AND surface = 1), "
                              "(SELECT coalesce(max(id), 0) FROM operation)",
     [PROOF_READ_HAS_GRANT] = "SELECT 1 FROM oauth_grant WHERE tenant_id = ? AND surface = 1",
     [PROOF_READ_CURSOR] = "SELECT proof_cursor FROM meta WHERE id = 1",
@@ -52,8 +54,9 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
         "INSERT INTO proof (" PROOF_INSERTED ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
         "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?8 + " ANSWERED_MINOR ", " CLAIMED_MINOR ") "
         "ON CONFLICT (operation_id) DO NOTHING",
-    [PROOF_SUSPECT] = "UPDATE proof SET is_suspect = 1, changed_at_us = max(?, changed_at_us + 1) "
-                      "WHERE operation_id = ? AND tenant_id = ? RETURNING order_id",
+    [PROOF_SUSPECT] = "UPDATE proof SET is_suspect = 1, changed_at_us = " LATER(
+        "?1") " "
+              "WHERE operation_id = ?2 AND tenant_id = ?3 RETURNING order_id",
     [PROOF_READ] = "SELECT " PROOF_COLUMNS " FROM proof WHERE operation_id = ?",
     [PROOF_READ_OF_ORDER] =
         "SELECT " PROOF_COLUMNS " FROM proof WHERE tenant_id = ?1 AND order_id = ?2 "
@@ -61,16 +64,21 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
         "AND order_id = ?2 ORDER BY operation_id DESC LIMIT 1 OFFSET ?3), 0) ORDER BY operation_id",
     [PROOF_UPDATE] =
         "UPDATE proof SET state = ?1, reason = ?2, is_suspect = ?3, shown_order_id = ?4, "
-        "payment_number = ?5, missing_since_us = ?6, changed_at_us = max(?7, changed_at_us + "
-        "1), " PROOF_REMEMBER("state = 2 AND (?1 <> 2 OR shown_order_id <> ?4 OR payment_number <> "
-                              "?5)") " WHERE operation_id = ?8 AND changed_at_us = ?9",
-    [PROOF_READ_ANSWERS] = PROOF_TREE("?1") "SELECT coalesce(max(iif(action = 8, id, 0)), 0), "
-                                            "coalesce(max(iif(action = 9, id, 0)), 0), "
-                                            "coalesce(sum(iif(action = 8, amount_minor, 0)), 0), "
-                                            "coalesce(sum(iif(action = 9, amount_minor, 0)), 0) "
-                                            "FROM tree",
-    [PROOF_READ_PLACED] = "SELECT coalesce(-sum(proof_offset.amount_minor), 0), "
-                          "coalesce(max(iif(proof_offset.amount_minor > 0, operation.id, 0)), 0) "
+        "payment_number = ?5, missing_since_us = ?6, changed_at_us = " LATER(
+            "?7") ", " PROOF_REMEMBER("state = 2 AND (?1 <> 2 OR shown_order_id <> ?4 OR "
+                                      "payment_number <> "
+                                      "?5)") " WHERE operation_id = ?8 AND changed_at_us = ?9",
+    [PROOF_READ_ANSWERS] =
+        PROOF_TREE("?1") "SELECT coalesce(max(id) FILTER (WHERE action = 8), 0), "
+                         "coalesce(max(id) FILTER (WHERE action = 9), 0), "
+                         "CAST(coalesce(sum(amount_minor) "
+                         "FILTER (WHERE action = 8), 0) AS BIGINT), "
+                         "CAST(coalesce(sum(amount_minor) "
+                         "FILTER (WHERE action = 9), 0) AS BIGINT) "
+                         "FROM tree",
+    [PROOF_READ_PLACED] = "SELECT CAST(coalesce(-sum(proof_offset.amount_minor), 0) AS BIGINT), "
+                          "coalesce(max(operation.id) "
+                          "FILTER (WHERE proof_offset.amount_minor > 0), 0) "
                           "FROM proof_offset JOIN operation "
                           "ON operation.id = by_operation_id AND operation.action = 8 "
                           "WHERE proof_offset.operation_id = ?",

@@ -45,7 +45,8 @@ static const char *const ledger_text[LEDGER_STATEMENTS] = {
     /* A charge and its recharge, both refunded, are one request of the register. */
     [LEDGER_ADD_OFFSET] = "INSERT INTO proof_offset (by_operation_id, operation_id, amount_minor) "
                           "VALUES (?, ?, ?) ON CONFLICT (by_operation_id, operation_id) "
-                          "DO UPDATE SET amount_minor = amount_minor + excluded.amount_minor",
+                          "DO UPDATE SET amount_minor = proof_offset.amount_minor + "
+                          "excluded.amount_minor",
 };
 
 _Static_assert(PROOF_REVERSED == 3 && PROOF_LISTED == 4 && PROOF_REASON_REFUND_SHOWN == 17,

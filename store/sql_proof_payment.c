@@ -49,28 +49,28 @@ static const char *const payment_text[PAYMENT_STATEMENTS] = {
     [PAYMENT_READ_CLAIM] = "SELECT operation_id FROM register_payment "
                            "WHERE tenant_id = ? AND order_id = ? AND number = ?",
     [PAYMENT_READ_CLAIMANT] = "SELECT 1 FROM operation WHERE id = ? AND tenant_id = ?",
-    [PAYMENT_SUM_UP] = "UPDATE proof SET shown_minor = (SELECT coalesce(sum(amount_minor), 0) "
-                       "FROM register_payment WHERE register_payment.operation_id = ?1 "
+    [PAYMENT_SUM_UP] = "UPDATE proof SET shown_minor = "
+                       "(SELECT CAST(coalesce(sum(amount_minor), 0) AS BIGINT) FROM "
+                       "register_payment WHERE register_payment.operation_id = ?1 "
                        "AND register_payment.operation_id <> 0) WHERE operation_id = ?1",
     [PAYMENT_REOPEN] =
         "UPDATE proof SET state = 1, reason = ?2, shown_order_id = 0, payment_number = "
         "0, " PROOF_REMEMBER(
-            "1") " "
-                 "WHERE operation_id = ?1 AND state = 2 AND action IN (2, 4) "
-                 "AND NOT EXISTS (SELECT 1 FROM register_payment AS payment "
-                 "WHERE payment.tenant_id = proof.tenant_id AND payment.order_id = "
-                 "proof.shown_order_id "
-                 "AND payment.number = proof.payment_number AND payment.operation_id = ?1)",
+            "TRUE") " "
+                    "WHERE operation_id = ?1 AND state = 2 AND action IN (2, 4) "
+                    "AND NOT EXISTS (SELECT 1 FROM register_payment AS payment "
+                    "WHERE payment.tenant_id = proof.tenant_id AND payment.order_id = "
+                    "proof.shown_order_id "
+                    "AND payment.number = proof.payment_number AND payment.operation_id = ?1)",
     [PAYMENT_READ_OF_ORDER] = "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment "
                               "WHERE tenant_id = ? AND order_id = ? ORDER BY number",
-    [PAYMENT_READ_OF_REF] =
-        "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment "
-        "INDEXED BY register_payment_by_ref "
-        "WHERE tenant_id = ? AND ref = ? AND ref <> '' ORDER BY order_id, number",
+    /* A range of one: SQLite would take = for a reason to read the tenant's rows by key. */
+    [PAYMENT_READ_OF_REF] = "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment "
+                            "WHERE tenant_id = ?1 AND ref >= ?2 AND ref <= ?2 AND ref <> '' "
+                            "ORDER BY ref, order_id, number",
     /* The first from the prefix on: no other can begin with it where this one does not. */
     [PAYMENT_READ_REF_FROM] =
         "SELECT substr(ref, 1, length(?2)) = ?2 FROM register_payment "
-        "INDEXED BY register_payment_by_ref "
         "WHERE tenant_id = ?1 AND ref >= ?2 AND ref <> '' ORDER BY ref LIMIT 1",
     [PAYMENT_READ_UNCLAIMED] =
         "SELECT " REGISTER_PAYMENT_COLUMNS " FROM register_payment WHERE tenant_id = ? "

@@ -53,10 +53,11 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         "ORDER BY id DESC LIMIT ?",
     [STATEMENT_READ_ORDER_IS_KNOWN] =
         "SELECT 1 FROM operation "
-        "WHERE tenant_id = ? AND order_id = ? AND (result <> 0) = 0 AND action IN (?, ?) LIMIT 1",
+        "WHERE tenant_id = ? AND order_id = ? AND (result <> 0) = FALSE AND action IN (?, ?) "
+        "LIMIT 1",
     [STATEMENT_READ_WHOLE_ORDER] =
         "SELECT " OPERATION_COLUMNS " FROM operation "
-        "WHERE tenant_id = ? AND order_id = ? AND (result <> 0) = 0 ORDER BY id LIMIT ?",
+        "WHERE tenant_id = ? AND order_id = ? AND (result <> 0) = FALSE ORDER BY id LIMIT ?",
     [STATEMENT_INSERT_OPERATION] = "INSERT INTO operation (" OPERATION_COLUMNS ") "
                                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [STATEMENT_INSERT_TOMBSTONE] = "INSERT INTO operation (" OPERATION_COLUMNS ") "

@@ -27,7 +27,8 @@ static const char sql_read_days[] =
     " JOIN operation AS refund ON refund.id = transfer.operation_id"
     " JOIN operation AS charge ON charge.id = transfer.answers_operation_id"
     " WHERE transfer.cause = 3 AND (refund.order_id = 0 OR charge.order_id <>"
-    "  iif(refund.refunded_order_id <> 0, refund.refunded_order_id, refund.order_id))"
+    "  CASE WHEN refund.refunded_order_id <> 0 THEN refund.refunded_order_id"
+    "  ELSE refund.order_id END)"
     " UNION ALL"
     " SELECT tenant_id, site_id, register_id, 0, refunded_minor FROM register_day"
     " ORDER BY 1, 2, 3";

@@ -21,7 +21,8 @@ static const char sql_read_cards[] =
 /* ACCOUNT_CARD is the least kind, so the smaller account name is the customer's, in card order. */
 static const char sql_read_transfers[] =
     "SELECT " TRANSFER_COLUMNS " FROM transfer"
-    " ORDER BY min(debit_account, credit_account), version, id";
+    " ORDER BY CASE WHEN debit_account < credit_account THEN debit_account"
+    " ELSE credit_account END, version, id";
 static const char sql_read_operations[] = "SELECT card_id, id, previous_operation_id FROM operation"
                                           " WHERE card_id <> 0 ORDER BY card_id, id";
 

@@ -19,19 +19,22 @@ static const char sql_read_attempts[] =
     "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt ORDER BY id";
 static const char sql_read_approvals[] =
     "SELECT coalesce(approval.tenant_id, change.tenant_id) FROM foreign_approval AS approval"
-    " FULL JOIN (SELECT tenant_id, to_state, payment_max_minor, day_max_minor, expires_on, max(id)"
-    " FROM foreign_change GROUP BY tenant_id) AS change ON change.tenant_id = approval.tenant_id"
+    " FULL JOIN (SELECT tenant_id, to_state, payment_max_minor, day_max_minor, expires_on"
+    " FROM foreign_change WHERE id IN (SELECT max(id) FROM foreign_change GROUP BY tenant_id))"
+    " AS change ON change.tenant_id = approval.tenant_id"
     " WHERE (change.to_state, change.payment_max_minor, change.day_max_minor, change.expires_on)"
-    " IS NOT (approval.state, approval.payment_max_minor, approval.day_max_minor,"
+    " IS DISTINCT FROM (approval.state, approval.payment_max_minor, approval.day_max_minor,"
     " approval.expires_on)";
 /* Of more than the law allows so much counts as shows it: a sum that overflows would end the query.
  */
 static const char sql_read_days[] =
-    "SELECT tenant_id, local_date, sum(counted), sum(paid) FROM"
-    " (SELECT tenant_id, local_date, max(min(paid_minor, 1000000000000000000),"
-    " -1000000000000000000) AS counted, 0 AS paid FROM foreign_day"
-    " UNION ALL SELECT tenant_id, local_date, 0, max(min(amount_minor, 10000000000000000), 0)"
-    " FROM foreign_attempt WHERE end_state <> 2)"
+    "SELECT tenant_id, local_date, CAST(sum(counted) AS BIGINT), CAST(sum(paid) AS BIGINT) FROM"
+    " (SELECT tenant_id, local_date, CASE WHEN paid_minor > 1000000000000000000"
+    " THEN 1000000000000000000 WHEN paid_minor < -1000000000000000000"
+    " THEN -1000000000000000000 ELSE paid_minor END AS counted, 0 AS paid FROM foreign_day"
+    " UNION ALL SELECT tenant_id, local_date, 0, CASE WHEN amount_minor > 10000000000000000"
+    " THEN 10000000000000000 WHEN amount_minor < 0 THEN 0 ELSE amount_minor END"
+    " FROM foreign_attempt WHERE end_state <> 2) AS booked"
     " GROUP BY tenant_id, local_date HAVING sum(counted) <> sum(paid)";
 static const char sql_read_strange_charges[] =
     "SELECT foreign_attempt.id, foreign_attempt.operation_id FROM foreign_attempt"
@@ -41,8 +44,8 @@ static const char sql_read_strange_charges[] =
     " OR operation.order_id <> foreign_attempt.order_id OR (verdict = 0"
     " AND (operation.result <> 0 OR operation.amount_minor <> foreign_attempt.amount_minor)))";
 static const char sql_read_twice_sent[] =
-    "SELECT operation_id, count(*) FROM foreign_attempt NOT INDEXED"
-    " WHERE operation_id <> 0 AND end_state <> 2 GROUP BY operation_id HAVING count(*) > 1";
+    "SELECT operation_id, count(*) FROM foreign_attempt"
+    " WHERE +operation_id <> 0 AND end_state <> 2 GROUP BY operation_id HAVING count(*) > 1";
 /* Reserved: open; burned: paid; returned: unpaid. */
 static const char sql_read_strange_reservations[] =
     "SELECT reservation.id FROM reservation LEFT JOIN foreign_attempt"
@@ -51,8 +54,8 @@ static const char sql_read_strange_reservations[] =
     " OR foreign_attempt.tenant_id <> reservation.tenant_id"
     " OR foreign_attempt.order_id <> reservation.order_id OR verdict <> 0"
     " OR amount_minor <> pays_minor"
-    " OR end_state IS NOT CASE state WHEN 1 THEN 0 WHEN 3 THEN 1 WHEN 4 THEN 2 END)"
-    " UNION SELECT reservation_id FROM foreign_attempt NOT INDEXED WHERE reservation_id <> 0"
+    " OR end_state IS DISTINCT FROM CASE state WHEN 1 THEN 0 WHEN 3 THEN 1 WHEN 4 THEN 2 END)"
+    " UNION SELECT reservation_id FROM foreign_attempt WHERE +reservation_id <> 0"
     " GROUP BY reservation_id HAVING count(*) > 1"
     " UNION SELECT reservation_id FROM foreign_attempt WHERE reservation_id <> 0 AND NOT EXISTS"
     " (SELECT 1 FROM reservation WHERE reservation.id = reservation_id AND pays_minor <> 0)";

@@ -16,10 +16,10 @@ static const char sql_read_operations[] =
     "SELECT " OPERATION_COLUMNS ","
     " coalesce((SELECT tenant_id FROM card WHERE card.id = operation.card_id), 0),"
     " EXISTS (SELECT 1 FROM tenant WHERE tenant.id = operation.tenant_id),"
-    " iif(action <> 6, 0, coalesce((SELECT max(later.id) FROM operation AS later"
+    " CASE WHEN action <> 6 THEN 0 ELSE coalesce((SELECT max(later.id) FROM operation AS later"
     " WHERE later.tenant_id = operation.tenant_id AND later.order_id = operation.order_id"
-    " AND (later.result <> 0) = 0 AND later.card_id = operation.card_id"
-    " AND later.id > operation.id AND later.action = 7), 0))"
+    " AND (later.result <> 0) = FALSE AND later.card_id = operation.card_id"
+    " AND later.id > operation.id AND later.action = 7), 0) END"
     " FROM operation ORDER BY id";
 #define OPERATION_COLUMN_CARD_TENANT 18 /* after OPERATION_COLUMNS */
 #define OPERATION_COLUMN_HAS_TENANT 19
@@ -34,13 +34,13 @@ static const char sql_read_transfers[] = "SELECT " TRANSFER_COLUMNS " FROM trans
  */
 static const char sql_read_answers[] =
     "SELECT " TRANSFER_COLUMNS ","
-    " coalesce((SELECT iif(cause = 3, iif(EXISTS (SELECT 1 FROM operation AS charge"
-    "   WHERE charge.tenant_id = operation.tenant_id"
-    "   AND charge.order_id = operation.refunded_order_id AND (charge.result <> 0) = 0"
-    "   AND charge.action IN (2, 9) AND charge.id < operation.id), refunded_order_id, 0), order_id)"
+    " coalesce((SELECT CASE WHEN cause <> 3 THEN order_id WHEN EXISTS"
+    "  (SELECT 1 FROM operation AS charge WHERE charge.tenant_id = operation.tenant_id"
+    "   AND charge.order_id = operation.refunded_order_id AND (charge.result <> 0) = FALSE"
+    "   AND charge.action IN (2, 9) AND charge.id < operation.id) THEN refunded_order_id ELSE 0 END"
     "  FROM operation WHERE operation.id = transfer.operation_id), 0),"
-    " iif(cause <> 1, answers_operation_id, (SELECT operation.answers_operation_id FROM operation"
-    "  WHERE operation.id = transfer.operation_id)) AS answered"
+    " CASE WHEN cause <> 1 THEN answers_operation_id ELSE (SELECT operation.answers_operation_id"
+    "  FROM operation WHERE operation.id = transfer.operation_id) END AS answered"
     " FROM transfer WHERE cause IN (3, 5)"
     " OR (cause = 2 AND transfer.answers_operation_id <> operation_id)"
     " OR (cause = 1 AND operation_id IN (SELECT operation.id FROM operation"

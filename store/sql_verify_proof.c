@@ -23,7 +23,7 @@ static const char sql_read_cursor[] =
  * and whether it counts on other proofs. */
 static const char sql_read_proofs[] =
     "SELECT " PROOF_COLUMNS ", " TREE_MINOR " + " OFFSET_MINOR ","
-    " (SELECT coalesce(sum(amount_minor), 0) FROM register_payment"
+    " (SELECT CAST(coalesce(sum(amount_minor), 0) AS BIGINT) FROM register_payment"
     " WHERE register_payment.operation_id = proof.operation_id"
     " AND register_payment.operation_id <> 0),"
     " EXISTS (SELECT 1 FROM register_payment AS payment WHERE payment.tenant_id = proof.tenant_id"

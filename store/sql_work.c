@@ -34,7 +34,7 @@ enum work_statement {
 
 /* Proofs, sweeps and notices, or what is not of them. */
 #define FIRST_OF_EACH_TENANT(is_in)                                                                \
-    "SELECT first.id FROM tenant CROSS JOIN work AS first ON first.id IN "                         \
+    "SELECT first.id FROM tenant CROSS JOIN work AS first WHERE first.id IN "                      \
     "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
     "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) "                                      \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
@@ -51,9 +51,9 @@ static const char *const work_text[WORK_STATEMENTS] = {
     /* The SETs read the row as it was. */
     [WORK_OPEN_AGAIN] =
         "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, openings = openings + 1, "
-        "due_at_us = iif(state = 1, min(due_at_us, ?4), ?4), "
-        "created_at_us = iif(state = 1, created_at_us, ?5), "
-        "reason = iif(state = 1, reason, '') "
+        "due_at_us = CASE WHEN state = 1 AND due_at_us < ?4 THEN due_at_us ELSE ?4 END, "
+        "created_at_us = CASE WHEN state = 1 THEN created_at_us ELSE ?5 END, "
+        "reason = CASE WHEN state = 1 THEN reason ELSE '' END "
         "WHERE tenant_id = ?1 AND kind = ?2 AND identity = ?3 RETURNING " WORK_COLUMNS,
     [WORK_UPDATE] = "UPDATE work SET state = ?, attempts = ?, due_at_us = ?, ended_at_us = ?, "
                     "reason = ? WHERE id = ? AND openings = ?",
@@ -66,15 +66,16 @@ static const char *const work_text[WORK_STATEMENTS] = {
                                      "SELECT id FROM (" FIRST_OF_EACH_TENANT(
                                          "IN") ")) "
                                                "ORDER BY kind IN (4, 5, 6), due_at_us, id",
-    [WORK_REOPEN] =
-        "UPDATE work SET state = 1, attempts = 0, due_at_us = max(due_at_us, ?), ended_at_us = 0 "
-        "WHERE id = ? AND tenant_id = ? AND state = 3",
+    [WORK_REOPEN] = "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, "
+                    "due_at_us = CASE WHEN due_at_us > ?1 THEN due_at_us ELSE ?1 END "
+                    "WHERE id = ?2 AND tenant_id = ?3 AND state = 3",
     [WORK_HASTEN] =
         "UPDATE work SET due_at_us = ?1 WHERE id IN (SELECT id FROM work "
         "WHERE state = 1 AND tenant_id = ?2 AND due_at_us > ?1 AND kind <> ?3 LIMIT ?4)",
     [WORK_HASTEN_UNSWEPT] =
-        "UPDATE work SET due_at_us = min(due_at_us, ?1), openings = openings + 1 WHERE id IN "
-        "(SELECT id FROM work WHERE state = 1 AND tenant_id = ?2 AND +kind = ?3 AND subject_id IN "
+        "UPDATE work SET due_at_us = CASE WHEN due_at_us < ?1 THEN due_at_us ELSE ?1 END, "
+        "openings = openings + 1 WHERE id IN (SELECT id FROM work WHERE state = 1 AND tenant_id = "
+        "?2 AND +kind = ?3 AND subject_id IN "
         "(SELECT order_id FROM proof WHERE tenant_id = ?2 AND missing_since_us <> 0 "
         "AND (state <> 4 OR reason IN (5, 10))) LIMIT ?4)",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
@@ -85,9 +86,9 @@ static const char *const work_text[WORK_STATEMENTS] = {
     /* Each release moves all that waited before it. */
     [WORK_READ_HELD] =
         "SELECT " CARD_COLUMNS " FROM card WHERE id IN (SELECT card_id FROM operation AS held "
-        "WHERE tenant_id = ?1 AND order_id = ?2 AND (result <> 0) = 0 AND action = 6 "
+        "WHERE tenant_id = ?1 AND order_id = ?2 AND (result <> 0) = FALSE AND action = 6 "
         "AND NOT EXISTS (SELECT 1 FROM operation AS later "
-        "WHERE later.tenant_id = ?1 AND later.order_id = ?2 AND (later.result <> 0) = 0 "
+        "WHERE later.tenant_id = ?1 AND later.order_id = ?2 AND (later.result <> 0) = FALSE "
         "AND later.card_id = held.card_id AND later.id > held.id AND later.action = 7)) "
         "ORDER BY id LIMIT ?3",
     [WORK_READ_ORDER_ENTRY] =
