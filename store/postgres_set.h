@@ -37,7 +37,8 @@ enum postgres_set_number {
     SET_UPDATE_DAYS,
     SET_BURY,
     SET_COUNT_FOUND,
-    SET_TOUCH_META,
+    SET_SKIP_IDS,
+    SET_WRITE,
     SET_COUNT,
 };
 
