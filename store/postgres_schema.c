@@ -18,7 +18,7 @@ _Static_assert(POSTGRES_LOCK_SCHEMA == 4859231640215712306 &&
                    POSTGRES_LOCK_IDS == 4859231640215712307,
                "take_ids, skip_ids and partition_ahead in postgres_tables.c");
 
-/* Whatever somebody else keeps in the schema that we would use, but what belongs to an extension. */
+/* Whatever somebody keeps in the schema that we would use, but what belongs to an extension. */
 static const char sql_count_others[] =
     "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
     " AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (SELECT 1 FROM pg_depend"

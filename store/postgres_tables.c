@@ -1,6 +1,6 @@
 /*
- * PostgreSQL's schema, as text: the tables of sqlite_schema.c, the laws as triggers, and what a store
- * of several writers needs besides: ids, partitions, the version of the configuration.
+ * PostgreSQL's schema, as text: the tables of sqlite_schema.c, the laws as triggers, and what a
+ * store of several writers needs besides: ids, partitions, the version of the configuration.
  */
 #include "store/postgres_schema.h"
 
