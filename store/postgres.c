@@ -216,6 +216,7 @@ static int try_host(struct store_postgres *postgres, int32_t which)
     if (postgres->connection == NULL)
         return ERR_NO_MEMORY;
     postgres->connection_number++;
+    postgres->has_ended = false;
     PQsetNoticeReceiver(postgres->connection, postgres_on_notice, postgres);
     int err = check_session(postgres->connection);
     if (err == 0)
@@ -250,21 +251,22 @@ void postgres_disconnect(struct store_postgres *postgres)
     postgres->connection = NULL;
 }
 
-/* Closed by the server meanwhile? An idle connection has nothing to say but that. */
-static bool has_ended(PGconn *connection)
+/* Closed by the server meanwhile? What it says unasked comes as a notice. */
+static bool has_ended(struct store_postgres *postgres)
 {
+    PGconn *connection = postgres->connection;
     struct pollfd pollfd = {.fd = PQsocket(connection), .events = POLLIN};
     if (poll(&pollfd, 1, 0) == 0)
         return false;
-    return PQconsumeInput(connection) == 0 || PQstatus(connection) != CONNECTION_OK;
+    bool is_lost = PQconsumeInput(connection) == 0 || PQisBusy(connection) != 0;
+    return is_lost || postgres->has_ended || PQstatus(connection) != CONNECTION_OK;
 }
 
-static bool is_usable(const struct store_postgres *postgres)
+static bool is_usable(struct store_postgres *postgres)
 {
     return postgres->connection != NULL &&
            postgres->timeline >= cluster_timeline(postgres->cluster) &&
-           PQtransactionStatus(postgres->connection) == PQTRANS_IDLE &&
-           !has_ended(postgres->connection);
+           PQtransactionStatus(postgres->connection) == PQTRANS_IDLE && !has_ended(postgres);
 }
 
 int postgres_connect(struct store_postgres *postgres)
@@ -323,7 +325,6 @@ static void postgres_close(struct store *store)
 {
     struct store_postgres *postgres = postgres_of(store);
     sql_finalize_all(&postgres->sql);
-    postgres_hot_destroy(postgres->hot);
     postgres_disconnect(postgres);
     cluster_release(postgres->cluster);
     if (postgres->location != NULL)
@@ -342,11 +343,22 @@ static const struct store_backend postgres_backend = {
     .close = postgres_close,
 };
 
-static int create(const char *location, const char *timeline_path, enum store_mode mode,
-                  struct store_postgres **made)
+static int init(struct store_postgres *postgres, const char *location, const char *timeline_path)
+{
+    postgres->location = strdup(location);
+    if (postgres->location == NULL)
+        return ERR_NO_MEMORY;
+    int err = read_location(postgres, location);
+    if (err == 0)
+        err = cluster_acquire(location, timeline_path, &postgres->cluster);
+    return err != 0 ? err : postgres_connect(postgres);
+}
+
+int postgres_open(const char *location, const char *timeline_path, enum store_mode mode,
+                  struct store_postgres **opened)
 {
     struct store_postgres *postgres = calloc(1, sizeof(*postgres));
-    *made = postgres;
+    *opened = NULL;
     if (postgres == NULL)
         return ERR_NO_MEMORY;
     postgres->sql.store.backend = &postgres_backend;
@@ -354,25 +366,24 @@ static int create(const char *location, const char *timeline_path, enum store_mo
     postgres->sql.mode = mode;
     postgres->patience_us = POSTGRES_PATIENCE_US;
     postgres->retry_wait_us = RETRY_FIRST_US;
-    postgres->location = strdup(location);
-    if (postgres->location == NULL)
-        return ERR_NO_MEMORY;
-    int err = read_location(postgres, location);
-    return err != 0 ? err : cluster_acquire(location, timeline_path, &postgres->cluster);
+    int err = init(postgres, location, timeline_path);
+    if (err != 0) {
+        postgres_close(&postgres->sql.store);
+        return err;
+    }
+    *opened = postgres;
+    return 0;
 }
 
 int store_postgres_open(const struct store_config *config, enum store_mode mode,
                         struct store **store)
 {
     struct store_postgres *postgres;
-    int err = create(config->location, config->timeline_path, mode, &postgres);
-    if (postgres == NULL)
+    int err = postgres_open(config->location, config->timeline_path, mode, &postgres);
+    if (err != 0)
         return err;
     postgres->sql.store.seal = config->seal;
-    if (err == 0)
-        err = postgres_connect(postgres);
-    if (err == 0)
-        err = postgres_schema_open(postgres);
+    err = postgres_schema_open(postgres);
     if (err != 0) {
         postgres_close(&postgres->sql.store);
         return err;
@@ -384,15 +395,12 @@ int store_postgres_open(const struct store_config *config, enum store_mode mode,
 int store_postgres_is_empty(const char *location, bool *is_empty)
 {
     struct store_postgres *postgres;
-    PGresult *result = NULL;
+    PGresult *result;
     int64_t count = 0;
-    int err = create(location, NULL, STORE_WRITER, &postgres);
-    if (postgres == NULL)
+    int err = postgres_open(location, NULL, STORE_READER, &postgres);
+    if (err != 0)
         return err;
-    if (err == 0)
-        err = postgres_connect(postgres);
-    if (err == 0)
-        err = postgres_ask(postgres, sql_count_tables, &result);
+    err = postgres_ask(postgres, sql_count_tables, &result);
     if (err == 0)
         err = text_parse_int64(text_of(PQgetvalue(result, 0, 0)), &count);
     PQclear(result);

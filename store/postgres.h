@@ -27,8 +27,6 @@ struct postgres_host {
     char port[8];                          /* or "" */
 };
 
-struct postgres_hot;
-
 struct store_postgres {
     struct sql sql;     /* first: callers hold only its store */
     PGconn *connection; /* NULL: none; the next begin makes one */
@@ -43,16 +41,21 @@ struct store_postgres {
     int64_t name_count;  /* names given to statements and cursors, never twice */
     int64_t retry_at_us; /* monotonic: no attempt to connect before */
     int64_t retry_wait_us;
-    int64_t partition_at_us;  /* monotonic: then room for the months to come is made again */
-    int64_t patience_us;      /* an answer that takes longer is none: the connection is given up */
-    bool is_begun;            /* a transaction was begun and nobody has ended it yet */
-    bool is_committing;       /* COMMIT was sent: whatever goes wrong now, it may have happened */
-    bool was_warned;          /* by the server, since COMMIT was sent */
-    bool is_beginning;        /* in a pipeline: BEGIN was sent */
-    bool is_synced;           /* in a pipeline: its end was sent */
-    bool has_committed;       /* in a pipeline: for certain */
-    int failed_err;           /* the error that made the open transaction useless, or 0 */
-    struct postgres_hot *hot; /* postgres_fetch.c's; NULL until the first batch */
+    int64_t partition_at_us; /* monotonic: then room for the months to come is made again */
+    int64_t patience_us;     /* an answer that takes longer is none: the connection is given up */
+    bool has_ended;          /* the server said good-bye while nobody asked it anything */
+    bool is_begun;           /* a transaction was begun and nobody has ended it yet */
+    bool is_committing;      /* COMMIT was sent: whatever goes wrong now, it may have happened */
+    bool was_warned;         /* by the server, since COMMIT was sent */
+    bool is_beginning;       /* in a pipeline: BEGIN was sent */
+    bool is_synced;          /* in a pipeline: its end was sent */
+    bool has_committed;      /* in a pipeline: for certain */
+    int failed_err;          /* the error that made the open transaction useless, or 0 */
+    /* --- the batch under way (postgres_fetch.c) --- */
+    int64_t card_id_end; /* what take_ids gave out ends before these */
+    int64_t operation_id_end;
+    int64_t transfer_id_end;
+    bool has_change_lock; /* proofs may be written */
 };
 
 static inline struct store_postgres *postgres_of(struct store *store)
@@ -83,6 +86,10 @@ MUST_CHECK int cluster_meet(struct cluster *cluster, int64_t identifier, int64_t
 
 /* --- connection (postgres.c) --- */
 
+/* A connection to what is there, without a look at its schema. ownership: caller, store_close.
+ * errors: as store_open, ERR_BAD_CONFIG (the location). */
+MUST_CHECK int postgres_open(const char *location, const char *timeline_path, enum store_mode mode,
+                             struct store_postgres **opened);
 /*
  * A connection that may be used: the one there is, or a new one to the primary, unless its timeline
  * is older than one seen before. Outside transactions only; every begin calls it first.
@@ -238,7 +245,6 @@ MUST_CHECK int postgres_schema_open(struct store_postgres *postgres);
 MUST_CHECK int postgres_verify_schema(struct verify *verify); /* of struct sql_driver */
 
 /* postgres_fetch.c, postgres_commit.c */
-void postgres_hot_destroy(struct postgres_hot *hot); /* accepts NULL */
 int postgres_fetch(struct store *store, struct batch *batch);
 int postgres_commit(struct store *store, const struct batch *batch);
 int postgres_settle(struct store *store, const struct batch *batch, bool *happened);

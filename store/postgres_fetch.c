@@ -56,18 +56,24 @@ _Static_assert(ACTION_CHARGE == 2 && ACTION_RECHARGE == 9, "CHARGES");
 #define NO_ORDER_STEP(result_is, bound)                                                            \
     "SELECT id, created_at_us, CASE WHEN site_id = of_site AND register_id = of_register "         \
     "AND (of_loads_only = 0 OR action IN " LOADS ") THEN 1 ELSE 0 END FROM operation "             \
-    "WHERE tenant_id = of_tenant AND order_id = 0 AND " result_is                                  \
-    " AND card_id = of_card" bound " ORDER BY id DESC LIMIT 1"
+    "WHERE tenant_id = of_tenant AND order_id = 0 AND " result_is " AND card_id = of_card" bound   \
+    " ORDER BY id DESC LIMIT 1"
 #define NO_ORDER_PART(result_is, most)                                                             \
     "(WITH RECURSIVE reach (at_id, at_us, is_wanted, depth, found_count) AS "                      \
-    "(SELECT newest.*, 1, newest.is_wanted FROM (" NO_ORDER_STEP(result_is, "") ") "               \
-    "AS newest (at_id, at_us, is_wanted) "                                                         \
-    "UNION ALL SELECT older.*, depth + 1, found_count + older.is_wanted FROM reach "               \
-    "CROSS JOIN LATERAL (" NO_ORDER_STEP(result_is, " AND id < reach.at_id") ") "                  \
-    "AS older (at_id, at_us, is_wanted) "                                                          \
-    "WHERE reach.at_us >= of_since AND depth < " ORDER_REACH " AND found_count < " most ") "       \
-    "SELECT " OPERATION_COLUMNS " FROM reach JOIN operation ON id = at_id "                        \
-    "WHERE is_wanted = 1 AND at_us >= of_since)"
+    "(SELECT newest.*, 1, newest.is_wanted FROM (" NO_ORDER_STEP(                                  \
+        result_is,                                                                                 \
+        "") ") "                                                                                   \
+            "AS newest (at_id, at_us, is_wanted) "                                                 \
+            "UNION ALL SELECT older.*, depth + 1, found_count + older.is_wanted FROM reach "       \
+            "CROSS JOIN LATERAL (" NO_ORDER_STEP(                                                  \
+                result_is,                                                                         \
+                " AND id < reach.at_id") ") "                                                      \
+                                         "AS older (at_id, at_us, is_wanted) "                     \
+                                         "WHERE reach.at_us >= of_since AND depth < " ORDER_REACH  \
+                                         " AND found_count < " most ") "                           \
+                                         "SELECT " OPERATION_COLUMNS                               \
+                                         " FROM reach JOIN operation ON id = at_id "               \
+                                         "WHERE is_wanted = 1 AND at_us >= of_since)"
 
 static const char text_lock_changes[] = "SELECT 1 FROM pg_advisory_xact_lock(?)";
 static const char text_lock_cards[] =
@@ -84,14 +90,17 @@ static const char text_read_known[] =
 static const char text_read_orders[] =
     "SELECT found.*, of_command, is_of_sale FROM unnest(?, ?, ?, ?, ?, ?) AS wanted "
     "(of_command, is_of_sale, of_tenant, of_index, of_order, of_loads_only) " HOLDER
-    "CROSS JOIN LATERAL (" ORDER_PART("result = 0", SUCCESSES_MAX)
-    " UNION ALL SELECT * FROM " ORDER_PART("result <> 0", REFUSALS_MAX)
-    " AS refused WHERE is_of_sale = 0) AS found";
+    "CROSS JOIN LATERAL (" ORDER_PART(
+        "result = 0",
+        SUCCESSES_MAX) " UNION ALL SELECT * FROM " ORDER_PART("result <> 0",
+                                                              REFUSALS_MAX) " AS refused WHERE "
+                                                                            "is_of_sale = 0) AS "
+                                                                            "found";
 static const char text_read_orderless[] =
     "SELECT found.*, of_command, 0 FROM unnest(?, ?, ?, ?, ?, ?, ?) AS wanted "
     "(of_command, of_tenant, of_index, of_site, of_register, of_loads_only, of_since) " HOLDER
-    "CROSS JOIN LATERAL (" NO_ORDER_PART("result = 0", SUCCESSES_MAX)
-    " UNION ALL " NO_ORDER_PART("result <> 0", REFUSALS_MAX) ") AS found";
+    "CROSS JOIN LATERAL (" NO_ORDER_PART("result = 0", SUCCESSES_MAX) " UNION ALL " NO_ORDER_PART(
+        "result <> 0", REFUSALS_MAX) ") AS found";
 static const char text_read_answered[] =
     "SELECT " OPERATION_COLUMNS ", of_command, 0 FROM unnest(?, ?) AS wanted (of_command, of_id) "
     "JOIN operation ON id = of_id";

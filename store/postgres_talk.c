@@ -139,9 +139,12 @@ void postgres_on_notice(void *context, const PGresult *notice)
     const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
     const char *sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-    if (severity != NULL && strcmp(severity, "WARNING") != 0)
+    bool is_last_word =
+        severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+    if (severity != NULL && strcmp(severity, "WARNING") != 0 && !is_last_word)
         return; /* NOTICE, INFO: about the schema */
     postgres->was_warned |= postgres->is_committing;
+    postgres->has_ended |= is_last_word;
     log_event(LOG_WARNING, "postgres_warns", LOG_TEXT("sqlstate", sqlstate == NULL ? "" : sqlstate),
               LOG_TEXT("message", message == NULL ? "" : message));
 }
