@@ -168,7 +168,6 @@ static int read_is_needed(struct sql *sql, bool *is_needed, int64_t *last_id)
 static int scan_rows(struct sql *sql, struct sql_statement *statement, int32_t limit,
                      store_operation_fn each, void *context, int64_t *scanned_to)
 {
-    int is_wanted = sql_column_count(statement) - 1; /* after OPERATION_COLUMNS */
     bool has_row;
     int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row && limit > 0) {
@@ -176,6 +175,7 @@ static int scan_rows(struct sql *sql, struct sql_statement *statement, int32_t l
         err = row_read_operation(statement, &operation);
         if (err != 0)
             break;
+        int is_wanted = sql_column_count(statement) - 1; /* after OPERATION_COLUMNS */
         if (sql_column_int(statement, is_wanted) != 0) {
             each(context, &operation);
             limit--;
