@@ -133,7 +133,8 @@ struct store_backend_proofs {
                           const struct open_item_place *after, int32_t limit,
                           store_open_item_fn each, void *context);
     int (*each_operation_after)(struct store *store, int64_t tenant_id, int64_t after_id,
-                                int32_t limit, store_operation_fn each, void *context);
+                                int64_t until_id, int32_t limit, store_operation_fn each,
+                                void *context);
     int (*each_answer)(struct store *store, int64_t operation_id, store_operation_fn each,
                        void *context);
     int (*each_transfer)(struct store *store, int64_t operation_id, store_transfer_fn each,
@@ -181,6 +182,7 @@ struct store_backend {
                            const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                            struct card *card);
     int (*generation)(struct store *store, int64_t *generation);
+    int (*last_operation)(struct store *store, int64_t *operation_id);
     int (*hot_generation)(struct store *store, int64_t *generation);
     int (*raise_hot_generation)(struct store *store, int64_t *generation);
     int (*begin_read)(struct store *store);

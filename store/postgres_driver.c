@@ -622,6 +622,7 @@ static bool driver_is_in_transaction(const struct sql *sql)
 }
 
 const struct sql_driver postgres_driver = {
+    .dialect = DIALECT_POSTGRES,
     .prepare = driver_prepare,
     .prepare_stream = driver_prepare_stream,
     .finalize = driver_finalize,

@@ -47,6 +47,7 @@ enum statement {
     STATEMENT_READ_SITES,
     STATEMENT_INSERT_SITE,
     STATEMENT_READ_TOTALS,
+    STATEMENT_READ_LAST_OPERATION,
     STATEMENT_COUNT,
 };
 
@@ -198,6 +199,7 @@ int sql_each_site(struct store *store, store_site_fn each, void *context);
 /* sql_read.c */
 int sql_generation(struct store *store, int64_t *generation);
 int sql_hot_generation(struct store *store, int64_t *generation);
+int sql_last_operation(struct store *store, int64_t *operation_id);
 int sql_raise_hot_generation(struct store *store, int64_t *generation);
 int sql_read_card(struct store *store, int64_t tenant_id, const uint8_t index[CARD_INDEX_BYTES],
                   struct card *card);
@@ -357,7 +359,8 @@ int sql_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int
                        const struct open_item_place *after, int32_t limit, store_open_item_fn each,
                        void *context);
 int sql_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
-                             int32_t limit, store_operation_fn each, void *context);
+                             int64_t until_id, int32_t limit, store_operation_fn each,
+                             void *context);
 int sql_read_card_by_id(struct store *store, int64_t card_id, struct card *card);
 /* As sql_member_text. */
 const char *sql_proof_report_text(int index);
@@ -425,9 +428,10 @@ int sql_verify(struct store *store, verify_finding_fn finding, verify_progress_f
     .rollback_group = sql_rollback_group, .add_tenant = sql_add_tenant,                            \
     .update_tenant = sql_update_tenant, .add_site = sql_add_site,                                  \
     .set_card_status = sql_set_card_status, .generation = sql_generation,                          \
-    .hot_generation = sql_hot_generation, .raise_hot_generation = sql_raise_hot_generation,        \
-    .begin_read = sql_begin_read, .end_read = sql_end_read, .read_tenant = sql_read_tenant,        \
-    .each_tenant = sql_each_tenant, .each_site = sql_each_site, .read_card = sql_read_card,        \
+    .last_operation = sql_last_operation, .hot_generation = sql_hot_generation,                    \
+    .raise_hot_generation = sql_raise_hot_generation, .begin_read = sql_begin_read,                \
+    .end_read = sql_end_read, .read_tenant = sql_read_tenant, .each_tenant = sql_each_tenant,      \
+    .each_site = sql_each_site, .read_card = sql_read_card,                                        \
     .read_card_by_last4 = sql_read_card_by_last4, .each_entry = sql_each_entry,                    \
     .read_operation = sql_read_operation, .each_order_operation = sql_each_order_operation,        \
     .read_totals = sql_read_totals, .verify = sql_verify

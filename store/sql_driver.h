@@ -37,8 +37,14 @@ struct sql_statement {
     const char *text;
 };
 
+enum sql_dialect {
+    DIALECT_SQLITE,
+    DIALECT_POSTGRES,
+};
+
 /* What a database does in its own way. Errors are logged where they arise. */
 struct sql_driver {
+    enum sql_dialect dialect; /* of the few texts that come in pairs: sql_either */
     /* text lives as long as the statement. ownership: caller, finalize. */
     int (*prepare)(struct sql *sql, const char *text, struct sql_statement **statement);
     /* The same for one of which many rows are read, and who knows how long: a portion at a time.
@@ -95,6 +101,13 @@ struct sql {
 static inline struct sql *sql_of(struct store *store)
 {
     return (struct sql *)store;
+}
+
+/* Where one text does not do for both. */
+static inline const char *sql_either(const struct sql *sql, const char *sqlite,
+                                     const char *postgres)
+{
+    return sql->driver->dialect == DIALECT_SQLITE ? sqlite : postgres;
 }
 
 static inline bool sql_is_in_transaction(const struct sql *sql)

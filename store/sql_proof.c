@@ -42,10 +42,9 @@ static const char *const proof_text[PROOF_STATEMENTS] = {
     [PROOF_SCAN] = "SELECT " OPERATION_COLUMNS ", result = 0 AND action IN (2, 3, 4, 6) "
                    "AND EXISTS (SELECT 1 FROM oauth_grant "
                    "WHERE oauth_grant.tenant_id = operation.tenant_id AND surface = 1) "
-                   "FROM operation WHERE id > ? ORDER BY id LIMIT ?",
+                   "FROM operation WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
     [PROOF_READ_IS_NEEDED] = "SELECT EXISTS (SELECT 1 FROM tenant CROSS JOIN oauth_grant "
-                             "WHERE oauth_grant.tenant_id = tenant.id AND surface = 1), "
-                             "(SELECT coalesce(max(id), 0) FROM operation)",
+                             "WHERE oauth_grant.tenant_id = tenant.id AND surface = 1)",
     [PROOF_READ_HAS_GRANT] = "SELECT 1 FROM oauth_grant WHERE tenant_id = ? AND surface = 1",
     [PROOF_READ_CURSOR] = "SELECT proof_cursor FROM meta WHERE id = 1",
     [PROOF_MOVE_CURSOR] = "UPDATE meta SET proof_cursor = ? WHERE id = 1 AND proof_cursor = ?",
@@ -148,19 +147,17 @@ static void bind_proof(struct binder *binder, const struct proof *proof)
 
 /* --- the scan --- */
 
-static int read_is_needed(struct sql *sql, bool *is_needed, int64_t *last_id)
+static int read_is_needed(struct sql *sql, bool *is_needed)
 {
     struct binder binder;
     int err = proof_prepare(sql, PROOF_READ_IS_NEEDED, &binder);
     if (err != 0)
         return err;
     err = sql_step_to_row(sql, binder.statement);
-    CHECK(err != ERR_NOT_FOUND); /* EXISTS and a maximum always have a row */
+    CHECK(err != ERR_NOT_FOUND); /* EXISTS always has a row */
     if (err != 0)
         return err;
-    struct columns columns = {.statement = binder.statement};
-    *is_needed = column_bool(&columns);
-    *last_id = column_int(&columns);
+    *is_needed = column_bool(&(struct columns){.statement = binder.statement});
     sql_reset(binder.statement);
     return 0;
 }
@@ -187,7 +184,8 @@ static int scan_rows(struct sql *sql, struct sql_statement *statement, int32_t l
     return err;
 }
 
-/* Where nobody is connected the scan is at the end at once, however much is sold. */
+/* Where nobody is connected the scan is at the end at once, however much is sold. last_id comes
+ * first: what is read after it sees all operations up to it. */
 static int scan_operations(struct store *store, int64_t after_id, int32_t limit,
                            store_operation_fn each, void *context, int64_t *scanned_to)
 {
@@ -196,7 +194,9 @@ static int scan_operations(struct store *store, int64_t after_id, int32_t limit,
     bool is_needed;
     int64_t last_id;
     *scanned_to = after_id;
-    int err = read_is_needed(sql, &is_needed, &last_id);
+    int err = sql_last_operation(store, &last_id);
+    if (err == 0)
+        err = read_is_needed(sql, &is_needed);
     if (err == 0 && !is_needed && last_id > after_id)
         *scanned_to = last_id;
     if (err != 0 || !is_needed)
@@ -205,6 +205,7 @@ static int scan_operations(struct store *store, int64_t after_id, int32_t limit,
     if (err != 0)
         return err;
     bind_int(&binder, after_id);
+    bind_int(&binder, last_id);
     bind_int(&binder, PROOF_SCAN_MAX);
     return scan_rows(sql, binder.statement, limit, each, context, scanned_to);
 }

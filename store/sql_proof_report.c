@@ -54,8 +54,9 @@ static const char *const report_text[REPORT_STATEMENTS] = {
                            "WHERE tenant_id = ? AND local_date BETWEEN ? AND ? "
                            "AND operation_id = 0 AND (local_date, order_id, number) > (?, ?, ?) "
                            "ORDER BY local_date, order_id, number LIMIT ?",
-    [REPORT_READ_OPERATIONS] = "SELECT " OPERATION_COLUMNS " FROM operation WHERE id > ?1 "
-                               "AND (?2 = 0 OR tenant_id = ?2) ORDER BY id LIMIT ?3",
+    [REPORT_READ_OPERATIONS] = "SELECT " OPERATION_COLUMNS " FROM operation "
+                               "WHERE id > ?1 AND id <= ?2 AND (?3 = 0 OR tenant_id = ?3) "
+                               "ORDER BY id LIMIT ?4",
     [REPORT_READ_CARD] = "SELECT " CARD_COLUMNS " FROM card WHERE id = ?",
 };
 
@@ -274,7 +275,8 @@ int sql_each_open_item(struct store *store, int64_t tenant_id, int32_t from, int
 /* --- single rows --- */
 
 int sql_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
-                             int32_t limit, store_operation_fn each, void *context)
+                             int64_t until_id, int32_t limit, store_operation_fn each,
+                             void *context)
 {
     struct sql *sql = sql_of(store);
     struct binder binder;
@@ -283,6 +285,7 @@ int sql_each_operation_after(struct store *store, int64_t tenant_id, int64_t aft
     if (err != 0)
         return err;
     bind_int(&binder, after_id);
+    bind_int(&binder, until_id);
     bind_int(&binder, tenant_id);
     bind_int(&binder, limit);
     err = sql_step(sql, binder.statement, &has_row);

@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-static int read_meta(struct store *store, enum statement which, int64_t *value)
+static int read_int(struct store *store, enum statement which, int64_t *value)
 {
     struct sql *sql = sql_of(store);
     struct sql_statement *statement;
@@ -25,12 +25,26 @@ static int read_meta(struct store *store, enum statement which, int64_t *value)
 
 int sql_generation(struct store *store, int64_t *generation)
 {
-    return read_meta(store, STATEMENT_READ_META, generation);
+    return read_int(store, STATEMENT_READ_META, generation);
 }
 
 int sql_hot_generation(struct store *store, int64_t *generation)
 {
-    return read_meta(store, STATEMENT_READ_HOT_GENERATION, generation);
+    return read_int(store, STATEMENT_READ_HOT_GENERATION, generation);
+}
+
+int sql_last_operation(struct store *store, int64_t *operation_id)
+{
+    return read_int(store, STATEMENT_READ_LAST_OPERATION, operation_id);
+}
+
+/* By any amount, so that two copies of a store do not come to the same one. */
+static int64_t any_raise(void)
+{
+    struct id_source source = id_source_system();
+    uint8_t bytes[2];
+    source.fill(source.context, bytes, sizeof(bytes));
+    return 1 + bytes[0] + (bytes[1] << 8);
 }
 
 int sql_raise_hot_generation(struct store *store, int64_t *generation)
@@ -38,8 +52,10 @@ int sql_raise_hot_generation(struct store *store, int64_t *generation)
     struct sql *sql = sql_of(store);
     struct sql_statement *statement;
     int err = sql_prepare(sql, STATEMENT_RAISE_HOT_GENERATION, &statement);
-    if (err == 0)
-        err = sql_finish(sql, statement);
+    if (err != 0)
+        return err;
+    bind_int(&(struct binder){.statement = statement}, any_raise());
+    err = sql_finish(sql, statement);
     return err != 0 ? err : sql_hot_generation(store, generation);
 }
 

@@ -36,7 +36,7 @@ enum search_statement {
 #define IN_RANGE "FROM member_word WHERE tenant_id = ? AND word >= ? AND word < ? "
 static const char *const search_text[SEARCH_STATEMENTS] = {
     [SEARCH_RANGE] = "SELECT word, member_id " IN_RANGE "ORDER BY word, member_id LIMIT ?",
-    [SEARCH_COUNT] = "SELECT count(*) FROM (SELECT 1 " IN_RANGE "LIMIT ?) AS some",
+    [SEARCH_COUNT] = "SELECT count(*) FROM (SELECT 1 " IN_RANGE "LIMIT ?) AS found",
     [SEARCH_NEXT] = "SELECT word " IN_RANGE "ORDER BY word LIMIT 1",
 };
 

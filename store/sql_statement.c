@@ -30,8 +30,8 @@
 static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_READ_META] = "SELECT generation FROM meta WHERE id = 1",
     [STATEMENT_READ_HOT_GENERATION] = "SELECT hot_generation FROM meta WHERE id = 1",
-    [STATEMENT_RAISE_HOT_GENERATION] = "UPDATE meta SET hot_generation = hot_generation + 1 +"
-                                       " abs(random() % 1048576) WHERE id = 1",
+    [STATEMENT_RAISE_HOT_GENERATION] = "UPDATE meta SET hot_generation = hot_generation + ? "
+                                       "WHERE id = 1",
     [STATEMENT_READ_CARD] = "SELECT " CARD_COLUMNS " FROM card "
                             "WHERE tenant_id = ? AND number_index = ?",
     [STATEMENT_READ_CARD_BY_LAST4] = "SELECT " CARD_COLUMNS " FROM card "
@@ -93,11 +93,20 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     [STATEMENT_READ_SITES] = "SELECT id, " SITE_FIELDS " FROM site ORDER BY tenant_id, id",
     [STATEMENT_INSERT_SITE] = "INSERT INTO site (" SITE_FIELDS ") VALUES (?, ?, ?, ?) RETURNING id",
     /* Ids are given out without gaps and rows never deleted, so the greatest id counts them;
-     * count(*) would read every row for each scrape of the metrics. */
+     * count(*) would read every row. */
     [STATEMENT_READ_TOTALS] = "SELECT (SELECT coalesce(max(id), 0) FROM card), "
                               "(SELECT coalesce(max(id), 0) FROM operation), "
                               "(SELECT coalesce(max(id), 0) FROM transfer), "
                               "(SELECT count(*) FROM tenant)",
+    [STATEMENT_READ_LAST_OPERATION] = "SELECT coalesce(max(id), 0) FROM operation",
+};
+
+/* What PostgreSQL is asked instead: ids have gaps there, and are not seen in their order. */
+static const char *const postgres_text[STATEMENT_COUNT] = {
+    [STATEMENT_READ_TOTALS] = "SELECT (SELECT count(*) FROM card), "
+                              "(SELECT count(*) FROM operation), "
+                              "(SELECT count(*) FROM transfer), (SELECT count(*) FROM tenant)",
+    [STATEMENT_READ_LAST_OPERATION] = "SELECT settled_operation_id()",
 };
 
 static int prepare_at(struct sql *sql, struct sql_statement **place, const char *text)
@@ -108,7 +117,10 @@ static int prepare_at(struct sql *sql, struct sql_statement **place, const char 
 int sql_prepare(struct sql *sql, enum statement which, struct sql_statement **statement)
 {
     struct sql_statement **place = &sql->statements[AREA_ROWS][which];
-    int err = prepare_at(sql, place, statement_text[which]);
+    const char *text = statement_text[which];
+    if (postgres_text[which] != NULL)
+        text = sql_either(sql, text, postgres_text[which]);
+    int err = prepare_at(sql, place, text);
     *statement = *place;
     return err;
 }

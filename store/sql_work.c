@@ -38,6 +38,15 @@ enum work_statement {
     "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
     "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) "                                      \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
+/* PostgreSQL would look at all of the table for each tenant, and has LATERAL, which SQLite has not. */
+#define FIRST_OF_EACH_TENANT_POSTGRES(is_in)                                                       \
+    "SELECT first.id FROM tenant CROSS JOIN LATERAL "                                              \
+    "(SELECT id, due_at_us FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                \
+    "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) AS first "                             \
+    "ORDER BY first.due_at_us, first.id LIMIT ?2"
+#define THESE_OPEN(urgent, others)                                                                 \
+    "SELECT " WORK_COLUMNS " FROM work WHERE id IN (SELECT id FROM (" urgent ") AS urgent "        \
+    "UNION ALL SELECT id FROM (" others ") AS others) ORDER BY kind IN (4, 5, 6), due_at_us, id"
 
 /* state = 1 stands as a literal: only so may the planner use the index of what is open. */
 _Static_assert(PROOF_LISTED == 4 && PROOF_REASON_SEEN_MISSING == 5 && PROOF_REASON_NOT_SWEPT == 10,
@@ -60,12 +69,7 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_READ_IS_THERE] = "SELECT 1 FROM work WHERE id = ?",
     [WORK_READ] = "SELECT " WORK_COLUMNS " FROM work "
                   "WHERE tenant_id = ? AND kind = ? AND identity = ?",
-    [WORK_READ_OPEN] = "SELECT " WORK_COLUMNS " FROM work WHERE id IN "
-                       "(SELECT id FROM (" FIRST_OF_EACH_TENANT(
-                           "NOT IN") ") UNION ALL "
-                                     "SELECT id FROM (" FIRST_OF_EACH_TENANT(
-                                         "IN") ")) "
-                                               "ORDER BY kind IN (4, 5, 6), due_at_us, id",
+    [WORK_READ_OPEN] = THESE_OPEN(FIRST_OF_EACH_TENANT("NOT IN"), FIRST_OF_EACH_TENANT("IN")),
     [WORK_REOPEN] = "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, "
                     "due_at_us = CASE WHEN due_at_us > ?1 THEN due_at_us ELSE ?1 END "
                     "WHERE id = ?2 AND tenant_id = ?3 AND state = 3",
@@ -110,11 +114,17 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "AND order_seen.read_at_us >= work.created_at_us)))",
 };
 
+static const char read_open_postgres[] =
+    THESE_OPEN(FIRST_OF_EACH_TENANT_POSTGRES("NOT IN"), FIRST_OF_EACH_TENANT_POSTGRES("IN"));
+
 static int work_prepare(struct sql *sql, enum work_statement which, struct binder *binder)
 {
     CHECK(WORK_STATEMENTS <= AREA_STATEMENTS_MAX);
     *binder = (struct binder){0};
-    return sql_prepare_of(sql, AREA_WORK, (int)which, work_text[which], &binder->statement);
+    const char *text = work_text[which];
+    if (which == WORK_READ_OPEN)
+        text = sql_either(sql, text, read_open_postgres);
+    return sql_prepare_of(sql, AREA_WORK, (int)which, text, &binder->statement);
 }
 
 static int row_read_work(struct sql_statement *statement, struct work *work)

@@ -227,6 +227,7 @@ static int driver_be_patient(struct sql *sql)
 }
 
 const struct sql_driver sqlite_driver = {
+    .dialect = DIALECT_SQLITE,
     .prepare = driver_prepare,
     .prepare_stream = driver_prepare, /* its rows come one by one anyway */
     .finalize = driver_finalize,

@@ -179,6 +179,11 @@ int store_each_order_operation(struct store *store, int64_t tenant_id, int64_t o
     return store->backend->each_order_operation(store, tenant_id, order_id, limit, each, context);
 }
 
+int store_read_last_operation(struct store *store, int64_t *operation_id)
+{
+    return store->backend->last_operation(store, operation_id);
+}
+
 int store_read_totals(struct store *store, struct store_totals *totals)
 {
     return store->backend->read_totals(store, totals);

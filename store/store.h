@@ -128,6 +128,10 @@ MUST_CHECK int store_read_card(struct store *store, int64_t tenant_id,
 MUST_CHECK int store_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
                                         struct card *card);
 
+/* Where a walk along all operations may stop and go on later without passing one over: whatever is
+ * read from now on sees every operation up to this id, and none of them will ever be added. 0: there
+ * is none. Not between store_begin_read and store_end_read, which see what was there before. */
+MUST_CHECK int store_read_last_operation(struct store *store, int64_t *operation_id);
 /* errors  ERR_NOT_FOUND and the store's own. */
 MUST_CHECK int store_read_operation(struct store *store, int64_t operation_id,
                                     struct operation *operation);
@@ -148,8 +152,8 @@ typedef void (*store_entry_fn)(void *context, const struct entry *entry);
 MUST_CHECK int store_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
                                 int32_t limit, store_entry_fn each, void *context);
 
-/* Totals for metrics and tests: the greatest ids given out, so cheap with any number of rows; a
- * settled commit that never happened leaves its tombstones and gaps in them. */
+/* Totals for verify and tests; no ids, and not cheap in every store. A settled commit that never
+ * happened leaves its tombstones in them, in SQLite also its gaps. */
 struct store_totals {
     int64_t cards, operations, transfers, tenants;
 };
