@@ -170,6 +170,7 @@ struct store_backend {
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);
     int (*settle)(struct store *store, const struct batch *batch, bool *happened);
+    int32_t reruns_max; /* store_reruns_max */
     int (*begin_group)(struct store *store);
     int (*commit_group)(struct store *store);
     void (*rollback_group)(struct store *store);

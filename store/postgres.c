@@ -338,6 +338,7 @@ static const struct store_backend postgres_backend = {
     .fetch = postgres_fetch,
     .commit = postgres_commit,
     .settle = postgres_settle,
+    .reruns_max = 3,
     .checkpoint = postgres_checkpoint,
     .ping = postgres_ping,
     .close = postgres_close,

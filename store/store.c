@@ -49,6 +49,11 @@ int store_commit(struct store *store, const struct batch *batch)
     return store->backend->commit(store, batch);
 }
 
+int32_t store_reruns_max(const struct store *store)
+{
+    return store->backend->reruns_max;
+}
+
 void store_rollback(struct store *store)
 {
     store->backend->rollback(store);

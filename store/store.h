@@ -58,6 +58,10 @@ MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 MUST_CHECK int store_fetch(struct store *store, struct batch *batch);
 MUST_CHECK int store_commit(struct store *store, const struct batch *batch);
 void store_rollback(struct store *store);
+/* How often a batch is worth fetching again at once (batch_rewind) when fetch or commit was
+ * ERR_STORE_BUSY, or of one command ERR_STORE_CONSTRAINT: another process was in the way and went
+ * first. 0 where there is none, and the wait was as long as makes sense. */
+int32_t store_reruns_max(const struct store *store);
 /*
  * Settle a commit whose outcome is unknown: writes a tombstone (ACTION_VOID) for each new operation
  * id of the batch that is not in the store.
