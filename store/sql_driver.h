@@ -28,6 +28,9 @@ enum sql_area {
 };
 #define AREA_STATEMENTS_MAX 48
 
+/* How the text of an INSERT ends whose new id is wanted. */
+#define SQL_RETURNING_ID " RETURNING id"
+
 struct sql;
 struct verify;
 
@@ -36,8 +39,6 @@ struct sql_statement {
     const struct sql_driver *driver;
     const char *text;
 };
-
-#define SQL_RETURNING_ID " RETURNING id"
 
 /* What a database does in its own way. Errors are logged where they arise. */
 struct sql_driver {
