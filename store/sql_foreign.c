@@ -63,7 +63,7 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_INSERT_CHANGE] =
         "INSERT INTO foreign_change (tenant_id, from_state, to_state, payment_max_minor, "
         "day_max_minor, expires_on, reference, note, actor, created_at_us) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" SQL_RETURNING_ID,
     [FOREIGN_READ_CHANGES] = "SELECT " FOREIGN_CHANGE_COLUMNS " FROM foreign_change "
                              "WHERE tenant_id = ? ORDER BY id",
     [FOREIGN_READ_DAY] =
@@ -82,7 +82,7 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
         "INSERT INTO foreign_attempt (tenant_id, effect, order_id, site_id, operation_id, "
         "reservation_id, amount_minor, local_date, verdict, end_state, api_status, api_answer, "
         "created_at_us, answered_at_us, alike_before) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" SQL_RETURNING_ID,
     [FOREIGN_READ_OF_OPERATION] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE operation_id = ? "
         "AND operation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",

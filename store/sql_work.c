@@ -56,7 +56,7 @@ static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_INSERT] = "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, "
                     "due_at_us, created_at_us, ended_at_us, reason) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (tenant_id, kind, identity) DO NOTHING RETURNING id",
+                    "ON CONFLICT (tenant_id, kind, identity) DO NOTHING" SQL_RETURNING_ID,
     /* The SETs read the row as it was. */
     [WORK_OPEN_AGAIN] =
         "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, openings = openings + 1, "
