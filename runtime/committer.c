@@ -19,6 +19,10 @@
 /* Between two attempts to settle a commit whose outcome is unknown. */
 #define SETTLE_PAUSE_US (INT64_C(100) * 1000)
 
+/* A batch is not begun again later than this after its first time: the tills wait 4 s in all, and
+ * one more run may wait as long as a lock does (1.5 s). */
+#define RERUN_WITHIN_US (INT64_C(2) * CLOCK_US_PER_S)
+
 struct committer {
     struct committer_config config;
     struct queue queue;
@@ -101,17 +105,44 @@ static int committer_settle(struct committer *committer)
     return happened ? 0 : ERR_STORE_DOWN;
 }
 
-static int committer_transact(struct committer *committer)
+static int committer_decide(struct committer *committer, int64_t *commit_us)
 {
     struct batch *batch = committer->batch;
-    int64_t commit_us = 0;
     int err = store_fetch(committer->config.store, batch);
-    if (err == 0) {
-        batch_decide(batch, clock_steady_us());
-        int64_t began_us = clock_monotonic_us();
-        err = store_commit(committer->config.store, batch);
-        commit_us = clock_monotonic_us() - began_us;
+    if (err != 0)
+        return err;
+    batch_decide(batch, clock_steady_us());
+    int64_t began_us = clock_monotonic_us();
+    err = store_commit(committer->config.store, batch);
+    *commit_us = clock_monotonic_us() - began_us;
+    return err;
+}
+
+/* A row that another process has just made is in the way of one like it: of a batch of several, all
+ * are run again alone. */
+static bool was_in_the_way(const struct batch *batch, int err)
+{
+    return err == ERR_STORE_BUSY || (err == ERR_STORE_CONSTRAINT && batch->count == 1);
+}
+
+/* Another process that went first is no reason to say no: what it left is decided on anew. */
+static int committer_decide_again(struct committer *committer, int64_t *commit_us)
+{
+    int32_t reruns = store_reruns_max(committer->config.store);
+    int64_t until_us = clock_monotonic_us() + RERUN_WITHIN_US;
+    int err = committer_decide(committer, commit_us);
+    while (was_in_the_way(committer->batch, err) && reruns > 0 && clock_monotonic_us() < until_us) {
+        reruns--;
+        batch_rewind(committer->batch);
+        err = committer_decide(committer, commit_us);
     }
+    return err;
+}
+
+static int committer_transact(struct committer *committer)
+{
+    int64_t commit_us = 0;
+    int err = committer_decide_again(committer, &commit_us);
     if (err == ERR_COMMIT_UNKNOWN)
         err = committer_settle(committer);
     count_batch(committer, err, commit_us);

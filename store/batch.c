@@ -46,9 +46,8 @@ void batch_destroy(struct batch *batch)
     free(batch);
 }
 
-void batch_clear(struct batch *batch)
+void batch_rewind(struct batch *batch)
 {
-    batch->count = 0;
     batch->view.card_count = 0;
     batch->view.operation_count = 0;
     batch->view.day_count = 0;
@@ -57,6 +56,12 @@ void batch_clear(struct batch *batch)
     batch->view.next_card_id = 0;
     batch->view.next_operation_id = 0;
     batch->view.next_transfer_id = 0;
+}
+
+void batch_clear(struct batch *batch)
+{
+    batch->count = 0;
+    batch_rewind(batch);
 }
 
 void batch_add(struct batch *batch, const struct command *command)

@@ -21,6 +21,8 @@ struct batch {
 struct batch *batch_create(void);
 void batch_destroy(struct batch *batch); /* accepts NULL */
 void batch_clear(struct batch *batch);
+/* Forgets what was fetched and decided, and keeps the commands: to be fetched again. */
+void batch_rewind(struct batch *batch);
 /* Copies the pointer, fills the keys. CHECKs count < BATCH_MAX. */
 void batch_add(struct batch *batch, const struct command *command);
 /* ledger_decide for every command, in order. */

@@ -347,6 +347,64 @@ static void a_batch_that_breaks_a_constraint_is_run_again_one_by_one(void **stat
     call_finish(&first);
 }
 
+static void charge_a_busy_store(struct fixture *fixture, int commit_error, struct call *call)
+{
+    fixture->faulty.commit_error = commit_error;
+    fixture->faulty.fetch_error = ERR_STORE_BUSY;
+    fixture->faulty.fetches = 0;
+    call_init(call, fixture, ACTION_CHARGE, 1, 100);
+    submit(fixture, call);
+    call_await(call);
+    call_finish(call);
+}
+
+static void a_batch_that_met_another_process_is_run_again_at_most_three_times(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    faulty_store_share(&fixture->faulty);
+    fixture->faulty.fail_fetches = 1;
+    fixture->faulty.fail_commits = 2;
+    charge_a_busy_store(fixture, ERR_STORE_BUSY, &call);
+    assert_int_equal(call.job.error, 0);
+    assert_int_equal(call.job.outcome.result, RESULT_OK);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100);
+    assert_int_equal(fixture->faulty.fetches, 4);
+    fixture->faulty.fail_fetches = 100;
+    charge_a_busy_store(fixture, ERR_STORE_BUSY, &call);
+    assert_int_equal(call.job.error, ERR_STORE_BUSY);
+    assert_int_equal(fixture->faulty.fetches, 4);
+}
+
+/* A card with that number, a register's day: made by another process since they were looked for. */
+static void a_command_that_met_a_row_that_is_just_there_is_run_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.fail_commits = 1;
+    charge_a_busy_store(fixture, ERR_STORE_CONSTRAINT, &call);
+    assert_int_equal(call.job.error, ERR_STORE_CONSTRAINT); /* a file has one writer */
+    assert_int_equal(fixture->faulty.fetches, 1);
+    faulty_store_share(&fixture->faulty);
+    fixture->faulty.fail_commits = 1;
+    charge_a_busy_store(fixture, ERR_STORE_CONSTRAINT, &call);
+    assert_int_equal(call.job.error, 0);
+    assert_int_equal(fixture->faulty.fetches, 2);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100);
+}
+
+/* There it has waited for its only writer's lock, and more would be too long. */
+static void a_batch_that_met_a_busy_file_is_not_run_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.fail_fetches = 1;
+    charge_a_busy_store(fixture, ERR_STORE_BUSY, &call);
+    assert_int_equal(call.job.error, ERR_STORE_BUSY);
+    assert_int_equal(fixture->faulty.fetches, 1);
+    assert_int_equal(balance(fixture), CARD_BALANCE);
+}
+
 static void an_unknown_commit_that_happened_is_answered_as_done(void **state)
 {
     struct fixture *fixture = *state;
@@ -724,6 +782,9 @@ int main(void)
         committer_test(a_store_that_fails_and_comes_back_is_told_and_forgotten),
         committer_test(a_full_disk_at_commit_moves_nothing),
         committer_test(a_batch_that_breaks_a_constraint_is_run_again_one_by_one),
+        committer_test(a_batch_that_met_another_process_is_run_again_at_most_three_times),
+        committer_test(a_command_that_met_a_row_that_is_just_there_is_run_again),
+        committer_test(a_batch_that_met_a_busy_file_is_not_run_again),
         committer_test(an_unknown_commit_that_happened_is_answered_as_done),
         committer_test(an_unknown_commit_that_did_not_happen_never_can),
         committer_test(an_unknown_commit_at_the_end_stays_unconfirmed),

@@ -24,6 +24,8 @@ int conformance_setup(void **state)
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
     rows_init(&fixture->rows, 1);
     suite_backend->create(fixture->location);
+    fixture->rows.close_gaps = suite_backend->close_gaps;
+    fixture->rows.location = fixture->location;
     rows_open(&fixture->rows, fixture->location);
     *state = fixture;
     return 0;

@@ -16,6 +16,9 @@ struct conformance_backend {
     bool is_shared;
     void (*create)(char location[LOCATION_MAX]); /* of an empty store */
     void (*remove)(const char *location);
+    /* The cases name cards, operations and transfers by their number: the next one's id becomes
+     * the greatest there is plus one. NULL: it always is. */
+    void (*close_gaps)(const char *location);
 };
 
 /* Runs all tests; returns the number that failed. */

@@ -155,6 +155,14 @@ void faulty_store_init(struct faulty_store *faulty, struct store *real)
     pthread_cond_init(&faulty->changed, NULL);
 }
 
+void faulty_store_share(struct faulty_store *faulty)
+{
+    static struct store_backend shared;
+    shared = faulty_backend;
+    shared.reruns_max = 3;
+    faulty->super.backend = &shared;
+}
+
 void faulty_store_finish(struct faulty_store *faulty)
 {
     pthread_cond_destroy(&faulty->changed);

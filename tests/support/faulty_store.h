@@ -34,6 +34,8 @@ struct faulty_store {
 };
 
 void faulty_store_init(struct faulty_store *faulty, struct store *real);
+/* From now on it is a store of several processes: what is busy is worth three more runs. */
+void faulty_store_share(struct faulty_store *faulty);
 void faulty_store_finish(struct faulty_store *faulty);
 void faulty_store_hold(struct faulty_store *faulty);
 void faulty_store_let_go(struct faulty_store *faulty);
