@@ -379,6 +379,18 @@ static void fetch(struct rows *rows, const struct command *commands, int32_t cou
     assert_int_equal(store_fetch(rows->store, rows->batch), 0);
 }
 
+/* Mostly on by half a minute; sometimes a clock is set back, or a season goes by. */
+static void move_clock(struct twins *twins)
+{
+    int64_t seconds = 31;
+    if (one_in(twins, 8))
+        seconds = -below(twins, 200);
+    else if (one_in(twins, 40))
+        seconds = INT64_C(91) * 86400;
+    twins->sqlite.now_us += seconds * 1000000;
+    twins->postgres.now_us = twins->sqlite.now_us;
+}
+
 void twins_run_batch(struct twins *twins, int32_t batch_max)
 {
     int32_t count = batch_max == BATCH_MAX ? BATCH_MAX : 1 + below(twins, batch_max);
@@ -389,8 +401,7 @@ void twins_run_batch(struct twins *twins, int32_t batch_max)
     fetch(&twins->sqlite, twins->sqlite_commands, count);
     fetch(&twins->postgres, twins->postgres_commands, count);
     compare_views(twins, count);
-    twins->sqlite.now_us += 31 * INT64_C(1000000);
-    twins->postgres.now_us = twins->sqlite.now_us;
+    move_clock(twins);
     batch_decide(twins->sqlite.batch, twins->sqlite.now_us);
     batch_decide(twins->postgres.batch, twins->sqlite.now_us);
     for (int32_t i = 0; i < count; i++)
