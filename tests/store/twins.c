@@ -167,8 +167,11 @@ static void choose_evidence(struct twins *twins, struct choice *choice)
     };
 }
 
-static int64_t choose_order(struct twins *twins)
+/* Some orders have loads only: nobody charged there, so as a sale they are not known. */
+static int64_t choose_order(struct twins *twins, enum action action)
 {
+    if (action == ACTION_TOP_UP && one_in(twins, 4))
+        return ORDERS + below(twins, 3);
     int64_t order_id = below(twins, ORDERS);
     return order_id == 0 ? 0 : order_id + 100 * below(twins, 2);
 }
@@ -209,7 +212,7 @@ static struct choice choose(struct twins *twins)
     if (is_undo && past == NULL)
         action = ACTION_ISSUE;
     struct choice wanted = {.card = below(twins, TWIN_CARDS), .answered = -1, .evidence = -1};
-    wanted.command.order_id = action == ACTION_ISSUE ? 0 : choose_order(twins);
+    wanted.command.order_id = action == ACTION_ISSUE ? 0 : choose_order(twins, action);
     wanted.command.asked_minor = below(twins, 12) * 250;
     if ((is_undo && past != NULL) || is_repeat)
         choose_repeat(past, is_undo, &wanted);
