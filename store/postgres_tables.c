@@ -12,7 +12,7 @@
  *
  * Version 1 holds what version 3 of SQLite's does. No foreign keys where batches write (card,
  * operation, transfer, foreign_attempt, register_day): each row would lock the one that it names,
- * tenants and operations that all writers share; verify follows those references instead.
+ * tenants that all writers share or operations just written; verify follows those references.
  */
 const char postgres_schema_1[] =
     "CREATE SEQUENCE card_ids;"
@@ -523,6 +523,15 @@ const char postgres_schema_1[] =
     " FOR EACH ROW EXECUTE FUNCTION refuse('law 1: a transfer is never deleted');"
     "CREATE TRIGGER transfer_is_never_emptied BEFORE TRUNCATE ON transfer"
     " FOR EACH STATEMENT EXECUTE FUNCTION refuse('law 1: a transfer is never deleted');"
+    /* Of what was written, at once: a foreign key would lock each operation's row besides. */
+    "CREATE FUNCTION refuse_transfers_of_nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " IF EXISTS (SELECT 1 FROM made WHERE NOT EXISTS"
+    "  (SELECT 1 FROM operation WHERE operation.id = made.operation_id OFFSET 0)) THEN"
+    "  RAISE EXCEPTION USING MESSAGE = 'law 1: a transfer is of an operation', ERRCODE = '23503';"
+    " END IF; RETURN NULL; END $$;"
+    "CREATE TRIGGER transfer_is_of_an_operation AFTER INSERT ON transfer"
+    " REFERENCING NEW TABLE AS made FOR EACH STATEMENT"
+    " EXECUTE FUNCTION refuse_transfers_of_nothing();"
     "CREATE TRIGGER operation_is_never_updated BEFORE UPDATE OF id, tenant_id, card_id, action,"
     " result, order_id, refunded_order_id, answers_operation_id, site_id, register_id, asked_minor,"
     " amount_minor, balance_minor_after, card_version_after, limit_minor, previous_operation_id,"

@@ -5,7 +5,8 @@
  * The dialect of the texts: parameters are ? or ?1 (a text uses one kind), integers have 64 bits,
  * bytes and text are bound as such; no function that only one of the two has (CASE instead of iif
  * and of min and max of two; count(*) FILTER (WHERE ..) instead of sums of comparisons;
- * CAST(sum(..) AS BIGINT)); a table's column is qualified in DO UPDATE; new ids come by RETURNING.
+ * CAST(sum(..) AS BIGINT)); a table's column is qualified in DO UPDATE; new ids come by
+ * SQL_RETURNING_ID.
  */
 #ifndef COUNTERPART_STORE_SQL_H
 #define COUNTERPART_STORE_SQL_H
@@ -65,10 +66,11 @@ MUST_CHECK int sql_step(struct sql *sql, struct sql_statement *statement, bool *
 MUST_CHECK int sql_step_to_row(struct sql *sql, struct sql_statement *statement);
 /* A bound statement that returns no rows; resets it. */
 MUST_CHECK int sql_finish(struct sql *sql, struct sql_statement *statement);
-/* A bound INSERT .. RETURNING id of one row. *id 0: it inserted none. */
+/* A bound statement that ends in SQL_RETURNING_ID and inserts one row at most. *id 0: it inserted
+ * none. */
 MUST_CHECK int sql_finish_insert(struct sql *sql, struct sql_statement *statement, int64_t *id);
 /* A bound statement of values that somebody chose: what they make impossible is an answer, not a
- * failure of the store. id: as of sql_finish_insert; may be NULL.
+ * failure of the store. id: as of sql_finish_insert; NULL: it returns none.
  * errors  ERR_ALREADY_EXISTS, ERR_NOT_FOUND (what a key refers to); the store's own. */
 MUST_CHECK int sql_finish_chosen(struct sql *sql, struct sql_statement *statement, int64_t *id);
 /* A bound UPDATE that must meet exactly one row; else the rows moved under us:

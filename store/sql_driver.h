@@ -28,6 +28,9 @@ enum sql_area {
 };
 #define AREA_STATEMENTS_MAX 48
 
+/* How the text of an INSERT ends whose new id is wanted. */
+#define SQL_RETURNING_ID " RETURNING id"
+
 struct sql;
 struct verify;
 
@@ -58,6 +61,10 @@ struct sql_driver {
      * ERR_NOT_FOUND (a key that refers to nothing).
      */
     int (*step)(struct sql *sql, struct sql_statement *statement, bool is_quiet, bool *has_row);
+    /* A bound statement that ends in SQL_RETURNING_ID and inserts one row at most, to its end. *id
+     * 0: it inserted none. NULL: its row is read as any other. (To return rows costs SQLite 4 us;
+     * it asks the connection instead.) */
+    int (*insert)(struct sql *sql, struct sql_statement *statement, bool is_quiet, int64_t *id);
     void (*reset)(struct sql_statement *statement);
     /* position from 1. Bytes are borrowed until the statement is bound again. */
     void (*bind_int)(struct sql_statement *statement, int position, int64_t value);

@@ -63,7 +63,7 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_INSERT_CHANGE] =
         "INSERT INTO foreign_change (tenant_id, from_state, to_state, payment_max_minor, "
         "day_max_minor, expires_on, reference, note, actor, created_at_us) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" SQL_RETURNING_ID,
     [FOREIGN_READ_CHANGES] = "SELECT " FOREIGN_CHANGE_COLUMNS " FROM foreign_change "
                              "WHERE tenant_id = ? ORDER BY id",
     [FOREIGN_READ_DAY] =
@@ -80,7 +80,7 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
                           "WHERE tenant_id = ? AND local_date = ?",
     [FOREIGN_INSERT_ATTEMPT] =
         "INSERT INTO foreign_attempt (" FOREIGN_ATTEMPT_FIELDS ") "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" SQL_RETURNING_ID,
     [FOREIGN_READ_OF_OPERATION] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE operation_id = ? "
         "AND operation_id <> 0 AND tenant_id = ? AND verdict = 0 ORDER BY id DESC LIMIT 1",

@@ -28,18 +28,18 @@ enum member_statement {
     MEMBER_INSERT_WORD,
     MEMBER_DELETE_WORD,
 };
+#define FIND_SAME                                                                                  \
+    "SELECT member_id FROM (SELECT member_id FROM member_word WHERE tenant_id = ?1 AND "           \
+    "word = ?2 ORDER BY member_id LIMIT ?4) AS reached WHERE EXISTS (SELECT 1 FROM "               \
+    "member_word WHERE tenant_id = ?1 AND word = ?3 AND member_id = reached.member_id)"
+
 static const char *const member_text[] = {
     [MEMBER_READ] = "SELECT " MEMBER_COLUMNS " FROM member WHERE id = ? AND tenant_id = ?",
     [MEMBER_READ_BY_CODE] =
         "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND code = ?",
     [MEMBER_READ_PAGE] = "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND id > ? "
                          "ORDER BY id LIMIT ?",
-    /* By id, as the inner one goes. */
-    [MEMBER_FIND_SAME] =
-        "SELECT member_id FROM (SELECT member_id FROM member_word WHERE tenant_id = ?1 AND "
-        "word = ?2 ORDER BY member_id LIMIT ?4) AS reached WHERE EXISTS (SELECT 1 FROM "
-        "member_word WHERE tenant_id = ?1 AND word = ?3 AND member_id = reached.member_id) "
-        "ORDER BY member_id",
+    [MEMBER_FIND_SAME] = FIND_SAME, /* in the order of the inner one, which goes first by id */
     [MEMBER_READ_LAST_ID] = "SELECT coalesce(max(id), 0) FROM member",
     [MEMBER_INSERT] = "INSERT INTO member (" MEMBER_COLUMNS ") "
                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -40,7 +40,8 @@ static const char *const report_text[REPORT_STATEMENTS] = {
     [REPORT_READ_UNSCANNED] =
         "SELECT " UNPROVED_COLUMNS " FROM operation AS told "
         "WHERE id > (SELECT proof_cursor FROM meta WHERE id = 1) AND +tenant_id = ?1 "
-        "AND result = 0 AND action IN (2, 3, 4, 6) AND " HAS_GRANT " AND NOT " HAS_PROOF,
+        "AND result = 0 AND action IN (2, 3, 4, 6) AND " HAS_GRANT " AND NOT " HAS_PROOF
+        " ORDER BY id",
     [REPORT_READ_UNCONNECTED] = "SELECT " UNPROVED_COLUMNS " FROM operation AS told "
                                 "WHERE tenant_id = ?1 AND result = 0 AND action IN (2, 3, 4, 6) "
                                 "AND NOT " HAS_GRANT " AND NOT " HAS_PROOF,

@@ -22,8 +22,8 @@ enum reward_statement {
 static const char *const reward_text[] = {
     [REWARD_COUNT] = "SELECT (SELECT count(*) FROM reward WHERE tenant_id = ?1), "
                      "EXISTS (SELECT 1 FROM tenant WHERE id = ?1)",
-    [REWARD_INSERT] = "INSERT INTO reward (" REWARD_FIELDS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                      "RETURNING id",
+    [REWARD_INSERT] = "INSERT INTO reward (" REWARD_FIELDS
+                      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)" SQL_RETURNING_ID,
     [REWARD_UPDATE] = "UPDATE reward SET (" REWARD_FIELDS ") = (?, ?, ?, ?, ?, ?, ?, ?, ?) "
                       "WHERE id = ?10 AND tenant_id = ?1",
     [REWARD_READ] = "SELECT id, " REWARD_FIELDS " FROM reward WHERE id = ? AND tenant_id = ?",

@@ -26,6 +26,10 @@
 #define SEARCH_SEEKS_NEAR 4000
 /* Rows of one word that are counted to find the rarest: beyond this none is rare. */
 #define SEARCH_COUNT_MAX 500
+/* Unicode: no characters, and the last one. */
+#define SURROGATES_BEGIN 0xD800
+#define SURROGATES_END 0xE000
+#define CHARACTER_MAX 0x10FFFF
 
 enum search_statement {
     SEARCH_RANGE,
@@ -42,14 +46,62 @@ static const char *const search_text[SEARCH_STATEMENTS] = {
 
 /* --- look-ups --- */
 
-/* What begins with prefix is not below it, and below prefix with its last byte raised. (UTF-8 has
- * no byte 0xFF.) */
+bool search_replace(struct word *word, const struct word *prefix, size_t at, size_t end,
+                    struct text by)
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, word->bytes, sizeof(word->bytes));
+    text_append(&buffer, (struct text){prefix->bytes, at});
+    text_append(&buffer, by);
+    text_append(&buffer, (struct text){prefix->bytes + end, prefix->length - end});
+    word->length = buffer.length;
+    return !buffer.is_cut;
+}
+
+static uint32_t character_at(const char *bytes, size_t size)
+{
+    static const uint8_t masks[] = {0x7F, 0x1F, 0x0F, 0x07};
+    uint32_t character = (uint8_t)bytes[0] & masks[size - 1];
+    for (size_t i = 1; i < size; i++)
+        character = character << 6 | ((uint8_t)bytes[i] & 0x3F);
+    return character;
+}
+
+static size_t put_character(char bytes[4], uint32_t character)
+{
+    static const uint8_t marks[] = {0, 0xC0, 0xE0, 0xF0};
+    size_t size = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    for (size_t i = size; i-- > 1; character >>= 6)
+        bytes[i] = (char)(0x80 | (character & 0x3F));
+    bytes[0] = (char)(marks[size - 1] | character);
+    return size;
+}
+
+/* In the order of bytes, which is that of code points. A byte raised alone would do for SQLite, but
+ * PostgreSQL takes no text that is not UTF-8. */
+bool search_raise(struct word *word)
+{
+    char raised[4];
+    size_t at = word->length - 1;
+    while (at > 0 && ((uint8_t)word->bytes[at] & 0xC0) == 0x80)
+        at--;
+    uint32_t next = character_at(word->bytes + at, word->length - at) + 1;
+    if (next == SURROGATES_BEGIN)
+        next = SURROGATES_END;
+    struct text by = {raised, next > CHARACTER_MAX ? 0 : put_character(raised, next)};
+    struct word before = *word;
+    return by.length > 0 && search_replace(word, &before, at, before.length, by);
+}
+
+/* What begins with prefix is not below it, and below prefix with its last character raised; what
+ * cannot be raised is nobody's name. */
 static void bind_range(struct binder *binder, int64_t tenant_id, const struct word *prefix,
                        struct word *end)
 {
     CHECK(prefix->length > 0);
     *end = *prefix;
-    end->bytes[end->length - 1]++;
+    if (!search_raise(end))
+        *end = *prefix;
     bind_int(binder, tenant_id);
     bind_text(binder, prefix->bytes);
     bind_text(binder, end->bytes);
@@ -144,18 +196,6 @@ static void add_candidate(struct search *search, int64_t member_id, bool is_exac
 {
     CHECK(search->count < SEARCH_SCAN_MAX); /* each row gives one at most */
     search->candidates[search->count++] = (struct candidate){member_id, is_exact};
-}
-
-bool search_replace(struct word *word, const struct word *prefix, size_t at, size_t end,
-                    struct text by)
-{
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, word->bytes, sizeof(word->bytes));
-    text_append(&buffer, (struct text){prefix->bytes, at});
-    text_append(&buffer, by);
-    text_append(&buffer, (struct text){prefix->bytes + end, prefix->length - end});
-    word->length = buffer.length;
-    return !buffer.is_cut;
 }
 
 static bool is_whole(const struct word *prefix, const struct word *word)

@@ -44,6 +44,10 @@ int search_on_near_word(struct search *search, const struct look *look, const st
 MUST_CHECK bool search_replace(struct word *word, const struct word *prefix, size_t at, size_t end,
                                struct text by);
 
+/* Its last character becomes the next one: what sorts behind all that begin with it. false: there
+ * is none, or it would be too long. */
+MUST_CHECK bool search_raise(struct word *word);
+
 /* sql_search_near.c: whose name's words begin as those typed, in their order, the name being
  * read round; may_differ: or nearly so. Each word may be short: words of the index are passed over
  * in steps, not row by row. */

@@ -109,8 +109,8 @@ static int try_others(struct walk *walk, size_t at)
             err = try_other(walk, at, other);
         if (err != 0 || !search_replace(&from, &before, at, at, is_end ? TEXT("\x01") : other))
             break;
-        if (!is_end)
-            from.bytes[from.length - 1]++; /* past all that go on with this character */
+        if (!is_end && !search_raise(&from)) /* past all that go on with this character */
+            break;
         err = search_find_next(walk->search, &before, &from, &found, &is_there);
     }
     return err;

@@ -85,13 +85,14 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         "AND register_id = ? AND local_date = ? AND refunded_minor = ?",
     [STATEMENT_READ_TENANT] = "SELECT id, " TENANT_FIELDS TENANT_APPROVAL " WHERE id = ?",
     [STATEMENT_READ_TENANTS] = "SELECT id, " TENANT_FIELDS TENANT_APPROVAL " ORDER BY id",
-    [STATEMENT_INSERT_TENANT] = "INSERT INTO tenant (" TENANT_FIELDS ") VALUES (" TENANT_MARKS ") "
-                                "RETURNING id",
+    [STATEMENT_INSERT_TENANT] =
+        "INSERT INTO tenant (" TENANT_FIELDS ") VALUES (" TENANT_MARKS ")" SQL_RETURNING_ID,
     /* Without id: assigning a key that others refer to makes SQLite count all of them. */
     [STATEMENT_UPDATE_TENANT] =
         "UPDATE tenant SET (" TENANT_FIELDS ") = (" TENANT_MARKS ") WHERE id = ?",
     [STATEMENT_READ_SITES] = "SELECT id, " SITE_FIELDS " FROM site ORDER BY tenant_id, id",
-    [STATEMENT_INSERT_SITE] = "INSERT INTO site (" SITE_FIELDS ") VALUES (?, ?, ?, ?) RETURNING id",
+    [STATEMENT_INSERT_SITE] =
+        "INSERT INTO site (" SITE_FIELDS ") VALUES (?, ?, ?, ?)" SQL_RETURNING_ID,
     /* Ids are given out without gaps and rows never deleted, so the greatest id counts them;
      * count(*) would read every row. */
     [STATEMENT_READ_TOTALS] = "SELECT (SELECT coalesce(max(id), 0) FROM card), "
@@ -157,30 +158,35 @@ int sql_finish(struct sql *sql, struct sql_statement *statement)
     return err;
 }
 
-/* To its end, which may be the moment that a constraint is looked at. */
-static int finish_returning(struct sql *sql, struct sql_statement *statement, bool is_quiet,
-                            int64_t *id)
+static int finish_insert(struct sql *sql, struct sql_statement *statement, bool is_quiet,
+                         int64_t *id)
 {
     bool has_row;
-    *id = 0;
+    if (sql->driver->insert != NULL)
+        return sql->driver->insert(sql, statement, is_quiet, id);
     int err = sql->driver->step(sql, statement, is_quiet, &has_row);
-    if (err != 0 || !has_row)
+    if (err != 0)
         return err;
-    *id = sql_column_int(statement, 0);
-    err = sql->driver->step(sql, statement, is_quiet, &has_row);
+    *id = has_row ? sql_column_int(statement, 0) : 0;
+    if (has_row)
+        err = sql->driver->step(sql, statement, is_quiet, &has_row);
     CHECK(!has_row);
     return err;
 }
 
 int sql_finish_insert(struct sql *sql, struct sql_statement *statement, int64_t *id)
 {
-    return finish_returning(sql, statement, false, id);
+    return finish_insert(sql, statement, false, id);
 }
 
 int sql_finish_chosen(struct sql *sql, struct sql_statement *statement, int64_t *id)
 {
-    int64_t unwanted;
-    return finish_returning(sql, statement, true, id != NULL ? id : &unwanted);
+    if (id != NULL)
+        return finish_insert(sql, statement, true, id);
+    bool has_row;
+    int err = sql->driver->step(sql, statement, true, &has_row);
+    CHECK(!has_row);
+    return err;
 }
 
 int sql_finish_update(struct sql *sql, struct sql_statement *statement, const char *table,

@@ -38,7 +38,7 @@ enum work_statement {
     "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
     "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) "                                      \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
-/* PostgreSQL would look at all of the table for each tenant, and has LATERAL, which SQLite has not. */
+/* PostgreSQL would look at the whole table for each tenant; it has LATERAL, which SQLite has not. */
 #define FIRST_OF_EACH_TENANT_POSTGRES(is_in)                                                       \
     "SELECT first.id FROM tenant CROSS JOIN LATERAL "                                              \
     "(SELECT id, due_at_us FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                \
@@ -55,7 +55,7 @@ _Static_assert(PROOF_LISTED == 4 && PROOF_REASON_SEEN_MISSING == 5 && PROOF_REAS
 static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_INSERT] = "INSERT INTO work (" WORK_FIELDS ") "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (tenant_id, kind, identity) DO NOTHING RETURNING id",
+                    "ON CONFLICT (tenant_id, kind, identity) DO NOTHING" SQL_RETURNING_ID,
     /* The SETs read the row as it was. */
     [WORK_OPEN_AGAIN] =
         "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, openings = openings + 1, "

@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/banned.h"
 
@@ -66,13 +67,22 @@ int sqlite_fail(struct sql *sql, const char *what)
 
 /* --- statements --- */
 
+/* Without SQL_RETURNING_ID: for rows that return SQLite makes a table each time. */
+static int text_length(const char *text)
+{
+    size_t length = strlen(text), end = strlen(SQL_RETURNING_ID);
+    if (length > end && strcmp(text + length - end, SQL_RETURNING_ID) == 0)
+        length -= end;
+    return (int)length;
+}
+
 static int driver_prepare(struct sql *sql, const char *text, struct sql_statement **statement)
 {
     struct sqlite_statement *prepared = calloc(1, sizeof(*prepared));
     if (prepared == NULL)
         return ERR_NO_MEMORY;
     prepared->base = (struct sql_statement){.driver = &sqlite_driver, .text = text};
-    int code = sqlite3_prepare_v3(sqlite_of_sql(sql)->connection, text, -1,
+    int code = sqlite3_prepare_v3(sqlite_of_sql(sql)->connection, text, text_length(text),
                                   SQLITE_PREPARE_PERSISTENT, &prepared->handle, NULL);
     if (code != SQLITE_OK) {
         free(prepared);
@@ -110,6 +120,19 @@ static int driver_step(struct sql *sql, struct sql_statement *statement, bool is
     sql->changed_count = sqlite3_changes(sqlite_of_sql(sql)->connection);
     sqlite3_reset(handle);
     return err;
+}
+
+static int driver_insert(struct sql *sql, struct sql_statement *statement, bool is_quiet,
+                         int64_t *id)
+{
+    bool has_row;
+    int err = driver_step(sql, statement, is_quiet, &has_row);
+    CHECK(!has_row);
+    if (err != 0)
+        return err;
+    sqlite3 *connection = sqlite_of_sql(sql)->connection;
+    *id = sql->changed_count == 0 ? 0 : sqlite3_last_insert_rowid(connection);
+    return 0;
 }
 
 static void driver_reset(struct sql_statement *statement)
@@ -232,6 +255,7 @@ const struct sql_driver sqlite_driver = {
     .prepare_stream = driver_prepare, /* its rows come one by one anyway */
     .finalize = driver_finalize,
     .step = driver_step,
+    .insert = driver_insert,
     .reset = driver_reset,
     .bind_int = driver_bind_int,
     .bind_blob = driver_bind_blob,

@@ -129,8 +129,8 @@ MUST_CHECK int store_read_card_by_last4(struct store *store, int64_t tenant_id, 
                                         struct card *card);
 
 /* Where a walk along all operations may stop and go on later without passing one over: whatever is
- * read from now on sees every operation up to this id, and none of them will ever be added. 0: there
- * is none. Not between store_begin_read and store_end_read, which see what was there before. */
+ * read from now on sees every operation up to this id, and none of them will ever be added. 0:
+ * there is none. Not between store_begin_read and its end, which see what was there before. */
 MUST_CHECK int store_read_last_operation(struct store *store, int64_t *operation_id);
 /* errors  ERR_NOT_FOUND and the store's own. */
 MUST_CHECK int store_read_operation(struct store *store, int64_t operation_id,

@@ -31,7 +31,8 @@ static bool is_bounded(const char *scan)
     static const char *const bounded[] = {
         "SCAN CONSTANT ROW", "SCAN tenant",    "SCAN work USING INDEX work_open",
         "SCAN tree",         "SCAN (subquery", "SCAN proof USING INDEX proof_told",
-        "SCAN proved",       "SCAN stray",
+        "SCAN proved",       "SCAN stray",     "SCAN urgent",
+        "SCAN others",
     };
     for (size_t i = 0; i < COUNT_OF(bounded); i++)
         if (strncmp(scan, bounded[i], strlen(bounded[i])) == 0)
