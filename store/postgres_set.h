@@ -18,6 +18,8 @@ enum postgres_set_number {
     /* postgres_fetch.c, postgres_ids.c */
     SET_LOCK_CHANGES,
     SET_LOCK_CARDS,
+    SET_LOCK_FREE_CARDS,
+    SET_READ_WANTED,
     SET_TAKE_IDS,
     SET_READ_KNOWN,
     SET_READ_ORDERS,

@@ -325,6 +325,47 @@ static void ids_are_taken_by_who_comes_next_and_not_by_who_asked_first(void **st
     assert_int_equal(rows_verify(rows->store), 0);
 }
 
+/* The card that another process holds is left out, and whoever needs another one does not wait. */
+static void a_batch_that_may_skip_leaves_out_what_another_process_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct batch *batch = rows->batch;
+    rows_run(rows, rows_issue(rows, "6000000000000001", 1000));
+    rows_run(rows, rows_issue(rows, "6000000000000002", 1000));
+    fixture->other.now_us = rows->now_us;
+    struct command theirs = rows_command(&fixture->other, ACTION_CHARGE, "6000000000000001", 1, 10);
+    struct command ours[] = {rows_command(rows, ACTION_CHARGE, "6000000000000001", 2, 10),
+                             rows_command(rows, ACTION_CHARGE, "6000000000000002", 3, 10),
+                             rows_command(rows, ACTION_CHARGE, "6000000000000003", 4, 10),
+                             rows_command(rows, ACTION_REFUND, "6000000000000001", 2, 10)};
+    rows_decide(&fixture->other, &theirs, 1);
+    batch_clear(batch);
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        batch_add(batch, &ours[i]);
+    batch->may_skip = true;
+    assert_int_equal(store_fetch(rows->store, batch), 0);
+    batch_decide(batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, batch), 0);
+    assert_true(batch->is_skipped[0] && batch->is_skipped[3]);
+    assert_false(batch->is_skipped[1] || batch->is_skipped[2]);
+    assert_int_equal(batch->outcomes[0].operation_id, 0);
+    assert_int_equal(batch->outcomes[1].result, RESULT_OK);
+    assert_int_equal(batch->outcomes[2].result, RESULT_NOT_FOUND);
+    assert_int_equal(store_commit(fixture->other.store, fixture->other.batch), 0);
+    assert_int_equal(batch_keep_skipped(batch), 2);
+    assert_false(batch->may_skip);
+    assert_int_equal(store_fetch(rows->store, batch), 0);
+    batch_decide(batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, batch), 0);
+    assert_int_equal(batch->outcomes[0].result, RESULT_OK);
+    assert_int_equal(batch->outcomes[1].result, RESULT_OK);
+    assert_int_equal(batch->outcomes[1].action, ACTION_REFUND);
+    assert_int_equal(rows_card(rows, "6000000000000001").balance_minor, 990);
+    assert_int_equal(rows_card(rows, "6000000000000002").balance_minor, 990);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 /* Else one of the two would have to be run again. */
 static void a_register_day_under_way_is_waited_for(void **state)
 {
@@ -514,6 +555,7 @@ int main(void)
         FETCH_TEST(a_card_that_is_not_as_it_was_loaded_stops_the_whole_batch),
         FETCH_TEST(cards_are_locked_in_the_order_of_their_ids),
         FETCH_TEST(ids_are_taken_by_who_comes_next_and_not_by_who_asked_first),
+        FETCH_TEST(a_batch_that_may_skip_leaves_out_what_another_process_holds),
         FETCH_TEST(a_register_day_under_way_is_waited_for),
         FETCH_TEST(of_a_deadlock_the_batch_is_told_and_can_be_run_again),
         FETCH_TEST(a_connection_that_ended_while_nobody_used_it_costs_no_answer),

@@ -379,6 +379,7 @@ static void fetch(struct rows *rows, const struct command *commands, int32_t cou
     batch_clear(rows->batch);
     for (int32_t i = 0; i < count; i++)
         batch_add(rows->batch, &commands[i]);
+    rows->batch->may_skip = count % 2 == 0; /* where nobody else is, it means nothing */
     assert_int_equal(store_fetch(rows->store, rows->batch), 0);
 }
 
