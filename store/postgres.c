@@ -341,6 +341,7 @@ static const struct store_backend postgres_backend = {
     .commit = postgres_commit,
     .settle = postgres_settle,
     .reruns_max = 3,
+    .is_shared = true,
     .checkpoint = postgres_checkpoint,
     .ping = postgres_ping,
     .close = postgres_close,
