@@ -198,6 +198,11 @@ int sql_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenan
 int sql_each_tenant(struct store *store, store_tenant_fn each, void *context);
 int sql_each_site(struct store *store, store_site_fn each, void *context);
 
+/* sql_share.c */
+int sql_take_lease(struct store *store, const struct lease_wish *wish, struct lease_state *state);
+int sql_release_lease(struct store *store, const char *name, const char *owner);
+int sql_read_versions(struct store *store, struct store_versions *versions);
+
 /* sql_read.c */
 int sql_generation(struct store *store, int64_t *generation);
 int sql_hot_generation(struct store *store, int64_t *generation);
@@ -439,8 +444,9 @@ int sql_verify(struct store *store, verify_finding_fn finding, verify_progress_f
     .update_tenant = sql_update_tenant, .add_site = sql_add_site,                                  \
     .set_card_status = sql_set_card_status, .generation = sql_generation,                          \
     .last_operation = sql_last_operation, .hot_generation = sql_hot_generation,                    \
-    .raise_hot_generation = sql_raise_hot_generation, .begin_read = sql_begin_read,                \
-    .end_read = sql_end_read, .read_tenant = sql_read_tenant, .each_tenant = sql_each_tenant,      \
+    .raise_hot_generation = sql_raise_hot_generation, .take_lease = sql_take_lease,                \
+    .release_lease = sql_release_lease, .read_versions = sql_read_versions,                        \
+    .begin_read = sql_begin_read, .end_read = sql_end_read, .read_tenant = sql_read_tenant, .each_tenant = sql_each_tenant,      \
     .each_site = sql_each_site, .read_card = sql_read_card,                                        \
     .read_card_by_last4 = sql_read_card_by_last4, .each_entry = sql_each_entry,                    \
     .read_operation = sql_read_operation, .each_order_operation = sql_each_order_operation,        \
