@@ -14,7 +14,14 @@
 static const struct subcommand subcommands[] = {
     {.noun = "serve",
      .kind = COMMAND_SERVE,
-     .help = "run the service; configuration comes from the environment"},
+     .help = "run the service; configuration comes from the environment",
+     .flags = {{"take-over", FLAG_SWITCH, false, NULL,
+                "take the place of the process that serves the data folder, with its sockets; "
+                "where none does, start as always"}}},
+    {.noun = "hand-over",
+     .kind = COMMAND_HAND_OVER,
+     .help = "let the running service start its successor, after an upgrade the new program, and "
+             "give it its place; no request is refused"},
     {.noun = "verify",
      .kind = COMMAND_VERIFY,
      .help = "recompute every law from the rows, beside a running service or on a stopped one; "

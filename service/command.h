@@ -14,6 +14,7 @@
 
 enum command_kind {
     COMMAND_SERVE,
+    COMMAND_HAND_OVER, /* asks the running service, but not over the admin socket */
     COMMAND_VERIFY,
     COMMAND_HELP,
     COMMAND_ROUTES,        /* asks nobody: the table is in the binary */

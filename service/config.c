@@ -343,7 +343,9 @@ static int make_paths(struct config *config)
         return complain("DATA", "is too long");
     if (join(config->store_path, sizeof(config->store_path), config->data, "counterpart.sqlite") !=
             0 ||
-        join(config->admin_path, sizeof(config->admin_path), config->data, "admin.sock") != 0)
+        join(config->admin_path, sizeof(config->admin_path), config->data, "admin.sock") != 0 ||
+        join(config->hand_over_path, sizeof(config->hand_over_path), config->data,
+             "hand-over.sock") != 0)
         return complain("DATA", "is too long");
     return 0;
 }

@@ -49,6 +49,7 @@ struct config {
     struct target target; /* when redis_is_on */
     char store_path[CONFIG_TEXT_MAX + 32];
     char admin_path[CONFIG_TEXT_MAX + 32];
+    char hand_over_path[CONFIG_TEXT_MAX + 32];
 };
 
 /*

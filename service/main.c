@@ -6,6 +6,7 @@
 #include "service/doctor.h"
 #include "service/explain.h"
 #include "service/foreign_report.h"
+#include "service/handover.h"
 #include "service/member_import.h"
 #include "service/profile_import.h"
 #include "service/reconcile.h"
@@ -57,6 +58,8 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
         return foreign_report_run(invocation, socket_path);
     case COMMAND_DOCTOR:
         return doctor_run(invocation, socket_path);
+    case COMMAND_HAND_OVER:
+        return handover_ask(socket_path, invocation->wants_json);
     case COMMAND_SERVE:
     case COMMAND_VERIFY:
     case COMMAND_HELP:
@@ -95,13 +98,14 @@ int main(int count, char **words)
     case COMMAND_ROUTES:
         return routes_run(invocation.wants_json);
     case COMMAND_SERVE:
-        return serve(environ);
+        return serve(environ, command_value(&invocation, "take-over") != NULL);
     case COMMAND_PROFILE_IMPORT:
         return profile_import_run(&invocation);
     case COMMAND_VERIFY:
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
         return verify(&config, invocation.wants_json);
+    case COMMAND_HAND_OVER:
     case COMMAND_GET:
     case COMMAND_POST:
     case COMMAND_SIGN:
@@ -113,7 +117,9 @@ int main(int count, char **words)
     case COMMAND_DOCTOR:
         if (config_read(environ, &config) != 0)
             return exit_untold(invocation.subcommand->kind);
-        return run_client(&invocation, config.admin_path);
+        return run_client(&invocation, invocation.subcommand->kind == COMMAND_HAND_OVER
+                                           ? config.hand_over_path
+                                           : config.admin_path);
     }
     return EXIT_USAGE;
 }

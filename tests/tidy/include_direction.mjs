@@ -18,7 +18,7 @@ const WRAPPERS = [
 const SYSTEM = new Set(
   ("arpa/inet assert ctype dirent endian errno fcntl inttypes limits linux/futex netdb netinet/in netinet/tcp poll pthread regex sched " +
     "semaphore setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings " +
-    "sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl sys/random sys/resource sys/select sys/socket sys/stat sys/statvfs sys/syscall sys/time sys/types " +
+    "sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl sys/random sys/resource sys/select sys/signalfd sys/socket sys/stat sys/statvfs sys/syscall sys/time sys/types " +
     "sys/uio sys/un sys/wait syslog termios time unistd getopt")
     .split(" ")
     .map((name) => `${name}.h`),
