@@ -1,6 +1,7 @@
 /* counterpart: the service, and the command line that talks to it. */
 #include "base/error.h"
 #include "service/admin_client.h"
+#include "service/backup.h"
 #include "service/command.h"
 #include "service/config.h"
 #include "service/doctor.h"
@@ -62,6 +63,8 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
         return handover_ask(socket_path, invocation->wants_json);
     case COMMAND_SERVE:
     case COMMAND_VERIFY:
+    case COMMAND_BACKUP:
+    case COMMAND_RESTORE:
     case COMMAND_HELP:
     case COMMAND_ROUTES:
     case COMMAND_PROFILE_IMPORT:
@@ -105,6 +108,13 @@ int main(int count, char **words)
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
         return verify(&config, invocation.wants_json);
+    case COMMAND_BACKUP:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return backup_run(&config, command_value(&invocation, "to"), invocation.wants_json);
+    case COMMAND_RESTORE:
+        return restore_run(command_value(&invocation, "from"), command_value(&invocation, "to"),
+                           invocation.wants_json);
     case COMMAND_HAND_OVER:
     case COMMAND_GET:
     case COMMAND_POST:
