@@ -25,9 +25,9 @@
 
 /*
  * Where the ids of a restored store go on: what the original has given out since the back-up, and
- * what another restore of it gives out, must not come again. So ids keep ahead of a clock that makes
- * 10,000 a second, from the first of 2026 on: many times what one disk can commit on average, day
- * and night; 12 digits until 2029.
+ * what another restore of it gives out, must not come again. So ids keep ahead of a clock that
+ * makes 10,000 a second, from the first of 2026 on: no merchant has as many day and night; they
+ * have 12 digits until 2029.
  */
 #define IDS_EPOCH_S INT64_C(1767225600)
 #define IDS_PER_S 10000

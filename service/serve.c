@@ -16,6 +16,7 @@
 #include "service/handover.h"
 #include "service/listener.h"
 #include "service/loop.h"
+#include "service/manager.h"
 #include "service/opening.h"
 #include "service/reason.h"
 #include "service/tls.h"
@@ -261,7 +262,9 @@ static bool wants_tls(const struct listeners *listeners)
 static int open_sockets(struct service *service)
 {
     const struct config *config = &service->config;
-    int err = listeners_open(&service->listeners, text_of(config->listen));
+    int err = manager_sockets(&service->listeners);
+    if (err == 0 && service->listeners.count == 0)
+        err = listeners_open(&service->listeners, text_of(config->listen));
     if (err == 0)
         err = listeners_open_local(&service->listeners, config->admin_path);
     if (err == 0)
@@ -540,11 +543,14 @@ static enum ending on_signal(struct service *service)
         return ENDING_NOT_YET;
     int number = (int)info.ssi_signo;
     if (number == SIGHUP) {
+        manager_say_reloading();
         reload(service);
+        manager_say_ready();
     } else if (number == SIGCHLD) {
         handover_reap(&service->handover);
     } else {
         log_event(LOG_INFO, "draining", LOG_INT("signal", number));
+        manager_say_stopping();
         return ENDING_ASKED;
     }
     return ENDING_NOT_YET;
@@ -776,6 +782,7 @@ static bool wait_for_successor(struct service *service)
             return true; /* whoever ends us wants nothing of ours back */
     if (!handover_is_done(&service->handover, &successor))
         return false;
+    manager_say_successor(successor);
     log_event(LOG_INFO, "successor_serves", LOG_INT("process", successor));
     return true;
 }
@@ -879,6 +886,7 @@ static void announce(struct service *service)
     if (service->predecessor != -1)
         take_over_end(service->predecessor);
     service->predecessor = -1;
+    manager_say_ready();
 }
 
 /* Serves until it is over; once more when a successor has ended without having served. */
