@@ -498,7 +498,7 @@ static void trip_turn_back(struct trip *trip)
     trip_free(trip);
 }
 
-static void exchange_refuse_busy(struct exchange *exchange, int error)
+void exchange_refuse_busy(struct exchange *exchange, int error)
 {
     if (exchange->is_answered)
         return;

@@ -72,6 +72,8 @@ struct handlers {
     int64_t generation;         /* of the store; part of every reference */
     _Atomic bool
         is_draining; /* SIGTERM was seen: /readyz is red, connections close after their answer */
+    _Atomic bool is_handed_over; /* another process has the store: what still comes here is refused,
+                                    for what is remembered here may be old */
     _Atomic uint64_t epoch; /* counts loads of the directory and of the profiles; loops keep what
                                they hold of both until it moves */
     _Atomic int64_t pinged_at_us; /* /readyz: monotonic time and result of the last store ping;
@@ -235,6 +237,8 @@ void exchange_refuse(struct exchange *exchange, int status, const char *code, co
 void exchange_add_header(struct exchange *exchange, const char *name_lower, struct text value);
 /* The connection ends after the answer: what follows on it cannot be trusted. */
 void exchange_close_after(struct exchange *exchange);
+/* 503 with Retry-After: nothing has happened. */
+void exchange_refuse_busy(struct exchange *exchange, int error);
 /* 500 for a request-local violation of our own rules; logged. */
 void exchange_fail_bug(struct exchange *exchange, const char *what);
 

@@ -341,6 +341,8 @@ static void exchange_dispatch(struct exchange *exchange, bool is_local)
         exchange_refuse(exchange, 404, "not_found", "There is nothing at this path");
     else if (finding == ROUTE_WRONG_METHOD)
         refuse_method(exchange);
+    else if (atomic_load_explicit(&exchange->handlers->is_handed_over, memory_order_relaxed))
+        exchange_refuse_busy(exchange, ERR_SHUTTING_DOWN);
     else if (!caller_is_accepted(exchange, key))
         refuse_unauthorized(exchange);
     else

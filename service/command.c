@@ -14,11 +14,30 @@
 static const struct subcommand subcommands[] = {
     {.noun = "serve",
      .kind = COMMAND_SERVE,
-     .help = "run the service; configuration comes from the environment"},
+     .help = "run the service; configuration comes from the environment",
+     .flags = {{"take-over", FLAG_SWITCH, false, NULL,
+                "take the place of the process that serves the data folder, with its sockets; "
+                "where none does, start as always"}}},
+    {.noun = "hand-over",
+     .kind = COMMAND_HAND_OVER,
+     .help = "let the running service start its successor, after an upgrade the new program, and "
+             "give it its place; no request is refused"},
     {.noun = "verify",
      .kind = COMMAND_VERIFY,
      .help = "recompute every law from the rows, beside a running service or on a stopped one; "
              "exit 1 when something differs"},
+    {.noun = "backup",
+     .kind = COMMAND_BACKUP,
+     .help =
+         "copy store and master key into a folder, beside a running service or without one, and "
+         "verify the copy",
+     .flags = {{"to", FLAG_TEXT, true, "FOLDER", "a new one, or an empty one"}}},
+    {.noun = "restore",
+     .kind = COMMAND_RESTORE,
+     .help = "make a new data folder of a back-up; references of before are never given out again",
+     .flags = {{"from", FLAG_TEXT, true, "FOLDER", "what counterpart backup has made"},
+               {"to", FLAG_TEXT, true, "FOLDER",
+                "a new one, or an empty one; then COUNTERPART_DATA"}}},
     {.noun = "tenant",
      .verb = "add",
      .kind = COMMAND_POST,
@@ -710,9 +729,9 @@ static void print_overview(FILE *file)
                  each->verb == NULL ? "" : each->verb);
         fprintf(file, "  %-22s %s\n", left, each->help);
     }
-    fputs("\nAll but serve, verify, routes and profile import ask the running service over "
-          "admin.sock "
-          "in COUNTERPART_DATA [./var].\nOutput is JSON with --json or when it does not go to a "
+    fputs("\nAll but serve, hand-over, verify, backup, restore, routes and profile import ask the "
+          "running\nservice over admin.sock in COUNTERPART_DATA [./var].\nOutput is JSON with "
+          "--json or when it does not go to a "
           "terminal.\nOne subcommand with its flags: counterpart help card issue\n",
           file);
 }

@@ -14,7 +14,10 @@
 
 enum command_kind {
     COMMAND_SERVE,
+    COMMAND_HAND_OVER, /* asks the running service, but not over the admin socket */
     COMMAND_VERIFY,
+    COMMAND_BACKUP, /* these two work on files */
+    COMMAND_RESTORE,
     COMMAND_HELP,
     COMMAND_ROUTES,        /* asks nobody: the table is in the binary */
     COMMAND_GET,           /* flags become the query */

@@ -352,7 +352,9 @@ static int make_paths(struct config *config)
     if (join(config->store_location, sizeof(config->store_location), config->data,
              "counterpart.sqlite") != 0 ||
         join(config->timeline_path, sizeof(config->timeline_path), config->data, "timeline") != 0 ||
-        join(config->admin_path, sizeof(config->admin_path), config->data, "admin.sock") != 0)
+        join(config->admin_path, sizeof(config->admin_path), config->data, "admin.sock") != 0 ||
+        join(config->hand_over_path, sizeof(config->hand_over_path), config->data,
+             "hand-over.sock") != 0)
         return complain("DATA", "is too long");
     const char *location = config->is_postgres ? config->database : config->store_location;
     const char *name = config->is_postgres ? "the database of " PREFIX "DATABASE" : location;

@@ -52,6 +52,7 @@ struct config {
     char store_name[CONFIG_TEXT_MAX + 32];     /* for people: without one */
     char timeline_path[CONFIG_TEXT_MAX + 32];
     char admin_path[CONFIG_TEXT_MAX + 32];
+    char hand_over_path[CONFIG_TEXT_MAX + 32];
 };
 
 /*

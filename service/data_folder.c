@@ -82,6 +82,11 @@ err_after_open:
     return err;
 }
 
+int data_folder_own(const char *path, int lock_fd)
+{
+    return write_owner(lock_fd) == 0 ? 0 : complain(path, "the lock cannot be written");
+}
+
 bool data_folder_is_open(const char *path, unsigned *mode)
 {
     struct stat status;

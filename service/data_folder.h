@@ -15,6 +15,8 @@
  * errors     ERR_LOCKED: another process has it; ERR_IO.
  */
 MUST_CHECK int data_folder_lock(const char *path, int *lock_fd);
+/* A lock that came from another process is ours. errors: ERR_IO. */
+MUST_CHECK int data_folder_own(const char *path, int lock_fd);
 /* May other users of the machine enter it? Who reaches the socket in it may do everything. */
 bool data_folder_is_open(const char *path, unsigned *mode);
 void data_folder_unlock(int lock_fd); /* accepts -1 */

@@ -64,6 +64,13 @@ static void set_option(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value)); /* all of them are niceties */
 }
 
+/* Accepted sockets inherit these two. */
+static void socket_tune(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SEND_TIMEOUT_MS);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
 static int socket_open(const struct addrinfo *info)
 {
     int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -73,9 +80,7 @@ static int socket_open(const struct addrinfo *info)
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (info->ai_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-    /* accepted sockets inherit these two */
-    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, SEND_TIMEOUT_MS);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    socket_tune(fd);
     if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int kept = errno;
@@ -201,15 +206,19 @@ static int bind_local(int fd, const char *path)
     return err;
 }
 
-int listeners_open_local(struct listeners *listeners, const char *path)
+int listener_open_local(const char *path, int type, int *fd)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd == -1 || bind_local(fd, path) != 0) {
-        (void)complain(text_of(path), strerror(errno));
-        if (fd != -1)
-            close(fd);
-        return ERR_IO;
-    }
+    *fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd != -1 && bind_local(*fd, path) == 0)
+        return 0;
+    (void)complain(text_of(path), strerror(errno));
+    if (*fd != -1)
+        close(*fd);
+    return ERR_IO;
+}
+
+int listeners_adopt_local(struct listeners *listeners, const char *path, int fd)
+{
     int err = listeners_add(listeners, text_of(path), fd, false);
     if (err != 0)
         return err;
@@ -219,6 +228,28 @@ int listeners_open_local(struct listeners *listeners, const char *path)
     text_buffer_init(&buffer, listener->address, sizeof(listener->address));
     text_append(&buffer, text_of(path));
     return 0;
+}
+
+int listeners_open_local(struct listeners *listeners, const char *path)
+{
+    int fd;
+    int err = listener_open_local(path, SOCK_STREAM, &fd);
+    return err != 0 ? err : listeners_adopt_local(listeners, path, fd);
+}
+
+int listeners_adopt(struct listeners *listeners, int fd, bool is_tls)
+{
+    int is_listening = 0;
+    socklen_t length = sizeof(is_listening);
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) != 0 || !is_listening) {
+        close(fd);
+        return reason_give(ERR_BAD_CONFIG,
+                           "descriptor %d was given to listen on, and is no "
+                           "listening socket of streams",
+                           fd);
+    }
+    socket_tune(fd);
+    return listeners_add(listeners, TEXT("the given sockets"), fd, is_tls);
 }
 
 void listeners_close(struct listeners *listeners)

@@ -30,9 +30,15 @@ struct listeners {
  * errors     ERR_BAD_CONFIG, ERR_IO.
  */
 MUST_CHECK int listeners_open(struct listeners *listeners, struct text list);
+/* A socket that somebody else has opened: a predecessor, or the service manager. Taken in any case.
+ * errors: ERR_BAD_CONFIG: nobody can connect to it. */
+MUST_CHECK int listeners_adopt(struct listeners *listeners, int fd, bool is_tls);
 /* The Unix socket of the admin API, mode 0600. A socket file that is left over is replaced: the
  * folder's lock says that nobody listens on it. */
 MUST_CHECK int listeners_open_local(struct listeners *listeners, const char *path);
+MUST_CHECK int listeners_adopt_local(struct listeners *listeners, const char *path, int fd);
+/* A Unix socket of another kind (SOCK_...), else alike. */
+MUST_CHECK int listener_open_local(const char *path, int type, int *fd);
 void listeners_close(struct listeners *listeners);
 
 /* A name for path that fits into a socket address, whatever its length: its folder is opened

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,8 +40,9 @@ struct loop {
     struct loop_listener listeners[LISTENERS_MAX];
     h2o_linklist_t connections;
     int32_t connection_count;
-    pthread_mutex_t mutex; /* guards wake against its own end */
-    bool is_deaf;          /* wake is gone */
+    struct parcel *adopted; /* guarded by mutex; waits to be served */
+    pthread_mutex_t mutex;  /* guards wake against its own end */
+    bool is_deaf;           /* wake is gone */
     h2o_multithread_receiver_t wake;
     pthread_t thread;
     sem_t started;
@@ -57,7 +59,8 @@ struct loop {
 struct connection {
     h2o_linklist_t link;
     struct loop *loop;
-    int fd;
+    h2o_socket_t *sock;
+    int64_t opened_at_us;
     bool is_counted; /* has a place within connections_max */
 };
 
@@ -76,8 +79,8 @@ static void on_connection_closed(void *data)
 static void connection_open(struct loop *loop, h2o_socket_t *sock, bool is_counted)
 {
     struct connection *connection = h2o_mem_alloc(sizeof(*connection));
-    *connection =
-        (struct connection){.loop = loop, .fd = h2o_socket_get_fd(sock), .is_counted = is_counted};
+    *connection = (struct connection){
+        .loop = loop, .sock = sock, .opened_at_us = clock_monotonic_us(), .is_counted = is_counted};
     h2o_linklist_insert(&loop->connections, &connection->link);
     loop->connection_count++;
     sock->on_close.cb = on_connection_closed;
@@ -182,6 +185,118 @@ static int listener_open(struct loop *loop, const struct listener *from,
     return 0;
 }
 
+/* --- holding: what can be served by another process is let go */
+
+/* A connection over TLS that is so young may not have brought its first request yet. */
+#define YOUNG_US CLOCK_US_PER_S
+#define SWEEP_MAX 64
+
+struct sweep {
+    h2o_socket_t *socks[SWEEP_MAX];
+    bool is_local[SWEEP_MAX];
+    int count;
+};
+
+/* libh2o reads from it: it is between two requests, or not all of one has come. Of a body in chunks
+ * the bytes are no longer as they came. */
+static bool is_waiting(h2o_req_t *req, const h2o_socket_t *sock)
+{
+    bool is_chunked =
+        req->version != 0 && h2o_find_header(&req->headers, H2O_TOKEN_TRANSFER_ENCODING, -1) != -1;
+    return sock->_cb.read != NULL && !is_chunked;
+}
+
+/* No answer has gone over it yet, and it is young: its first request will come in a moment. */
+static bool is_young(const h2o_socket_t *sock)
+{
+    if (sock->on_close.cb != on_connection_closed || sock->bytes_written > 0)
+        return false;
+    const struct connection *connection = sock->on_close.data;
+    return clock_monotonic_us() - connection->opened_at_us < YOUNG_US;
+}
+
+/* TLS has a state that no other process can take over: such a connection ends between requests. */
+static int on_each_waiting(h2o_req_t *req, void *data)
+{
+    struct sweep *sweep = data;
+    struct loop *loop = H2O_STRUCT_FROM_MEMBER(struct loop, exchanges.context, req->conn->ctx);
+    h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
+    if (!is_waiting(req, sock) || sock->input->size > PARCEL_BYTES_MAX)
+        return 0;
+    if (sock->ssl != NULL && (sock->input->size > 0 || is_young(sock)))
+        return 0;
+    sweep->is_local[sweep->count] = req->conn->hosts == loop->local_hosts;
+    sweep->socks[sweep->count++] = sock;
+    return sweep->count == SWEEP_MAX;
+}
+
+/* Our duplicate keeps the connection open when libh2o closes its own. */
+static void let_go(struct loop *loop, h2o_socket_t *sock, bool is_local)
+{
+    struct text bytes = {sock->input->bytes, sock->input->size};
+    int fd = sock->ssl != NULL ? -1 : fcntl(h2o_socket_get_fd(sock), F_DUPFD_CLOEXEC, 0);
+    if (fd != -1 && parcels_add(loop->config.parcels, fd, is_local, bytes) != 0)
+        close(fd);
+    sock->_cb.read(sock, h2o_socket_error_closed); /* as if the caller had: libh2o forgets it */
+}
+
+static void loop_let_go(struct loop *loop)
+{
+    h2o_context_t *context = &loop->exchanges.context;
+    struct sweep sweep;
+    do {
+        sweep.count = 0;
+        context->globalconf->http1.callbacks.foreach_request(context, on_each_waiting, &sweep);
+        for (int i = 0; i < sweep.count; i++)
+            let_go(loop, sweep.socks[i], sweep.is_local[i]);
+    } while (sweep.count == SWEEP_MAX);
+}
+
+/* Handshakes too, which libh2o does not show. */
+static bool loop_has_young(const struct loop *loop)
+{
+    for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections;
+         node = node->next) {
+        const h2o_socket_t *sock = H2O_STRUCT_FROM_MEMBER(struct connection, link, node)->sock;
+        if (sock->ssl != NULL && is_young(sock))
+            return true;
+    }
+    return false;
+}
+
+static void adopt(struct loop *loop, struct parcel *parcel)
+{
+    struct loop_listener accept = {
+        .accept = {.ctx = &loop->exchanges.context,
+                   .hosts = parcel->is_local ? loop->local_hosts : loop->public_hosts}};
+    h2o_socket_t *sock =
+        h2o_evloop_socket_create(loop->evloop, parcel->fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
+    parcel->fd = -1;
+    if (!parcel->is_local) /* one that was there is not refused, however many there are */
+        atomic_fetch_add_explicit(loop->config.connections, 1, memory_order_relaxed);
+    connection_open(loop, sock, !parcel->is_local);
+    if (parcel->length > 0) {
+        h2o_iovec_t room = h2o_buffer_reserve(&sock->input, parcel->length);
+        memcpy(room.base, parcel->bytes, parcel->length);
+        sock->input->size += parcel->length;
+    }
+    h2o_accept(&accept.accept, sock);
+}
+
+static void loop_adopt_all(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mutex);
+    struct parcel *next = loop->adopted;
+    loop->adopted = NULL;
+    pthread_mutex_unlock(&loop->mutex);
+    while (next != NULL) {
+        struct parcel *parcel = next;
+        next = parcel->next;
+        adopt(loop, parcel);
+        parcel_destroy(parcel);
+    }
+}
+
 static void listener_close(struct loop_listener *listener)
 {
     if (listener->sock == NULL)
@@ -204,7 +319,7 @@ static int on_each_request(h2o_req_t *req, void *data)
 
 static bool loop_is_busy(struct loop *loop)
 {
-    bool is_busy = loop->exchanges.unanswered > 0;
+    bool is_busy = loop->exchanges.unanswered > 0 || loop_has_young(loop);
     h2o_context_t *context = &loop->exchanges.context;
     if (!is_busy)
         context->globalconf->http1.callbacks.foreach_request(context, on_each_request, &is_busy);
@@ -223,10 +338,27 @@ static void loop_note_quiet(struct loop *loop)
         atomic_store(&loop->quiet_since_us, clock_monotonic_us());
 }
 
+static void loop_begin_hold(struct loop *loop)
+{
+    for (int i = 0; i < LISTENERS_MAX; i++)
+        listener_close(&loop->listeners[i]);
+    h2o_context_request_shutdown(&loop->exchanges.context);
+}
+
+/* The successor is gone: all goes on as before. */
+static void loop_resume(struct loop *loop)
+{
+    loop->exchanges.context.shutdown_requested = 0;
+    atomic_store(&loop->quiet_since_us, 0);
+    const struct listeners *listeners = loop->config.listeners;
+    for (int i = 0; i < listeners->count; i++)
+        if (listener_open(loop, &listeners->items[i], &loop->listeners[i]) != 0)
+            log_event(LOG_ERROR, "not_listening", LOG_TEXT("address", listeners->items[i].address));
+}
+
 /* What the kernel has already accepted for us is served; then nobody listens here any more. */
 static void loop_begin_drain(struct loop *loop)
 {
-    loop->phase = LOOP_DRAINING;
     for (int i = 0; i < LISTENERS_MAX; i++) {
         struct loop_listener *listener = &loop->listeners[i];
         while (listener->sock != NULL && accept_one(listener))
@@ -234,6 +366,18 @@ static void loop_begin_drain(struct loop *loop)
         listener_close(listener);
     }
     h2o_context_request_shutdown(&loop->exchanges.context);
+}
+
+static void loop_enter(struct loop *loop, enum loop_phase phase)
+{
+    enum loop_phase before = loop->phase;
+    loop->phase = phase;
+    if (phase == LOOP_HOLDING)
+        loop_begin_hold(loop);
+    else if (phase == LOOP_DRAINING)
+        loop_begin_drain(loop);
+    else if (phase == LOOP_RUNNING && before == LOOP_HOLDING)
+        loop_resume(loop);
 }
 
 static void loop_turn(struct loop *loop)
@@ -258,7 +402,8 @@ static void loop_end_connections(struct loop *loop)
 {
     for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections;
          node = node->next)
-        shutdown(H2O_STRUCT_FROM_MEMBER(struct connection, link, node)->fd, SHUT_RDWR);
+        shutdown(h2o_socket_get_fd(H2O_STRUCT_FROM_MEMBER(struct connection, link, node)->sock),
+                 SHUT_RDWR);
     loop_turn_until(loop, &loop->connection_count);
     loop_turn_until(loop, &loop->exchanges.lingering);
 }
@@ -266,7 +411,7 @@ static void loop_end_connections(struct loop *loop)
 static void loop_stop(struct loop *loop)
 {
     if (loop->phase == LOOP_RUNNING)
-        loop_begin_drain(loop);
+        loop_enter(loop, LOOP_DRAINING);
     loop->phase = LOOP_STOPPED;
     loop_turn_until(loop, &loop->exchanges.jobs_away);
     loop_turn_until(loop, &loop->exchanges.unanswered);
@@ -292,10 +437,14 @@ static void loop_serve(struct loop *loop)
 {
     enum loop_phase asked;
     while ((asked = atomic_load(&loop->asked)) != LOOP_STOPPED) {
-        if (asked == LOOP_DRAINING && loop->phase == LOOP_RUNNING)
-            loop_begin_drain(loop);
+        if (asked != loop->phase)
+            loop_enter(loop, asked);
         loop_turn(loop);
-        if (loop->phase == LOOP_DRAINING)
+        loop_adopt_all(loop);
+        /* What was adopted because we are to run again is not let go of once more. */
+        if (loop->phase == LOOP_HOLDING && atomic_load(&loop->asked) == LOOP_HOLDING)
+            loop_let_go(loop);
+        if (loop->phase != LOOP_RUNNING)
             loop_note_quiet(loop);
     }
 }
@@ -366,6 +515,11 @@ static struct loop *loop_make(const struct loop_config *config)
 
 static void loop_free(struct loop *loop)
 {
+    while (loop->adopted != NULL) {
+        struct parcel *parcel = loop->adopted;
+        loop->adopted = parcel->next;
+        parcel_destroy(parcel);
+    }
     sem_destroy(&loop->started);
     pthread_mutex_destroy(&loop->mutex);
     free(loop);
@@ -398,6 +552,16 @@ void loop_ask(struct loop *loop, enum loop_phase phase)
 {
     pthread_mutex_lock(&loop->mutex);
     atomic_store(&loop->asked, phase);
+    if (!loop->is_deaf)
+        h2o_multithread_send_message(&loop->wake, NULL);
+    pthread_mutex_unlock(&loop->mutex);
+}
+
+void loop_adopt(struct loop *loop, struct parcel *parcel)
+{
+    pthread_mutex_lock(&loop->mutex);
+    parcel->next = loop->adopted;
+    loop->adopted = parcel;
     if (!loop->is_deaf)
         h2o_multithread_send_message(&loop->wake, NULL);
     pthread_mutex_unlock(&loop->mutex);

@@ -1,11 +1,13 @@
 /* counterpart: the service, and the command line that talks to it. */
 #include "base/error.h"
 #include "service/admin_client.h"
+#include "service/backup.h"
 #include "service/command.h"
 #include "service/config.h"
 #include "service/doctor.h"
 #include "service/explain.h"
 #include "service/foreign_report.h"
+#include "service/handover.h"
 #include "service/member_import.h"
 #include "service/profile_import.h"
 #include "service/reconcile.h"
@@ -57,8 +59,12 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
         return foreign_report_run(invocation, socket_path);
     case COMMAND_DOCTOR:
         return doctor_run(invocation, socket_path);
+    case COMMAND_HAND_OVER:
+        return handover_ask(socket_path, invocation->wants_json);
     case COMMAND_SERVE:
     case COMMAND_VERIFY:
+    case COMMAND_BACKUP:
+    case COMMAND_RESTORE:
     case COMMAND_HELP:
     case COMMAND_ROUTES:
     case COMMAND_PROFILE_IMPORT:
@@ -95,13 +101,21 @@ int main(int count, char **words)
     case COMMAND_ROUTES:
         return routes_run(invocation.wants_json);
     case COMMAND_SERVE:
-        return serve(environ);
+        return serve(environ, command_value(&invocation, "take-over") != NULL);
     case COMMAND_PROFILE_IMPORT:
         return profile_import_run(&invocation);
     case COMMAND_VERIFY:
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
         return verify(&config, invocation.wants_json);
+    case COMMAND_BACKUP:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return backup_run(&config, command_value(&invocation, "to"), invocation.wants_json);
+    case COMMAND_RESTORE:
+        return restore_run(command_value(&invocation, "from"), command_value(&invocation, "to"),
+                           invocation.wants_json);
+    case COMMAND_HAND_OVER:
     case COMMAND_GET:
     case COMMAND_POST:
     case COMMAND_SIGN:
@@ -113,7 +127,9 @@ int main(int count, char **words)
     case COMMAND_DOCTOR:
         if (config_read(environ, &config) != 0)
             return exit_untold(invocation.subcommand->kind);
-        return run_client(&invocation, config.admin_path);
+        return run_client(&invocation, invocation.subcommand->kind == COMMAND_HAND_OVER
+                                           ? config.hand_over_path
+                                           : config.admin_path);
     }
     return EXIT_USAGE;
 }

@@ -13,19 +13,24 @@
 #include "service/config.h"
 #include "service/core_dump.h"
 #include "service/data_folder.h"
+#include "service/handover.h"
 #include "service/listener.h"
 #include "service/loop.h"
+#include "service/manager.h"
 #include "service/opening.h"
 #include "service/reason.h"
 #include "service/tls.h"
 #include "store/hot_redis.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -38,6 +43,12 @@
 #define HTTP2_STREAMS_MAX 32 /* a till needs one; 2.2.5 predates the rapid-reset fixes */
 /* Nothing under way on any loop for this long: the requests that were on their way have come. */
 #define QUIET_US (INT64_C(100) * 1000)
+/* Before anything is held, a hand-over waits so long for a moment in which no reply of Lightspeed
+ * is awaited: what it waits for afterwards, tills wait for as well. */
+#define HAND_OVER_LULL_US (3 * CLOCK_US_PER_S)
+/* Then what is under way gets so long for its answer; whoever came meanwhile waits in the kernel.
+ * Nearly all is commits, of milliseconds each. Well below a register's patience. */
+#define HAND_OVER_HOLD_US CLOCK_US_PER_S
 
 struct service {
     struct config config;
@@ -57,6 +68,10 @@ struct service {
     int loop_count;
     char public_url[CONFIG_TEXT_MAX];
     struct about about;
+    struct handover handover;
+    int predecessor; /* the channel to it, until we serve; -1: there is none */
+    struct parcels parcels;
+    int signal_fd;
 };
 
 static int complain(const char *what, int err)
@@ -194,11 +209,7 @@ static int make_schedule(struct service *service)
 
 static int start_store(struct service *service)
 {
-    int err = open_seal(service);
-    if (err == 0)
-        err = open_stores(service);
-    if (err == 0)
-        err = make_tiers(service);
+    int err = open_stores(service);
     if (err == 0)
         err = load_store(service);
     if (err == 0)
@@ -248,18 +259,30 @@ static bool wants_tls(const struct listeners *listeners)
     return false;
 }
 
+static int open_sockets(struct service *service)
+{
+    const struct config *config = &service->config;
+    int err = manager_sockets(&service->listeners);
+    if (err == 0 && service->listeners.count == 0)
+        err = listeners_open(&service->listeners, text_of(config->listen));
+    if (err == 0)
+        err = listeners_open_local(&service->listeners, config->admin_path);
+    if (err == 0)
+        err = handover_open(&service->handover, config->hand_over_path, -1);
+    return err;
+}
+
+/* The sockets may be there already: of a predecessor, or of our own life before. */
 static int open_network(struct service *service)
 {
     const struct config *config = &service->config;
-    int err = listeners_open(&service->listeners, text_of(config->listen));
+    int err = service->listeners.count > 0 ? 0 : open_sockets(service);
     if (err == 0 && wants_tls(&service->listeners) && config->tls_cert[0] == '\0') {
         err = reason_give(ERR_BAD_CONFIG, "https:// in COUNTERPART_LISTEN needs "
                                           "COUNTERPART_TLS_CERT and COUNTERPART_TLS_KEY");
     }
     if (err == 0 && config->tls_cert[0] != '\0' && (err = load_tls(service)) != 0)
         return reason_give(err, "TLS cannot be used: the log line above says why");
-    if (err == 0)
-        err = listeners_open_local(&service->listeners, config->admin_path);
     return err;
 }
 
@@ -471,6 +494,7 @@ static int start_loops(struct service *service)
         .tls = &service->tls.current,
         .connections = &service->connections,
         .connections_max = service->config.connections_max,
+        .parcels = &service->parcels,
     };
     configure_http(service, &config);
     while (service->loop_count < service->config.threads) {
@@ -490,6 +514,7 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGCHLD);               /* a successor that we have started */
     pthread_sigmask(SIG_BLOCK, set, NULL); /* before the first thread: all inherit it */
     signal(SIGPIPE, SIG_IGN);
 }
@@ -505,17 +530,52 @@ static void reload(struct service *service)
               LOG_TEXT("profiles", error_name(profiles_err)));
 }
 
-static void wait_for_end(struct service *service, const sigset_t *signals)
+enum ending {
+    ENDING_NOT_YET,
+    ENDING_ASKED,       /* a signal: drain */
+    ENDING_HANDED_OVER, /* to a successor that has not said yet that it serves */
+};
+
+static enum ending on_signal(struct service *service)
 {
-    for (;;) {
-        int number = sigwaitinfo(signals, NULL);
-        if (number == SIGHUP) {
-            reload(service);
-        } else if (number != -1) {
-            log_event(LOG_INFO, "draining", LOG_INT("signal", number));
-            return;
-        }
+    struct signalfd_siginfo info;
+    if (read(service->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return ENDING_NOT_YET;
+    int number = (int)info.ssi_signo;
+    if (number == SIGHUP) {
+        manager_say_reloading();
+        reload(service);
+        manager_say_ready();
+    } else if (number == SIGCHLD) {
+        handover_reap(&service->handover);
+    } else {
+        log_event(LOG_INFO, "draining", LOG_INT("signal", number));
+        manager_say_stopping();
+        return ENDING_ASKED;
     }
+    return ENDING_NOT_YET;
+}
+
+static bool hand_over(struct service *service);
+
+static enum ending wait_for_end(struct service *service)
+{
+    struct handover *handover = &service->handover;
+    enum ending ending = ENDING_NOT_YET;
+    while (ending == ENDING_NOT_YET) {
+        struct pollfd each[] = {{.fd = service->signal_fd, .events = POLLIN},
+                                {.fd = handover->listener, .events = POLLIN},
+                                {.fd = handover->successor, .events = POLLIN}};
+        if (poll(each, COUNT_OF(each), -1) <= 0)
+            continue;
+        if (each[0].revents != 0)
+            ending = on_signal(service);
+        else if (each[2].revents != 0 && handover_is_ready(handover) && hand_over(service))
+            ending = ENDING_HANDED_OVER;
+        else if (each[1].revents != 0)
+            handover_greet(handover, service->config.listen, &service->listeners);
+    }
+    return ending;
 }
 
 /* --- the end */
@@ -550,13 +610,18 @@ static void drain(struct service *service, const sigset_t *signals)
  * outbound thread before and after the store's workers: first it writes what its last replies have
  * brought; what it still waits for then, a hanging store lets go of only when it is stopped.
  */
-static void stop_threads(struct service *service)
+static void stop_workers(struct service *service)
 {
     outbound_drain(service->handlers.outbound);
     hot_redis_stop(service->handlers.hot);
     committer_stop(service->handlers.committer);
     reader_stop(service->handlers.reader);
     outbound_stop(service->handlers.outbound);
+}
+
+static void stop_threads(struct service *service)
+{
+    stop_workers(service);
     for (int i = 0; i < service->loop_count; i++)
         loop_ask(service->loops[i], LOOP_STOPPED);
     for (int i = 0; i < service->loop_count; i++)
@@ -579,14 +644,15 @@ static void close_stores(struct service *service)
         store_close(service->readers[i]);
     store_close(service->checkpoint);
     store_close(service->writer);
+    service->reader_count = 0;
+    service->checkpoint = service->writer = NULL;
 }
 
-/* Takes apart whatever was put together. */
-static void service_finish(struct service *service)
+/* Takes apart what service_start has put together, and leaves it as it was before. */
+static void service_stop(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
     stop_threads(service);
-    listeners_close(&service->listeners);
     if (service->has_globalconf)
         h2o_config_dispose(&service->globalconf);
     tls_finish(&service->tls);
@@ -600,13 +666,161 @@ static void service_finish(struct service *service)
     token_keys_destroy(handlers->token_keys);
     seal_hmac_destroy(handlers->presence);
     seal_destroy(service->seal);
+    memset(&service->handlers, 0, sizeof(service->handlers));
+    memset(&service->globalconf, 0, sizeof(service->globalconf));
+    memset(&service->tls, 0, sizeof(service->tls));
+    service->has_globalconf = false;
+    service->loop_count = 0;
+    service->seal = NULL;
+    service->expiry = NULL;
+    atomic_store(&service->connections, 0);
+}
+
+static void service_finish(struct service *service)
+{
+    service_stop(service);
+    parcels_finish(&service->parcels);
+    listeners_close(&service->listeners);
+    handover_finish(&service->handover);
+    if (service->predecessor != -1)
+        close(service->predecessor);
+    if (service->signal_fd != -1)
+        close(service->signal_fd);
     data_folder_unlock(service->lock_fd);
+}
+
+/* --- handing over, see service/handover.h */
+
+static void rest(void)
+{
+    const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
+    (void)nanosleep(&pause, NULL);
+}
+
+static void wait_for_lull(struct service *service)
+{
+    struct outbound_counters counters;
+    int64_t until_us = clock_monotonic_us() + HAND_OVER_LULL_US;
+    do {
+        outbound_read_counters(service->handlers.outbound, &counters);
+        if (counters.in_flight + counters.waiting == 0)
+            return;
+        rest();
+    } while (clock_monotonic_us() < until_us);
+}
+
+static bool all_have_let_go(const struct service *service)
+{
+    for (int i = 0; i < service->loop_count; i++)
+        if (loop_quiet_us(service->loops[i]) == 0)
+            return false;
+    return true;
+}
+
+static void ask_loops(struct service *service, enum loop_phase phase)
+{
+    atomic_store(&service->handlers.is_draining, phase != LOOP_RUNNING);
+    for (int i = 0; i < service->loop_count; i++)
+        loop_ask(service->loops[i], phase);
+}
+
+static void hold(struct service *service)
+{
+    int64_t until_us = clock_monotonic_us() + HAND_OVER_HOLD_US;
+    ask_loops(service, LOOP_HOLDING);
+    while (!all_have_let_go(service) && !handover_is_lost(&service->handover) &&
+           clock_monotonic_us() < until_us)
+        rest();
+}
+
+/* Connections that were let go are served here. */
+static void adopt_parcels(struct service *service)
+{
+    struct parcel *next = parcels_take(&service->parcels);
+    for (int i = 0; next != NULL; i++) {
+        struct parcel *parcel = next;
+        next = parcel->next;
+        loop_adopt(service->loops[i % service->loop_count], parcel);
+    }
+}
+
+/* A successor is ready. From the end of the workers on there is no way back but a start. */
+static bool hand_over(struct service *service)
+{
+    struct handover *handover = &service->handover;
+    log_event(LOG_INFO, "handing_over");
+    wait_for_lull(service);
+    int64_t began_us = clock_monotonic_us();
+    hold(service);
+    if (handover_is_lost(handover)) {
+        handover_drop(handover, "the successor has ended before it got the store");
+        ask_loops(service, LOOP_RUNNING);
+        adopt_parcels(service);
+        return false;
+    }
+    int64_t held_us = clock_monotonic_us() - began_us;
+    atomic_store(&service->handlers.is_handed_over, true);
+    ask_loops(service, LOOP_DRAINING);
+    stop_workers(service);
+    close_stores(service);
+    struct parcel *parcels = parcels_take(&service->parcels);
+    int err = handover_give(handover, parcels, service->lock_fd);
+    service->parcels.first = parcels; /* the loops let nothing go any more */
+    log_event(LOG_INFO, "handed_over", LOG_TEXT("error", error_name(err)),
+              LOG_INT("held_us", held_us), LOG_INT("us", clock_monotonic_us() - began_us));
+    return true;
+}
+
+/* true: the successor serves. It may have a schema to migrate, so there is no time limit. */
+static bool wait_for_successor(struct service *service)
+{
+    pid_t successor;
+    struct pollfd each[] = {{.fd = service->handover.successor, .events = POLLIN},
+                            {.fd = service->signal_fd, .events = POLLIN}};
+    while (poll(each, COUNT_OF(each), -1) <= 0 || each[0].revents == 0)
+        if (each[1].revents != 0 && on_signal(service) == ENDING_ASKED)
+            return true; /* whoever ends us wants nothing of ours back */
+    if (!handover_is_done(&service->handover, &successor))
+        return false;
+    manager_say_successor(successor);
+    log_event(LOG_INFO, "successor_serves", LOG_INT("process", successor));
+    return true;
+}
+
+/* What can be done beside a predecessor that still serves. */
+static int service_prepare(struct service *service)
+{
+    raise_descriptors(service);
+    int err = open_network(service);
+    if (err == 0)
+        err = open_seal(service);
+    return err == 0 ? make_tiers(service) : err;
+}
+
+/* The predecessor has died on the way, so the kernel takes its locks away. */
+static int lock_after_death(struct service *service)
+{
+    int err = ERR_LOCKED;
+    for (int i = 0; err == ERR_LOCKED && i < 500; i++) {
+        err = data_folder_lock(service->config.data, &service->lock_fd);
+        rest();
+    }
+    return err;
+}
+
+static int claim(struct service *service)
+{
+    int err = take_over_claim(service->predecessor, &service->parcels, &service->lock_fd);
+    if (err == ERR_CONNECTION_LOST)
+        return lock_after_death(service);
+    return err != 0 ? err : data_folder_own(service->config.data, service->lock_fd);
 }
 
 static int service_start(struct service *service)
 {
-    raise_descriptors(service);
-    int err = open_network(service);
+    int err = service_prepare(service);
+    if (err == 0 && service->predecessor != -1)
+        err = claim(service);
     if (err == 0)
         err = start_store(service);
     if (err != 0)
@@ -652,17 +866,53 @@ static void warn_of_open_folder(const char *path)
     log_event(LOG_WARNING, "data_folder_is_open", LOG_TEXT("path", path), LOG_TEXT("mode", octal));
 }
 
-static int run(struct service *service, const sigset_t *signals)
+/* The folder's lock, or the sockets of whoever has it. */
+static int enter(struct service *service, bool takes_over)
 {
-    int err = data_folder_lock(service->config.data, &service->lock_fd);
+    const struct config *config = &service->config;
+    int hand_over_fd, err = ERR_NOT_FOUND;
+    if (takes_over)
+        err = take_over_begin(config->hand_over_path, config->listen, config->admin_path,
+                              &service->listeners, &hand_over_fd, &service->predecessor);
+    if (err == ERR_NOT_FOUND)
+        return data_folder_lock(config->data, &service->lock_fd);
+    return err != 0 ? err : handover_open(&service->handover, config->hand_over_path, hand_over_fd);
+}
+
+static void announce(struct service *service)
+{
+    adopt_parcels(service);
+    log_listening(service);
+    if (service->predecessor != -1)
+        take_over_end(service->predecessor);
+    service->predecessor = -1;
+    manager_say_ready();
+}
+
+/* Serves until it is over; once more when a successor has ended without having served. */
+static int serve_to_the_end(struct service *service, const sigset_t *signals)
+{
+    for (;;) {
+        int err = service_start(service);
+        if (err != 0)
+            return err;
+        announce(service);
+        if (wait_for_end(service) == ENDING_ASKED) {
+            drain(service, signals);
+            return 0;
+        }
+        service_stop(service);
+        if (wait_for_successor(service))
+            return 0;
+    }
+}
+
+static int run(struct service *service, const sigset_t *signals, bool takes_over)
+{
+    int err = enter(service, takes_over);
     if (err == 0) {
         warn_of_open_folder(service->config.data);
-        err = service_start(service);
-    }
-    if (err == 0) {
-        log_listening(service);
-        wait_for_end(service, signals);
-        drain(service, signals);
+        err = serve_to_the_end(service, signals);
     }
     service_finish(service);
     if (err == 0)
@@ -679,17 +929,25 @@ static int print_reason(void)
     return EXIT_FAILURE;
 }
 
-int serve(char *const *environment)
+static void init(struct service *service)
+{
+    service->lock_fd = service->predecessor = service->signal_fd = -1;
+    parcels_init(&service->parcels);
+    handover_init(&service->handover);
+}
+
+int serve(char *const *environment, bool takes_over)
 {
     static struct service service; /* some 20 KiB, and one per process */
     sigset_t signals;
-    service.lock_fd = -1;
+    init(&service);
     int err = config_read(environment, &service.config);
     if (err != 0)
         return EXIT_FAILURE;
     if (!service.config.core_dumps_are_on)
         core_dump_forbid();
     block_signals(&signals);
+    service.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     err = log_start(service.config.log_level);
     if (err != 0) {
         (void)complain("log", err);
@@ -697,7 +955,7 @@ int serve(char *const *environment)
     }
     if (service.config.core_dumps_are_on)
         log_event(LOG_WARNING, "core_dumps_are_on");
-    err = run(&service, &signals);
+    err = run(&service, &signals, takes_over);
     log_finish();
     return err == 0 ? EXIT_SUCCESS : print_reason();
 }

@@ -4,7 +4,10 @@
 #ifndef COUNTERPART_SERVICE_SERVE_H
 #define COUNTERPART_SERVICE_SERVE_H
 
-/* Returns the exit code. */
-int serve(char *const *environment);
+#include <stdbool.h>
+
+/* takes_over: from the process that serves the data folder, if there is one. Returns the exit code.
+ */
+int serve(char *const *environment, bool takes_over);
 
 #endif

@@ -323,12 +323,13 @@ const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|C
 
 export class Service {
   /** Starts `counterpart serve`; env adds to or replaces the defaults, undefined removes. */
-  static async start({ env = {}, data, port, scheme = 'http', wrap } = {}) {
+  static async start({ env = {}, data, port, scheme = 'http', wrap, takesOver = false } = {}) {
     const service = new Service();
     service.data = data ?? path.join(temporaryDirectory(), 'var');
     service.port = port ?? (await freePort());
     service.scheme = scheme;
     service.wrap = wrap;
+    service.takesOver = takesOver;
     service.env = { COUNTERPART_THREADS: '2', ...env };
     service.log = '';
     await service.#launch();
@@ -360,7 +361,8 @@ export class Service {
   }
 
   async #launch() {
-    const [command, ...args] = [...LEASH, ...(this.wrap ?? []), COUNTERPART, 'serve'];
+    const flags = this.takesOver ? ['--take-over'] : [];
+    const [command, ...args] = [...LEASH, ...(this.wrap ?? []), COUNTERPART, 'serve', ...flags];
     this.child = start(command, args, { env: this.environment, cwd: ROOT });
     served.add(this.port);
     this.pid = this.child.pid;
@@ -382,8 +384,16 @@ export class Service {
     });
     await until('the service to be ready', async () => {
       if (end) throw new Error(`the service ended at once (${end.code ?? end.signal}):\n${this.log}`);
+      if (this.takesOver) return this.log.includes('"event":"listening"'); // until then another answers
       return (await this.probe('/readyz')) === 200;
     });
+    served.add(this.port); // the end of a predecessor has taken it off
+  }
+
+  /** A successor that has taken over from this one: the same data, addresses and settings, but for env. */
+  async succeed({ env = {}, wrap } = {}) {
+    const { data, port, scheme } = this;
+    return Service.start({ data, port, scheme, wrap, env: { ...this.env, ...env }, takesOver: true });
   }
 
   /** Status of a GET, or 0 while nobody answers. */

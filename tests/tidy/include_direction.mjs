@@ -8,7 +8,8 @@ const WRAPPERS = [
   { header: /^glib(\/|\.h$)/, files: /^base\/(clock|fold)\.c$/ },
   { header: /^sqlite3\.h$/, files: /^store\/sqlite[a-z0-9_]*\.[ch]$|^tests\/(store|service)\// },
   { header: /^libpq-fe\.h$/, files: /^store\/postgres[a-z0-9_]*\.[ch]$|^tests\/store\// },
-  { header: /^openssl\//, files: /^base\/(seal|id)\.c$|^service\/tls\.[ch]$/ },
+  { header: /^systemd\//, files: /^service\/manager\.c$/ },
+  { header: /^openssl\//, files: /^base\/(seal|id|digest)\.c$|^service\/tls\.[ch]$/ },
   { header: /^curl\//, files: /^(service|mocks\/[a-z]+)\/[a-z0-9_]+\.c$|^runtime\/http_call\.c$/ },
   { header: /^jwt\.h$/, files: /^oauth\/jwt\.c$|^tests\/oauth\// },
   { header: /^microhttpd\.h$/, files: /^mocks\/register\/till_server\.c$/ },
@@ -19,7 +20,7 @@ const WRAPPERS = [
 const SYSTEM = new Set(
   ("arpa/inet assert ctype dirent endian errno fcntl grp inttypes limits linux/futex netdb netinet/in netinet/tcp poll pthread pwd regex sched " +
     "semaphore setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings " +
-    "sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl sys/random sys/resource sys/select sys/socket sys/stat sys/statvfs sys/syscall sys/time sys/types " +
+    "sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl sys/random sys/resource sys/select sys/signalfd sys/socket sys/stat sys/statvfs sys/syscall sys/time sys/types " +
     "sys/uio sys/un sys/wait syslog termios time unistd getopt")
     .split(" ")
     .map((name) => `${name}.h`),

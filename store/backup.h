@@ -1,0 +1,33 @@
+/*
+ * Back-up and restore of a store in a file: a copy of one moment, made beside a running service,
+ * and the start of a copy as a store of its own.
+ */
+#ifndef COUNTERPART_STORE_BACKUP_H
+#define COUNTERPART_STORE_BACKUP_H
+
+#include "base/check.h"
+
+#include <stdint.h>
+
+typedef void (*store_copy_fn)(void *context, int64_t done, int64_t total); /* pages; may be NULL */
+
+/*
+ * Copy the store at from into a new file, mode 0600, as one commit has left it. The writer goes on
+ * meanwhile; its log grows until the copy is done, as beside store_verify.
+ *
+ * errors     ERR_ALREADY_EXISTS: there is something at to; ERR_STORE_FULL, _DOWN, _CORRUPT, _BUSY.
+ *            What was begun is removed.
+ */
+MUST_CHECK int store_copy(const char *from, const char *to, store_copy_fn progress, void *context);
+
+/*
+ * A copy, of today's schema, becomes a store of its own: what it gives out from now on (references,
+ * tokens, entries in Redis) is never taken for what the original has given out since the copy was
+ * made. The ids of operations, which references carry, go on from operation_least at least; those
+ * that are there keep theirs, so that a repeated request gets the answer it had.
+ *
+ * errors     ERR_STORE_FULL, _DOWN, _CORRUPT, _BUSY.
+ */
+MUST_CHECK int store_begin_anew(const char *location, int64_t operation_least, int64_t now_us);
+
+#endif
