@@ -140,6 +140,7 @@ static void on_finding(void *context, const char *name, const char *detail)
 /* What the copy holds, when all laws hold in it. */
 struct content {
     struct store_totals totals;
+    int64_t last_operation_id;
 };
 
 static int read_content(struct store *store, bool *shows_progress, struct content *content)
@@ -148,6 +149,8 @@ static int read_content(struct store *store, bool *shows_progress, struct conten
     int err = store_verify(store, on_finding, on_rows, shows_progress, &findings);
     if (err == 0)
         err = store_read_totals(store, &content->totals);
+    if (err == 0)
+        err = store_read_last_operation(store, &content->last_operation_id);
     if (err == 0 && findings > 0)
         err = reason_give(ERR_STORE_CORRUPT, "the copy breaks %lld laws; they are told above",
                           (long long)findings);
@@ -181,8 +184,8 @@ static int make_copy_config(const char *folder, const char *store_name, struct c
     int err = manifest_path(folder, store_name, path);
     bool is_cut =
         err == 0 &&
-        (snprintf(copy->store_path, sizeof(copy->store_path), "%s", path) >=
-             (int)sizeof(copy->store_path) ||
+        (snprintf(copy->store_location, sizeof(copy->store_location), "%s", path) >=
+             (int)sizeof(copy->store_location) ||
          snprintf(copy->data, sizeof(copy->data), "%s", folder) >= (int)sizeof(copy->data) ||
          snprintf(copy->master_key, sizeof(copy->master_key), "%s/" MANIFEST_KEY, folder) >=
              (int)sizeof(copy->master_key));
@@ -192,7 +195,7 @@ static int make_copy_config(const char *folder, const char *store_name, struct c
 /* What is not whole is none, and holds cards all the same. */
 static void remove_copy(const struct config *copy)
 {
-    (void)unlink(copy->store_path);
+    (void)unlink(copy->store_location);
     (void)unlink(copy->master_key);
 }
 
@@ -204,7 +207,7 @@ static void print_content(const char *folder, const struct content *content, boo
     if (!wants_json && isatty(STDOUT_FILENO)) {
         printf("%s: all laws hold; %lld tenants, %lld cards, the last operation is %lld\n", folder,
                (long long)content->totals.tenants, (long long)content->totals.cards,
-               (long long)content->totals.operations);
+               (long long)content->last_operation_id);
         return;
     }
     text_buffer_init(&buffer, bytes, sizeof(bytes));
@@ -217,7 +220,7 @@ static void print_content(const char *folder, const struct content *content, boo
     jwrite_key(&writer, TEXT("cards"));
     jwrite_int64(&writer, content->totals.cards);
     jwrite_key(&writer, TEXT("last_operation"));
-    jwrite_int64(&writer, content->totals.operations);
+    jwrite_int64(&writer, content->last_operation_id);
     jwrite_object_end(&writer);
     printf("%s\n", bytes);
 }
@@ -227,17 +230,21 @@ static void print_content(const char *folder, const struct content *content, boo
 static int copy_store(const struct config *config, const char *path)
 {
     bool shows_progress = isatty(STDERR_FILENO);
-    if (access(config->store_path, F_OK) != 0)
+    if (config->is_postgres)
+        return reason_give(ERR_BAD_CONFIG,
+                           "the store is a PostgreSQL database: pg_basebackup copies it whole, and "
+                           "docs/operations.md says what goes with it");
+    if (access(config->store_location, F_OK) != 0)
         return reason_give(ERR_NOT_FOUND,
                            "there is no store at %s; set COUNTERPART_DATA to the service's data "
                            "folder",
-                           config->store_path);
-    int err = store_copy(config->store_path, path, on_pages, &shows_progress);
+                           config->store_location);
+    int err = store_copy(config->store_location, path, on_pages, &shows_progress);
     if (shows_progress)
         fputc('\n', stderr);
     return err == 0 ? 0
                     : reason_give(err, "%s cannot be copied (%s); the log line above says why",
-                                  config->store_path, error_name(err));
+                                  config->store_location, error_name(err));
 }
 
 static int fill_backup(const struct config *config, const char *to, struct content *content)
@@ -245,13 +252,13 @@ static int fill_backup(const struct config *config, const char *to, struct conte
     static struct config copy;
     int err = make_copy_config(to, MANIFEST_STORE, &copy);
     if (err == 0)
-        err = copy_store(config, copy.store_path);
+        err = copy_store(config, copy.store_location);
     if (err == 0)
         err = copy_file(config->master_key, copy.master_key);
     if (err == 0)
         err = check_copy(&copy, content);
     if (err == 0)
-        return manifest_write(to, content->totals.operations);
+        return manifest_write(to, content->last_operation_id);
     remove_copy(&copy);
     return err;
 }
@@ -301,8 +308,8 @@ static int begin_anew(const struct config *copy)
     int err = migrate(copy);
     if (err != 0)
         return err;
-    err = store_begin_anew(copy->store_path, operation_now(), clock_wall_us());
-    return err == 0 ? 0 : reason_give(err, "%s cannot be written", copy->store_path);
+    err = store_begin_anew(copy->store_location, operation_now(), clock_wall_us());
+    return err == 0 ? 0 : reason_give(err, "%s cannot be written", copy->store_location);
 }
 
 static int fill_data(const char *from, const char *to, struct content *content)
@@ -317,14 +324,14 @@ static int fill_data(const char *from, const char *to, struct content *content)
     if (err == 0)
         err = manifest_path(to, MANIFEST_STORE, finished);
     if (err == 0)
-        err = copy_file(store, copy.store_path);
+        err = copy_file(store, copy.store_location);
     if (err == 0)
         err = copy_file(key, copy.master_key);
     if (err == 0)
         err = begin_anew(&copy);
     if (err == 0)
         err = check_copy(&copy, content);
-    if (err == 0 && rename(copy.store_path, finished) != 0)
+    if (err == 0 && rename(copy.store_location, finished) != 0)
         err = complain(ERR_IO, finished, "cannot be named");
     if (err == 0)
         return manifest_sync(to);

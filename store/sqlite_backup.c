@@ -4,7 +4,7 @@
 #include "store/backup.h"
 
 #include "base/log.h"
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include <errno.h>
 #include <fcntl.h>
