@@ -114,7 +114,7 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "AND order_seen.read_at_us >= work.created_at_us)))",
 };
 
-static const char read_open_postgres[] =
+const char sql_read_open_postgres[] =
     THESE_OPEN(FIRST_OF_EACH_TENANT_POSTGRES("NOT IN"), FIRST_OF_EACH_TENANT_POSTGRES("IN"));
 
 static int work_prepare(struct sql *sql, enum work_statement which, struct binder *binder)
@@ -123,7 +123,7 @@ static int work_prepare(struct sql *sql, enum work_statement which, struct binde
     *binder = (struct binder){0};
     const char *text = work_text[which];
     if (which == WORK_READ_OPEN)
-        text = sql_either(sql, text, read_open_postgres);
+        text = sql_either(sql, text, sql_read_open_postgres);
     return sql_prepare_of(sql, AREA_WORK, (int)which, text, &binder->statement);
 }
 
