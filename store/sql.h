@@ -266,6 +266,12 @@ const char *sql_points_read_text(int index);
 
 /* sql_work.c */
 extern const struct store_backend_work sql_work;
+/* Of a row that is new. */
+#define WORK_FIELDS                                                                                \
+    "tenant_id, kind, subject_id, identity, state, attempts, due_at_us, created_at_us, "           \
+    "ended_at_us, reason"
+/* work: until its statement has run. */
+void row_bind_work(struct binder *binder, const struct work *work);
 /* As sql_member_text. */
 const char *sql_work_text(int index);
 extern const char sql_read_open_postgres[]; /* what PostgreSQL is asked instead of one of them */
@@ -378,10 +384,12 @@ extern const struct store_backend_foreign sql_foreign;
 #define FOREIGN_CHANGE_COLUMNS                                                                     \
     "id, tenant_id, from_state, to_state, payment_max_minor, day_max_minor, expires_on, "          \
     "reference, note, actor, created_at_us"
-#define FOREIGN_ATTEMPT_COLUMNS                                                                    \
-    "id, tenant_id, effect, order_id, site_id, operation_id, reservation_id, amount_minor, "       \
+#define FOREIGN_ATTEMPT_FIELDS                                                                     \
+    "tenant_id, effect, order_id, site_id, operation_id, reservation_id, amount_minor, "           \
     "local_date, verdict, end_state, api_status, api_answer, created_at_us, answered_at_us, "      \
     "alike_before"
+#define FOREIGN_ATTEMPT_COLUMNS "id, " FOREIGN_ATTEMPT_FIELDS
+void row_bind_foreign_attempt(struct binder *binder, const struct foreign_attempt *attempt);
 /* As sql_member_text. */
 const char *sql_foreign_text(int index);
 /* errors  ERR_STORE_CORRUPT. */
