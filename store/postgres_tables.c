@@ -81,6 +81,14 @@ const char postgres_schema_1[] =
     " config_version BIGINT NOT NULL DEFAULT 1 CHECK (config_version > 0)"
     ");"
 
+    /* What only one process may do at a time, and who does it; by the server's clock. */
+    "CREATE TABLE lease ("
+    " name TEXT COLLATE \"C\" PRIMARY KEY,"
+    " owner TEXT COLLATE \"C\" NOT NULL,"
+    " until_us BIGINT NOT NULL,"
+    " version BIGINT NOT NULL CHECK (version > 0)"
+    ");"
+
     /* What the last migration left, as the server words it: verify looks for what differs. */
     "CREATE TABLE schema_object ("
     " kind TEXT COLLATE \"C\" NOT NULL,"
