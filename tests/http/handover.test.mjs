@@ -1,6 +1,8 @@
 // One process hands its place to another on the same machine: no request is refused or lost on the way.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
+import path from 'node:path';
 import { after, test } from 'node:test';
 import {
   IS_SLOW,
@@ -13,6 +15,7 @@ import {
   newTenant,
   rawRequest,
   sleep,
+  temporaryDirectory,
   until,
 } from './support.mjs';
 
@@ -178,6 +181,18 @@ test('a successor that cannot read its profiles ends before anything was handed 
   await assert.rejects(service.succeed({ env: { COUNTERPART_PROFILES: '/nowhere' } }), /the profiles in/);
   await until('the predecessor to have noticed', () => service.log.includes('not_handed_over'));
   assert.equal(service.log.includes('"event":"handed_over"'), false);
+  assert.equal(await service.probe('/readyz'), 200);
+  await service.stop();
+  living.delete(service);
+});
+
+test('a successor with another master key ends before anything was handed over', async () => {
+  const service = started(await Service.start());
+  const key = path.join(temporaryDirectory(), 'other.key');
+  fs.writeFileSync(key, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
+  await assert.rejects(service.succeed({ env: { COUNTERPART_MASTER_KEY: key } }), /is not the master key/);
+  await until('the predecessor to have noticed', () => service.log.includes('not_handed_over'));
+  assert.equal(service.log.includes('"event":"handing_over"'), false);
   assert.equal(await service.probe('/readyz'), 200);
   await service.stop();
   living.delete(service);
