@@ -114,7 +114,9 @@ test('hand-overs under load refuse and reset no request over TLS', async () => {
   const { cert, key } = await certificate(temporaryDirectory(), 'till');
   const env = { COUNTERPART_TLS_CERT: cert, COUNTERPART_TLS_KEY: key };
   const service = started(await Service.start({ scheme: 'https', env }));
-  await handOverUnderLoad(service, () => false, { client: https, ca: fs.readFileSync(cert) });
+  const ca = fs.readFileSync(cert);
+  const kept = () => new https.Agent({ keepAlive: true, maxSockets: 1, ca });
+  await handOverUnderLoad(service, (i) => i % 2 > 0 && kept(), { client: https, ca });
 });
 
 test('a retry that reaches the successor gets the answer of the predecessor byte for byte', async () => {
