@@ -5,43 +5,33 @@
 
 #include "base/banned.h"
 
-/* What to do, the exact command, and what to paste where. */
-static void append_todo(struct text_buffer *buffer, const struct jread *line)
+static struct html_line line_of(const char *words, struct text code)
 {
-    const struct jread *paste = jread_member(line, "paste");
-    struct text command = answer_text(line, "command");
-    text_append(buffer, answer_text(line, "todo"));
-    if (jread_kind_of(paste) == JREAD_OBJECT) {
-        text_append(buffer, TEXT(". The address: "));
-        text_append(buffer, answer_text(paste, "text"));
-    }
-    if (command.length > 0) {
-        text_append(buffer, buffer->length > 0 ? TEXT(". The command: ") : TEXT(""));
-        text_append(buffer, command);
-    }
-    if (answer_text(line, "instead").length > 0) {
-        text_append(buffer, TEXT(". Where the shop does not want it: "));
-        text_append(buffer, answer_text(line, "instead"));
-    }
+    return (struct html_line){code.length > 0 ? text_of(words) : TEXT(""), code};
 }
 
+/* What was found; below it what to do, what to paste where, and the exact command. */
 static void write_line(struct html_table *table, const struct jread *line)
 {
-    struct words todo;
     const struct doctor_look *look = doctor_look_of(line);
-    append_todo(words_begin(&todo), line);
+    const struct html_line lines[] = {
+        {.words = answer_text(line, "todo")},
+        line_of("The address:", answer_text(jread_member(line, "paste"), "text")),
+        line_of("The command:", answer_text(line, "command")),
+        line_of("Where the shop does not want it:", answer_text(line, "instead")),
+    };
     html_row_begin(table);
     html_cell_badge(table, look->tone, look->word, TEXT(""));
     html_cell(table, answer_text(line, "title"), TEXT(""));
-    html_cell(table, answer_text(line, "found"), words_text(&todo));
+    html_cell_lines(table, answer_text(line, "found"), lines, COUNT_OF(lines));
     html_row_end(table);
 }
 
 static void write_group(FILE *file, const struct jread *lines, struct text group)
 {
     static const struct html_column columns[] = {
-        {.title = "State", .is_short = true},
-        {.title = "What"},
+        {.title = "State", .is_short = true, .width_rem = 10},
+        {.title = "What", .is_short = true, .width_rem = 13},
         {.title = "Found", .is_wide = true},
     };
     struct html_table table;
@@ -94,6 +84,8 @@ static void write_verdict(FILE *file, const struct jread *report)
     text_append(&sentence.buffer, answer_text(first, "title"));
     text_append(&sentence.buffer, TEXT(". "));
     text_append(&sentence.buffer, answer_text(first, "todo"));
+    if (sentence.buffer.base[sentence.buffer.length - 1] != '.')
+        text_append_char(&sentence.buffer, '.');
     html_verdict(file, answer_bool(report, "is_green") ? HTML_GOOD : HTML_BAD, words_text(&heading),
                  first == NULL ? TEXT("Nothing stands between this merchant and its registers.")
                                : words_text(&sentence));

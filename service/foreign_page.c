@@ -234,8 +234,8 @@ static void write_legend(const struct page *page)
     html_fact(page->file, TEXT("Refused"), TEXT("allowed here, and refused by Lightspeed's API"));
     html_fact(
         page->file, TEXT("Not made"),
-        TEXT("allowed here, and for another reason not on the order: given back before it was "
-             "sent, the order closed or deleted, or lost on the way"));
+        TEXT("allowed here, but not on the order in the end: given back before it was sent, the "
+             "order was closed or deleted, or the call was lost on the way"));
     html_fact(page->file, TEXT("Open"),
               TEXT("not sent yet, or sent without a clear answer; counts as paid for the day's "
                    "limit"));
@@ -288,12 +288,9 @@ static void write_days(struct page *page)
 }
 
 static const struct html_column attempt_columns[] = {
-    {.title = "When", .is_short = true},
-    {.title = "Order", .is_short = true},
-    {.title = "Paid with", .is_short = true},
-    {.title = "Amount", .is_number = true},
-    {.title = "Outcome", .is_short = true},
-    {.title = "Answer of Lightspeed's API", .is_wide = true},
+    {.title = "When", .is_short = true},      {.title = "Order", .is_short = true},
+    {.title = "Paid with", .is_short = true}, {.title = "Amount", .is_number = true},
+    {.title = "Outcome", .is_short = true},   {.title = "Lightspeed said", .is_wide = true},
 };
 
 static void write_order_cell(struct page *page, const struct jread *attempt)

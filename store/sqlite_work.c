@@ -21,6 +21,7 @@ enum work_statement {
     WORK_READ_OPEN,
     WORK_HASTEN,
     WORK_HASTEN_UNSWEPT,
+    WORK_HASTEN_ELSEWHERE,
     WORK_REOPEN,
     WORK_READ_OF_TENANT,
     WORK_READ_SUMMARY,
@@ -42,6 +43,8 @@ enum work_statement {
 /* state = 1 stands as a literal: only so may the planner use the index of what is open. */
 _Static_assert(PROOF_LISTED == 4 && PROOF_REASON_SEEN_MISSING == 5 && PROOF_REASON_NOT_SWEPT == 10,
                "WORK_HASTEN_UNSWEPT and the index proof_missing");
+_Static_assert(PROOF_OPEN == 1 && PROOF_REASON_ELSEWHERE == 8,
+               "WORK_HASTEN_ELSEWHERE and the index proof_told");
 
 static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_INSERT] = "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, "
@@ -77,6 +80,18 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "(SELECT id FROM work WHERE state = 1 AND tenant_id = ?2 AND +kind = ?3 AND subject_id IN "
         "(SELECT order_id FROM proof WHERE tenant_id = ?2 AND missing_since_us <> 0 "
         "AND (state <> 4 OR reason IN (5, 10))) LIMIT ?4)",
+    /* Mostly there is none, and then no work is read: so the proofs come first. */
+    [WORK_HASTEN_ELSEWHERE] =
+        "UPDATE work SET due_at_us = min(due_at_us, ?1), openings = openings + 1 WHERE id IN "
+        "(SELECT theirs.id FROM proof INDEXED BY proof_told "
+        "CROSS JOIN work AS theirs INDEXED BY work_open "
+        "WHERE proof.tenant_id = ?2 AND proof.state IN (1, 4) AND +proof.state = 4 "
+        "AND proof.reason = 8 AND proof.site_id = ?5 AND proof.booked_minor = ?6 "
+        "AND NOT EXISTS (SELECT 1 FROM register_payment AS payment WHERE payment.tenant_id = ?2 "
+        "AND payment.site_id = ?5 AND payment.amount_minor = ?6 AND payment.operation_id = 0 "
+        "AND payment.seen_at_us >= proof.created_at_us AND payment.order_id <> proof.order_id) "
+        "AND theirs.state = 1 AND theirs.tenant_id = ?2 AND theirs.kind = ?3 "
+        "AND theirs.subject_id = proof.order_id LIMIT ?4)",
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
     [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
@@ -344,33 +359,42 @@ static int sqlite_update_work(struct store *store, const struct work *work)
     return err;
 }
 
-/* which: of all kinds but this one, or of this one only. */
-static int hasten_work(struct store_sqlite *sqlite, enum work_statement which, int64_t tenant_id,
-                       enum work_kind kind, int64_t now_us, int32_t *hastened)
+struct hasten {
+    enum work_statement which;
+    int64_t tenant_id;
+    enum work_kind kind; /* only this one; of WORK_HASTEN all others */
+    int64_t now_us;
+    int64_t site_id, amount_minor; /* of WORK_HASTEN_ELSEWHERE */
+};
+
+static int hasten_work(struct store_sqlite *sqlite, const struct hasten *hasten, int32_t *hastened)
 {
     struct binder binder;
-    int err = work_prepare(sqlite, which, &binder);
+    int err = work_prepare(sqlite, hasten->which, &binder);
     if (err != 0)
         return err;
-    bind_int(&binder, now_us);
-    bind_int(&binder, tenant_id);
-    bind_int(&binder, kind);
+    bind_int(&binder, hasten->now_us);
+    bind_int(&binder, hasten->tenant_id);
+    bind_int(&binder, hasten->kind);
     bind_int(&binder, WORK_HASTEN_MAX);
+    if (hasten->which == WORK_HASTEN_ELSEWHERE) {
+        bind_int(&binder, hasten->site_id);
+        bind_int(&binder, hasten->amount_minor);
+    }
     err = sqlite_finish(sqlite, binder.statement);
     if (err == 0)
         *hastened = sqlite3_changes(sqlite->connection);
     return err;
 }
 
-static int change_hasten(struct store *store, enum work_statement which, int64_t tenant_id,
-                         enum work_kind kind, int64_t now_us, int32_t *hastened)
+static int change_hasten(struct store *store, const struct hasten *hasten, int32_t *hastened)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
     *hastened = 0;
     int err = sqlite_begin_change(sqlite);
     if (err != 0)
         return err;
-    err = hasten_work(sqlite, which, tenant_id, kind, now_us, hastened);
+    err = hasten_work(sqlite, hasten, hastened);
     if (err == 0)
         return sqlite_commit_change(sqlite);
     sqlite_rollback_change(sqlite);
@@ -380,13 +404,31 @@ static int change_hasten(struct store *store, enum work_statement which, int64_t
 static int sqlite_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
                               int32_t *hastened)
 {
-    return change_hasten(store, WORK_HASTEN, tenant_id, WORK_POST_PAYMENT, now_us, hastened);
+    const struct hasten hasten = {
+        .which = WORK_HASTEN, .tenant_id = tenant_id, .kind = WORK_POST_PAYMENT, .now_us = now_us};
+    return change_hasten(store, &hasten, hastened);
 }
 
 static int sqlite_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
                                  int32_t *hastened)
 {
-    return change_hasten(store, WORK_HASTEN_UNSWEPT, tenant_id, WORK_PROVE_ORDER, now_us, hastened);
+    const struct hasten hasten = {.which = WORK_HASTEN_UNSWEPT,
+                                  .tenant_id = tenant_id,
+                                  .kind = WORK_PROVE_ORDER,
+                                  .now_us = now_us};
+    return change_hasten(store, &hasten, hastened);
+}
+
+static int sqlite_hasten_elsewhere(struct store *store, int64_t tenant_id, int64_t site_id,
+                                   int64_t amount_minor, int64_t now_us, int32_t *hastened)
+{
+    const struct hasten hasten = {.which = WORK_HASTEN_ELSEWHERE,
+                                  .tenant_id = tenant_id,
+                                  .kind = WORK_PROVE_ORDER,
+                                  .now_us = now_us,
+                                  .site_id = site_id,
+                                  .amount_minor = amount_minor};
+    return change_hasten(store, &hasten, hastened);
 }
 
 static int reopen_work(struct store_sqlite *sqlite, int64_t tenant_id, int64_t work_id,
@@ -544,6 +586,7 @@ const struct store_backend_work sqlite_work = {
     .reopen = sqlite_reopen_work,
     .hasten = sqlite_hasten_work,
     .hasten_unswept = sqlite_hasten_unswept,
+    .hasten_elsewhere = sqlite_hasten_elsewhere,
     .forget = sqlite_forget_work,
     .each_held_card = sqlite_each_held_card,
     .read_order_entry = sqlite_read_order_entry,

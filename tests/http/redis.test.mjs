@@ -441,23 +441,33 @@ test('wrong PINs at one process lock the card at the other, and without Redis ea
     env: { COUNTERPART_REDIS: redis.url, COUNTERPART_MASTER_KEY: `${first.data}/master.key` },
   });
   const tills = [];
+  const guessed = ['6036280000012345', '6036280000012346', '6036280000012347', '6036280000012348'];
   for (const service of [first, second]) {
     await untilServing(service);
     const tenant = await service.addTenant();
-    for (const number of ['6036280000012345', '6036280000067890'])
+    for (const number of ['6036280000067890', ...guessed])
       await tenant.issue({ amount: '50.00', number, pin: '4711' });
     tills.push(tenant.till({ register: 1 + tills.length }));
   }
   const [here, there] = tills;
   const pay = (till, card) => till.checkout({ card, amount: '1.00', order: newOrder() });
-  isApproved(await pay(there, '6036280000012345*4711'));
-  for (let i = 0; i < 5; i++) isRefused(await pay(here, '6036280000012345*0000'), /not found/i);
-  isRefused(await pay(here, '6036280000012345*4711'), /too many/i);
-  isRefused(await pay(there, '6036280000012345*4711'), /too many/i);
+  // What Redis does not say in its 20 ms is decided without it, and a busy machine may take longer: then another card.
+  let locked;
+  for (const number of guessed) {
+    isApproved(await pay(there, `${number}*4711`));
+    for (let i = 0; i < 5; i++) isRefused(await pay(here, `${number}*0000`), /not found/i);
+    isRefused(await pay(here, `${number}*4711`), /too many/i);
+    const reply = await pay(there, `${number}*4711`);
+    if (reply.json.success) continue;
+    isRefused(reply, /too many/i);
+    locked = number;
+    break;
+  }
+  assert.ok(locked, 'no lock-out came to the other process');
   isApproved(await pay(there, '6036280000067890*4711'));
   await redis.stop();
   await untilHot(second, false);
-  isRefused(await pay(there, '6036280000012345*4711'), /too many/i, 'what it has learnt it keeps');
+  isRefused(await pay(there, `${locked}*4711`), /too many/i, 'what it has learnt it keeps');
   for (let i = 0; i < 5; i++) isRefused(await pay(there, '6036280000067890*0000'), /not found/i);
   isRefused(await pay(there, '6036280000067890*4711'), /too many/i);
   for (const service of [first, second]) await service.stop();
