@@ -886,6 +886,19 @@ static bool wait_for_successor(struct service *service)
     return true;
 }
 
+/* Rather now than with the lock in our hands. That the schema is to be migrated is no fault. */
+static int try_store(struct service *service)
+{
+    struct store *store = NULL;
+    const struct store_config config = {.location = service->config.store_path,
+                                        .seal = service->seal};
+    int err = store_open(&config, STORE_READER, &store);
+    store_close(store);
+    if (err == ERR_BAD_KEY || err == ERR_SCHEMA_TOO_NEW || err == ERR_STORE_CORRUPT)
+        return open_store(service, STORE_READER, &store);
+    return 0;
+}
+
 /* What can be done beside a predecessor that still serves. */
 static int service_prepare(struct service *service)
 {
@@ -893,6 +906,8 @@ static int service_prepare(struct service *service)
     int err = open_network(service);
     if (err == 0)
         err = open_seal(service);
+    if (err == 0 && service->predecessor != -1)
+        err = try_store(service);
     return err == 0 ? make_tiers(service) : err;
 }
 

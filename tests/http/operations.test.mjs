@@ -15,6 +15,7 @@ import {
   Service,
   TOKEN,
   areIdentical,
+  certificate,
   freePort,
   isApproved,
   isJsonReply,
@@ -362,32 +363,6 @@ test('a configuration that cannot be meant is refused by name', async () => {
 });
 
 // --- reloads -------------------------------------------------------------------------------------
-
-async function certificate(folder, name) {
-  const key = path.join(folder, `${name}.key`),
-    cert = path.join(folder, `${name}.crt`);
-  const made = await run('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    `/CN=${name}.test`,
-    '-addext',
-    'subjectAltName=IP:127.0.0.1',
-    '-keyout',
-    key,
-    '-out',
-    cert,
-  ]);
-  assert.equal(made.code, 0, made.stderr);
-  return { key, cert };
-}
 
 test('TLS is served, and a new certificate is taken up on SIGHUP without dropping anyone', async () => {
   const folder = temporaryDirectory();

@@ -680,6 +680,33 @@ export class Till {
   }
 }
 
+/** A certificate of its own for 127.0.0.1: the names of two files in folder. */
+export async function certificate(folder, name) {
+  const key = path.join(folder, `${name}.key`),
+    cert = path.join(folder, `${name}.crt`);
+  const made = await run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}.test`,
+    '-addext',
+    'subjectAltName=IP:127.0.0.1',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ]);
+  assert.equal(made.code, 0, made.stderr);
+  return { key, cert };
+}
+
 // --- what replies must look like -----------------------------------------------------------------
 
 /** Any reply of a register surface: JSON with a length, never cached. */
