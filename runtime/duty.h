@@ -35,7 +35,7 @@ MUST_CHECK int duty_create(const struct duty_config *config, struct duty **duty)
 /* Once: asks for the lease, and goes on asking. */
 void duty_start(struct duty *duty);
 void duty_destroy(struct duty *duty); /* after outbound_stop; accepts NULL */
-/* Another process may take it at once: after committer_destroy, with the store that was its first.
+/* Another process may take it at once: after committer_stop, with the store that was its first.
  * What does not work costs the others the rest of the lease. Accepts NULL. */
 void duty_give_up(struct duty *duty, struct store *store);
 

@@ -712,6 +712,7 @@ static void stop_workers(struct service *service)
     committer_stop(service->handlers.committer);
     reader_stop(service->handlers.reader);
     outbound_stop(service->handlers.outbound);
+    duty_give_up(service->duty, service->writers[0]);
 }
 
 static void stop_threads(struct service *service)
@@ -731,8 +732,8 @@ static void stop_threads(struct service *service)
     oauth_destroy(service->handlers.oauth);
     news_destroy(service->handlers.news);
     committer_destroy(service->handlers.committer);
-    duty_give_up(service->duty, service->writers[0]);
     duty_destroy(service->duty);
+    service->duty = NULL;
     reader_destroy(service->handlers.reader);
 }
 
@@ -890,7 +891,7 @@ static bool wait_for_successor(struct service *service)
 static int try_store(struct service *service)
 {
     struct store *store = NULL;
-    const struct store_config config = {.location = service->config.store_path,
+    const struct store_config config = {.location = service->config.store_location,
                                         .seal = service->seal};
     int err = store_open(&config, STORE_READER, &store);
     store_close(store);
