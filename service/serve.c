@@ -135,7 +135,7 @@ static int make_hot(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
     int64_t ttl_us = service->config.hot_ttl_s * CLOCK_US_PER_S;
-    bool is_shared = store_is_shared(service->writers[0]);
+    bool is_shared = service->config.is_postgres; /* no store is open yet */
     if (!service->config.redis_is_on && is_shared) {
         log_event(LOG_INFO, "hot_tier_is_off",
                   LOG_TEXT("reason", "other processes may use the same PostgreSQL: without "
