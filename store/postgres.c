@@ -33,11 +33,7 @@
  * client_min_messages: the warning that a commit may not be replicated must come here, whatever
  * the role's default. synchronous_commit: an answer leaves after the commit is durable.
  * Plans are made once, and before a new store has any statistics: they must not scan the ledger,
-<<<<<<< HEAD
- * and a LIMIT ? counts as a tenth of the rows, for which it would be hashed as a whole.
-=======
  * nor hash it because LIMIT ? counts as a tenth of it (test_postgres_texts.c looks at all plans).
->>>>>>> 330a8fc0598735edfd7022d6617aff4936306aae
  * cursor_tuple_fraction: verify reads its cursors to the end.
  */
 static const char sql_configure[] =
