@@ -527,6 +527,7 @@ static int start_news(struct service *service)
         .on_reloaded = on_news_reloaded,
         .on_versions = on_versions,
         .context = handlers,
+        .period_us = NEWS_PERIOD_US,
     };
     if (!store_is_shared(service->writers[0]))
         return 0;
