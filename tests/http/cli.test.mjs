@@ -471,8 +471,8 @@ test('a missing folder, key or store is named as missing, with what to do, and a
   for (const command of ['verify', 'serve']) await failsWith([command], env, /is no master key.*64 hex digits/);
 
   fs.writeFileSync(key, right);
-  fs.rmSync(path.join(other.data, 'counterpart.sqlite'));
-  await failsWith(['verify'], env, /there is no store at .*set COUNTERPART_DATA/);
+  await other.eraseStore();
+  await failsWith(['verify'], env, /there is no store (at .*set COUNTERPART_DATA|in the database of COUNTERPART_DATABASE; set it)/);
 });
 
 test('a fatal start is logged as an error and ends with one sentence that says why', async () => {

@@ -18,6 +18,7 @@ import {
   temporaryDirectory,
   until,
 } from './support.mjs';
+import { blobLiteral } from './store.mjs';
 
 const HOSTILE = '<script>alert(1)</script> & "Söhne\'s"';
 const DAY = 86_400_000_000;
@@ -104,7 +105,7 @@ const stray = (tenant, { order, number = 1, site = 923, amount, ref = '', date }
 
 /** The work that looks at an order: open until it is due, or given up. */
 function work(tenant, order, { due = 0, reason }) {
-  const identity = `x'${BigInt(order).toString(16).padStart(16, '0')}${'0'.repeat(48)}'`;
+  const identity = blobLiteral(`${BigInt(order).toString(16).padStart(16, '0')}${'0'.repeat(48)}`);
   return (
     'INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, due_at_us, created_at_us, ' +
     `ended_at_us, reason) VALUES (${tenant.id}, 4, ${order}, ${identity}, ${due ? 1 : 3}, 3, ${due}, 1, ` +

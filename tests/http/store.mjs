@@ -93,6 +93,9 @@ async function sqlite(data, options, text) {
   return stdout.trim() === '' ? [] : JSON.parse(stdout);
 }
 
+/** Bytes, as they stand in SQL. */
+export const blobLiteral = (hex) => (IS_POSTGRES ? `'\\x${hex}'::bytea` : `x'${hex}'`);
+
 /** Runs SQL of both databases; gives the rows of the one query in it, as objects. */
 export async function storeSql(data, text) {
   if (!IS_POSTGRES) return sqlite(data, [], text);
@@ -122,6 +125,12 @@ export async function storeBytes(data) {
     { name, bytes: Buffer.from(stdout) },
     { name: `${name}, its blobs`, bytes: Buffer.concat(blobs) },
   ];
+}
+
+/** Nothing is left of it but the place where it was. */
+export async function eraseStore(data) {
+  if (IS_POSTGRES) await storeSql(data, 'DROP OWNED BY counterpart CASCADE');
+  else fs.rmSync(fileOf(data));
 }
 
 // --- trouble -------------------------------------------------------------------------------------

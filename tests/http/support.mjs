@@ -10,7 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { observe, observeCommand, observeTill } from './contract.mjs';
-import { createStore, dropStores, lockStore, storeBytes, storeEnvironment, storeSql, tamperStore } from './store.mjs';
+import { createStore, dropStores, eraseStore, lockStore, storeBytes, storeEnvironment, storeSql, tamperStore } from './store.mjs';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const BUILD = path.resolve(ROOT, process.env.COUNTERPART_BIN ?? 'build/dev');
@@ -364,6 +364,9 @@ export class Service {
   /** All bytes that the store keeps: [{name, bytes}]. */
   storeBytes() {
     return storeBytes(this.data);
+  }
+  eraseStore() {
+    return eraseStore(this.data);
   }
   /** Somebody else holds the whole store; gives what lets it go. */
   lockStore() {
