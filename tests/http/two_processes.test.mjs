@@ -2,6 +2,7 @@
 // key: what one has answered the other answers alike, what one learns the other knows, and one of them does what nobody
 // asks for.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { RATE_MAX, connect } from './loyal.mjs';
@@ -9,7 +10,7 @@ import { COMPANY, startCloud } from './cloud.mjs';
 import { Postgres } from './postgres.mjs';
 import { RedisServer } from './redis_server.mjs';
 import { IS_SLOW, Service, areIdentical, cardNumber, freePort, isApproved, isRefused, movements, newOrder, request, sign,
-  sleep, until } from './support.mjs';
+  sleep, temporaryDirectory, until } from './support.mjs';
 
 const PATIENCE_MS = 90_000; // a lease of 30 s ends first
 const CLIENTS = IS_SLOW ? 60 : 200;
@@ -180,6 +181,17 @@ test('tokens of a second that can be used once are refreshed by one process at a
   assert.equal(grant.refreshes_refused, 0, 'never with a spent token');
   for (const service of [a, b]) assert.equal((await statusAt(service)).status, 'connected');
   await refreshAt(a);
+});
+
+test('a process that was started on a copy of a data folder takes nothing from the one that has the folder', async () => {
+  const holder = (await isOnDuty(a)) ? a : b;
+  const data = path.join(temporaryDirectory(), 'copy');
+  fs.cpSync(holder.data, data, { recursive: true, filter: (name) => !name.endsWith('.sock') });
+  fs.chmodSync(data, 0o700);
+  const third = await Service.start({ env: { ...holder.env }, data });
+  await until('it to have asked', () => third.events.some(({ event }) => /^duty_/.test(event)));
+  assert.deepEqual([await isOnDuty(third), await isOnDuty(holder)], [false, true]);
+  await third.stop();
 });
 
 // Last: it kills one.
