@@ -62,6 +62,8 @@ struct service {
     struct handlers handlers;
     struct expiry *expiry;
     struct duty *duty;
+    char name[ID_KEY_CHARS + 1];   /* of this process, among those of one store */
+    char former[ID_KEY_CHARS + 1]; /* of the one that had the data folder before; or empty */
     struct hot_raise hot_raise;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
@@ -226,16 +228,17 @@ static void on_duty_taken(void *context)
 static int make_duty(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
-    const struct duty_config config = {
+    struct duty_config config = {
         .outbound = handlers->outbound,
         .committer = handlers->committer,
-        .random = id_source_system(),
         .is_shared = store_is_shared(service->writers[0]),
         .on_taken = on_duty_taken,
         .taken_context = handlers,
         .life_us = DUTY_LIFE_US,
         .renew_us = DUTY_RENEW_US,
     };
+    memcpy(config.owner, service->name, sizeof(config.owner));
+    memcpy(config.former, service->former, sizeof(config.former));
     int err = duty_create(&config, &service->duty);
     handlers->duty = service->duty;
     return err;
@@ -428,6 +431,8 @@ static int start_oauth(struct service *service)
         .api_url = service->config.oseries_api_url,
         .public_url = service->public_url,
         .is_shared = store_is_shared(service->writers[0]),
+        .former_owner = service->former,
+        .owner = service->name,
         .reload = reload_directory,
         .reload_context = handlers,
         .on_connected = on_connected,
@@ -935,13 +940,23 @@ static int claim(struct service *service)
     return err != 0 ? err : data_folder_own(service->config.data, service->lock_fd);
 }
 
+/* Without it what a killed process was about waits until its leases have ended. */
+static void name_process(struct service *service)
+{
+    id_key_generate(id_source_system(), service->name);
+    if (data_folder_name(service->lock_fd, service->name, service->former) != 0)
+        log_event(LOG_WARNING, "process_not_named", LOG_INT("errno", errno));
+}
+
 static int service_start(struct service *service)
 {
     int err = service_prepare(service);
     if (err == 0 && service->predecessor != -1)
         err = claim(service);
-    if (err == 0)
-        err = start_store(service);
+    if (err != 0)
+        return err;
+    name_process(service); /* the lock is ours */
+    err = start_store(service);
     if (err != 0)
         return err;
     fill_handlers(service);
