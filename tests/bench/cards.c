@@ -4,7 +4,7 @@
  * data folder meanwhile. Card i has the number that bench.mjs makes of i; rows are written in the
  * order of the numbers' keyed hashes, which spares a random page of the index for each, and spreads
  * the popular cards over the table as chance would.
- * usage: bench_cards DATA_FOLDER TENANT_ID COUNT
+ * usage: bench_cards DATA_FOLDER TENANT_ID COUNT [postgresql://...]
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -131,13 +131,15 @@ static int fill_order(struct fill *fill, int64_t count)
     return 0;
 }
 
-static int fill_open(struct fill *fill, const char *folder)
+/* location: NULL: SQLite's file in the folder. */
+static int fill_open(struct fill *fill, const char *folder, const char *location)
 {
     char key[4096], file[4096];
     snprintf(key, sizeof(key), "%s/master.key", folder);
     snprintf(file, sizeof(file), "%s/counterpart.sqlite", folder);
     int err = seal_open(key, false, &fill->seal);
-    const struct store_config config = {.location = file, .seal = fill->seal};
+    const struct store_config config = {.location = location == NULL ? file : location,
+                                        .seal = fill->seal};
     if (err == 0)
         err = store_open(&config, STORE_WRITER, &fill->writer);
     if (err == 0)
@@ -150,12 +152,12 @@ static int fill_open(struct fill *fill, const char *folder)
 int main(int argc, char **argv)
 {
     static struct fill fill;
-    if (argc != 4) {
-        fputs("usage: bench_cards DATA_FOLDER TENANT_ID COUNT\n", stderr);
+    if (argc != 4 && argc != 5) {
+        fputs("usage: bench_cards DATA_FOLDER TENANT_ID COUNT [postgresql://...]\n", stderr);
         return 2;
     }
     fill.tenant_id = strtoll(argv[2], NULL, 10);
-    int err = fill_open(&fill, argv[1]);
+    int err = fill_open(&fill, argv[1], argv[4]);
     int64_t count = strtoll(argv[3], NULL, 10);
     if (err == 0)
         err = fill_order(&fill, count);
