@@ -160,7 +160,7 @@ static int start_keys(struct service *service)
 static int start_workers(struct service *service)
 {
     const struct committer_config config = {
-        .store = service->writer,
+        .stores = {service->writer},
         .checkpoint_store = service->checkpoint,
         .hot = service->handlers.hot,
         .batch_max = (int32_t)service->config.batch_max,

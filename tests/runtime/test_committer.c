@@ -130,7 +130,7 @@ static int setup(void **state)
     assert_int_equal(hot_memory_create(1024, HOT_TTL_US, &fixture->hot), 0);
     add_tenant(fixture);
     struct committer_config committer = {
-        .store = &fixture->faulty.super, .hot = fixture->hot, .batch_max = BATCH_MAX};
+        .stores = {&fixture->faulty.super}, .hot = fixture->hot, .batch_max = BATCH_MAX};
     assert_int_equal(committer_create(&committer, &fixture->committer), 0);
     issue_card(fixture);
     *state = fixture;
@@ -768,6 +768,126 @@ static void many_tills_at_once_each_get_their_own_answer(void **state)
     assert_int_equal(balance(fixture), CARD_BALANCE - 10 * TILLS * 200);
 }
 
+/* --- shares of the cards --- */
+
+/* Shares of one store, each with a front of its own that can be held. The store belongs to one
+ * thread at a time: the tests let only one of them go on. */
+#define SHARES 2
+struct shares {
+    struct fixture *fixture;
+    struct faulty_store faulty[SHARES];
+};
+
+static void shares_init(struct shares *shares, struct fixture *fixture)
+{
+    struct committer_config config = {.batch_max = BATCH_MAX};
+    stop_committer(fixture);
+    shares->fixture = fixture;
+    for (int i = 0; i < SHARES; i++) {
+        faulty_store_init(&shares->faulty[i], fixture->real);
+        config.stores[i] = &shares->faulty[i].super;
+    }
+    assert_int_equal(committer_create(&config, &fixture->committer), 0);
+}
+
+static void shares_finish(struct shares *shares)
+{
+    stop_committer(shares->fixture);
+    for (int i = 0; i < SHARES; i++)
+        faulty_store_finish(&shares->faulty[i]);
+}
+
+static void call_of_card(struct call *call, const struct fixture *fixture, uint8_t card,
+                         int64_t order_id)
+{
+    call_init(call, fixture, ACTION_CHARGE, order_id, 100);
+    memset(call->job.command.card_index, card, CARD_INDEX_BYTES);
+}
+
+static void a_share_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes(void **state)
+{
+    enum { COUNT = 20 };
+    static struct call held[COUNT], other;
+    struct fixture *fixture = *state;
+    struct shares shares;
+    struct committer_counters counters;
+    shares_init(&shares, fixture);
+    faulty_store_hold(&shares.faulty[1]);
+    for (int i = 0; i < COUNT; i++) {
+        call_of_card(&held[i], fixture, 7, 10 + i);
+        submit(fixture, &held[i]);
+    }
+    faulty_store_await_waiting(&shares.faulty[1]);
+    call_of_card(&other, fixture, 8, 1);
+    submit(fixture, &other);
+    call_await(&other);
+    assert_int_equal(other.job.outcome.result, RESULT_NOT_FOUND);
+    assert_int_equal(shares.faulty[0].fetches, 1);
+    committer_read_counters(fixture->committer, &counters);
+    assert_int_equal(counters.commands, 1);
+    faulty_store_let_go(&shares.faulty[1]);
+    for (int i = 0; i < COUNT; i++) {
+        call_await(&held[i]);
+        assert_int_equal(held[i].job.outcome.balance_minor, CARD_BALANCE - 100 * (i + 1));
+        call_finish(&held[i]);
+    }
+    committer_read_counters(fixture->committer, &counters);
+    assert_int_equal(counters.commands, 1 + COUNT);
+    assert_int_equal(shares.faulty[0].fetches, 1);
+    call_finish(&other);
+    shares_finish(&shares);
+}
+
+static int task_note_store(struct job *job, struct store *store)
+{
+    job->command.order_id = (int64_t)(intptr_t)store;
+    return 0;
+}
+
+static void tasks_are_all_the_first_shares(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shares shares;
+    shares_init(&shares, fixture);
+    for (uint8_t card = 0; card < 4; card++) {
+        struct call call;
+        call_of_card(&call, fixture, card, 0);
+        call.job.task = task_note_store;
+        submit(fixture, &call);
+        call_await(&call);
+        assert_true(call.job.command.order_id == (int64_t)(intptr_t)&shares.faulty[0].super);
+        call_finish(&call);
+    }
+    shares_finish(&shares);
+}
+
+/* What a share could not write is the store's illness, and any other shows that it is over. */
+static void a_store_is_well_again_when_any_share_has_written(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shares shares;
+    struct committer_counters counters;
+    struct call call;
+    shares_init(&shares, fixture);
+    shares.faulty[1].commit_error = ERR_STORE_DOWN;
+    shares.faulty[1].fail_commits = 1;
+    call_of_card(&call, fixture, 7, 1);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_STORE_DOWN);
+    committer_read_counters(fixture->committer, &counters);
+    assert_false(counters.is_healthy);
+    call_finish(&call);
+    call_of_card(&call, fixture, 0, 0);
+    call.job.task = task_note_store;
+    submit(fixture, &call);
+    call_await(&call);
+    committer_read_counters(fixture->committer, &counters);
+    assert_true(counters.is_healthy);
+    call_finish(&call);
+    shares_finish(&shares);
+}
+
 #define committer_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -800,6 +920,9 @@ int main(void)
         committer_test(the_hot_tier_does_not_know_unsold_stock),
         committer_test(nothing_is_taken_after_the_end),
         committer_test(many_tills_at_once_each_get_their_own_answer),
+        committer_test(a_share_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes),
+        committer_test(tasks_are_all_the_first_shares),
+        committer_test(a_store_is_well_again_when_any_share_has_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
