@@ -96,7 +96,7 @@ class Subject {
 /** A cluster with the stores of all that is measured, each filled once and copied for each subject. */
 class Stage {
   constructor(tools, label) {
-    Object.assign(this, { tools, label, subjects: [], copies: 0 });
+    Object.assign(this, { tools, label, subjects: [], copies: 0, redisDatabases: 0 });
     // One core for the load; what is measured, PostgreSQL and Redis share the others as the scheduler likes.
     this.cores = { server: `0-${tools.CORES - 2}`, load: String(tools.CORES - 1) };
     this.serverCount = tools.IS_PINNED ? tools.CORES - 1 : tools.CORES;
@@ -142,16 +142,22 @@ class Stage {
     return name;
   }
 
+  /** A database of its own in Redis: the subjects answer the same orders. */
+  #redisUrl(redis) {
+    return `${redis.url}/${++this.redisDatabases}`;
+  }
+
   /** Processes of the service on a copy of a store, or on the store itself. */
   async addServices(name, store, { count = 1, redis, isLarge = false } = {}) {
     const { work, Service, THREADS } = this.tools;
     const database = this.cluster.url(isLarge ? store.name : await this.#copy(store.name));
+    const redisUrl = redis ? this.#redisUrl(redis) : '';
     const services = [];
     for (let i = 0; i < count; i++) {
       const data = join(work, `data-${this.label}-${name.replaceAll(' ', '-')}-${i}`);
       mkdirSync(data, { mode: 0o700 });
       cpSync(join(store.data, 'master.key'), join(data, 'master.key'));
-      services.push(await Service.start(data, 512, redis?.url ?? '', { COUNTERPART_DATABASE: database,
+      services.push(await Service.start(data, 512, redisUrl, { COUNTERPART_DATABASE: database,
         COUNTERPART_THREADS: String(THREADS) }, this.cores.server));
     }
     return this.#add(new Subject(this.cluster, { name, services, isLarge, children: services.map(({ child }) => child),
@@ -166,7 +172,7 @@ class Stage {
 
   addNode(name, workers, redis) {
     const connections = Math.ceil(CONNECTIONS / workers);
-    const env = { WORKERS: workers, CONNECTIONS: connections, REDIS_URL: redis.url, SIGNATURE_TOKEN: this.tools.TOKEN, NODE_ENV: 'production' };
+    const env = { WORKERS: workers, CONNECTIONS: connections, REDIS_URL: this.#redisUrl(redis), SIGNATURE_TOKEN: this.tools.TOKEN, NODE_ENV: 'production' };
     return this.#addServer(name, process.execPath, (port, url) => ({ args: [join(here, 'node/server.mjs')],
       env: Object.fromEntries(Object.entries({ ...env, PORT: port, DATABASE_URL: url }).map(([key, value]) => [key, String(value)])) }));
   }
@@ -226,6 +232,7 @@ export class SharedStore {
   async measure() {
     this.redis = await this.tools.Redis.start();
     await this.#compare('pg', false);
+    await this.redis.send('FLUSHALL');
     await this.#compare('pg+replica', true);
     await this.#grow();
     this.redis.child.kill('SIGTERM');
@@ -318,8 +325,9 @@ export class SharedStore {
         this.#row(`${kind}: ${count} processes over 1`, this.#over('pg', `counterpart x${count}`, 'counterpart, Redis', kind), wanted[kind][count]);
     for (const kind of ['zipf', 'uniform'])
       this.#row(`${kind}: ${MANY} cards over ${CARDS}`, this.#over('pg', 'many', 'few', kind), kind === 'zipf' ? 0.7 : undefined);
-    const share = (name) => median(results.get(`pg ${name}/zipf ${CONNECTIONS}`).map(({ databaseCpu }) => databaseCpu));
+    const cpu = (name, field) => median(results.get(`pg ${name}/zipf ${CONNECTIONS}`).map((result) => result[field]));
     for (const name of ['counterpart', FORMS.eight, FORMS.call, node])
-      this.tools.row(`CPU of PostgreSQL a checkout, ${name}`, `${share(name).toFixed(0)} us`, 'shown', true);
+      this.tools.row(`zipf: CPU a checkout, ${name} (of it PostgreSQL's)`, `${cpu(name, 'cpu').toFixed(0)} us (${cpu(name, 'databaseCpu').toFixed(0)})`,
+        'shown', true);
   }
 }
