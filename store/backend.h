@@ -7,6 +7,7 @@
 
 #include "store/foreign.h"
 #include "store/grant.h"
+#include "store/lease.h"
 #include "store/member.h"
 #include "store/proof.h"
 #include "store/store.h"
@@ -171,6 +172,7 @@ struct store_backend {
     void (*rollback)(struct store *store);
     int (*settle)(struct store *store, const struct batch *batch, bool *happened);
     int32_t reruns_max; /* store_reruns_max */
+    bool is_shared;     /* store_is_shared */
     int (*begin_group)(struct store *store);
     int (*commit_group)(struct store *store);
     void (*rollback_group)(struct store *store);
@@ -185,6 +187,10 @@ struct store_backend {
     int (*last_operation)(struct store *store, int64_t *operation_id);
     int (*hot_generation)(struct store *store, int64_t *generation);
     int (*raise_hot_generation)(struct store *store, int64_t *generation);
+    int (*take_lease)(struct store *store, const struct lease_wish *wish,
+                      struct lease_state *state);
+    int (*release_lease)(struct store *store, const char *name, const char *owner);
+    int (*read_versions)(struct store *store, struct store_versions *versions);
     int (*begin_read)(struct store *store);
     void (*end_read)(struct store *store);
     int (*read_tenant)(struct store *store, int64_t tenant_id, struct tenant *tenant);

@@ -32,7 +32,8 @@
  * server looks every second whether the client of a waiting statement is still there.
  * client_min_messages: the warning that a commit may not be replicated must come here, whatever
  * the role's default. synchronous_commit: an answer leaves after the commit is durable.
- * Plans are made once, and before a new store has any statistics: they must not scan the ledger.
+ * Plans are made once, and before a new store has any statistics: they must not scan the ledger,
+ * and a LIMIT ? counts as a tenth of the rows, for which it would be hashed as a whole.
  * cursor_tuple_fraction: verify reads its cursors to the end.
  */
 static const char sql_configure[] =
@@ -40,6 +41,7 @@ static const char sql_configure[] =
     "SET idle_in_transaction_session_timeout = 10000; SET client_connection_check_interval = 1000;"
     "SET client_min_messages = warning; SET synchronous_commit = on;"
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;"
+    "SET enable_hashjoin = off; SET enable_mergejoin = off;"
     "SET cursor_tuple_fraction = 1;"
     "SELECT (SELECT system_identifier FROM pg_control_system()),"
     " CAST(CAST('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS bit(32)) AS bigint)";
@@ -339,6 +341,7 @@ static const struct store_backend postgres_backend = {
     .commit = postgres_commit,
     .settle = postgres_settle,
     .reruns_max = 3,
+    .is_shared = true,
     .checkpoint = postgres_checkpoint,
     .ping = postgres_ping,
     .close = postgres_close,

@@ -51,12 +51,26 @@ static const char text_update_days[] =
     "(to_refunded, of_tenant, of_site, of_register, of_date, of_refunded) "
     "WHERE tenant_id = of_tenant AND site_id = of_site AND register_id = of_register "
     "AND local_date = of_date AND refunded_minor = of_refunded RETURNING 1) " ALL_WERE_MET;
+static const char text_insert_foreign_days[] =
+    "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) SELECT * FROM unnest(?, ?, ?)";
+static const char text_update_foreign_days[] =
+    "WITH met AS (UPDATE foreign_day SET paid_minor = to_paid "
+    "FROM unnest(?1, ?2, ?3, ?4) AS changed (to_paid, of_tenant, of_date, of_paid) "
+    "WHERE tenant_id = of_tenant AND local_date = of_date AND paid_minor = of_paid "
+    "RETURNING 1) " ALL_WERE_MET;
+static const char text_insert_attempts[] =
+    "INSERT INTO foreign_attempt (" FOREIGN_ATTEMPT_FIELDS ") "
+    "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/* Their identity is an operation's that is new. */
+static const char text_insert_work[] = "INSERT INTO work (" WORK_FIELDS ") "
+                                       "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 static const char text_bury[] = NEW_OPERATIONS " ON CONFLICT (id) DO NOTHING";
 static const char text_count_found[] =
     "SELECT count(*) FROM unnest(?) AS wanted (of_id) JOIN operation ON id = of_id "
     "WHERE action <> ?";
 static const char text_skip_ids[] = "SELECT 1 FROM skip_ids(?, ?, ?)";
-/* Something that is written and locks nothing: a commit that is flushed, and waits for the replica. */
+/* Something that is written and locks nothing: such a commit is flushed, and waits for the replica.
+ */
 static const char text_write[] =
     "SELECT 1 FROM pg_logical_emit_message(true, 'counterpart', 'settled')";
 
@@ -65,7 +79,8 @@ struct commit {
     struct store_postgres *postgres;
     const struct batch *batch;
     struct postgres_set update_cards, insert_cards, insert_operations, update_given_back,
-        insert_transfers, insert_days, update_days;
+        insert_transfers, insert_days, update_days, insert_foreign_days, update_foreign_days,
+        insert_attempts, insert_work;
 };
 
 /* --- rows --- */
@@ -136,6 +151,39 @@ static void add_operations(struct commit *commit)
     }
 }
 
+static void add_foreign_day(struct commit *commit, const struct view_foreign_day *changed)
+{
+    struct binder binder = postgres_set_row(changed->is_new ? &commit->insert_foreign_days
+                                                            : &commit->update_foreign_days);
+    bind_int(&binder, changed->day.paid_minor);
+    bind_int(&binder, changed->day.tenant_id);
+    bind_int(&binder, changed->day.local_date);
+    if (!changed->is_new)
+        bind_int(&binder, changed->paid_minor_loaded);
+}
+
+/* What sql_write_foreign and sql_write_work write one by one. */
+static void add_what_follows(struct commit *commit)
+{
+    const struct batch *batch = commit->batch;
+    for (int32_t i = 0; i < batch->view.foreign_day_count; i++)
+        if (batch->view.foreign_days[i].is_changed)
+            add_foreign_day(commit, &batch->view.foreign_days[i]);
+    for (int32_t i = 0; i < batch->count; i++) {
+        struct foreign_attempt attempt;
+        struct work work;
+        if (foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
+                                    &attempt)) {
+            struct binder binder = postgres_set_row(&commit->insert_attempts);
+            row_bind_foreign_attempt(&binder, &attempt);
+        }
+        if (work_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us, &work)) {
+            struct binder binder = postgres_set_row(&commit->insert_work);
+            row_bind_work(&binder, &work);
+        }
+    }
+}
+
 static void add_rows(struct commit *commit)
 {
     const struct view *view = &commit->batch->view;
@@ -153,6 +201,7 @@ static void add_rows(struct commit *commit)
     for (int32_t i = 0; i < view->day_count; i++)
         if (view->days[i].is_changed)
             add_day(commit, &view->days[i]);
+    add_what_follows(commit);
 }
 
 static int begin_sets(struct commit *commit)
@@ -170,6 +219,10 @@ static int begin_sets(struct commit *commit)
         {&commit->insert_transfers, text_insert_transfers, "iiiiiiiiiii", SET_INSERT_TRANSFERS},
         {&commit->insert_days, text_insert_days, "iiiii", SET_INSERT_DAYS},
         {&commit->update_days, text_update_days, "iiiiii", SET_UPDATE_DAYS},
+        {&commit->insert_foreign_days, text_insert_foreign_days, "iii", SET_INSERT_FOREIGN_DAYS},
+        {&commit->update_foreign_days, text_update_foreign_days, "iiii", SET_UPDATE_FOREIGN_DAYS},
+        {&commit->insert_attempts, text_insert_attempts, "iiiiiiiiiiitiii", SET_INSERT_ATTEMPTS},
+        {&commit->insert_work, text_insert_work, "iiibiiiiit", SET_INSERT_WORK},
     };
     int err = 0;
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
@@ -180,20 +233,9 @@ static int begin_sets(struct commit *commit)
 
 /* --- the transaction's end --- */
 
-/* Does the batch leave anything but money: attempts, work, proofs? */
-static bool leaves_more(const struct batch *batch)
+/* Does it undo anything, which may change proofs? */
+static bool has_undone(const struct view *view)
 {
-    const struct view *view = &batch->view;
-    struct foreign_attempt attempt;
-    struct work work;
-    for (int32_t i = 0; i < view->foreign_day_count; i++)
-        if (view->foreign_days[i].is_changed)
-            return true;
-    for (int32_t i = 0; i < batch->count; i++)
-        if (foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
-                                    &attempt) ||
-            work_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us, &work))
-            return true;
     for (int32_t i = 0; i < view->operation_count; i++) {
         enum action action = view->operations[i].operation.action;
         if (view->operations[i].is_new && (action == ACTION_REVERSE || action == ACTION_RECHARGE))
@@ -232,9 +274,10 @@ static int receive_sets(struct commit *commit, struct postgres_set *const sets[]
 static int write_sets(struct commit *commit, bool is_last)
 {
     struct postgres_set *const sets[] = {
-        &commit->update_cards,      &commit->insert_cards,     &commit->insert_operations,
-        &commit->update_given_back, &commit->insert_transfers, &commit->insert_days,
-        &commit->update_days,
+        &commit->update_cards,      &commit->insert_cards,        &commit->insert_operations,
+        &commit->update_given_back, &commit->insert_transfers,    &commit->insert_days,
+        &commit->update_days,       &commit->insert_foreign_days, &commit->update_foreign_days,
+        &commit->insert_attempts,   &commit->insert_work,
     };
     int err = postgres_pipeline(commit->postgres);
     if (err != 0)
@@ -245,24 +288,15 @@ static int write_sets(struct commit *commit, bool is_last)
     return postgres_end_pipeline(commit->postgres, err);
 }
 
-static int write_more(struct sql *sql, const struct batch *batch)
-{
-    int err = sql_write_foreign(sql, batch);
-    if (err == 0)
-        err = sql_write_work(sql, batch);
-    if (err == 0)
-        err = sql_write_proofs(sql, batch);
-    return err;
-}
-
 static int commit_all(struct commit *commit)
 {
-    struct sql *sql = &commit->postgres->sql;
-    bool has_more = leaves_more(commit->batch);
-    int err = write_sets(commit, !has_more);
-    if (err == 0 && has_more)
-        err = write_more(sql, commit->batch);
-    return err == 0 && has_more ? postgres_driver.commit(sql) : err;
+    struct store_postgres *postgres = commit->postgres;
+    bool has_proofs = has_undone(&commit->batch->view);
+    CHECK(!has_proofs || postgres->has_change_lock);
+    int err = write_sets(commit, !has_proofs);
+    if (err == 0 && has_proofs)
+        err = sql_write_proofs(&postgres->sql, commit->batch);
+    return err == 0 && has_proofs ? postgres_driver.commit(&postgres->sql) : err;
 }
 
 /* What the ledger counted up stays within what was taken: else it wrote somebody else's ids. */

@@ -76,10 +76,15 @@ _Static_assert(ACTION_CHARGE == 2 && ACTION_RECHARGE == 9, "CHARGES");
                                          "WHERE is_wanted = 1 AND at_us >= of_since)"
 
 static const char text_lock_changes[] = "SELECT 1 FROM pg_advisory_xact_lock(?)";
-static const char text_lock_cards[] =
-    "SELECT " CARD_COLUMNS ", of_wanted "
-    "FROM unnest(?, ?, ?) AS wanted (of_wanted, of_tenant, of_index) "
-    "JOIN card ON tenant_id = of_tenant AND number_index = of_index ORDER BY id FOR UPDATE OF card";
+#define WANTED_CARDS                                                                               \
+    " FROM unnest(?, ?, ?) AS wanted (of_wanted, of_tenant, of_index) "                            \
+    "JOIN card ON tenant_id = of_tenant AND number_index = of_index"
+#define LOCK_CARDS                                                                                 \
+    "SELECT " CARD_COLUMNS ", of_wanted" WANTED_CARDS " ORDER BY id FOR UPDATE OF card"
+static const char text_lock_cards[] = LOCK_CARDS;
+/* Those that nobody holds; and which there are at all. */
+static const char text_lock_free_cards[] = LOCK_CARDS " SKIP LOCKED";
+static const char text_read_wanted[] = "SELECT of_wanted" WANTED_CARDS;
 static const char text_take_ids[] =
     "SELECT card_id, operation_id, transfer_id FROM take_ids(?, ?, ?)";
 static const char text_read_known[] =
@@ -149,6 +154,7 @@ struct wanted_card {
     int32_t card;                  /* index into view.cards, VIEW_NONE: there is none */
     bool has_refund;
     bool has_recent_charges;
+    bool is_skipped; /* another process holds it */
 };
 
 /* One fetch under way. */
@@ -160,8 +166,8 @@ struct fetch {
     int32_t wanted_count;
     int32_t slots[WANTED_SLOTS];  /* into wanted, VIEW_NONE: free */
     int32_t wanted_of[BATCH_MAX]; /* by command */
-    struct postgres_set lock_changes, lock_cards, take_ids, read_known, read_orders, read_orderless,
-        read_answered, lock_days, lock_foreign_days, read_approvals, read_recent;
+    struct postgres_set lock_changes, lock_cards, read_wanted, take_ids, read_known, read_orders,
+        read_orderless, read_answered, lock_days, lock_foreign_days, read_approvals, read_recent;
 };
 
 /* --- cards: each once per batch --- */
@@ -182,6 +188,14 @@ static int32_t *wanted_slot(struct fetch *fetch, const struct command *command)
     }
 }
 
+static void add_wanted(struct postgres_set *set, int32_t wanted, const struct command *command)
+{
+    struct binder binder = postgres_set_row(set);
+    bind_int(&binder, wanted);
+    bind_int(&binder, command->tenant_id);
+    bind_blob(&binder, command->card_index, CARD_INDEX_BYTES);
+}
+
 static void want_card(struct fetch *fetch, int32_t at)
 {
     const struct command *command = fetch->batch->commands[at];
@@ -189,10 +203,9 @@ static void want_card(struct fetch *fetch, int32_t at)
     if (*slot == VIEW_NONE) {
         *slot = fetch->wanted_count++;
         fetch->wanted[*slot] = (struct wanted_card){.command = command, .card = VIEW_NONE};
-        struct binder binder = postgres_set_row(&fetch->lock_cards);
-        bind_int(&binder, *slot);
-        bind_int(&binder, command->tenant_id);
-        bind_blob(&binder, command->card_index, CARD_INDEX_BYTES);
+        add_wanted(&fetch->lock_cards, *slot, command);
+        if (fetch->batch->may_skip)
+            add_wanted(&fetch->read_wanted, *slot, command);
     }
     fetch->wanted_of[at] = *slot;
     fetch->wanted[*slot].has_refund |= command->action == ACTION_REFUND;
@@ -329,6 +342,17 @@ static int receive_rows(struct fetch *fetch, struct postgres_set *set, receive_f
         if (err == 0)
             err = postgres_set_step(fetch->postgres, set, &has_row);
     }
+    return err;
+}
+
+/* A card that is there and was not locked. (One that was made since: that process has it still, or
+ * had it until now.) */
+static int receive_wanted(struct fetch *fetch, struct sql_statement *row)
+{
+    int32_t wanted;
+    int err = read_index(&(struct columns){.statement = row}, fetch->wanted_count, &wanted);
+    if (err == 0)
+        fetch->wanted[wanted].is_skipped = fetch->wanted[wanted].card == VIEW_NONE;
     return err;
 }
 
@@ -566,13 +590,16 @@ static void want_change_lock(struct fetch *fetch)
 
 static int begin_sets(struct fetch *fetch)
 {
+    bool may_skip = fetch->batch->may_skip;
     const struct {
         struct postgres_set *set;
         const char *text, *kinds;
         enum postgres_set_number number;
     } sets[] = {
         {&fetch->lock_changes, text_lock_changes, "", SET_LOCK_CHANGES},
-        {&fetch->lock_cards, text_lock_cards, "iib", SET_LOCK_CARDS},
+        {&fetch->lock_cards, may_skip ? text_lock_free_cards : text_lock_cards, "iib",
+         may_skip ? SET_LOCK_FREE_CARDS : SET_LOCK_CARDS},
+        {&fetch->read_wanted, text_read_wanted, "iib", SET_READ_WANTED},
         {&fetch->take_ids, text_take_ids, "", SET_TAKE_IDS},
         {&fetch->read_known, text_read_known, "iii", SET_READ_KNOWN},
         {&fetch->read_orders, text_read_orders, "iiibii", SET_READ_ORDERS},
@@ -617,10 +644,10 @@ static int receive_nothing(struct fetch *fetch, struct sql_statement *row)
 static int send_all(struct fetch *fetch)
 {
     struct postgres_set *const sets[] = {
-        &fetch->lock_changes,   &fetch->lock_cards,  &fetch->take_ids,
-        &fetch->read_known,     &fetch->read_orders, &fetch->read_orderless,
-        &fetch->read_answered,  &fetch->lock_days,   &fetch->lock_foreign_days,
-        &fetch->read_approvals,
+        &fetch->lock_changes,      &fetch->lock_cards,     &fetch->read_wanted,
+        &fetch->take_ids,          &fetch->read_known,     &fetch->read_orders,
+        &fetch->read_orderless,    &fetch->read_answered,  &fetch->lock_days,
+        &fetch->lock_foreign_days, &fetch->read_approvals,
     };
     int err = postgres_send_begin(fetch->postgres);
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
@@ -630,8 +657,11 @@ static int send_all(struct fetch *fetch)
 
 static void scope_cards(struct fetch *fetch)
 {
-    for (int32_t i = 0; i < fetch->batch->count; i++)
-        fetch->batch->scopes[i].card = *card_of(fetch, i);
+    for (int32_t i = 0; i < fetch->batch->count; i++) {
+        const struct wanted_card *wanted = &fetch->wanted[fetch->wanted_of[i]];
+        fetch->batch->scopes[i].card = wanted->card;
+        fetch->batch->is_skipped[i] = wanted->is_skipped;
+    }
 }
 
 /* In the order in which they were sent; what an operation belongs to comes before it. */
@@ -655,6 +685,8 @@ static int receive_all(struct fetch *fetch)
         err = receive_rows(fetch, &fetch->lock_changes, receive_nothing);
     if (err == 0)
         err = receive_cards(fetch);
+    if (err == 0)
+        err = receive_rows(fetch, &fetch->read_wanted, receive_wanted);
     if (err == 0)
         scope_cards(fetch);
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)

@@ -56,15 +56,17 @@ const char postgres_schema_1[] =
     " PERFORM setval('transfer_ids', transfer) FROM transfer_ids WHERE last_value <= transfer;"
     " END $$;"
 
-    /* Up to this id every operation that will ever be there is seen by every snapshot taken after
-     * this has answered. The sequence first: what is given out later does not count. */
+    /* The last operation of which this is true: all up to it that will ever be there are seen by
+     * every snapshot taken from now on. The sequence first: what is given out later does not
+     * count. */
     "CREATE FUNCTION settled_operation_id() RETURNS BIGINT LANGUAGE plpgsql AS $$"
     " DECLARE newest BIGINT; under_way BIGINT; BEGIN"
     " SELECT last_value - 1 + is_called::INT INTO newest FROM operation_ids;"
     " SELECT min(-(classid::BIGINT << 32 | objid::BIGINT)) INTO under_way FROM pg_locks"
     "  WHERE locktype = 'advisory' AND objsubid = 1 AND classid::BIGINT >= 2147483648"
     "  AND database = (SELECT oid FROM pg_database WHERE datname = current_database());"
-    " RETURN least(newest, under_way - 1); END $$;"
+    " RETURN (SELECT coalesce(max(id), 0) FROM operation"
+    "  WHERE id <= least(newest, under_way - 1)); END $$;"
 
     "CREATE TABLE meta ("
     " id BIGINT PRIMARY KEY CHECK (id = 1),"
@@ -77,6 +79,14 @@ const char postgres_schema_1[] =
     " proof_cursor BIGINT NOT NULL DEFAULT 0 CHECK (proof_cursor >= 0),"
     /* Raised by whatever changes the configuration: the other processes read it anew. */
     " config_version BIGINT NOT NULL DEFAULT 1 CHECK (config_version > 0)"
+    ");"
+
+    /* What only one process may do at a time, and who does it; by the server's clock. */
+    "CREATE TABLE lease ("
+    " name TEXT COLLATE \"C\" PRIMARY KEY,"
+    " owner TEXT COLLATE \"C\" NOT NULL,"
+    " until_us BIGINT NOT NULL,"
+    " version BIGINT NOT NULL CHECK (version > 0)"
     ");"
 
     /* What the last migration left, as the server words it: verify looks for what differs. */
@@ -609,11 +619,12 @@ const char postgres_schema_1[] =
     " FOR EACH STATEMENT EXECUTE FUNCTION raise_config_version();"
     "CREATE TRIGGER approval_is_configuration AFTER INSERT OR UPDATE ON foreign_approval"
     " FOR EACH STATEMENT EXECUTE FUNCTION raise_config_version();"
-    /* Of a grant only whose it is: its tokens are renewed all the time. */
+    /* Of a grant whose it is, and whether it can be used: its tokens are renewed all the time. */
     "CREATE TRIGGER grant_is_configuration AFTER INSERT OR DELETE ON oauth_grant"
     " FOR EACH ROW EXECUTE FUNCTION raise_config_version();"
-    "CREATE TRIGGER company_is_configuration AFTER UPDATE OF company_id ON oauth_grant"
-    " FOR EACH ROW WHEN (old.company_id <> new.company_id)"
+    "CREATE TRIGGER connection_is_configuration AFTER UPDATE OF company_id, status,"
+    " connected_at_us ON oauth_grant FOR EACH ROW WHEN (old.company_id <> new.company_id"
+    " OR old.status <> new.status OR old.connected_at_us <> new.connected_at_us)"
     " EXECUTE FUNCTION raise_config_version();"
 
     /*

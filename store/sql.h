@@ -198,6 +198,11 @@ int sql_read_tenant(struct store *store, int64_t tenant_id, struct tenant *tenan
 int sql_each_tenant(struct store *store, store_tenant_fn each, void *context);
 int sql_each_site(struct store *store, store_site_fn each, void *context);
 
+/* sql_share.c */
+int sql_take_lease(struct store *store, const struct lease_wish *wish, struct lease_state *state);
+int sql_release_lease(struct store *store, const char *name, const char *owner);
+int sql_read_versions(struct store *store, struct store_versions *versions);
+
 /* sql_read.c */
 int sql_generation(struct store *store, int64_t *generation);
 int sql_hot_generation(struct store *store, int64_t *generation);
@@ -260,6 +265,12 @@ const char *sql_points_read_text(int index);
 
 /* sql_work.c */
 extern const struct store_backend_work sql_work;
+/* Of a row that is new. */
+#define WORK_FIELDS                                                                                \
+    "tenant_id, kind, subject_id, identity, state, attempts, due_at_us, created_at_us, "           \
+    "ended_at_us, reason"
+/* work: until its statement has run. */
+void row_bind_work(struct binder *binder, const struct work *work);
 /* As sql_member_text. */
 const char *sql_work_text(int index);
 /* In the commit's transaction: what the decided commands of a batch leave to be done. */
@@ -371,10 +382,12 @@ extern const struct store_backend_foreign sql_foreign;
 #define FOREIGN_CHANGE_COLUMNS                                                                     \
     "id, tenant_id, from_state, to_state, payment_max_minor, day_max_minor, expires_on, "          \
     "reference, note, actor, created_at_us"
-#define FOREIGN_ATTEMPT_COLUMNS                                                                    \
-    "id, tenant_id, effect, order_id, site_id, operation_id, reservation_id, amount_minor, "       \
+#define FOREIGN_ATTEMPT_FIELDS                                                                     \
+    "tenant_id, effect, order_id, site_id, operation_id, reservation_id, amount_minor, "           \
     "local_date, verdict, end_state, api_status, api_answer, created_at_us, answered_at_us, "      \
     "alike_before"
+#define FOREIGN_ATTEMPT_COLUMNS "id, " FOREIGN_ATTEMPT_FIELDS
+void row_bind_foreign_attempt(struct binder *binder, const struct foreign_attempt *attempt);
 /* As sql_member_text. */
 const char *sql_foreign_text(int index);
 /* errors  ERR_STORE_CORRUPT. */
@@ -431,8 +444,9 @@ int sql_verify(struct store *store, verify_finding_fn finding, verify_progress_f
     .update_tenant = sql_update_tenant, .add_site = sql_add_site,                                  \
     .set_card_status = sql_set_card_status, .generation = sql_generation,                          \
     .last_operation = sql_last_operation, .hot_generation = sql_hot_generation,                    \
-    .raise_hot_generation = sql_raise_hot_generation, .begin_read = sql_begin_read,                \
-    .end_read = sql_end_read, .read_tenant = sql_read_tenant, .each_tenant = sql_each_tenant,      \
+    .raise_hot_generation = sql_raise_hot_generation, .take_lease = sql_take_lease,                \
+    .release_lease = sql_release_lease, .read_versions = sql_read_versions,                        \
+    .begin_read = sql_begin_read, .end_read = sql_end_read, .read_tenant = sql_read_tenant, .each_tenant = sql_each_tenant,      \
     .each_site = sql_each_site, .read_card = sql_read_card,                                        \
     .read_card_by_last4 = sql_read_card_by_last4, .each_entry = sql_each_entry,                    \
     .read_operation = sql_read_operation, .each_order_operation = sql_each_order_operation,        \

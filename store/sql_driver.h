@@ -23,6 +23,7 @@ enum sql_area {
     AREA_PROOF_PAYMENT,
     AREA_PROOF_REPORT,
     AREA_FOREIGN,
+    AREA_SHARE,
     AREA_BACKEND, /* the driver's own */
     AREA_COUNT,
 };

@@ -79,9 +79,7 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
     [FOREIGN_LOWER_DAY] = "UPDATE foreign_day SET paid_minor = paid_minor - ? "
                           "WHERE tenant_id = ? AND local_date = ?",
     [FOREIGN_INSERT_ATTEMPT] =
-        "INSERT INTO foreign_attempt (tenant_id, effect, order_id, site_id, operation_id, "
-        "reservation_id, amount_minor, local_date, verdict, end_state, api_status, api_answer, "
-        "created_at_us, answered_at_us, alike_before) "
+        "INSERT INTO foreign_attempt (" FOREIGN_ATTEMPT_FIELDS ") "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" SQL_RETURNING_ID,
     [FOREIGN_READ_OF_OPERATION] =
         "SELECT " FOREIGN_ATTEMPT_COLUMNS " FROM foreign_attempt WHERE operation_id = ? "
@@ -349,27 +347,32 @@ static int move_day(struct sql *sql, enum foreign_statement which,
 
 /* --- attempts --- */
 
+void row_bind_foreign_attempt(struct binder *binder, const struct foreign_attempt *attempt)
+{
+    bind_int(binder, attempt->tenant_id);
+    bind_int(binder, attempt->effect);
+    bind_int(binder, attempt->order_id);
+    bind_int(binder, attempt->site_id);
+    bind_int(binder, attempt->operation_id);
+    bind_int(binder, attempt->reservation_id);
+    bind_int(binder, attempt->amount_minor);
+    bind_int(binder, attempt->local_date);
+    bind_int(binder, attempt->verdict);
+    bind_int(binder, attempt->end);
+    bind_int(binder, attempt->api_status);
+    bind_text(binder, attempt->api_answer);
+    bind_int(binder, attempt->created_at_us);
+    bind_int(binder, attempt->answered_at_us);
+    bind_int(binder, attempt->alike_before);
+}
+
 static int insert_attempt(struct sql *sql, struct foreign_attempt *attempt)
 {
     struct binder binder;
     int err = prepare(sql, FOREIGN_INSERT_ATTEMPT, &binder);
     if (err != 0)
         return err;
-    bind_int(&binder, attempt->tenant_id);
-    bind_int(&binder, attempt->effect);
-    bind_int(&binder, attempt->order_id);
-    bind_int(&binder, attempt->site_id);
-    bind_int(&binder, attempt->operation_id);
-    bind_int(&binder, attempt->reservation_id);
-    bind_int(&binder, attempt->amount_minor);
-    bind_int(&binder, attempt->local_date);
-    bind_int(&binder, attempt->verdict);
-    bind_int(&binder, attempt->end);
-    bind_int(&binder, attempt->api_status);
-    bind_text(&binder, attempt->api_answer);
-    bind_int(&binder, attempt->created_at_us);
-    bind_int(&binder, attempt->answered_at_us);
-    bind_int(&binder, attempt->alike_before);
+    row_bind_foreign_attempt(&binder, attempt);
     return sql_finish_insert(sql, binder.statement, &attempt->id);
 }
 

@@ -16,8 +16,6 @@ static const char sql_count_rows[] =
     " + (SELECT count(*) FROM register_payment WHERE operation_id <> 0)";
 static const char sql_read_cursor[] =
     "SELECT proof_cursor, (SELECT coalesce(max(id), 0) FROM operation) FROM meta WHERE id = 1";
-static const char sql_read_cursor_postgres[] = /* ids are given out that no row has in the end */
-    "SELECT proof_cursor, (SELECT last_value FROM operation_ids) FROM meta WHERE id = 1";
 /* Of the operation of a row. */
 #define TREE_MINOR PROOF_TREE_MINOR("proof.operation_id")
 #define OFFSET_MINOR PROOF_OFFSET_MINOR("proof.operation_id")
@@ -237,8 +235,7 @@ static int verify_claims(struct verify *verify)
 static int verify_cursor(struct verify *verify)
 {
     struct stream stream;
-    int err = stream_open(&stream, verify,
-                          sql_either(verify->sql, sql_read_cursor, sql_read_cursor_postgres));
+    int err = stream_open(&stream, verify, sql_read_cursor);
     if (err == 0 && stream.has_row) {
         struct columns columns = {.statement = stream.statement};
         int64_t cursor = column_int(&columns);

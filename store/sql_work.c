@@ -38,7 +38,7 @@ enum work_statement {
     "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
     "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) "                                      \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
-/* PostgreSQL would look at the whole table for each tenant; it has LATERAL, which SQLite has not. */
+/* PostgreSQL would look at the whole table for each tenant; it has LATERAL, SQLite has not. */
 #define FIRST_OF_EACH_TENANT_POSTGRES(is_in)                                                       \
     "SELECT first.id FROM tenant CROSS JOIN LATERAL "                                              \
     "(SELECT id, due_at_us FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                \
@@ -53,8 +53,7 @@ _Static_assert(PROOF_LISTED == 4 && PROOF_REASON_SEEN_MISSING == 5 && PROOF_REAS
                "WORK_HASTEN_UNSWEPT and the index proof_missing");
 
 static const char *const work_text[WORK_STATEMENTS] = {
-    [WORK_INSERT] = "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, "
-                    "due_at_us, created_at_us, ended_at_us, reason) "
+    [WORK_INSERT] = "INSERT INTO work (" WORK_FIELDS ") "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                     "ON CONFLICT (tenant_id, kind, identity) DO NOTHING" SQL_RETURNING_ID,
     /* The SETs read the row as it was. */
@@ -145,22 +144,27 @@ static int row_read_work(struct sql_statement *statement, struct work *work)
     return columns.is_bad ? ERR_STORE_CORRUPT : 0;
 }
 
+void row_bind_work(struct binder *binder, const struct work *work)
+{
+    bind_int(binder, work->tenant_id);
+    bind_int(binder, work->kind);
+    bind_int(binder, work->subject_id);
+    bind_blob(binder, work->identity, sizeof(work->identity));
+    bind_int(binder, work->state);
+    bind_int(binder, work->attempts);
+    bind_int(binder, work->due_at_us);
+    bind_int(binder, work->created_at_us);
+    bind_int(binder, work->ended_at_us);
+    bind_text(binder, work->reason);
+}
+
 static int insert_work(struct sql *sql, struct work *work)
 {
     struct binder binder;
     int err = work_prepare(sql, WORK_INSERT, &binder);
     if (err != 0)
         return err;
-    bind_int(&binder, work->tenant_id);
-    bind_int(&binder, work->kind);
-    bind_int(&binder, work->subject_id);
-    bind_blob(&binder, work->identity, sizeof(work->identity));
-    bind_int(&binder, work->state);
-    bind_int(&binder, work->attempts);
-    bind_int(&binder, work->due_at_us);
-    bind_int(&binder, work->created_at_us);
-    bind_int(&binder, work->ended_at_us);
-    bind_text(&binder, work->reason);
+    row_bind_work(&binder, work);
     err = sql_finish_insert(sql, binder.statement, &work->id);
     return err == 0 && work->id == 0 ? ERR_ALREADY_EXISTS : err;
 }

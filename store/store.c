@@ -123,6 +123,27 @@ int store_raise_hot_generation(struct store *store, int64_t *generation)
     return store->backend->raise_hot_generation(store, generation);
 }
 
+int store_take_lease(struct store *store, const struct lease_wish *wish, struct lease_state *state)
+{
+    CHECK(wish->owner[0] != '\0' && wish->life_us > 0);
+    return store->backend->take_lease(store, wish, state);
+}
+
+int store_release_lease(struct store *store, const char *name, const char *owner)
+{
+    return store->backend->release_lease(store, name, owner);
+}
+
+int store_read_versions(struct store *store, struct store_versions *versions)
+{
+    return store->backend->read_versions(store, versions);
+}
+
+bool store_is_shared(const struct store *store)
+{
+    return store->backend->is_shared;
+}
+
 int store_begin_read(struct store *store)
 {
     return store->backend->begin_read(store);

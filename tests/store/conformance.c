@@ -1397,5 +1397,6 @@ int conformance_run(const struct conformance_backend *backend)
     failed += conformance_run_undo(backend->name);
     failed += conformance_run_proofs(backend->name);
     failed += conformance_run_sums(backend->name);
+    failed += conformance_run_leases(backend->name);
     return failed;
 }

@@ -40,6 +40,7 @@ void conformance_reopen(void **state);
 
 /* Runs the tests of one area: its own file, its own line in conformance_run. */
 int conformance_run_grants(const char *name);  /* conformance_grant.c */
+int conformance_run_leases(const char *name);  /* conformance_lease.c */
 int conformance_run_work(const char *name);    /* conformance_work.c */
 int conformance_run_foreign(const char *name); /* conformance_foreign.c */
 int conformance_run_undo(const char *name);    /* conformance_undo.c */

@@ -243,7 +243,7 @@ static void a_card_that_is_not_as_it_was_loaded_stops_the_whole_batch(void **sta
     assert_int_equal(rows_card(rows, "6000000000000002").balance_minor, 990);
 }
 
-/* --- deadlocks */
+/* --- locks and deadlocks */
 
 struct fetcher {
     struct rows *rows;
@@ -266,6 +266,133 @@ static void say(PGconn *connection, const char *sql)
     PQclear(result);
 }
 
+static void await_waiting(const struct fixture *fixture)
+{
+    postgres_process_await(&cluster, fixture->database,
+                           "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = "
+                           "'Lock' AND datname = current_database()");
+}
+
+static void begin_fetch(struct fetcher *fetcher, const struct command *commands, int32_t count)
+{
+    batch_clear(fetcher->rows->batch);
+    for (int32_t i = 0; i < count; i++)
+        batch_add(fetcher->rows->batch, &commands[i]);
+    assert_int_equal(pthread_create(&fetcher->thread, NULL, run_fetch, fetcher), 0);
+}
+
+static void cards_are_locked_in_the_order_of_their_ids(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct fetcher fetcher = {.rows = rows};
+    rows_run(rows, rows_issue(rows, "6000000000000001", 1000));
+    rows_run(rows, rows_issue(rows, "6000000000000002", 1000));
+    struct command commands[] = {rows_command(rows, ACTION_CHARGE, "6000000000000002", 1, 10),
+                                 rows_command(rows, ACTION_CHARGE, "6000000000000001", 1, 10)};
+    PGconn *stranger = postgres_process_connect(&cluster, fixture->database);
+    say(stranger, "BEGIN; SELECT 1 FROM card WHERE last4 = '0001' FOR UPDATE");
+    begin_fetch(&fetcher, commands, 2);
+    await_waiting(fixture);
+    say(stranger, "SELECT 1 FROM card WHERE last4 = '0002' FOR UPDATE NOWAIT; COMMIT");
+    PQfinish(stranger);
+    assert_int_equal(pthread_join(fetcher.thread, NULL), 0);
+    assert_int_equal(fetcher.err, 0);
+    store_rollback(rows->store);
+}
+
+/* Ids rise along a card's chain, so they are taken by who holds its lock. */
+static void ids_are_taken_by_who_comes_next_and_not_by_who_asked_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct fetcher fetcher = {.rows = rows};
+    rows_run(rows, rows_issue(rows, "6000000000000001", 1000));
+    fixture->other.now_us = rows->now_us;
+    struct command first = rows_command(rows, ACTION_CHARGE, "6000000000000001", 1, 10);
+    struct command second = rows_command(&fixture->other, ACTION_CHARGE, "6000000000000001", 2, 10);
+    rows_decide(&fixture->other, &second, 1);
+    begin_fetch(&fetcher, &first, 1);
+    await_waiting(fixture);
+    assert_int_equal(store_commit(fixture->other.store, fixture->other.batch), 0);
+    assert_int_equal(pthread_join(fetcher.thread, NULL), 0);
+    assert_int_equal(fetcher.err, 0);
+    batch_decide(rows->batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, rows->batch), 0);
+    assert_true(rows->batch->outcomes[0].operation_id >
+                fixture->other.batch->outcomes[0].operation_id);
+    assert_int_equal(rows_card(rows, "6000000000000001").balance_minor, 980);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+/* The card that another process holds is left out, and whoever needs another one does not wait. */
+static void a_batch_that_may_skip_leaves_out_what_another_process_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct batch *batch = rows->batch;
+    rows_run(rows, rows_issue(rows, "6000000000000001", 1000));
+    rows_run(rows, rows_issue(rows, "6000000000000002", 1000));
+    fixture->other.now_us = rows->now_us;
+    struct command theirs = rows_command(&fixture->other, ACTION_CHARGE, "6000000000000001", 1, 10);
+    struct command ours[] = {rows_command(rows, ACTION_CHARGE, "6000000000000001", 2, 10),
+                             rows_command(rows, ACTION_CHARGE, "6000000000000002", 3, 10),
+                             rows_command(rows, ACTION_CHARGE, "6000000000000003", 4, 10),
+                             rows_command(rows, ACTION_REFUND, "6000000000000001", 2, 10)};
+    rows_decide(&fixture->other, &theirs, 1);
+    batch_clear(batch);
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        batch_add(batch, &ours[i]);
+    batch->may_skip = true;
+    assert_int_equal(store_fetch(rows->store, batch), 0);
+    batch_decide(batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, batch), 0);
+    assert_true(batch->is_skipped[0] && batch->is_skipped[3]);
+    assert_false(batch->is_skipped[1] || batch->is_skipped[2]);
+    assert_int_equal(batch->outcomes[0].operation_id, 0);
+    assert_int_equal(batch->outcomes[1].result, RESULT_OK);
+    assert_int_equal(batch->outcomes[2].result, RESULT_NOT_FOUND);
+    assert_int_equal(store_commit(fixture->other.store, fixture->other.batch), 0);
+    assert_int_equal(batch_keep_skipped(batch), 2);
+    assert_false(batch->may_skip);
+    assert_int_equal(store_fetch(rows->store, batch), 0);
+    batch_decide(batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, batch), 0);
+    assert_int_equal(batch->outcomes[0].result, RESULT_OK);
+    assert_int_equal(batch->outcomes[1].result, RESULT_OK);
+    assert_int_equal(batch->outcomes[1].action, ACTION_REFUND);
+    assert_int_equal(rows_card(rows, "6000000000000001").balance_minor, 990);
+    assert_int_equal(rows_card(rows, "6000000000000002").balance_minor, 990);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+/* Else one of the two would have to be run again. */
+static void a_register_day_under_way_is_waited_for(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct fetcher fetcher = {.rows = rows};
+    static const char *const numbers[] = {"6000000000000001", "6000000000000002"};
+    for (int i = 0; i < 2; i++) {
+        rows_run(rows, rows_issue(rows, numbers[i], 1000));
+        rows_run(rows, rows_command(rows, ACTION_CHARGE, numbers[i], 0, 500));
+        rows_run(rows, rows_command(rows, ACTION_REFUND, numbers[i], 0, 100));
+    }
+    fixture->other.now_us = rows->now_us + INT64_C(30000000);
+    struct command first = rows_command(&fixture->other, ACTION_REFUND, numbers[0], 0, 50);
+    struct command second = rows_command(&fixture->other, ACTION_REFUND, numbers[1], 0, 50);
+    rows_decide(&fixture->other, &first, 1);
+    begin_fetch(&fetcher, &second, 1);
+    await_waiting(fixture);
+    assert_int_equal(store_commit(fixture->other.store, fixture->other.batch), 0);
+    assert_int_equal(pthread_join(fetcher.thread, NULL), 0);
+    assert_int_equal(fetcher.err, 0);
+    batch_decide(rows->batch, fixture->other.now_us);
+    assert_int_equal(rows->batch->outcomes[0].result, RESULT_OK);
+    assert_int_equal(store_commit(rows->store, rows->batch), 0);
+    assert_int_equal(read_int(fixture, "SELECT refunded_minor FROM register_day"), 300);
+}
+
 static void of_a_deadlock_the_batch_is_told_and_can_be_run_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -277,13 +404,8 @@ static void of_a_deadlock_the_batch_is_told_and_can_be_run_again(void **state)
                                  rows_command(rows, ACTION_CHARGE, "6000000000000002", 1, 10)};
     PGconn *stranger = postgres_process_connect(&cluster, fixture->database);
     say(stranger, "BEGIN; SELECT 1 FROM card WHERE last4 = '0002' FOR UPDATE");
-    batch_clear(rows->batch);
-    batch_add(rows->batch, &commands[0]);
-    batch_add(rows->batch, &commands[1]);
-    assert_int_equal(pthread_create(&fetcher.thread, NULL, run_fetch, &fetcher), 0);
-    postgres_process_await(&cluster, fixture->database,
-                           "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = "
-                           "'Lock' AND datname = current_database()");
+    begin_fetch(&fetcher, commands, 2);
+    await_waiting(fixture);
     say(stranger, "SELECT 1 FROM card WHERE last4 = '0001' FOR UPDATE"); /* in no order of ours */
     assert_int_equal(pthread_join(fetcher.thread, NULL), 0);
     assert_int_equal(fetcher.err, ERR_STORE_BUSY);
@@ -431,6 +553,10 @@ int main(void)
         FETCH_TEST(a_number_that_another_process_has_just_made_is_not_made_twice),
         FETCH_TEST(a_register_day_that_another_process_has_just_begun_is_not_begun_twice),
         FETCH_TEST(a_card_that_is_not_as_it_was_loaded_stops_the_whole_batch),
+        FETCH_TEST(cards_are_locked_in_the_order_of_their_ids),
+        FETCH_TEST(ids_are_taken_by_who_comes_next_and_not_by_who_asked_first),
+        FETCH_TEST(a_batch_that_may_skip_leaves_out_what_another_process_holds),
+        FETCH_TEST(a_register_day_under_way_is_waited_for),
         FETCH_TEST(of_a_deadlock_the_batch_is_told_and_can_be_run_again),
         FETCH_TEST(a_connection_that_ended_while_nobody_used_it_costs_no_answer),
         FETCH_TEST(a_connection_that_ends_under_a_batch_leaves_nothing_of_it),
