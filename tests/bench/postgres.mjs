@@ -1,10 +1,11 @@
 // The rows of ./dev bench on PostgreSQL: the service against plain SQL in one transaction for each checkout (eight
 // statements; one call of a function) behind the same HTTP, and against the service a developer would write in an
 // afternoon (node/). All of them on one PostgreSQL, which keeps every commit on the disk before it answers.
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Postgres } from '../http/postgres.mjs';
 import { uniform, writeRequests, zipf } from './requests.mjs';
 
@@ -38,16 +39,29 @@ const CHECK_BASELINE = `SELECT json_build_object('charged', (SELECT count(*) FRO
   'operations without their transfer', (SELECT count(*) FROM operation LEFT JOIN transfer ON transfer.operation_id = operation.id
     WHERE is_charged <> (transfer.id IS NOT NULL)))`;
 
-/** CPU time of a process and of those it started, ended ones included. */
+/** CPU time of a process and of those it started, ended ones included. One that ends meanwhile: once more. */
 function familyUs(cpuUs, pid) {
-  const children = new Map();
-  for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
+  for (;;)
     try {
-      const parent = Number(readFileSync(`/proc/${id}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')[1]);
-      children.set(parent, [...(children.get(parent) ?? []), Number(id)]);
-    } catch { /* it has just ended */ }
-  const sum = (id) => (children.get(id) ?? []).reduce((total, child) => total + sum(child), cpuUs(id));
-  return sum(pid);
+      const children = new Map();
+      for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+        const parent = parentOf(id);
+        children.set(parent, [...(children.get(parent) ?? []), Number(id)]);
+      }
+      const sum = (id) => (children.get(id) ?? []).reduce((total, child) => total + sum(child), cpuUs(id));
+      return sum(pid);
+    } catch (error) {
+      if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
+    }
+}
+
+/** Of a process of anybody's; 0: it has just ended. */
+function parentOf(id) {
+  try {
+    return Number(readFileSync(`/proc/${id}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')[1]);
+  } catch {
+    return 0;
+  }
 }
 
 /** What answers checkouts: one process or several on one database, and how far it has come in the prepared requests. */
@@ -121,10 +135,20 @@ class Stage {
     await service.addTenant();
     await service.stop();
     const begin = Date.now();
-    execFileSync(join(bin, 'bench_cards'), [data, service.tenant, cards, database].map(String), { stdio: ['ignore', 'ignore', 'inherit'] });
+    await this.#setFsync('off'); // whoever loses the power now begins anew
+    await Promise.all(Array.from({ length: this.serverCount }, (_, part) => promisify(execFile)(join(bin, 'bench_cards'),
+      [data, service.tenant, cards, database, part, this.serverCount].map(String))));
     await this.cluster.sql('VACUUM ANALYZE', name);
+    execFileSync('sync');
+    await this.#setFsync('on');
     note(`  ${cards} cards in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
     return { key: service.key, data, name };
+  }
+
+  async #setFsync(value) {
+    await this.cluster.sql(`ALTER SYSTEM SET fsync = ${value}`);
+    await this.cluster.sql('SELECT pg_reload_conf()');
+    await this.cluster.primary.awaitTrue(`SELECT current_setting('fsync') = '${value}'`);
   }
 
   async fillBaseline(name) {
