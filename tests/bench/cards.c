@@ -1,9 +1,10 @@
 /*
  * Fills a store with cards at the ledger's own speed, for benches with millions of them: the same
  * decisions and rows as issuing over the admin socket, without the socket. Nobody may serve the
- * data folder meanwhile; a PostgreSQL may be filled by several, each a part (0 to PARTS - 1). Card i has the number that bench.mjs makes of i; rows are written in the
- * order of the numbers' keyed hashes, which spares a random page of the index for each, and spreads
- * the popular cards over the table as chance would.
+ * data folder meanwhile; a PostgreSQL may be filled by several, each a part (0 to PARTS - 1). Card
+ * i has the number that bench.mjs makes of i; rows are written in the order of the numbers' keyed
+ * hashes, which spares a random page of the index for each, and spreads the popular cards over the
+ * table as chance would.
  * usage: bench_cards DATA_FOLDER TENANT_ID COUNT [LOCATION [PART PARTS]]
  */
 #include "base/clock.h"

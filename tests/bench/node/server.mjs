@@ -79,6 +79,7 @@ async function charge(pool, body, amount) {
 
 async function serve() {
   const pool = new pg.Pool({ connectionString: DATABASE_URL, max: Number(CONNECTIONS) });
+  pool.on('error', (error) => console.error(error.message)); // of an idle connection: the pool makes another
   const redis = new Redis(REDIS_URL);
   const app = fastify();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => done(null, body));
