@@ -38,13 +38,18 @@ void judge_data_folder(const struct judging *judging, struct doctor_line *line)
     const struct doctor_file *file = &judging->facts->rows.data;
     if (!file_is_there(file, line))
         return;
-    line_find(line, DOCTOR_OK, "%s, for nobody but the service", file->path);
-    if ((file->mode & 07) == 0)
+    if ((file->mode & 07) == 0) {
+        if ((file->mode & 070) == 0)
+            line_find(line, DOCTOR_OK, "%s, for nobody but the service", file->path);
+        else
+            line_find(line, DOCTOR_OK, "%s, for the service and its group (mode %04o)", file->path,
+                      file->mode & 07777);
         return;
+    }
     line_find(line, DOCTOR_TODO, "%s is open to every user of this machine (mode %04o)", file->path,
               file->mode & 07777);
     line_advise(line, "Close it: who can reach the socket in it may do everything");
-    line_command(line, "chmod o-rwx %s", quoted_of(file->path).text);
+    line_command(line, "chmod 0700 %s", quoted_of(file->path).text);
 }
 
 /* Whether there is a copy elsewhere nobody can see from here. */
@@ -62,7 +67,7 @@ void judge_master_key(const struct judging *judging, struct doctor_line *line)
     line_find(line, DOCTOR_TODO, "%s may be read by others (mode %04o)", file->path,
               file->mode & 07777);
     line_advise(line, "Take it from them");
-    line_command(line, "chmod 600 %s", quoted_of(file->path).text);
+    line_command(line, "chmod 0600 %s", quoted_of(file->path).text);
 }
 
 void judge_disk(const struct judging *judging, struct doctor_line *line)

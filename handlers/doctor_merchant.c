@@ -58,6 +58,20 @@ static void advise_consent(const struct judging *judging, struct doctor_line *li
     line_command(line, "counterpart oauth start --tenant %lld", id_of(judging));
 }
 
+static void find_unrefreshed(const struct doctor_facts *facts, struct doctor_line *line)
+{
+    const struct oauth_status *grant = &facts->grant;
+    struct span ago = span_of(facts->now_us - grant->failed_at_us);
+    if (grant->failures == 0)
+        line_find(line, DOCTOR_TODO, "It should have been refreshed by now");
+    else if (grant->failures == 1)
+        line_find(line, DOCTOR_TODO, "Refreshing it has failed once, %s ago: %s", ago.text,
+                  grant->reason);
+    else
+        line_find(line, DOCTOR_TODO, "Refreshing it has failed %d times, last %s ago: %s",
+                  (int)grant->failures, ago.text, grant->reason);
+}
+
 static void judge_connected(const struct judging *judging, struct doctor_line *line)
 {
     const struct doctor_facts *facts = judging->facts;
@@ -68,9 +82,7 @@ static void judge_connected(const struct judging *judging, struct doctor_line *l
                   "features on for a registered refresh token only");
         advise_consent(judging, line);
     } else if (grant->is_alarming || grant->failures > 0) {
-        line_find(line, DOCTOR_TODO, "Refreshing it has failed %d times, last %s ago: %s",
-                  (int)grant->failures, span_of(facts->now_us - grant->failed_at_us).text,
-                  grant->reason);
+        find_unrefreshed(facts, line);
         line_advise(line, "Try it now");
         line_command(line, "counterpart oauth refresh --tenant %lld", id_of(judging));
     } else {
@@ -229,29 +241,54 @@ static void append_methods(const struct api_names *names, struct text_buffer *li
                            (long long)names->items[i].id);
 }
 
+/* What there is instead: the one that looks like ours, or else all of them. */
+static void append_choice(const struct api_names *names, const struct api_name *guess,
+                          struct text_buffer *choice)
+{
+    if (guess != NULL) {
+        text_append_format(choice, "\"%s\" (%lld) looks like it", guess->name,
+                           (long long)guess->id);
+    } else if (names->count == 0) {
+        text_append(choice, TEXT("the company has none"));
+    } else {
+        text_append(choice, TEXT("the company has: "));
+        append_methods(names, choice);
+    }
+}
+
+static void advise_method(const struct judging *judging, const struct api_name *guess,
+                          struct doctor_line *line)
+{
+    if (judging->facts->probes.methods.count == 0) {
+        line_advise(line, "Save " BACK_OFFICE "Payments, on the register Sync, then look again");
+        line_command(line, "counterpart doctor --tenant %lld", id_of(judging));
+    } else if (guess != NULL) {
+        line_advise(line, "If it has the name that stands in tab Payments, tell that it is ours: "
+                          "lost replies settle by themselves then");
+        line_command(line, "counterpart tenant set --tenant %lld --payment-method %lld",
+                     id_of(judging), (long long)guess->id);
+    } else {
+        line_advise(line, "For ID put the number of the one that has the name of tab Payments; if "
+                          "none has, save the tab, on the register Sync, then look again");
+        line_command(line, "counterpart tenant set --tenant %lld --payment-method ID",
+                     id_of(judging));
+    }
+}
+
 static void find_no_method(const struct judging *judging, struct doctor_line *line)
 {
     const struct doctor_facts *facts = judging->facts;
     const struct api_name *guess = guess_method(facts);
-    char bytes[2 * DOCTOR_TEXT_MAX], number[24] = "ID";
-    struct text_buffer list;
-    text_buffer_init(&list, bytes, sizeof(bytes));
-    append_methods(&facts->probes.methods, &list);
-    if (facts->tenant->payment_method != 0)
-        line_find(line, DOCTOR_TODO, "Lightspeed has no payment method %d; it has: %s",
-                  (int)facts->tenant->payment_method, bytes);
+    int32_t told = facts->tenant->payment_method;
+    char bytes[2 * DOCTOR_TEXT_MAX];
+    struct text_buffer choice;
+    text_buffer_init(&choice, bytes, sizeof(bytes));
+    append_choice(&facts->probes.methods, guess, &choice);
+    if (told != 0)
+        line_find(line, DOCTOR_TODO, "Lightspeed has no payment method %d; %s", (int)told, bytes);
     else
-        line_find(line, DOCTOR_TODO, "Which one is ours is not told; Lightspeed has: %s", bytes);
-    struct text_buffer id;
-    text_buffer_init(&id, number, sizeof(number));
-    if (guess != NULL)
-        text_append_int64(&id, guess->id);
-    else
-        text_append(&id, TEXT("ID"));
-    line_advise(line, "Tell the one that has the name of tab Payments, so that lost replies settle "
-                      "by themselves (no such name yet: save the tab, Sync, look again)");
-    line_command(line, "counterpart tenant set --tenant %lld --payment-method %s", id_of(judging),
-                 number);
+        line_find(line, DOCTOR_TODO, "Which one is ours is not told; %s", bytes);
+    advise_method(judging, guess, line);
 }
 
 void judge_method(const struct judging *judging, struct doctor_line *line)

@@ -293,12 +293,17 @@ void judge_replies(const struct judging *judging, struct doctor_line *line)
         line_find(line, DOCTOR_OK, "No operation is open whose reply reached nobody");
         return;
     }
-    line_find(line, DOCTOR_TODO,
-              "%d operations are open whose reply the register did not fetch in time",
-              (int)facts->rows.suspects);
+    line_find(line, DOCTOR_TODO, "%d %s open whose reply the register did not fetch in time",
+              (int)facts->rows.suspects,
+              facts->rows.suspects == 1 ? "operation is" : "operations are");
     line_advise(line, "See what they wait for; when many are so, the shop's network or a proxy is "
                       "slower than its registers wait");
     line_command(line, "counterpart reconcile --tenant %lld", (long long)facts->tenant->id);
+}
+
+static const char *is_or_are(int32_t count)
+{
+    return count == 1 ? "is" : "are";
 }
 
 void judge_proofs(const struct judging *judging, struct doctor_line *line)
@@ -308,15 +313,15 @@ void judge_proofs(const struct judging *judging, struct doctor_line *line)
     int64_t age_us = rows->oldest_open_us == 0 ? 0 : facts->now_us - rows->oldest_open_us;
     if (rows->listed > 0 || age_us > OPEN_MAX_US) {
         line_find(line, DOCTOR_TODO,
-                  "%d are listed for people, %d open; the oldest, operation "
+                  "%d %s listed for people, %d open; the oldest, operation "
                   "%lld, for %s",
-                  (int)rows->listed, (int)rows->open, (long long)rows->oldest_open_id,
-                  span_of(age_us).text);
+                  (int)rows->listed, is_or_are(rows->listed), (int)rows->open,
+                  (long long)rows->oldest_open_id, span_of(age_us).text);
         line_advise(line, "Look at them");
         line_command(line, "counterpart reconcile --tenant %lld", (long long)facts->tenant->id);
     } else if (rows->open > 0) {
-        line_find(line, DOCTOR_OK, "%d are still open, the oldest for %s, and looked at again",
-                  (int)rows->open, span_of(age_us).text);
+        line_find(line, DOCTOR_OK, "%d %s still open, the oldest for %s, and looked at again",
+                  (int)rows->open, is_or_are(rows->open), span_of(age_us).text);
     } else {
         line_find(line, DOCTOR_OK, "None is open");
     }
@@ -329,7 +334,8 @@ void judge_work(const struct judging *judging, struct doctor_line *line)
         line_find(line, DOCTOR_OK, "Nothing was given up");
         return;
     }
-    line_find(line, DOCTOR_TODO, "%d things were given up", (int)facts->rows.given_up);
+    line_find(line, DOCTOR_TODO, "%d %s given up", (int)facts->rows.given_up,
+              facts->rows.given_up == 1 ? "thing was" : "things were");
     line_advise(line, "See why, and try them again");
     line_command(line, "counterpart work list --tenant %lld", (long long)facts->tenant->id);
 }

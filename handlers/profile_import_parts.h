@@ -32,7 +32,10 @@ struct exchange {
     int32_t status; /* of the reply; 0: none was saved */
     int32_t field_count;
     struct import_field fields[IMPORT_FIELDS_MAX];
-    const struct jread *reply; /* NULL: none was saved, or no JSON */
+    const struct jread *reply;               /* NULL: none was saved, or no JSON */
+    bool is_request_unread, is_reply_unread; /* it has a body that cannot be read */
+    bool has_more_fields;                    /* than are kept */
+    bool is_asked_alike;    /* its request is the item's own, of which was told already */
     struct jread *owned[2]; /* what fields and reply point into, when it is not the file itself */
     int32_t owned_count;
 };
@@ -77,6 +80,11 @@ bool import_find_action(struct text name, enum import_action *action); /* "check
 /* The next example of an action after *index, -1 to begin; NULL: no more. */
 const struct exchange *import_next(const struct import *import, enum import_action action,
                                    int32_t *index);
+
+/* --- what could not be read of it (profile_import_unread.c) --- */
+
+/* Asks about actions of which nothing was read; where nothing was at all it complains. */
+MUST_CHECK int import_judge_unread(struct import *import);
 
 /* --- words (profile_import_words.c) --- */
 

@@ -509,7 +509,7 @@ static void read_replies(struct payment *payment)
     match_replies(payment);
     if (payment->all->example_count == 0) {
         import_note(payment->import, true,
-                    "%s: no reply is saved, so its reply keeps the names of the default",
+                    "%s: no reply was read, so its reply keeps the names of the default",
                     payment->name);
         return;
     }

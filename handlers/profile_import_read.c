@@ -11,7 +11,8 @@
 #define EXCHANGES_MAX (IMPORT_ACTIONS * IMPORT_EXAMPLES_MAX)
 #define FOLDERS_MAX 16
 #define RESOLVED_MAX (4 * IMPORT_BODY_MAX)
-#define HINT "$"     /* in front of a variable that has no value, where JSON wants one */
+#define HINT "$" /* in front of a variable that has no value, where JSON wants one */
+#define NOT_JSON "is not JSON"
 #define SCORE_MIN 12 /* of a title and a path that name an action */
 
 const struct exchange *import_next(const struct import *import, enum import_action action,
@@ -136,8 +137,22 @@ static void clean_step(struct cleaner *cleaner)
     cleaner->rest = text_slice(rest, step, rest.length);
 }
 
-/* *document stays NULL where the body is no JSON; it ends with the exchange. */
-static int read_json(struct exchange *exchange, struct text body, const struct jread **document)
+static void append_reason(struct text_buffer *reason, int err)
+{
+    if (err == ERR_TOO_LARGE)
+        text_append_format(reason, "is longer than %d KiB", RESOLVED_MAX / 1024);
+    else if (err == ERR_JSON_DEPTH)
+        text_append_format(reason, "nests deeper than %d levels", JREAD_DEPTH_MAX);
+    else if (err == ERR_JSON_DUPLICATE)
+        text_append(reason, TEXT("has a name twice"));
+    else
+        text_append(reason, TEXT(NOT_JSON));
+}
+
+/* *document stays NULL where the body cannot be read; it ends with the exchange. reason is empty
+ * for an object, else it says what the body is instead. */
+static int read_json(struct exchange *exchange, struct text body, const struct jread **document,
+                     struct text_buffer *reason)
 {
     struct jread *parsed = NULL;
     char *bytes = malloc(RESOLVED_MAX);
@@ -153,15 +168,27 @@ static int read_json(struct exchange *exchange, struct text body, const struct j
     if (err == 0 && parsed != NULL)
         exchange->owned[exchange->owned_count++] = parsed;
     *document = err == 0 ? parsed : NULL;
+    if (err != 0)
+        append_reason(reason, err);
+    else if (jread_kind_of(parsed) != JREAD_OBJECT)
+        text_append(reason, TEXT("is JSON, but no object"));
     return err == ERR_NO_MEMORY ? err : 0;
 }
 
-static void add_field(struct exchange *exchange, struct import_field field)
+static void add_field(struct import *import, struct exchange *exchange, struct import_field field)
 {
     bool is_variable = text_starts_with(field.name, TEXT("{{"));
-    if (exchange->field_count == IMPORT_FIELDS_MAX || field.name.length == 0 || is_variable)
+    if (field.name.length == 0 || is_variable)
         return;
-    exchange->fields[exchange->field_count++] = field;
+    if (exchange->field_count < IMPORT_FIELDS_MAX) {
+        exchange->fields[exchange->field_count++] = field;
+        return;
+    }
+    if (!exchange->has_more_fields && !exchange->is_asked_alike)
+        import_note(import, true,
+                    "%s: the request has more than %d fields; those behind them were not read",
+                    exchange->name, IMPORT_FIELDS_MAX);
+    exchange->has_more_fields = true;
 }
 
 struct import_field import_field_of(struct import *import, struct text parent, struct text name,
@@ -187,23 +214,36 @@ static void add_object(struct import *import, struct exchange *exchange, struct 
     for (size_t i = 0; i < jread_count(object); i++) {
         struct text name;
         const struct jread *value = jread_member_at(object, i, &name);
-        add_field(exchange, import_field_of(import, parent, name, value));
+        add_field(import, exchange, import_field_of(import, parent, name, value));
         if (parent.length == 0 && jread_kind_of(value) == JREAD_OBJECT)
             add_object(import, exchange, name, value);
     }
 }
 
+static void note_unread_request(struct import *import, struct exchange *exchange,
+                                const char *reason)
+{
+    exchange->is_request_unread = true;
+    if (!exchange->is_asked_alike)
+        import_note(import, true, "%s: the body of the request %s and was not read", exchange->name,
+                    reason);
+}
+
 static int add_raw(struct import *import, struct exchange *exchange, struct text body)
 {
     const struct jread *request;
-    int err = read_json(exchange, body, &request);
+    char bytes[64];
+    struct text_buffer reason;
+    if (body.length <= RESOLVED_MAX && text_trim(body).length == 0)
+        return 0;
+    text_buffer_init(&reason, bytes, sizeof(bytes));
+    int err = read_json(exchange, body, &request, &reason);
     if (err != 0)
         return err;
-    if (jread_kind_of(request) == JREAD_OBJECT)
+    if (reason.length == 0)
         add_object(import, exchange, TEXT(""), request);
-    else if (text_trim(body).length > 0)
-        import_note(import, true, "%s: the body of the request is no JSON object and was not read",
-                    exchange->name);
+    else
+        note_unread_request(import, exchange, bytes);
     return 0;
 }
 
@@ -212,7 +252,7 @@ static void add_text(struct import *import, struct exchange *exchange, struct te
 {
     struct import_field field = {.name = name, .text = value, .kind = JREAD_STRING};
     resolve_field(import, &field);
-    add_field(exchange, field);
+    add_field(import, exchange, field);
 }
 
 /* "a=1&b={{two}}" of an address. */
@@ -240,6 +280,19 @@ static void add_pairs(struct import *import, struct exchange *exchange, const st
     }
 }
 
+/* "file", "graphql": no register asks so. */
+static void note_unread_mode(struct import *import, struct exchange *exchange, struct text mode)
+{
+    char bytes[64];
+    struct text_buffer reason;
+    text_buffer_init(&reason, bytes, sizeof(bytes));
+    text_append(&reason, TEXT("is of the mode '"));
+    text_append_printable(&reason, text_slice(mode, 0, mode.length < 24 ? mode.length : 24),
+                          TEXT("?"));
+    text_append_char(&reason, '\'');
+    note_unread_request(import, exchange, bytes);
+}
+
 static int add_body(struct import *import, struct exchange *exchange, const struct jread *body)
 {
     struct text mode = text_of_member(body, "mode");
@@ -251,6 +304,8 @@ static int add_body(struct import *import, struct exchange *exchange, const stru
         add_pairs(import, exchange, jread_member(body, "urlencoded"));
     else if (text_equal(mode, TEXT("formdata")))
         add_pairs(import, exchange, jread_member(body, "formdata"));
+    else if (mode.length > 0 && !text_equal(mode, TEXT("none")))
+        note_unread_mode(import, exchange, mode);
     return 0;
 }
 
@@ -364,12 +419,16 @@ static int add_request(struct import *import, struct exchange *exchange,
 
 static int add_reply(struct import *import, struct exchange *exchange, struct text body)
 {
-    int err = read_json(exchange, body, &exchange->reply);
-    if (err == 0 && jread_kind_of(exchange->reply) != JREAD_OBJECT)
-        import_note(import, true,
-                    "%s: the reply is no JSON object and was not read; a register crashes on what "
-                    "is no JSON",
-                    exchange->name);
+    char bytes[64];
+    struct text_buffer reason;
+    text_buffer_init(&reason, bytes, sizeof(bytes));
+    int err = read_json(exchange, body, &exchange->reply, &reason);
+    exchange->is_reply_unread = reason.length > 0;
+    if (exchange->is_reply_unread)
+        import_note(import, true, "%s: the reply %s and was not read%s", exchange->name, bytes,
+                    text_equal(text_buffer_text(&reason), TEXT(NOT_JSON))
+                        ? "; a register crashes on it"
+                        : "");
     return err;
 }
 
@@ -381,6 +440,7 @@ static int add_example(struct import *import, const struct item *item, const str
         return 0;
     const struct jread *original = jread_member(saved, "originalRequest");
     int64_t status = 0;
+    exchange->is_asked_alike = original == NULL;
     int err = add_request(import, exchange, original == NULL ? request : original);
     if (jread_int64(jread_member(saved, "code"), &status) == 0 && status >= 100 && status < 600)
         exchange->status = (int32_t)status;
@@ -695,5 +755,5 @@ int import_read(struct import *import, struct text file)
         err = import_complain(import, "the addresses and variables of the file are too long");
     if (err == 0 && import->exchange_count == 0 && import->report->question_count == 0)
         err = import_complain(import, "the file holds no example of any action");
-    return err;
+    return err == 0 ? import_judge_unread(import) : err;
 }

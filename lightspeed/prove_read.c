@@ -10,6 +10,9 @@
 /* Reversals and recharges of one operation: a payment that comes and goes so often is a broken
  * register, and what is beyond it is left to people. */
 #define UNDO_MAX 32
+/* An order whose look failed this often (1 + 2 + ... + 16 s) is not waited for: some are never
+ * read. */
+#define UNREAD_ATTEMPTS_MAX 6
 
 /* --- what was undone, and done again: each answers the one before --- */
 
@@ -256,10 +259,60 @@ static void on_ref(void *context, const struct register_payment *payment)
     judged->elsewhere_minor = payment->amount_minor;
 }
 
+/* Where there are more, nobody asks for each whether it may be claimed yet. */
+#define UNCLAIMED_MAX 16
+
+struct unclaimed {
+    int64_t own_order_id;
+    struct register_payment payments[UNCLAIMED_MAX];
+    int32_t count;
+    bool is_cut;
+};
+
 static void on_unclaimed(void *context, const struct register_payment *payment)
 {
-    struct elsewhere *elsewhere = context;
-    elsewhere->judged->is_amount_elsewhere |= payment->order_id != elsewhere->prove->order_id;
+    struct unclaimed *unclaimed = context;
+    if (payment->order_id == unclaimed->own_order_id)
+        return;
+    unclaimed->is_cut |= unclaimed->count == UNCLAIMED_MAX;
+    if (unclaimed->count < UNCLAIMED_MAX)
+        unclaimed->payments[unclaimed->count++] = *payment;
+}
+
+/* It was noted by who read its order, and the look that says whose it is has not come there yet:
+ * that look would have noted it anew. */
+static int read_unproved(struct store *store, const struct register_payment *payment,
+                         bool *is_unproved)
+{
+    struct order_seen seen;
+    struct work work =
+        work_make(payment->tenant_id, WORK_PROVE_ORDER, payment->order_id, payment->order_id, 0);
+    *is_unproved = false;
+    int err = store_find_work(store, &work);
+    if (err == 0)
+        err = store_read_order_seen(store, payment->tenant_id, payment->order_id, &seen);
+    if (err == 0)
+        *is_unproved = work.state == WORK_OPEN && work.attempts < UNREAD_ATTEMPTS_MAX &&
+                       payment->seen_at_us <= seen.read_at_us;
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+int prove_read_unclaimed(struct store *store, const struct prove *prove, struct judged *judged)
+{
+    const struct proof *proof = &judged->facts->proof;
+    struct unclaimed unclaimed = {.own_order_id = prove->order_id};
+    int err =
+        store_each_unclaimed_payment(store, proof->tenant_id, proof->site_id, proof->booked_minor,
+                                     proof->created_at_us, on_unclaimed, &unclaimed);
+    judged->is_amount_elsewhere = unclaimed.is_cut;
+    judged->is_amount_unproved = false;
+    for (int32_t i = 0; err == 0 && i < unclaimed.count; i++) {
+        bool is_unproved;
+        err = read_unproved(store, &unclaimed.payments[i], &is_unproved);
+        judged->is_amount_unproved |= is_unproved;
+        judged->is_amount_elsewhere |= !is_unproved;
+    }
+    return err;
 }
 
 static int read_elsewhere(struct store *store, struct prove *prove, int32_t at)
@@ -272,9 +325,7 @@ static int read_elsewhere(struct store *store, struct prove *prove, int32_t at)
     payment_ref_make(prove->about.generation, proof->operation_id, ref);
     int err = store_each_payment_of_ref(store, proof->tenant_id, ref, on_ref, &elsewhere);
     if (err == 0 && proof->state != PROOF_CONFIRMED)
-        err = store_each_unclaimed_payment(store, proof->tenant_id, proof->site_id,
-                                           proof->booked_minor, proof->created_at_us, on_unclaimed,
-                                           &elsewhere);
+        err = prove_read_unclaimed(store, prove, &prove->judged[at]);
     return err;
 }
 
@@ -295,10 +346,7 @@ static int read_payment(struct store *store, struct prove *prove, int32_t at)
 /* --- sweeps --- */
 
 /* A sweep has only said which orders are to be read, and reading one opens the work that proves it:
- * so whatever waits for its first look is waited for. One that was tried this often (1 + 2 + ... +
- * 16 s) is not: some are never read. */
-#define UNREAD_ATTEMPTS_MAX 6
-
+ * so whatever waits for its first look is waited for. */
 static int read_sweep(struct store *store, struct prove *prove)
 {
     int64_t tenant_id = prove->tenant->tenant.id;

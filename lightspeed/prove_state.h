@@ -49,6 +49,9 @@ struct prove {
 
 /* Everything that the judgement needs besides the order; counts, facts and judged are filled. */
 MUST_CHECK int prove_read(struct store *store, struct prove *prove);
+/* is_amount_elsewhere and is_amount_unproved of one, as the store has it now. Any thread. */
+MUST_CHECK int prove_read_unclaimed(struct store *store, const struct prove *prove,
+                                    struct judged *judged);
 
 /* --- prove_write.c: on the committer's thread; each in one transaction, safe to repeat --- */
 

@@ -403,6 +403,49 @@ static int write_strangers(struct store *store, struct prove *prove,
     return err;
 }
 
+/* --- payments that were nobody's, and are not any more --- */
+
+static bool is_nobodys_still(const struct payments *payments, const struct register_payment *known)
+{
+    const struct register_payment *row =
+        find_number(payments->rows, payments->count, known->number);
+    return row != NULL && row->operation_id == 0 && row->site_id == known->site_id &&
+           row->amount_minor == known->amount_minor;
+}
+
+/* It was nobody's, and is claimed or gone. */
+static bool is_settled_now(const struct payments *payments, int32_t at)
+{
+    return payments->known[at].operation_id == 0 &&
+           !is_nobodys_still(payments, &payments->known[at]);
+}
+
+static bool is_first_of_amount(const struct payments *payments, int32_t at)
+{
+    const struct register_payment *payment = &payments->known[at];
+    int32_t i = 0;
+    while (i < at &&
+           (!is_settled_now(payments, i) || payments->known[i].site_id != payment->site_id ||
+            payments->known[i].amount_minor != payment->amount_minor))
+        i++;
+    return i == at;
+}
+
+/* What is listed because of them need not wait for another day. */
+static int hasten_elsewhere(struct store *store, const struct prove *prove,
+                            const struct payments *payments)
+{
+    int err = 0;
+    for (int32_t i = 0; err == 0 && i < payments->known_count; i++) {
+        int32_t hastened;
+        if (is_settled_now(payments, i) && is_first_of_amount(payments, i))
+            err = store_hasten_elsewhere(
+                store, prove->tenant->tenant.id, payments->known[i].site_id,
+                payments->known[i].amount_minor, prove->about.now_us, &hastened);
+    }
+    return err;
+}
+
 /* --- the order --- */
 
 /* Payments before proofs: the store opens what was confirmed by a payment that is gone. That the
@@ -420,6 +463,8 @@ static int write_order(struct store *store, struct prove *prove)
         err = store_put_register_payments(store, tenant_id, prove->order_id, payments.rows,
                                           payments.count);
     if (err == 0)
+        err = hasten_elsewhere(store, prove, &payments);
+    if (err == 0)
         err = write_strangers(store, prove, &payments);
     prove->has_payments = payments.count > 0;
     return err;
@@ -434,13 +479,29 @@ static bool is_same(const struct proof *a, const struct proof *b)
            a->missing_since_us == b->missing_since_us;
 }
 
+/* A payment that somebody has claimed since the look was read hastens nobody who was not listed
+ * then: who is about to be, goes on waiting. */
+static int check_elsewhere(struct store *store, const struct prove *prove, struct judged *judged)
+{
+    if (judged->judgement != JUDGED_LIST || judged->reason != PROOF_REASON_ELSEWHERE)
+        return 0;
+    int err = prove_read_unclaimed(store, prove, judged);
+    if (err == 0 && !judged->is_amount_elsewhere) {
+        judged->judgement = JUDGED_SWEEP;
+        judged->reason = PROOF_REASON_NOT_SWEPT;
+    }
+    return err;
+}
+
 /* A command is due: the row is written all the same, which shows that nobody has judged it
  * meanwhile. */
 static int write_judged(struct store *store, struct prove *prove, int32_t at)
 {
-    const struct judged *judged = &prove->judged[at];
+    struct judged *judged = &prove->judged[at];
     struct proof_facts now;
     int err = store_read_proof(store, judged->facts->proof.operation_id, &now);
+    if (err == 0)
+        err = check_elsewhere(store, prove, judged);
     if (err != 0)
         return err;
     if (now.proof.changed_at_us != judged->facts->proof.changed_at_us)

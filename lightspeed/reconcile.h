@@ -8,11 +8,11 @@
  * COMPLETE with other payments that cover it, or deleted; our payments on it are fewer than our
  * operations, and none is ours to add still; the operation is older than reverse_age_us and the
  * replay window; a sweep that began after it was first seen missing has read the other orders
- * of the tenant, and none has its ref; no payment of its amount at the site is unclaimed, and
- * one that is ours would be known for ours (by the tenant's payment method, or because its
- * registers keep our refs). An open order proves nothing; after open_listed_us it is listed. A
- * payment that is seen after its reversal is charged again, down to the floor; the rest is
- * listed.
+ * of the tenant, and none has its ref; no payment of its amount at the site is unclaimed (one that
+ * its own order may claim yet is waited for, any other is for people), and one that is ours would
+ * be known for ours (by the tenant's payment method, or because its registers keep our refs). An
+ * open order proves nothing; after open_listed_us it is listed. A payment that is seen after its
+ * reversal is charged again, down to the floor; the rest is listed.
  */
 #ifndef COUNTERPART_LIGHTSPEED_RECONCILE_H
 #define COUNTERPART_LIGHTSPEED_RECONCILE_H
@@ -58,7 +58,9 @@ struct judged {
     /* what is known besides the order */
     bool is_ref_elsewhere; /* another order shows its ref */
     int64_t elsewhere_order_id, elsewhere_number, elsewhere_minor;
-    bool is_amount_elsewhere; /* an unclaimed payment of its amount at its site */
+    /* Unclaimed payments of its amount at its site: one that its own order does not claim either,
+     * and one that was noted there and whose order is still to be proved. */
+    bool is_amount_elsewhere, is_amount_unproved;
     /* out */
     enum judgement judgement;
     enum proof_reason reason;

@@ -209,6 +209,8 @@ static void judge_agreed(const struct judge_case *about, struct judged *judged)
         say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
     else if (judged->is_amount_elsewhere)
         say_list(judged, PROOF_REASON_ELSEWHERE);
+    else if (judged->is_amount_unproved)
+        say(judged, JUDGED_SWEEP, PROOF_REASON_NOT_SWEPT);
     else if (has_stand_in(judged))
         say(judged, JUDGED_STAND_IN, PROOF_REASON_NONE);
     else if (is_owed(judged))

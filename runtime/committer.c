@@ -60,10 +60,18 @@ static void histogram_add(uint64_t histogram[COMMITTER_HISTOGRAM], int64_t value
     histogram[bucket]++;
 }
 
+static int32_t count_decided(const struct batch *batch)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < batch->count; i++)
+        count += !batch->is_skipped[i];
+    return count;
+}
+
 static void count_batch(struct shard *shard, int err, int64_t commit_us)
 {
     struct committer *committer = shard->committer;
-    int32_t size = shard->batch->count;
+    int32_t size = count_decided(shard->batch);
     bool has_written = err == 0 && batch_has_changes(shard->batch);
     pthread_mutex_lock(&committer->mutex);
     struct committer_counters *counters = &committer->counters;
@@ -182,12 +190,21 @@ static void shard_end_batch(struct shard *shard, int err)
     if (err != 0)
         log_event(LOG_ERROR, "batch_failed", LOG_TEXT("error", error_name(err)),
                   LOG_INT("commands", batch->count));
+    int32_t kept = 0;
     for (int32_t i = 0; i < batch->count; i++) {
+        struct job *job = shard->jobs[i];
+        if (err == 0 && batch->is_skipped[i]) {
+            shard->jobs[kept++] = job;
+            continue;
+        }
         if (err == 0)
-            shard->jobs[i]->outcome = batch->outcomes[i];
-        job_end(shard->jobs[i], err);
+            job->outcome = batch->outcomes[i];
+        job_end(job, err);
     }
-    batch_clear(batch);
+    if (err == 0)
+        CHECK(batch_keep_skipped(batch) == kept);
+    else
+        batch_clear(batch);
 }
 
 static int shard_commit_batch(struct shard *shard)
@@ -218,15 +235,22 @@ static void shard_commit_one_by_one(struct shard *shard)
     }
 }
 
-static void shard_flush(struct shard *shard)
+static void shard_flush_batch(struct shard *shard)
 {
-    if (shard->batch->count == 0)
-        return;
     int err = shard_commit_batch(shard);
     if (err == ERR_STORE_CONSTRAINT && shard->batch->count > 1)
         shard_commit_one_by_one(shard);
     else
         shard_end_batch(shard, err);
+}
+
+/* First without the cards that another process holds, so that the others need not wait for it; then
+ * those, which must. */
+static void shard_flush(struct shard *shard)
+{
+    shard->batch->may_skip = shard->batch->count > 1;
+    while (shard->batch->count > 0)
+        shard_flush_batch(shard);
 }
 
 static bool is_stores(int err)

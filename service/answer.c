@@ -201,6 +201,15 @@ int answer_width(struct text text)
     return width;
 }
 
+void answer_append_made(struct text_buffer *buffer, const struct answer_style *style,
+                        const struct jread *report, const char *command)
+{
+    int64_t made_us = answer_time_us(report, "made_at");
+    text_append(buffer, made_us == 0 ? TEXT("Made") : TEXT("Made on "));
+    answer_append_time(buffer, style, made_us, true);
+    text_append_format(buffer, " by counterpart %s.", command);
+}
+
 void answer_append_cell(struct text_buffer *buffer, struct text text, int width)
 {
     size_t at = 0;

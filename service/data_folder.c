@@ -82,6 +82,15 @@ err_after_open:
     return err;
 }
 
+bool data_folder_is_open(const char *path, unsigned *mode)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    *mode = status.st_mode & 07777;
+    return (*mode & 07) != 0;
+}
+
 void data_folder_unlock(int lock_fd)
 {
     if (lock_fd != -1)

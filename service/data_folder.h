@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 
+#include <stdbool.h>
+
 /*
  * Create the folder if it is not there (mode 0700) and lock it until data_folder_unlock or the end
  * of the process. What is wrong is given as a reason.
@@ -13,6 +15,8 @@
  * errors     ERR_LOCKED: another process has it; ERR_IO.
  */
 MUST_CHECK int data_folder_lock(const char *path, int *lock_fd);
+/* May other users of the machine enter it? Who reaches the socket in it may do everything. */
+bool data_folder_is_open(const char *path, unsigned *mode);
 void data_folder_unlock(int lock_fd); /* accepts -1 */
 
 #endif

@@ -22,6 +22,30 @@ static const char not_running[] =
 
 /* --- words */
 
+static const struct doctor_look looks[] = {
+    {{"ok", 2}, "\xe2\x9c\x94", "\033[32m", HTML_GOOD, {"green", 5}},
+    {{"todo", 4}, "\xe2\x9c\x98", "\033[1;31m", HTML_BAD, {"to do", 5}},
+    {{"waits", 5}, "\xe2\x80\xa6", "\033[2m", HTML_NOTICE, {"waits", 5}},
+    {{"unknown", 7}, "?", "\033[33m", HTML_PLAIN, {"not known", 9}},
+    {{"off", 3}, "-", "\033[2m", HTML_PLAIN, {"not used here", 13}},
+};
+
+const struct doctor_look *doctor_look_of(const struct jread *line)
+{
+    struct text state = answer_text(line, "state");
+    size_t i = 0;
+    while (i + 1 < COUNT_OF(looks) && !text_equal(looks[i].state, state))
+        i++;
+    return &looks[i];
+}
+
+void doctor_append_place(struct text_buffer *buffer, const struct jread *field)
+{
+    text_append(buffer, answer_text(field, "tab"));
+    text_append(buffer, TEXT(", "));
+    text_append(buffer, answer_text(field, "field"));
+}
+
 int64_t doctor_count(const struct jread *report, struct text state)
 {
     const struct jread *lines = jread_member(report, "lines");

@@ -7,6 +7,7 @@
 #define COUNTERPART_SERVICE_DOCTOR_H
 
 #include "service/admin_client.h"
+#include "service/html.h"
 
 #define DOCTOR_NOT_TOLD 2
 /* Returns the exit code: 0 when all is green; 1 when something is to be done; DOCTOR_NOT_TOLD when
@@ -17,6 +18,17 @@ int doctor_run(const struct invocation *invocation, const char *socket_path);
 void doctor_text_write(FILE *file, const struct jread *report, bool is_coloured);
 /* The same as a page. */
 void doctor_page_write(FILE *file, const struct jread *report);
+
+/* How a line's state is shown, on terminals and on the page. */
+struct doctor_look {
+    struct text state; /* the service's name for it */
+    const char *sign, *colour;
+    enum html_tone tone;
+    struct text word;
+};
+const struct doctor_look *doctor_look_of(const struct jread *line);
+/* "Payments, Checkout URL": of a line's paste, or a field of the Back Office. */
+void doctor_append_place(struct text_buffer *buffer, const struct jread *field);
 
 /* How many lines are in this state. */
 int64_t doctor_count(const struct jread *report, struct text state);

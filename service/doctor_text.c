@@ -7,31 +7,10 @@
 #define INDENT 2
 #define INDENT_TODO 6
 
-struct mark {
-    struct text state;
-    const char *sign, *colour; /* of a terminal */
-};
-
-static const struct mark marks[] = {
-    {{"ok", 2}, "\xe2\x9c\x94", "\033[32m"},
-    {{"todo", 4}, "\xe2\x9c\x98", "\033[1;31m"},
-    {{"waits", 5}, "\xe2\x80\xa6", "\033[2m"},
-    {{"unknown", 7}, "?", "\033[33m"},
-    {{"off", 3}, "-", "\033[2m"},
-};
-
 struct printing {
     FILE *file;
     bool is_coloured;
 };
-
-static const struct mark *mark_of(struct text state)
-{
-    size_t i = 0;
-    while (i + 1 < COUNT_OF(marks) && !text_equal(marks[i].state, state))
-        i++;
-    return &marks[i];
-}
 
 static void print_coloured(const struct printing *printing, const char *colour, struct text text,
                            int indent)
@@ -61,9 +40,7 @@ static void print_paste(const struct printing *printing, const struct jread *pas
         return;
     text_buffer_init(&line, bytes, sizeof(bytes));
     text_append(&line, TEXT("Tab "));
-    text_append(&line, answer_text(paste, "tab"));
-    text_append(&line, TEXT(", "));
-    text_append(&line, answer_text(paste, "field"));
+    doctor_append_place(&line, paste);
     text_append(&line, TEXT(":"));
     answer_print_wrapped(printing->file, text_buffer_text(&line), INDENT_TODO);
     print_whole(printing, "", answer_text(paste, "text"));
@@ -73,15 +50,15 @@ static void print_line(const struct printing *printing, const struct jread *line
 {
     char bytes[4096];
     struct text_buffer head;
-    const struct mark *mark = mark_of(answer_text(line, "state"));
+    const struct doctor_look *look = doctor_look_of(line);
     struct text todo = answer_text(line, "todo"), command = answer_text(line, "command");
     struct text instead = answer_text(line, "instead");
     text_buffer_init(&head, bytes, sizeof(bytes));
-    text_append_format(&head, "%s ", mark->sign);
+    text_append_format(&head, "%s ", look->sign);
     text_append(&head, answer_text(line, "title"));
     text_append(&head, TEXT(": "));
     text_append(&head, answer_text(line, "found"));
-    print_coloured(printing, mark->colour, text_buffer_text(&head), INDENT);
+    print_coloured(printing, look->colour, text_buffer_text(&head), INDENT);
     if (todo.length > 0)
         answer_print_wrapped(printing->file, todo, INDENT_TODO);
     print_paste(printing, jread_member(line, "paste"));
@@ -121,9 +98,7 @@ static void print_fields(const struct printing *printing, const struct jread *fi
         if (!answer_bool(field, "is_wanted"))
             continue;
         text_buffer_init(&head, bytes, sizeof(bytes));
-        text_append(&head, answer_text(field, "tab"));
-        text_append(&head, TEXT(", "));
-        text_append(&head, answer_text(field, "field"));
+        doctor_append_place(&head, field);
         answer_print_wrapped(printing->file, text_buffer_text(&head), INDENT);
         print_whole(printing, "", answer_text(field, "text"));
     }

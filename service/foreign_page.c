@@ -6,17 +6,11 @@
 #include "service/foreign_report.h"
 
 #include "service/foreign_words.h"
+#include "service/words.h"
 
 #include "base/banned.h"
 
-#define WORDS_MAX 512
 #define DATE_LENGTH 10 /* "2026-05-29" */
-
-/* A text that is put together, with its own memory. */
-struct words {
-    struct text_buffer buffer;
-    char bytes[WORDS_MAX];
-};
 
 struct page {
     FILE *file;
@@ -24,17 +18,6 @@ struct page {
     struct answer_style style;
     struct html_table table;
 };
-
-static struct text_buffer *words_begin(struct words *words)
-{
-    text_buffer_init(&words->buffer, words->bytes, sizeof(words->bytes));
-    return &words->buffer;
-}
-
-static struct text words_text(const struct words *words)
-{
-    return text_buffer_text(&words->buffer);
-}
 
 static bool is_word(const struct jread *object, const char *name, const char *word)
 {
@@ -251,8 +234,8 @@ static void write_legend(const struct page *page)
     html_fact(page->file, TEXT("Refused"), TEXT("allowed here, and refused by Lightspeed's API"));
     html_fact(
         page->file, TEXT("Not made"),
-        TEXT("allowed here, and for another reason not on the order: given back before it was "
-             "sent, the order closed or deleted, or lost on the way"));
+        TEXT("allowed here, but not on the order in the end: given back before it was sent, the "
+             "order was closed or deleted, or the call was lost on the way"));
     html_fact(page->file, TEXT("Open"),
               TEXT("not sent yet, or sent without a clear answer; counts as paid for the day's "
                    "limit"));
@@ -305,12 +288,9 @@ static void write_days(struct page *page)
 }
 
 static const struct html_column attempt_columns[] = {
-    {.title = "When", .is_short = true},
-    {.title = "Order", .is_short = true},
-    {.title = "Paid with", .is_short = true},
-    {.title = "Amount", .is_number = true},
-    {.title = "Outcome", .is_short = true},
-    {.title = "Answer of Lightspeed's API", .is_wide = true},
+    {.title = "When", .is_short = true},      {.title = "Order", .is_short = true},
+    {.title = "Paid with", .is_short = true}, {.title = "Amount", .is_number = true},
+    {.title = "Outcome", .is_short = true},   {.title = "Lightspeed said", .is_wide = true},
 };
 
 static void write_order_cell(struct page *page, const struct jread *attempt)
@@ -427,9 +407,8 @@ static void append_subtitle(const struct page *page, struct text_buffer *buffer)
 static void write_footer(const struct page *page)
 {
     struct words words;
-    text_append(words_begin(&words), TEXT("Made on "));
-    append_time(page, &words.buffer, page->report, "made_at");
-    text_append(&words.buffer, TEXT(" by counterpart foreign-orders report. Amounts in "));
+    answer_append_made(words_begin(&words), &page->style, page->report, "foreign-orders report");
+    text_append(&words.buffer, TEXT(" Amounts in "));
     text_append(&words.buffer, answer_text(page->report, "currency"));
     text_append(&words.buffer, TEXT(", times of "));
     text_append(&words.buffer,

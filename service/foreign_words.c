@@ -166,12 +166,16 @@ static void summarize_no(struct foreign_summary *summary, struct text state,
                        : is_asked                ? "Not approved yet"
                                                  : "No approval was asked for yet";
     const struct jread *totals = jread_member(report, "totals");
-    if (answer_int64(totals, "attempts") == answer_int64(totals, "refused_by_us"))
-        text_append(&summary->sentence,
-                    TEXT("No payment is sent onto an order that this application did not create. "
-                         "Each one that was wanted is listed below, and was stopped here."));
-    else
+    int64_t attempts = answer_int64(totals, "attempts");
+    if (attempts != answer_int64(totals, "refused_by_us")) {
         append_earlier(&summary->sentence, totals);
+        return;
+    }
+    text_append(&summary->sentence,
+                TEXT("No payment is sent onto an order that this application did not create."));
+    if (attempts > 0)
+        text_append(&summary->sentence,
+                    TEXT(" Each one that was wanted is listed below, and was stopped here."));
 }
 
 static void summarize_approved(struct foreign_summary *summary, const struct answer_style *style,

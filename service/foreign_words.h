@@ -28,10 +28,10 @@ struct foreign_summary {
 void foreign_summarize(struct foreign_summary *summary, const struct answer_style *style,
                        const struct jread *report);
 
-/* "$50.00", or "no limit". */
 /* The API's own words, or what came instead of an answer; of what was paid all the same, how that
  * is known. */
 void foreign_append_answer(struct text_buffer *buffer, const struct jread *attempt);
+/* "$50.00", or "no limit". */
 void foreign_append_limit(struct text_buffer *buffer, const struct answer_style *style,
                           struct text limit);
 /* "at most $50.00 a payment and $500.00 a day, until 2027-03-31" */

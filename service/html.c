@@ -61,11 +61,15 @@ static const char STYLE[] =
     "th:last-child,td:last-child{padding-right:1.1rem}\n"
     "tbody tr:last-child td{border-bottom:0}\n"
     ".n,.s{white-space:nowrap}.n{text-align:right}\n"
-    ".w{min-width:12rem;width:45%}\n"
+    ".w{min-width:12rem;width:45%}th[style]~.w{width:99%}\n"
     ".t{min-width:8rem}\n"
     "td span,td small{overflow-wrap:anywhere}\n"
     ".verdict>div,.facts dd{min-width:0;overflow-wrap:anywhere}\n"
     "td small{display:block;color:var(--soft);font-size:.8125rem;line-height:1.45}\n"
+    "td small.l{color:var(--ink);margin-top:.3rem;max-width:46rem}\n"
+    "code{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;"
+    "background:var(--ground);padding:.05rem .3rem;border-radius:.3rem;"
+    "box-decoration-break:clone;-webkit-box-decoration-break:clone}\n"
     "td b{display:inline-block;padding:.05rem .5rem;border-radius:.4rem;background:var(--tint);"
     "color:var(--tone);font-weight:600;font-size:.8125rem;white-space:nowrap}\n"
     "footer{margin-top:2.5rem;padding-top:1rem;border-top:1px solid var(--line);"
@@ -280,7 +284,10 @@ void html_table_begin(struct html_table *table, FILE *file, struct text caption,
     put_element(file, "caption", caption);
     put(file, "\n<thead><tr>");
     for (int i = 0; i < count; i++) {
-        fprintf(file, "<th scope=\"col\" class=\"%s\">", column_class(&columns[i]));
+        fprintf(file, "<th scope=\"col\" class=\"%s\"", column_class(&columns[i]));
+        if (columns[i].width_rem > 0)
+            fprintf(file, " style=\"min-width:%drem\"", columns[i].width_rem);
+        put(file, ">");
         html_text(file, text_of(columns[i].title));
         put(file, "</th>");
     }
@@ -309,6 +316,23 @@ void html_cell(struct html_table *table, struct text text, struct text detail)
     cell_begin(table, text.length == 0 && detail.length == 0);
     put_detail(table->file, "span", text);
     put_detail(table->file, "small", detail);
+    put(table->file, "</td>");
+}
+
+void html_cell_lines(struct html_table *table, struct text text, const struct html_line *lines,
+                     int count)
+{
+    cell_begin(table, false);
+    put_detail(table->file, "span", text);
+    for (int i = 0; i < count; i++) {
+        if (lines[i].words.length == 0 && lines[i].code.length == 0)
+            continue;
+        put(table->file, "<small class=\"l\" dir=\"auto\">");
+        html_text(table->file, lines[i].words);
+        put(table->file, lines[i].words.length > 0 && lines[i].code.length > 0 ? " " : "");
+        put_detail(table->file, "code", lines[i].code);
+        put(table->file, "</small>");
+    }
     put(table->file, "</td>");
 }
 

@@ -63,6 +63,11 @@ struct html_column {
     bool is_number; /* flush right, digits below digits, in one line */
     bool is_short;  /* a time, a few digits: in one line */
     bool is_wide;   /* sentences: takes what width is left */
+    int width_rem;  /* at least so wide, so that tables below each other line up; 0: as needed */
+};
+/* A sentence, and behind it what is to be typed or pasted as it stands; either may be empty. */
+struct html_line {
+    struct text words, code;
 };
 struct html_table {
     FILE *file;
@@ -76,6 +81,9 @@ void html_table_begin(struct html_table *table, FILE *file, struct text caption,
 void html_row_begin(struct html_table *table);
 /* detail: smaller, below; may be empty. */
 void html_cell(struct html_table *table, struct text text, struct text detail);
+/* The same with lines below it, of which the empty ones are left out. */
+void html_cell_lines(struct html_table *table, struct text text, const struct html_line *lines,
+                     int count);
 /* The text as a badge in its tone. */
 void html_cell_badge(struct html_table *table, enum html_tone tone, struct text text,
                      struct text detail);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "service/html.h"
+#include "service/words.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,24 +13,6 @@
 #include "base/banned.h"
 
 #define PAGE_ITEMS 200
-#define WORDS_MAX 768
-
-/* What a page is put together from: a buffer with its own memory. */
-struct words {
-    struct text_buffer buffer;
-    char bytes[WORDS_MAX];
-};
-
-static struct text_buffer *words_begin(struct words *words)
-{
-    text_buffer_init(&words->buffer, words->bytes, sizeof(words->bytes));
-    return &words->buffer;
-}
-
-static struct text words_text(const struct words *words)
-{
-    return text_buffer_text(&words->buffer);
-}
 
 struct page {
     FILE *file;

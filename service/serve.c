@@ -742,11 +742,25 @@ static void log_listening(const struct service *service)
               LOG_TEXT("public_url", service->public_url), LOG_INT("threads", service->loop_count));
 }
 
+static void warn_of_open_folder(const char *path)
+{
+    char octal[8];
+    unsigned mode;
+    struct text_buffer buffer;
+    if (!data_folder_is_open(path, &mode))
+        return;
+    text_buffer_init(&buffer, octal, sizeof(octal));
+    text_append_format(&buffer, "%04o", mode);
+    log_event(LOG_WARNING, "data_folder_is_open", LOG_TEXT("path", path), LOG_TEXT("mode", octal));
+}
+
 static int run(struct service *service, const sigset_t *signals)
 {
     int err = data_folder_lock(service->config.data, &service->lock_fd);
-    if (err == 0)
+    if (err == 0) {
+        warn_of_open_folder(service->config.data);
         err = service_start(service);
+    }
     if (err == 0) {
         log_listening(service);
         wait_for_end(service, signals);

@@ -83,6 +83,8 @@ struct store_backend_work {
     int (*hasten)(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened);
     int (*hasten_unswept)(struct store *store, int64_t tenant_id, int64_t now_us,
                           int32_t *hastened);
+    int (*hasten_elsewhere)(struct store *store, int64_t tenant_id, int64_t site_id,
+                            int64_t amount_minor, int64_t now_us, int32_t *hastened);
     int (*forget)(struct store *store, int64_t before_us, int32_t *forgotten);
     int (*each_held_card)(struct store *store, int64_t tenant_id, int64_t order_id, int32_t limit,
                           store_held_fn each, void *context);

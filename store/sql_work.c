@@ -21,6 +21,7 @@ enum work_statement {
     WORK_READ_OPEN,
     WORK_HASTEN,
     WORK_HASTEN_UNSWEPT,
+    WORK_HASTEN_ELSEWHERE,
     WORK_REOPEN,
     WORK_READ_OF_TENANT,
     WORK_READ_SUMMARY,
@@ -38,7 +39,7 @@ enum work_statement {
     "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
     "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) "                                      \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
-/* PostgreSQL would look at the whole table for each tenant; it has LATERAL, SQLite has not. */
+/* PostgreSQL would read the whole table for each tenant; it has LATERAL, which SQLite has not. */
 #define FIRST_OF_EACH_TENANT_POSTGRES(is_in)                                                       \
     "SELECT first.id FROM tenant CROSS JOIN LATERAL "                                              \
     "(SELECT id, due_at_us FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                \
@@ -48,9 +49,23 @@ enum work_statement {
     "SELECT " WORK_COLUMNS " FROM work WHERE id IN (SELECT id FROM (" urgent ") AS urgent "        \
     "UNION ALL SELECT id FROM (" others ") AS others) ORDER BY kind IN (4, 5, 6), due_at_us, id"
 
+/* Mostly there is none, and then no work is read: so the proofs come first. */
+#define HASTEN_ELSEWHERE(proofs_and_work, is_listed)                                               \
+    "UPDATE work SET due_at_us = CASE WHEN due_at_us < ?1 THEN due_at_us ELSE ?1 END, "            \
+    "openings = openings + 1 WHERE id IN (SELECT theirs.id FROM " proofs_and_work " "              \
+    "WHERE proof.tenant_id = ?2 AND proof.state IN (1, 4) AND " is_listed " "                      \
+    "AND proof.reason = 8 AND proof.site_id = ?5 AND proof.booked_minor = ?6 "                     \
+    "AND NOT EXISTS (SELECT 1 FROM register_payment AS payment WHERE payment.tenant_id = ?2 "      \
+    "AND payment.site_id = ?5 AND payment.amount_minor = ?6 AND payment.operation_id = 0 "         \
+    "AND payment.seen_at_us >= proof.created_at_us AND payment.order_id <> proof.order_id) "       \
+    "AND theirs.state = 1 AND theirs.tenant_id = ?2 AND theirs.kind = ?3 "                         \
+    "AND theirs.subject_id = proof.order_id LIMIT ?4)"
+
 /* state = 1 stands as a literal: only so may the planner use the index of what is open. */
 _Static_assert(PROOF_LISTED == 4 && PROOF_REASON_SEEN_MISSING == 5 && PROOF_REASON_NOT_SWEPT == 10,
                "WORK_HASTEN_UNSWEPT and the index proof_missing");
+_Static_assert(PROOF_OPEN == 1 && PROOF_REASON_ELSEWHERE == 8,
+               "WORK_HASTEN_ELSEWHERE and the index proof_told");
 
 static const char *const work_text[WORK_STATEMENTS] = {
     [WORK_INSERT] = "INSERT INTO work (" WORK_FIELDS ") "
@@ -81,6 +96,9 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "?2 AND +kind = ?3 AND subject_id IN "
         "(SELECT order_id FROM proof WHERE tenant_id = ?2 AND missing_since_us <> 0 "
         "AND (state <> 4 OR reason IN (5, 10))) LIMIT ?4)",
+    [WORK_HASTEN_ELSEWHERE] = HASTEN_ELSEWHERE("proof INDEXED BY proof_told CROSS JOIN "
+                                               "work AS theirs INDEXED BY work_open",
+                                               "+proof.state = 4"),
     [WORK_READ_OF_TENANT] = "SELECT " WORK_COLUMNS " FROM work "
                             "WHERE tenant_id = ? AND state <> 2 ORDER BY id DESC LIMIT ?",
     [WORK_READ_SUMMARY] = "SELECT count(*) FROM work WHERE state = 1",
@@ -113,8 +131,12 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "AND order_seen.read_at_us >= work.created_at_us)))",
 };
 
-static const char read_open_postgres[] =
+const char sql_read_open_postgres[] =
     THESE_OPEN(FIRST_OF_EACH_TENANT_POSTGRES("NOT IN"), FIRST_OF_EACH_TENANT_POSTGRES("IN"));
+
+/* Its planner counts, and takes the few first. */
+const char sql_hasten_elsewhere_postgres[] =
+    HASTEN_ELSEWHERE("proof CROSS JOIN work AS theirs", "proof.state = 4");
 
 static int work_prepare(struct sql *sql, enum work_statement which, struct binder *binder)
 {
@@ -122,7 +144,9 @@ static int work_prepare(struct sql *sql, enum work_statement which, struct binde
     *binder = (struct binder){0};
     const char *text = work_text[which];
     if (which == WORK_READ_OPEN)
-        text = sql_either(sql, text, read_open_postgres);
+        text = sql_either(sql, text, sql_read_open_postgres);
+    if (which == WORK_HASTEN_ELSEWHERE)
+        text = sql_either(sql, text, sql_hasten_elsewhere_postgres);
     return sql_prepare_of(sql, AREA_WORK, (int)which, text, &binder->statement);
 }
 
@@ -353,33 +377,42 @@ static int sql_update_work(struct store *store, const struct work *work)
     return err;
 }
 
-/* which: of all kinds but this one, or of this one only. */
-static int hasten_work(struct sql *sql, enum work_statement which, int64_t tenant_id,
-                       enum work_kind kind, int64_t now_us, int32_t *hastened)
+struct hasten {
+    enum work_statement which;
+    int64_t tenant_id;
+    enum work_kind kind; /* only this one; of WORK_HASTEN all others */
+    int64_t now_us;
+    int64_t site_id, amount_minor; /* of WORK_HASTEN_ELSEWHERE */
+};
+
+static int hasten_work(struct sql *sql, const struct hasten *hasten, int32_t *hastened)
 {
     struct binder binder;
-    int err = work_prepare(sql, which, &binder);
+    int err = work_prepare(sql, hasten->which, &binder);
     if (err != 0)
         return err;
-    bind_int(&binder, now_us);
-    bind_int(&binder, tenant_id);
-    bind_int(&binder, kind);
+    bind_int(&binder, hasten->now_us);
+    bind_int(&binder, hasten->tenant_id);
+    bind_int(&binder, hasten->kind);
     bind_int(&binder, WORK_HASTEN_MAX);
+    if (hasten->which == WORK_HASTEN_ELSEWHERE) {
+        bind_int(&binder, hasten->site_id);
+        bind_int(&binder, hasten->amount_minor);
+    }
     err = sql_finish(sql, binder.statement);
     if (err == 0)
         *hastened = sql->changed_count;
     return err;
 }
 
-static int change_hasten(struct store *store, enum work_statement which, int64_t tenant_id,
-                         enum work_kind kind, int64_t now_us, int32_t *hastened)
+static int change_hasten(struct store *store, const struct hasten *hasten, int32_t *hastened)
 {
     struct sql *sql = sql_of(store);
     *hastened = 0;
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = hasten_work(sql, which, tenant_id, kind, now_us, hastened);
+    err = hasten_work(sql, hasten, hastened);
     if (err == 0)
         return sql_commit_change(sql);
     sql_rollback_change(sql);
@@ -389,13 +422,31 @@ static int change_hasten(struct store *store, enum work_statement which, int64_t
 static int sql_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
                            int32_t *hastened)
 {
-    return change_hasten(store, WORK_HASTEN, tenant_id, WORK_POST_PAYMENT, now_us, hastened);
+    const struct hasten hasten = {
+        .which = WORK_HASTEN, .tenant_id = tenant_id, .kind = WORK_POST_PAYMENT, .now_us = now_us};
+    return change_hasten(store, &hasten, hastened);
 }
 
 static int sql_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
                               int32_t *hastened)
 {
-    return change_hasten(store, WORK_HASTEN_UNSWEPT, tenant_id, WORK_PROVE_ORDER, now_us, hastened);
+    const struct hasten hasten = {.which = WORK_HASTEN_UNSWEPT,
+                                  .tenant_id = tenant_id,
+                                  .kind = WORK_PROVE_ORDER,
+                                  .now_us = now_us};
+    return change_hasten(store, &hasten, hastened);
+}
+
+static int sql_hasten_elsewhere(struct store *store, int64_t tenant_id, int64_t site_id,
+                                int64_t amount_minor, int64_t now_us, int32_t *hastened)
+{
+    const struct hasten hasten = {.which = WORK_HASTEN_ELSEWHERE,
+                                  .tenant_id = tenant_id,
+                                  .kind = WORK_PROVE_ORDER,
+                                  .now_us = now_us,
+                                  .site_id = site_id,
+                                  .amount_minor = amount_minor};
+    return change_hasten(store, &hasten, hastened);
 }
 
 static int reopen_work(struct sql *sql, int64_t tenant_id, int64_t work_id, int64_t now_us)
@@ -551,6 +602,7 @@ const struct store_backend_work sql_work = {
     .reopen = sql_reopen_work,
     .hasten = sql_hasten_work,
     .hasten_unswept = sql_hasten_unswept,
+    .hasten_elsewhere = sql_hasten_elsewhere,
     .forget = sql_forget_work,
     .each_held_card = sql_each_held_card,
     .read_order_entry = sql_read_order_entry,

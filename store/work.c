@@ -126,6 +126,13 @@ int store_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
     return store->backend->work->hasten_unswept(store, tenant_id, now_us, hastened);
 }
 
+int store_hasten_elsewhere(struct store *store, int64_t tenant_id, int64_t site_id,
+                           int64_t amount_minor, int64_t now_us, int32_t *hastened)
+{
+    return store->backend->work->hasten_elsewhere(store, tenant_id, site_id, amount_minor, now_us,
+                                                  hastened);
+}
+
 int store_reopen_work(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us)
 {
     return store->backend->work->reopen(store, tenant_id, work_id, now_us);

@@ -96,6 +96,11 @@ MUST_CHECK int store_hasten_work(struct store *store, int64_t tenant_id, int64_t
  * (store_open_work). */
 MUST_CHECK int store_hasten_unswept(struct store *store, int64_t tenant_id, int64_t now_us,
                                     int32_t *hastened);
+/* The same of the orders with an operation of this site and amount (proof.booked_minor) that is
+ * listed because nobody claims a payment of that amount elsewhere (PROOF_REASON_ELSEWHERE), once no
+ * such payment is left: none that another order was seen to have since the operation was made. */
+MUST_CHECK int store_hasten_elsewhere(struct store *store, int64_t tenant_id, int64_t site_id,
+                                      int64_t amount_minor, int64_t now_us, int32_t *hastened);
 /* What was given up is open again, as if it had never been tried, and due at once; a payment that
  * may be on its way not before it was. errors: ERR_NOT_FOUND: the tenant
  * has no such work that was given up. */

@@ -119,6 +119,7 @@ static struct scene *run_case(struct run_state *run, const struct check_case *ch
     int64_t started_us = clock_monotonic_us();
     struct scene *scene = malloc(sizeof(*scene));
     CHECK(scene != NULL);
+    run->case_id = check->id;
     scene_begin(scene, run);
     if (!case_is_possible(check, run->settings, why)) {
         scene_skip(scene, "%s", why);
@@ -127,6 +128,7 @@ static struct scene *run_case(struct run_state *run, const struct check_case *ch
         scene_clean_up(scene);
     }
     scene_close(scene);
+    run->case_id = NULL;
     scene->time_us = clock_monotonic_us() - started_us;
     return scene;
 }

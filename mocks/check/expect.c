@@ -121,7 +121,7 @@ bool expect_refused(struct scene *scene, const struct step *step)
                       cents_text(got, step->amount_minor));
 }
 
-bool read_balance(struct scene *scene, const char *card, int64_t *balance_minor)
+static bool look_at_balance(struct scene *scene, const char *card, int64_t *balance_minor)
 {
     const struct step *step = pay(scene, TILL_CHECK_BALANCE, card, 0, 0);
     if (!expect_object(scene, step))
@@ -136,6 +136,16 @@ bool read_balance(struct scene *scene, const char *card, int64_t *balance_minor)
                           step->judgement.balance[0] != '\0' ? step->judgement.balance : "missing");
     *balance_minor = step->balance_minor;
     return true;
+}
+
+/* No case is about that alone but those of check-balance's shape, which do not come here. */
+bool read_balance(struct scene *scene, const char *card, int64_t *balance_minor)
+{
+    bool prepared = scene->prepares;
+    scene->prepares = true;
+    bool is_known = look_at_balance(scene, card, balance_minor);
+    scene->prepares = prepared;
+    return is_known;
 }
 
 bool expect_balance(struct scene *scene, const char *card, int64_t balance_minor, const char *what)
@@ -188,7 +198,10 @@ bool load_empty_card(struct scene *scene, int64_t amount_minor)
         return scene_skip(scene, "the card of --empty-card is not empty: it has %s",
                           cents_text(has, balance_minor));
     const struct step *step = pay(scene, TILL_TOP_UP, card, scene_new_order(scene), amount_minor);
-    return expect_approved(scene, step, amount_minor);
+    scene->prepares = true;
+    bool is_loaded = expect_approved(scene, step, amount_minor);
+    scene->prepares = false;
+    return is_loaded;
 }
 
 bool expect_same(struct scene *scene, const struct step *first, const struct step *second)

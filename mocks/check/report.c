@@ -62,34 +62,14 @@ const char *result_group_title(const struct result *result)
 
 /* --- causes ---------------------------------------------------------------------------------- */
 
-static const char *number_skip(const char *text)
+bool result_has_cause(const struct result *result)
 {
-    while ((*text >= '0' && *text <= '9') || *text == '.' || *text == ',')
-        text++;
-    return text;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool sentences_are_alike(const char *a, const char *b)
-{
-    while (*a != '\0' && *b != '\0') {
-        if (is_digit(*a) && is_digit(*b)) {
-            a = number_skip(a);
-            b = number_skip(b);
-        } else if (*a++ != *b++) {
-            return false;
-        }
-    }
-    return *a == *b;
+    return result->scene->outcome == OUTCOME_FAILED || result->scene->outcome == OUTCOME_BLOCKED;
 }
 
 bool results_are_alike(const struct result *a, const struct result *b)
 {
-    return a->scene->outcome == OUTCOME_FAILED && b->scene->outcome == OUTCOME_FAILED &&
+    return result_has_cause(a) && result_has_cause(b) &&
            sentences_are_alike(a->scene->sentence, b->scene->sentence);
 }
 
@@ -107,7 +87,7 @@ size_t report_find_causes(const struct report *report, struct cause causes[CASES
     for (size_t i = 0; i < report->count; i++) {
         const struct result *result = &report->results[i];
         size_t at = 0;
-        if (result->scene->outcome != OUTCOME_FAILED)
+        if (!result_has_cause(result))
             continue;
         while (at < count && !results_are_alike(result, &report->results[causes[at].first]))
             at++;
@@ -121,8 +101,9 @@ size_t report_find_causes(const struct report *report, struct cause causes[CASES
 
 void report_write_summary(const struct report *report, struct text_buffer *out)
 {
-    text_append_format(out, "%zu passed, %zu failed, %zu skipped", report->outcomes[OUTCOME_PASSED],
-                       report->outcomes[OUTCOME_FAILED], report->outcomes[OUTCOME_SKIPPED]);
+    for (size_t i = 0; i < OUTCOMES; i++)
+        text_append_format(out, "%s%zu %s", i == 0 ? "" : ", ", report->outcomes[i],
+                           outcome_name((enum outcome)i));
     text_append_format(out, "; %zu requests, at most %zu at once, %lld.%lld s",
                        report->run->requests, report->run->at_once_max,
                        (long long)(report->time_us / 1000000),

@@ -43,6 +43,8 @@ struct cause {
     size_t first; /* of report->results */
     size_t count;
 };
+/* It failed, or was blocked by what another one failed for. */
+bool result_has_cause(const struct result *result);
 /* Those with the most cases first; gives how many. */
 size_t report_find_causes(const struct report *report, struct cause causes[CASES_MAX]);
 bool results_are_alike(const struct result *a, const struct result *b);

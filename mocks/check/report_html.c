@@ -12,7 +12,8 @@ extern const size_t check_report_css_size;
 
 #define FAILURES_OPEN 3 /* with their bytes; more make a page that nobody reads */
 
-static const char *const MARKS[OUTCOMES] = {"\xe2\x9c\x93", "\xe2\x9c\x97", "\xe2\x80\x93"};
+static const char *const MARKS[OUTCOMES] = {"\xe2\x9c\x93", "\xe2\x9c\x97", "\xe2\x8a\x98",
+                                            "\xe2\x80\x93"};
 
 /* --- text from elsewhere --------------------------------------------------------------------- */
 
@@ -180,7 +181,7 @@ static void write_row(FILE *out, const struct report *report, const struct resul
         write_text(out, scene->left);
     }
     fputs("</p>\n", out);
-    if (scene->outcome == OUTCOME_FAILED)
+    if (result_has_cause(result))
         write_failed_steps(out, report, result);
     else
         write_steps(out, scene, false);
@@ -276,7 +277,7 @@ static void write_failures(FILE *out, const struct report *report)
     size_t count = report_find_causes(report, causes);
     if (count == 0)
         return;
-    if (report->outcomes[OUTCOME_FAILED] > 1)
+    if (report->outcomes[OUTCOME_FAILED] + report->outcomes[OUTCOME_BLOCKED] > 1)
         write_causes(out, report, causes, count);
     fputs("<h2>What failed</h2>\n", out);
     for (size_t i = 0; i < count; i++)

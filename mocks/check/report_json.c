@@ -59,6 +59,8 @@ static void write_case(struct jwrite *writer, const struct result *result)
     write_named(writer, "outcome", outcome_name(scene->outcome));
     if (scene->sentence[0] != '\0')
         write_named(writer, "why", scene->sentence);
+    if (scene->blocked_by != NULL)
+        write_named(writer, "blocked_by", scene->blocked_by);
     if (scene->outcome == OUTCOME_FAILED)
         write_named(writer, "consequence", result_consequence(result));
     if (scene->left[0] != '\0')

@@ -69,8 +69,11 @@ static void write_case(FILE *out, const struct result *result)
         return;
     }
     bool is_failed = scene->outcome == OUTCOME_FAILED;
-    fprintf(out, ">\n      <%s", is_failed ? "failure" : "skipped");
-    write_attribute(out, "message", scene->sentence);
+    fprintf(out, ">\n      <%s message=\"", is_failed ? "failure" : "skipped");
+    if (scene->blocked_by != NULL)
+        fprintf(out, "blocked by %s: ", scene->blocked_by);
+    write_escaped(out, text_of(scene->sentence));
+    fputc('"', out);
     if (is_failed) {
         fputs(">should be: ", out);
         write_escaped(out, text_of(result->check->title));
@@ -83,6 +86,12 @@ static void write_case(FILE *out, const struct result *result)
         fputs("/>", out);
     }
     fputs("\n    </testcase>\n", out);
+}
+
+/* JUnit knows no other word for what could not be judged. */
+static size_t count_skipped(const size_t outcomes[OUTCOMES])
+{
+    return outcomes[OUTCOME_SKIPPED] + outcomes[OUTCOME_BLOCKED];
 }
 
 /* Results from first on that are of one group. */
@@ -106,7 +115,7 @@ void report_write_junit(const struct report *report, FILE *out)
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", out);
     fprintf(out,
             "<testsuites name=\"tillsim check\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\"",
-            report->count, report->outcomes[OUTCOME_FAILED], report->outcomes[OUTCOME_SKIPPED]);
+            report->count, report->outcomes[OUTCOME_FAILED], count_skipped(report->outcomes));
     write_time(out, report->time_us);
     fputs(">\n", out);
     for (size_t first = 0; first < report->count;) {
@@ -116,7 +125,7 @@ void report_write_junit(const struct report *report, FILE *out)
         size_t length = group_length(report, first, outcomes, &time_us);
         fprintf(out, "  <testsuite name=\"%.*s\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\"",
                 (int)group.length, group.base, length, outcomes[OUTCOME_FAILED],
-                outcomes[OUTCOME_SKIPPED]);
+                count_skipped(outcomes));
         write_time(out, time_us);
         fputs(">\n", out);
         for (size_t i = 0; i < length; i++)

@@ -13,12 +13,17 @@ static void print_line(const struct result *result)
     static const struct {
         const char *sign;
         enum ink ink;
-    } MARKS[OUTCOMES] = {{"\xe2\x9c\x94", INK_GREEN}, {"\xe2\x9c\x98", INK_RED}, {"-", INK_FAINT}};
+    } MARKS[OUTCOMES] = {{"\xe2\x9c\x94", INK_GREEN},
+                         {"\xe2\x9c\x98", INK_RED},
+                         {"\xe2\x8a\x98", INK_YELLOW},
+                         {"-", INK_FAINT}};
     enum outcome outcome = result->scene->outcome;
     printf("  %s%s%s %-24s ", ink(MARKS[outcome].ink), MARKS[outcome].sign, ink(INK_PLAIN),
            result->check->id);
     if (outcome == OUTCOME_SKIPPED)
         printf("%s%s%s\n", ink(INK_FAINT), result->scene->sentence, ink(INK_PLAIN));
+    else if (outcome == OUTCOME_BLOCKED)
+        printf("%sblocked by %s%s\n", ink(INK_FAINT), result->scene->blocked_by, ink(INK_PLAIN));
     else
         printf("%s\n", result->check->title);
 }
@@ -111,7 +116,7 @@ static void print_lines(const struct report *report)
 
 static void print_causes(const struct report *report, const struct cause *causes, size_t count)
 {
-    if (count == report->outcomes[OUTCOME_FAILED])
+    if (count == report->outcomes[OUTCOME_FAILED] + report->outcomes[OUTCOME_BLOCKED])
         return;
     printf("%sMend these first%s\n", ink(INK_BOLD), ink(INK_PLAIN));
     for (size_t i = 0; i < count && causes[i].count > 1; i++) {

@@ -15,7 +15,7 @@ static const char LEFT_ALONE[] = "the reply was not waited for";
 
 const char *outcome_name(enum outcome outcome)
 {
-    static const char *const NAMES[] = {"passed", "failed", "skipped"};
+    static const char *const NAMES[] = {"passed", "failed", "blocked", "skipped"};
     return NAMES[outcome];
 }
 
@@ -59,6 +59,45 @@ void scene_finish(struct scene *scene)
     scene->step_count = 0;
 }
 
+static const char *number_skip(const char *text)
+{
+    while ((*text >= '0' && *text <= '9') || *text == '.' || *text == ',')
+        text++;
+    return text;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool sentences_are_alike(const char *a, const char *b)
+{
+    while (*a != '\0' && *b != '\0') {
+        if (is_digit(*a) && is_digit(*b)) {
+            a = number_skip(a);
+            b = number_skip(b);
+        } else if (*a++ != *b++) {
+            return false;
+        }
+    }
+    return *a == *b;
+}
+
+/* NULL: no case has met it yet; then this one has. */
+static const char *find_obstacle(struct run_state *run, const char *sentence)
+{
+    for (size_t i = 0; i < run->obstacle_count; i++)
+        if (sentences_are_alike(run->obstacles[i].sentence, sentence))
+            return run->obstacles[i].case_id;
+    if (run->case_id == NULL || run->obstacle_count == OBSTACLES_MAX)
+        return NULL;
+    struct obstacle *obstacle = &run->obstacles[run->obstacle_count++];
+    obstacle->case_id = run->case_id;
+    (void)snprintf(obstacle->sentence, sizeof(obstacle->sentence), "%s", sentence);
+    return NULL;
+}
+
 __attribute__((format(printf, 3, 0))) static void
 scene_say(struct scene *scene, enum outcome outcome, const char *format, va_list values)
 {
@@ -66,6 +105,10 @@ scene_say(struct scene *scene, enum outcome outcome, const char *format, va_list
         return;
     scene->outcome = outcome;
     (void)vsnprintf(scene->sentence, sizeof(scene->sentence), format, values);
+    if (outcome == OUTCOME_FAILED && scene->prepares)
+        scene->blocked_by = find_obstacle(scene->run, scene->sentence);
+    if (scene->blocked_by != NULL)
+        scene->outcome = OUTCOME_BLOCKED;
 }
 
 bool scene_fail(struct scene *scene, const char *format, ...)
@@ -289,8 +332,7 @@ static void step_take_fields(struct step *step)
     step->has_balance = read_cents(jread_member(body, "balance"), &step->balance_minor);
 }
 
-/* As the register judges it (mocks/register/verdict.h). */
-static void step_judge(struct scene *scene, const struct ask *ask, struct step *step)
+void step_judge(struct scene *scene, const struct ask *ask, struct step *step)
 {
     char plain[64];
     struct text amount = text_of(ask->amount);
@@ -302,6 +344,7 @@ static void step_judge(struct scene *scene, const struct ask *ask, struct step *
                               .placeholder_id = ask->placeholder_id};
     scene->run->redeem->placeholders = ask->placeholders;
     judge(&step->reply, scene->run->redeem, &options, &step->judgement);
+    step_take_fields(step);
 }
 
 static void step_fill_reply(struct step *step, int64_t time_us)
@@ -324,7 +367,6 @@ static void scene_take_reply(struct scene *scene, const struct ask *ask, struct 
     bool is_silent = step->reply.failure != NULL && !ask->leaves_reply;
     scene->run->unanswered_in_a_row = is_silent ? scene->run->unanswered_in_a_row + 1 : 0;
     step_judge(scene, ask, step);
-    step_take_fields(step);
     scene_note_money(scene, ask, step);
 }
 

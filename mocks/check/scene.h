@@ -46,9 +46,17 @@ struct tab_entry {
 enum outcome {
     OUTCOME_PASSED,
     OUTCOME_FAILED,
+    OUTCOME_BLOCKED, /* by what an earlier case failed for, before it could ask its own question */
     OUTCOME_SKIPPED,
 };
 const char *outcome_name(enum outcome outcome);
+
+/* Why a case failed while it prepared: the next one that meets it is blocked. */
+struct obstacle {
+    const char *case_id;
+    char sentence[SENTENCE_MAX];
+};
+#define OBSTACLES_MAX 16 /* of one run: reasons, not cases; more fail as if each were the first */
 
 /* What all cases of a run share. */
 struct run_state {
@@ -61,6 +69,9 @@ struct run_state {
     size_t requests;
     size_t at_once_max;
     size_t unanswered_in_a_row;
+    const char *case_id; /* of the case under way; NULL: none */
+    size_t obstacle_count;
+    struct obstacle obstacles[OBSTACLES_MAX];
 };
 #define UNANSWERED_MAX 5 /* requests in a row: then the target is given up */
 
@@ -68,13 +79,15 @@ struct scene {
     struct run_state *run;
     const struct settings *settings;
     enum outcome outcome;
-    char sentence[SENTENCE_MAX];    /* why it failed or was skipped; empty when it passed */
+    const char *blocked_by;         /* the case that has failed for the same; NULL: none */
+    char sentence[SENTENCE_MAX];    /* why it did not pass; empty when it did */
     char consequence[SENTENCE_MAX]; /* what the till would do; empty: that of the table */
     struct step *steps[STEPS_MAX];
     size_t step_count;
     struct tab_entry tab[TAB_MAX];
     size_t tab_count;
     bool cleans_up;          /* what is asked now belongs to cleaning up */
+    bool prepares;           /* what is asked now is not what the case is about */
     char left[SENTENCE_MAX]; /* what could not be given back; empty: nothing */
     int64_t time_us;
 };
@@ -83,6 +96,9 @@ void scene_begin(struct scene *scene, struct run_state *run);
 /* The case is over: only what the report shows is kept. */
 void scene_close(struct scene *scene);
 void scene_finish(struct scene *scene); /* frees the steps */
+
+/* The same but for their numbers. */
+bool sentences_are_alike(const char *a, const char *b);
 
 /* The first verdict stays. Both give false, so that a case can say `return scene_fail(...)`. */
 bool scene_fail(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -106,6 +122,8 @@ void scene_ask_at_once(struct scene *scene, const struct ask *asks, size_t ask_c
 struct step *scene_begin_step(struct scene *scene, const struct ask *ask);
 bool scene_open(struct scene *scene, struct line *line);
 void scene_read(struct scene *scene, const struct ask *ask, struct step *step, struct line *line);
+/* What step->reply says, as the register judges it (mocks/register/verdict.h). */
+void step_judge(struct scene *scene, const struct ask *ask, struct step *step);
 
 /* Gives back what the case has taken, and takes what it has loaded. */
 void scene_clean_up(struct scene *scene);

@@ -7,6 +7,6 @@
 #include "mocks/register/made.h"
 
 /* false: it cannot be read, or is longer than a recording may be; standard error says why. */
-MUST_CHECK bool file_read(const char *path, struct made *text);
+MUST_CHECK bool command_file_read(const char *path, struct made *text);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/url.h"
 #include "mocks/lightspeed/call.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/banned.h"
@@ -122,7 +123,7 @@ static bool read_text(struct config *config, const struct row *row, const struct
         return till_refuse(answer, 422, "bad_value", "%s: at most %zu bytes.", row->name,
                            row->size - 1);
     if (row->kind == KIND_NAME && text_trim(text).length == 0)
-        return till_refuse(answer, 422, "bad_value", "%s must not be empty.", row->name);
+        return till_refuse(answer, 422, "bad_value", "%s: it must not be empty.", row->name);
     if (row->kind == KIND_URL && text.length > 0 && !url_is_good(text))
         return till_refuse(answer, 422, "bad_value",
                            "%s: an address that begins with http:// or https:// wanted, without "
@@ -207,21 +208,47 @@ static const struct row *find_row(struct text name)
     return NULL;
 }
 
+static bool read_member(struct config *config, const struct jread *json, size_t index,
+                        struct till_answer *answer)
+{
+    struct text name;
+    const struct jread *value = jread_member_at(json, index, &name);
+    const struct row *row = find_row(name);
+    if (row == NULL && !text_equal(name, TEXT("names")))
+        return till_refuse(answer, 400, "unknown_field", "The back office has no \"%.*s\".",
+                           (int)(name.length > 64 ? 64 : name.length), name.base);
+    if (row != NULL && jread_kind_of(value) == JREAD_NULL)
+        return till_refuse(answer, 400, "wrong_type", "%s cannot be null.", row->name);
+    return row == NULL ? read_names(config, value, answer) : read_row(config, row, json, answer);
+}
+
 bool config_read(struct config *config, const struct jread *json, struct till_answer *answer)
 {
+    for (size_t i = 0; i < jread_count(json); i++)
+        if (!read_member(config, json, i, answer))
+            return false;
+    return true;
+}
+
+void config_write_problems(const struct jread *json, struct jwrite *writer)
+{
+    struct config *scratch = calloc(1, sizeof(*scratch));
+    CHECK(scratch != NULL);
+    jwrite_object_begin(writer);
+    jwrite_begin(writer, "problems", false);
     for (size_t i = 0; i < jread_count(json); i++) {
         struct text name;
-        const struct jread *value = jread_member_at(json, i, &name);
-        const struct row *row = find_row(name);
-        if (row == NULL && !text_equal(name, TEXT("names")))
-            return till_refuse(answer, 400, "unknown_field", "The back office has no \"%.*s\".",
-                               (int)(name.length > 64 ? 64 : name.length), name.base);
-        if (row != NULL && jread_kind_of(value) == JREAD_NULL)
-            return till_refuse(answer, 400, "wrong_type", "%s cannot be null.", row->name);
-        if (row == NULL ? !read_names(config, value, answer) : !read_row(config, row, json, answer))
-            return false;
+        struct till_answer refusal = {0};
+        (void)jread_member_at(json, i, &name);
+        if (!read_member(scratch, json, i, &refusal)) {
+            jwrite_key(writer, name);
+            jwrite_raw(writer, made_text(&refusal.body));
+        }
+        made_destroy(&refusal.body);
     }
-    return true;
+    jwrite_object_end(writer);
+    jwrite_object_end(writer);
+    free(scratch);
 }
 
 bool config_set_base(struct config *config, const char *url)

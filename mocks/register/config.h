@@ -42,6 +42,9 @@ MUST_CHECK bool config_set_base(struct config *config, const char *url);
 /* What json gives; false: refused, and the config is half changed. */
 MUST_CHECK bool config_read(struct config *config, const struct jread *json,
                             struct till_answer *answer);
+/* {"problems": {field: refusal}}: every field for which config_read would refuse it; it depends on
+ * no config. */
+void config_write_problems(const struct jread *json, struct jwrite *writer);
 void config_write(const struct config *config, struct jwrite *writer);
 bool config_equal(const struct config *a, const struct config *b);
 

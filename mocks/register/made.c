@@ -12,9 +12,9 @@
 /* A recording and its base64 stay below; beyond, somebody writes in circles. */
 #define ROOM_MAX ((size_t)256 * 1024 * 1024)
 
-void made_create(struct made *made, made_fn write, const void *context)
+void made_create_sized(struct made *made, size_t room, made_fn write, const void *context)
 {
-    for (size_t room = ROOM_FIRST;; room *= 4) {
+    for (room = room < ROOM_FIRST ? ROOM_FIRST : room;; room *= 4) {
         struct text_buffer buffer;
         struct jwrite writer;
         CHECK(room <= ROOM_MAX);
@@ -28,6 +28,11 @@ void made_create(struct made *made, made_fn write, const void *context)
             return;
         free(made->base);
     }
+}
+
+void made_create(struct made *made, made_fn write, const void *context)
+{
+    made_create_sized(made, ROOM_FIRST, write, context);
 }
 
 void made_reserve(struct made *made, size_t room)

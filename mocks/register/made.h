@@ -15,6 +15,8 @@ struct made {
 };
 
 void made_create(struct made *made, made_fn write, const void *context);
+/* The same, where it is known how much it comes to about: it is written once. */
+void made_create_sized(struct made *made, size_t room, made_fn write, const void *context);
 /* Memory of that size, to be filled by the caller. */
 void made_reserve(struct made *made, size_t room);
 void made_copy(struct made *made, struct text text);

@@ -280,8 +280,8 @@ static void explain_silence(const struct press *press, char *why, size_t size)
                        till_action_is_payment(press->options.action);
     (void)snprintf(why, size, "No answer came (%s).%s",
                    failure != NULL ? failure : "cut by a fault",
-                   moves_money ? " Whether it was done is not known: press again for the same "
-                                 "amount, and it is done once."
+                   moves_money ? " It may have been done all the same: press again for the same "
+                                 "amount, and a partner that is right does it once."
                                : " Try again.");
 }
 

@@ -226,7 +226,7 @@ static void serve(struct command *command, struct till *till, struct till_server
     if (till->synced.has_payments)
         booking_make_method(till, &command->till.config);
     print_ready(server);
-    bool replays = command->replay != NULL && file_read(command->replay, &first.recording);
+    bool replays = command->replay != NULL && command_file_read(command->replay, &first.recording);
     if (replays)
         CHECK(pthread_create(&thread, NULL, replay_first, &first) == 0);
     while (sigwait(signals, &signal_number) != 0)

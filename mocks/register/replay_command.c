@@ -5,10 +5,8 @@
 #include "mocks/register/bill.h"
 #include "mocks/register/command_file.h"
 #include "mocks/register/paper.h"
-#include "mocks/register/recording.h"
 #include "mocks/register/replay.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,26 +50,6 @@ struct replay_options {
     struct config *config;
     bool has_token, keeps_pace, wants_json, wants_help;
 };
-
-bool file_read(const char *path, struct made *text)
-{
-    FILE *file = fopen(path, "rbe");
-    size_t room = RECORDING_BYTES_MAX + 1;
-    if (file == NULL) {
-        fprintf(stderr, "tillsim: %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    made_reserve(text, room + 1);
-    text->length = fread(text->base, 1, room, file);
-    bool is_good = ferror(file) == 0 && text->length < room;
-    (void)fclose(file);
-    text->base[text->length] = '\0';
-    if (is_good)
-        return true;
-    fprintf(stderr, "tillsim: %s: cannot be read, or is longer than 32 MiB\n", path);
-    made_destroy(text);
-    return false;
-}
 
 static bool complain(const char *what, const char *value)
 {
@@ -160,7 +138,7 @@ static int replay_file(const struct replay_options *options)
     struct replay_target target = {.config = options->config,
                                    .keeps_signatures = !options->has_token,
                                    .keeps_pace = options->keeps_pace};
-    if (!file_read(options->file, &text))
+    if (!command_file_read(options->file, &text))
         return EXIT_USAGE;
     int err = replay_run(made_text(&text), &target, &result);
     made_destroy(&text);

@@ -47,6 +47,7 @@ void till_destroy(struct till *till)
         return;
     till_forget(till);
     made_destroy(&till->report);
+    made_destroy(&till->products);
     wire_log_finish(&till->wire);
     recording_finish(&till->recording);
     shop_destroy(till->shop);

@@ -42,6 +42,8 @@ struct till {
     int64_t order_id;         /* on the screen; 0: none */
     int64_t orders_from;      /* older ones are not asked for */
     int64_t press_count, said_count, busy_count;
+    struct made products;                 /* JSON, as last read from the cloud */
+    int64_t products_version;             /* changes with them */
     struct made members, member, rewards; /* JSON of the state's members; empty: null */
     struct made crash, said, report;
     int64_t placeholder_id; /* of the rewards */
@@ -117,6 +119,9 @@ MUST_CHECK bool till_change(struct till *till, const char *method, const char *p
 /* Makes an order and puts it on the screen. */
 MUST_CHECK bool till_new_order(struct till *till, int64_t customer_id, int64_t *order_id,
                                struct till_answer *answer);
+/* The order on the screen, if it still takes lines; else a new one. */
+MUST_CHECK bool till_order_to_fill(struct till *till, int64_t *order_id,
+                                   struct till_answer *answer);
 /* The product of that code, made where there is none. */
 MUST_CHECK bool till_product(struct till *till, const char *code, const char *name,
                              int64_t *product_id, struct till_answer *answer);
@@ -151,6 +156,7 @@ bool till_redeem(struct till *till, struct till_call *call, struct till_answer *
 
 /* till_tool.c */
 bool till_config_put(struct till *till, struct till_call *call, struct till_answer *answer);
+bool till_config_check(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_config_revert(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_sync(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_restart(struct till *till, struct till_call *call, struct till_answer *answer);
@@ -162,8 +168,8 @@ bool till_resend(struct till *till, struct till_call *call, struct till_answer *
 bool till_replay(struct till *till, struct till_call *call, struct till_answer *answer);
 bool till_replay_stop(struct till *till, struct till_call *call, struct till_answer *answer);
 
-/* till_state.c: the whole state. */
-void till_state(struct till *till, struct made *json);
+/* till_state.c: the whole state; without the products where they are those of the known version. */
+void till_state(struct till *till, int64_t known_products, struct made *json);
 
 /* till_route.c: whatever comes below /_till. */
 void till_answer_call(struct till *till, struct till_call *call, struct till_answer *answer);

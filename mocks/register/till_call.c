@@ -90,6 +90,8 @@ bool till_take_int(const struct jread *json, const char *name, int64_t min, int6
         return till_refuse(answer, 400, "wrong_type", "%s: a whole number wanted.", name);
     if (*number >= min && *number <= max)
         return true;
+    if (min == 1 && max == INT64_MAX)
+        return till_refuse(answer, 422, "bad_value", "%s: a whole number above zero wanted.", name);
     return till_refuse(answer, 422, "bad_value", "%s: a whole number from %lld to %lld wanted.",
                        name, (long long)min, (long long)max);
 }

@@ -14,10 +14,11 @@ struct till_call {
     const char *method;
     const char *path; /* without a query */
     struct text body;
-    const char *after, *wait_ms; /* query parameters; NULL: not given */
+    const char *after, *wait_ms, *products; /* query parameters; NULL: not given */
     /* Found on the way. */
     int64_t ids[TILL_IDS_MAX];
-    struct jread *json; /* the body; NULL: it was empty */
+    int64_t known_products; /* the version whoever asks has; 0: none */
+    struct jread *json;     /* the body; NULL: it was empty */
 };
 
 struct till_answer {

@@ -53,7 +53,7 @@ static struct said said_approved(const struct press *press, const char *action, 
 static void pay_say(struct press *press, const struct booking *booking, int64_t approved,
                     int64_t asked)
 {
-    char text[SAID_MAX + BOOKING_WHY_MAX + 128], money[3][TILL_MONEY_MAX];
+    char text[SAID_MAX + BOOKING_WHY_MAX + 128], money[2][TILL_MONEY_MAX];
     const char *sentence = press_judgement(press)->sentence;
     struct said said = said_approved(press, "pay", "Transaction successful");
     struct till *till = press->till;
@@ -63,9 +63,8 @@ static void pay_say(struct press *press, const struct booking *booking, int64_t 
     if (booking->why[0] != '\0')
         (void)snprintf(text, sizeof(text), "%s approved. %s", money[0], booking->why);
     else if (approved < asked)
-        (void)snprintf(text, sizeof(text), "%s of %s approved, %s left to pay. %s", money[0],
-                       till_money(till, asked, money[1]),
-                       till_money(till, booking->due_minor, money[2]), sentence);
+        (void)snprintf(text, sizeof(text), "%s of %s approved. %s", money[0],
+                       till_money(till, asked, money[1]), sentence);
     else if (sentence[0] != '\0')
         (void)snprintf(text, sizeof(text), "%s", sentence);
     else
@@ -278,24 +277,11 @@ static void top_up_book(struct press *press, int64_t order_id, int64_t asked_min
 }
 
 /* A top-up needs an order to stand on: the one on the screen, or a new one. */
-static bool top_up_order(struct till *till, int64_t *order_id, struct till_answer *answer)
-{
-    struct bill bill;
-    struct shop_answer reply = {0};
-    till_lock(till);
-    *order_id = till->order_id;
-    till_unlock(till);
-    bool is_good = *order_id == 0 || till_order(till, *order_id, &reply, &bill, answer);
-    bool is_open = is_good && *order_id != 0 && bill_is_open(&bill);
-    shop_answer_finish(&reply);
-    return is_good && (is_open || till_new_order(till, 0, order_id, answer));
-}
-
 static bool top_up_ask(struct press *press, int64_t amount_minor, struct till_answer *answer)
 {
     char amount[MONEY_TEXT_MAX];
     int64_t order_id;
-    if (!top_up_order(press->till, &order_id, answer))
+    if (!till_order_to_fill(press->till, &order_id, answer))
         return false;
     amount_write(amount_minor, till_exponent(press->till), amount);
     press->options.amount = amount;

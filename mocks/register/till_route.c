@@ -12,12 +12,12 @@ enum route_kind {
     ROUTE_TILL, /* the same, and a crashed till refuses */
     ROUTE_RAW,  /* as a tool, with a body that is no JSON object */
     ROUTE_READ, /* has an answer of its own */
+    ROUTE_ASK,  /* the same, to a question that comes as a JSON object */
 };
 
 static bool read_state(struct till *till, struct till_call *call, struct till_answer *answer)
 {
-    (void)call;
-    till_state(till, &answer->body);
+    till_state(till, call->known_products, &answer->body);
     return true;
 }
 
@@ -85,6 +85,7 @@ static const struct route {
     {"GET", "recording", read_recording, ROUTE_READ},
     {"GET", "names", read_names, ROUTE_READ},
     {"PUT", "config", till_config_put, ROUTE_TOOL},
+    {"POST", "config/check", till_config_check, ROUTE_ASK},
     {"POST", "config/revert", till_config_revert, ROUTE_TOOL},
     {"POST", "sync", till_sync, ROUTE_TOOL},
     {"POST", "restart", till_restart, ROUTE_TOOL},
@@ -185,11 +186,12 @@ void till_answer_call(struct till *till, struct till_call *call, struct till_ans
     if (route == NULL)
         return;
     bool is_good =
+        take_query("products", call->products, INT64_MAX, &call->known_products, answer) &&
         (route->kind != ROUTE_TILL || till_is_running(till, answer)) &&
         (route->kind == ROUTE_READ || route->kind == ROUTE_RAW || body_read(call, answer)) &&
         route->answer(till, call, answer);
-    if (is_good && route->kind != ROUTE_READ)
-        till_state(till, &answer->body);
+    if (is_good && route->kind != ROUTE_READ && route->kind != ROUTE_ASK)
+        till_state(till, call->known_products, &answer->body);
     else if (!is_good)
         answer->content_type = "application/json";
     jread_destroy(call->json);

@@ -98,20 +98,6 @@ static bool take_quantity(const struct till_call *call, bool is_required, struct
                        "quantity: a number above zero wanted, such as \"1\" or \"0.5\".");
 }
 
-/* The order on the screen, if it still takes lines; else a new one. */
-static bool order_for_lines(struct till *till, int64_t *order_id, struct till_answer *answer)
-{
-    struct bill bill;
-    struct shop_answer reply = {0};
-    till_lock(till);
-    *order_id = till->order_id;
-    till_unlock(till);
-    bool is_good = *order_id == 0 || till_order(till, *order_id, &reply, &bill, answer);
-    bool is_open = is_good && *order_id != 0 && bill_is_open(&bill);
-    shop_answer_finish(&reply);
-    return is_good && (is_open || till_new_order(till, 0, order_id, answer));
-}
-
 bool till_line_add(struct till *till, struct till_call *call, struct till_answer *answer)
 {
     static const char *const NAMES[] = {"product_id", "quantity", NULL};
@@ -124,7 +110,7 @@ bool till_line_add(struct till *till, struct till_call *call, struct till_answer
         return false;
     if (wish.product_id == 0)
         return till_refuse(answer, 400, "missing", "product_id is missing.");
-    if (!order_for_lines(till, &order_id, answer))
+    if (!till_order_to_fill(till, &order_id, answer))
         return false;
     (void)snprintf(path, sizeof(path), "/orders/%lld/lines", (long long)order_id);
     return till_change(till, "POST", path, write_line, &wish, answer);

@@ -210,7 +210,8 @@ static enum MHD_Result answer_request(struct till_server *server, struct MHD_Con
         .path = path + strlen(TILL_PREFIX),
         .body = {intake->body, intake->length},
         .after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after"),
-        .wait_ms = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "wait_ms")};
+        .wait_ms = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "wait_ms"),
+        .products = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "products")};
     till_answer_call(server->till, &call, &answer);
     return answer_till(connection, &answer);
 }
@@ -250,6 +251,14 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     free(intake->body);
     free(intake);
     *state = NULL;
+}
+
+/* A NUL would end the path there, and "/index.html%00.js" be the page before it: text with one
+ * stays as it was sent, which is nothing that we have. */
+static size_t on_unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strstr(text, "%00") == NULL ? MHD_http_unescape(text) : strlen(text);
 }
 
 /* --- listening ------------------------------------------------------------------------------- */
@@ -339,13 +348,13 @@ int till_server_create(struct till *till, const char *listen, struct till_server
         err = ERR_IO;
     if (err == 0) {
         url_write(made, &address);
-        made->daemon =
-            MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-                                 MHD_USE_POLL | MHD_USE_ITC,
-                             0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
-                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
+        made->daemon = MHD_start_daemon(
+            MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+                MHD_USE_ITC,
+            0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
+            MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+            (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
+            MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
         err = made->daemon == NULL ? ERR_NO_MEMORY : 0;
     }
     if (err == 0) {

@@ -105,6 +105,19 @@ bool till_new_order(struct till *till, int64_t customer_id, int64_t *order_id,
     return is_good;
 }
 
+bool till_order_to_fill(struct till *till, int64_t *order_id, struct till_answer *answer)
+{
+    struct bill bill;
+    struct shop_answer reply = {0};
+    till_lock(till);
+    *order_id = till->order_id;
+    till_unlock(till);
+    bool is_good = *order_id == 0 || till_order(till, *order_id, &reply, &bill, answer);
+    bool is_open = is_good && *order_id != 0 && bill_is_open(&bill);
+    shop_answer_finish(&reply);
+    return is_good && (is_open || till_new_order(till, 0, order_id, answer));
+}
+
 struct new_product {
     int64_t company_id;
     const char *code, *name;

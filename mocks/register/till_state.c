@@ -33,6 +33,8 @@ struct snapshot {
     struct shop_answer shelf[SHELVES];
     struct offer offer;
     struct currency currency;
+    struct made products;
+    int64_t products_version, known_products;
     bool is_up;
     char why[SHOP_PROBLEM_MAX];
     int64_t clock_us, last_exchange;
@@ -116,9 +118,58 @@ static void snapshot_keep_orders(struct snapshot *snapshot)
     till_unlock(snapshot->till);
 }
 
-static void snapshot_take(struct till *till, struct snapshot *snapshot)
+static bool is_sold(const struct snapshot *snapshot, const struct jread *product)
 {
-    *snapshot = (struct snapshot){.till = till, .config = till_config(till)};
+    struct text code = bill_text(product, "code");
+    return is_ours(snapshot, product) && !text_equal(code, TEXT(BILL_TOP_UP_CODE)) &&
+           !text_equal(code, TEXT(BILL_REFUND_CODE));
+}
+
+static void write_products(struct jwrite *writer, const void *context)
+{
+    const struct snapshot *snapshot = context;
+    const struct jread *products = shelf(snapshot, SHELF_PRODUCTS);
+    int exponent = snapshot->currency.exponent;
+    jwrite_array_begin(writer);
+    for (size_t i = 0; i < jread_count(products); i++) {
+        const struct jread *product = jread_element(products, i);
+        int64_t price_minor = 0;
+        if (!is_sold(snapshot, product) || !bill_money(product, "price", exponent, &price_minor))
+            continue;
+        jwrite_object_begin(writer);
+        jwrite_named_int(writer, "id", bill_id(product, "id"));
+        jwrite_named_text_n(writer, "name", bill_text(product, "name"));
+        jwrite_named_money(writer, "price", price_minor, exponent);
+        jwrite_named_bool(writer, "is_sold_out",
+                          text_equal(bill_text(product, "stock"), TEXT("0")));
+        jwrite_object_end(writer);
+    }
+    jwrite_array_end(writer);
+}
+
+/* The version is a time: a page that outlives this process has none that comes again. What we write
+ * of a product is shorter than what the cloud does. */
+static void snapshot_make_products(struct snapshot *snapshot)
+{
+    struct till *till = snapshot->till;
+    made_create_sized(&snapshot->products, snapshot->shelf[SHELF_PRODUCTS].body.length,
+                      write_products, snapshot);
+    till_lock(till);
+    if (!text_equal(made_text(&till->products), made_text(&snapshot->products))) {
+        int64_t now_us = clock_wall_us();
+        bool has_passed = now_us > till->products_version;
+        made_destroy(&till->products);
+        made_copy(&till->products, made_text(&snapshot->products));
+        till->products_version = has_passed ? now_us : till->products_version + 1;
+    }
+    snapshot->products_version = till->products_version;
+    till_unlock(till);
+}
+
+static void snapshot_take(struct till *till, int64_t known_products, struct snapshot *snapshot)
+{
+    *snapshot = (struct snapshot){
+        .till = till, .config = till_config(till), .known_products = known_products};
     snapshot_fetch(snapshot);
     snapshot_find_currency(snapshot);
     snapshot_keep_orders(snapshot);
@@ -128,6 +179,7 @@ static void snapshot_take(struct till *till, struct snapshot *snapshot)
     bool is_unregistered = till->faults.next.is_unregistered;
     snapshot->currency = till->currency;
     till_unlock(till);
+    snapshot_make_products(snapshot);
     offer_make(snapshot->config, is_unregistered, shelf(snapshot, SHELF_GRANTS), &snapshot->offer);
 }
 
@@ -135,6 +187,7 @@ static void snapshot_finish(struct snapshot *snapshot)
 {
     for (size_t i = 0; i < SHELVES; i++)
         shop_answer_finish(&snapshot->shelf[i]);
+    made_destroy(&snapshot->products);
     free(snapshot->config);
 }
 
@@ -210,29 +263,6 @@ static void write_types(const struct snapshot *snapshot, struct jwrite *writer)
     jwrite_array_end(writer);
 }
 
-static void write_products(const struct snapshot *snapshot, struct jwrite *writer)
-{
-    const struct jread *products = shelf(snapshot, SHELF_PRODUCTS);
-    jwrite_begin(writer, "products", true);
-    for (size_t i = 0; i < jread_count(products); i++) {
-        const struct jread *product = jread_element(products, i);
-        struct text code = bill_text(product, "code");
-        int64_t price_minor = 0;
-        if (!is_ours(snapshot, product) || text_equal(code, TEXT(BILL_TOP_UP_CODE)) ||
-            text_equal(code, TEXT(BILL_REFUND_CODE)) ||
-            !bill_money(product, "price", snapshot->currency.exponent, &price_minor))
-            continue;
-        jwrite_object_begin(writer);
-        jwrite_named_int(writer, "id", bill_id(product, "id"));
-        jwrite_named_text_n(writer, "name", bill_text(product, "name"));
-        jwrite_named_money(writer, "price", price_minor, snapshot->currency.exponent);
-        jwrite_named_bool(writer, "is_sold_out",
-                          text_equal(bill_text(product, "stock"), TEXT("0")));
-        jwrite_object_end(writer);
-    }
-    jwrite_array_end(writer);
-}
-
 static bool is_checked_in(const struct snapshot *snapshot, int64_t customer_id)
 {
     const struct jread *checkins = shelf(snapshot, SHELF_CHECKINS);
@@ -277,21 +307,24 @@ static void write_customers(const struct snapshot *snapshot, struct jwrite *writ
     jwrite_array_end(writer);
 }
 
+/* Deleted ones are counted on their own, so that they push no other out of sight. */
 static void write_orders(const struct snapshot *snapshot, bool wants_open, size_t max,
                          struct jwrite *writer)
 {
+    size_t shown[2] = {0, 0};
     const struct jread *orders = shelf(snapshot, SHELF_ORDERS);
     jwrite_begin(writer, wants_open ? "orders" : "closed_orders", true);
-    for (size_t i = jread_count(orders), shown = 0; i > 0 && shown < max; i--) {
+    for (size_t i = jread_count(orders); i > 0 && shown[false] < max; i--) {
         struct bill bill;
         if (!bill_read(jread_element(orders, i - 1), snapshot->currency.exponent, &bill) ||
-            bill.site_id != snapshot->config->site_id || bill_is_open(&bill) != wants_open)
+            bill.site_id != snapshot->config->site_id || bill_is_open(&bill) != wants_open ||
+            shown[bill.is_deleted] == max)
             continue;
         if (wants_open)
             bill_write_open(&bill, writer);
         else
             bill_write_closed(&bill, snapshot->config->payment_name, writer);
-        shown++;
+        shown[bill.is_deleted]++;
     }
     jwrite_array_end(writer);
 }
@@ -357,7 +390,11 @@ static void write_state(struct jwrite *writer, const void *context)
     write_clock(snapshot, writer);
     write_partner(snapshot, writer);
     write_types(snapshot, writer);
-    write_products(snapshot, writer);
+    jwrite_named_int(writer, "products_version", snapshot->products_version);
+    if (snapshot->products_version == snapshot->known_products)
+        jwrite_named_null(writer, "products");
+    else
+        made_write(&snapshot->products, "products", writer);
     write_customers(snapshot, writer);
     write_orders(snapshot, true, OPEN_SHOWN_MAX, writer);
     write_orders(snapshot, false, CLOSED_SHOWN_MAX, writer);
@@ -369,10 +406,10 @@ static void write_state(struct jwrite *writer, const void *context)
     jwrite_object_end(writer);
 }
 
-void till_state(struct till *till, struct made *json)
+void till_state(struct till *till, int64_t known_products, struct made *json)
 {
     struct snapshot snapshot;
-    snapshot_take(till, &snapshot);
-    made_create(json, write_state, &snapshot);
+    snapshot_take(till, known_products, &snapshot);
+    made_create_sized(json, snapshot.products.length * 2, write_state, &snapshot);
     snapshot_finish(&snapshot);
 }

@@ -32,6 +32,18 @@ bool till_config_put(struct till *till, struct till_call *call, struct till_answ
     return is_good;
 }
 
+static void write_problems(struct jwrite *writer, const void *context)
+{
+    config_write_problems(context, writer);
+}
+
+bool till_config_check(struct till *till, struct till_call *call, struct till_answer *answer)
+{
+    (void)till;
+    made_create(&answer->body, write_problems, call->json);
+    return true;
+}
+
 bool till_config_revert(struct till *till, struct till_call *call, struct till_answer *answer)
 {
     if (!till_names_are_known(call->json, NO_NAMES, answer))

@@ -91,8 +91,15 @@ const SCREENS = {
     await cashier.press('Top-Up', { exact: true });
   },
   async sales(cashier) {
+    await register.call('POST', 'pay', { type: 'Cash' });
     await cashier.go('sales');
-    await cashier.page.locator('.sale').first().waitFor();
+    await cashier.sees('.closed-sale', 'Cash');
+  },
+  async refund(cashier) {
+    await cashier.page
+      .getByRole('button', { name: /^Refund/ })
+      .first()
+      .click();
   },
   async 'office-details'(cashier) {
     await cashier.go('office');
@@ -104,7 +111,13 @@ const SCREENS = {
   async 'office-payments'(cashier) {
     await openTab(cashier, 'Payments');
   },
+  async 'office-problem'(cashier) {
+    await cashier.page.getByLabel('Checkout URL').fill('not a url');
+    await cashier.press('Save');
+    await cashier.sees('.problem', 'An address');
+  },
   async 'office-register'(cashier) {
+    await cashier.press('Undo');
     await openTab(cashier, 'Register');
   },
   async 'sync-needed'(cashier) {

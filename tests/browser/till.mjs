@@ -2,19 +2,18 @@
 // screen. A page that complains on its console, or asks another host for anything, fails its test.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import { Loyalty, connect, startPair } from '../http/loyal.mjs';
-import { ROOT, TILLSIM, request, spawnHelper, until } from '../http/support.mjs';
+import { startStub } from '../http/stub.mjs';
+import { ROOT, until } from '../http/support.mjs';
+import { Till } from '../http/till.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SCREENS = path.join(ROOT, 'build/screens');
-const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK failed:/;
 const WAIT_MS = 15_000;
-const STOP_MS = 15_000;
 const SETTLE_MS = 2_000;
 
 export const LAPTOP = { width: 1440, height: 900 };
@@ -24,46 +23,20 @@ export const SIZES = [PHONE, { width: 820, height: 1180 }, { width: 1180, height
 // --- programs
 
 /** `tillsim register` with these options; .url is its page. */
-export class Register {
+export class Register extends Till {
   static async start(options) {
-    const register = new Register();
-    register.log = '';
-    register.child = spawnHelper(TILLSIM, ['register', '--listen', '127.0.0.1:0', ...options]);
-    register.ended = new Promise((resolve) => register.child.once('close', (code, signal) => resolve(code ?? signal)));
-    let output = '',
-      end;
-    register.ended.then((value) => (end = value));
-    register.child.stdout.on('data', (data) => (output += data));
-    register.child.stderr.on('data', (data) => (register.log += data));
-    await until('the register to be ready', () => {
-      assert.equal(end, undefined, `the register ended at once:\n${register.log}`);
-      return output.includes('\n');
-    });
-    for (const handle of [register.child, ...register.child.stdio]) handle.unref();
-    register.url = JSON.parse(output.split('\n')[0]).url;
+    const register = new Register(options);
+    await register.start();
     return register;
   }
 
-  /** Its contract, where a test has to bring it into a state without touching the screen. */
-  async call(method, name, body) {
-    const reply = await request(`${this.url}/_till/${name}`, {
-      method,
-      agent: false,
-      headers: { 'Content-Type': 'application/json' },
-      body: method === 'GET' ? undefined : JSON.stringify(body ?? {}),
-    });
-    assert.equal(reply.status, 200, `${method} ${name}: ${reply.text}`);
-    return reply.json;
+  get url() {
+    return this.urls.url;
   }
 
-  async stop() {
-    for (const handle of [this.child, ...this.child.stdio]) handle.ref();
-    this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
-    const end = await this.ended;
-    clearTimeout(timer);
-    assert.doesNotMatch(this.log, SANITIZER);
-    assert.equal(end, 0, `the register ended with ${end}:\n${this.log}`);
+  /** Its contract, where a test has to bring it into a state without touching the screen. */
+  call(method, name, body = {}) {
+    return this.must(method, name, method === 'GET' ? undefined : body);
   }
 }
 
@@ -125,19 +98,8 @@ export class Shop {
 }
 
 /** A partner that answers as a test wants; answer gets (response, url, body). */
-export async function startPartner(t, answer) {
-  const server = http.createServer(async (req, res) => {
-    let body = '';
-    for await (const part of req) body += part;
-    answer(res, new URL(req.url, 'http://partner'), body);
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${server.address().port}`;
-}
+export const startPartner = (t, answer) =>
+  startStub(t, (res, req, body) => answer(res, new URL(req.url, 'http://partner'), body));
 
 // --- the browser
 
@@ -152,7 +114,6 @@ export const stopBrowser = () => browser.close();
 /** What a page may say on its console in a test that takes something away from it. */
 export const NO_SERVER =
   /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_SOCKET/;
-export const A_REFUSAL = /status of (4|5)\d\d/;
 
 /** A cashier in front of a register's screen. */
 export class Cashier {

@@ -14,6 +14,7 @@
 
 #include "handlers/doctor.h"
 #include "handlers/signature.h"
+#include "tests/handlers/table.h"
 
 #define NOW_US (INT64_C(1700000000) * 1000000)
 #define KEY "0123456789abcdef0123456789abcdef"
@@ -104,6 +105,8 @@ static const struct knob {
     {"sites_error", KNOB_INT32, AT(facts.probes.sites_result.error)},
     {"sites_status", KNOB_INT32, AT(facts.probes.sites_result.status)},
     {"method", KNOB_INT32, AT(tenant.payment_method)},
+    {"methods", KNOB_INT32, AT(facts.probes.methods.count)},
+    {"first_method", KNOB_TEXT, AT(facts.probes.methods.items[0].name)},
     {"their_method", KNOB_TEXT, AT(facts.probes.methods.items[1].name)},
     {"methods_error", KNOB_INT32, AT(facts.probes.methods_result.error)},
     {"methods_status", KNOB_INT32, AT(facts.probes.methods_result.status)},
@@ -297,25 +300,6 @@ static bool state_seen[DOCTOR_LINES][DOCTOR_OFF + 1];
 static struct world world;
 static struct doctor_report report;
 
-static char *trim(char *text)
-{
-    text += strspn(text, " ");
-    char *end = text + strlen(text);
-    while (end > text && strchr(" \n", end[-1]) != NULL)
-        *--end = '\0';
-    return text;
-}
-
-static char *next_field(char **rest)
-{
-    char *field = *rest;
-    char *bar = strstr(field, " |");
-    assert_non_null(bar);
-    *bar = '\0';
-    *rest = bar + 2;
-    return trim(field);
-}
-
 static const struct doctor_line *line_named(const char *id)
 {
     for (int i = 0; i < DOCTOR_LINES; i++)
@@ -384,32 +368,22 @@ static void expect_all(const char *name, char *expected, const char *text)
 static void run_case(char *line)
 {
     char *rest = line, *words;
-    const char *name = next_field(&rest);
-    char *changes = next_field(&rest);
-    char *expected = next_field(&rest);
+    const char *name = table_next_field(&rest);
+    char *changes = table_next_field(&rest);
+    char *expected = table_next_field(&rest);
     world_fill(&world);
     for (char *word = strtok_r(changes, " ", &words); word != NULL;
          word = strtok_r(NULL, " ", &words))
         turn(&world, word);
     doctor_judge(&world.facts, &report);
     report_is_sound(name);
-    expect_all(name, expected, trim(rest));
+    expect_all(name, expected, table_trim(rest));
 }
 
 static void the_table_holds(void **state)
 {
     (void)state;
-    char line[1024];
-    int cases = 0;
-    FILE *file = fopen(TESTS_DIR "/handlers/doctor.table", "re");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        if (line[0] == '#' || line[0] == '\n')
-            continue;
-        run_case(line);
-        cases++;
-    }
-    fclose(file);
+    int cases = table_walk(TESTS_DIR "/handlers/doctor.table", run_case);
     assert_true(cases > 80);
 }
 

@@ -310,6 +310,23 @@ test('one mistake that fails many cases is told once, first, with how many', asy
   for (const id of failed(json)) assert.ok(stdout.slice(stdout.indexOf('Mend')).includes(id), id);
 });
 
+test('a target that refuses every signature fails once for it, and blocks what could not be judged', async (t) => {
+  const target = await httpTarget(t, () => ({ status: 401, text: '{"success":false,"error":"Not authorised"}' }));
+  const args = ['--target', target, '--token', 'stale', '--card', '6036', '--only', 'amount-exact', 'once-retry', 'once-other-order', 'refund'];
+  const { code, stdout, json, xml } = await checkWithReports(args);
+  assert.equal(code, 1);
+  const [first, ...others] = json.cases;
+  assert.deepEqual([first.outcome, first.blocked_by], ['failed', undefined]);
+  assert.match(first.why, /the balance of card \.\.\.6036 is not told: Not authorised/);
+  assert.ok(others.length > 3);
+  for (const { id, outcome, blocked_by: cause } of others) assert.deepEqual([outcome, cause], ['blocked', first.id], id);
+  assert.deepEqual([json.failed, json.blocked, json.skipped], [1, others.length, 0]);
+  assert.match(stdout, new RegExp(`^0 passed, 1 failed, ${others.length} blocked, 0 skipped;`, 'm'));
+  assert.match(stdout, new RegExp(`⊘ ${others[0].id} +blocked by ${first.id}`));
+  const { attributes } = readXml(xml);
+  assert.deepEqual([attributes.failures, attributes.skipped], ['1', String(others.length)]);
+});
+
 test('what a hostile target says stays text in every report', async (t) => {
   const nasty = '</pre><script>alert(1)</script>&amp;"\'\u0001\u001b[31m\u202e]]>\ufffe\r\n<!--';
   const target = await httpTarget(t, () => ({

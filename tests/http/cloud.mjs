@@ -1,7 +1,8 @@
 // The fake Lightspeed cloud as the suites use it: the real `tillsim cloud` on a free port, its
 // control address, and the way through its consent page.
 import assert from 'node:assert/strict';
-import { TILLSIM, request, spawnHelper, until } from './support.mjs';
+import { Simulator } from './simulator.mjs';
+import { request } from './support.mjs';
 
 export const REDIRECT_URI = 'http://127.0.0.1:8080/oauth/callback';
 export const APPLICATION = {
@@ -10,9 +11,6 @@ export const APPLICATION = {
   signatureToken: 'demo-signature-token',
 };
 export const COMPANY = 5678;
-
-const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK failed:/;
-const STOP_MS = 15_000;
 
 /**
  * Starts a cloud; `t` (a test context, or undefined) ends it. Options: clientId, clientSecret,
@@ -25,15 +23,15 @@ export async function startCloud(t, options = {}) {
   return cloud;
 }
 
-export class Cloud {
+export class Cloud extends Simulator {
   constructor({ redirectUris = [REDIRECT_URI], seed = 1, listen, orderIdsFrom, ...application } = {}) {
+    super('the cloud');
     Object.assign(this, APPLICATION, application, { redirectUris, seed, listen, orderIdsFrom });
-    this.output = '';
-    this.log = '';
   }
 
-  async start() {
-    this.child = spawnHelper(TILLSIM, [
+  /** urls: {url, authorize_url, token_url, api_url, control_url} */
+  start() {
+    return this.run([
       'cloud',
       ...(this.listen ? ['--listen', this.listen] : []),
       ...['--client-id', this.clientId, '--client-secret', this.clientSecret],
@@ -41,33 +39,6 @@ export class Cloud {
       ...(this.orderIdsFrom ? ['--order-ids-from', String(this.orderIdsFrom)] : []),
       ...this.redirectUris.flatMap((uri) => ['--redirect-uri', uri]),
     ]);
-    this.child.stdout.on('data', (data) => (this.output += data));
-    this.child.stderr.on('data', (data) => (this.log += data));
-    this.ended = new Promise((resolve) => this.child.once('close', (code, signal) => resolve({ code, signal })));
-    let end;
-    this.ended.then((value) => (end = value));
-    await until('the cloud to be ready', () => {
-      if (end) throw new Error(`the cloud ended at once (${end.code ?? end.signal}):\n${this.log}`);
-      return this.output.includes('\n');
-    });
-    // One that a failed test left running must not keep the test process from its end.
-    for (const handle of [this.child, ...this.child.stdio]) handle.unref();
-    /** {url, authorize_url, token_url, api_url, control_url} */
-    this.urls = JSON.parse(this.output.split('\n')[0]);
-  }
-
-  /** Ends it as an operator would; a sanitizer's word or an exit code other than 0 is a failure. */
-  async stop() {
-    for (const handle of [this.child, ...this.child.stdio]) handle.ref();
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
-    let timer;
-    const tooLate = new Promise((resolve) => (timer = setTimeout(resolve, STOP_MS)));
-    const end = await Promise.race([this.ended, tooLate]);
-    clearTimeout(timer);
-    if (!end) this.child.kill('SIGKILL');
-    assert.doesNotMatch(this.log, SANITIZER);
-    assert.ok(end, `the cloud did not end within ${STOP_MS} ms of SIGTERM`);
-    assert.equal(end.code, 0, `the cloud ended with ${end.code ?? end.signal}:\n${this.log}`);
   }
 
   /** The environment of a service that takes this cloud for Lightspeed. */

@@ -109,15 +109,17 @@ export function parametersOf(operation) {
 // What the HTTP parser or the framing check may say before anybody looks at path or method.
 const BEFORE_ROUTING = { 400: 'BadRequest', 413: 'TooLarge', 417: 'UnknownExpectation', 500: 'OurFault' };
 const UNKNOWN_PATH = { id: 'unknown path', responses: { 404: 'UnknownPath', ...BEFORE_ROUTING } };
-const WRONG_METHOD = { id: 'wrong method', responses: { 405: 'WrongMethod', ...BEFORE_ROUTING } };
 
-/** The operation that a request is for, or one of the two above. HEAD is answered where GET is. */
+/** What stands for a method that a path does not have: all its operations tell alike how that is answered. */
+const wrongMethod = (served) => ({ id: 'wrong method', ofPath: served.filter(({ path }) => path === served[0].path) });
+
+/** The operation that a request is for, or one that stands for none. HEAD is answered where GET is. */
 export function findOperation(method, target, isLocal = false) {
   const pathname = target.split('?')[0];
   const served = specOperations().filter((one) => (isLocal ? one.isLocal : one.isPublic) && one.pattern.test(pathname));
   if (served.length === 0) return UNKNOWN_PATH;
   const wanted = method === 'HEAD' ? 'GET' : method;
-  return served.find((one) => one.method === wanted) ?? WRONG_METHOD;
+  return served.find((one) => one.method === wanted) ?? wrongMethod(served);
 }
 
 /** [response, pointer] that the operation documents for a status; [undefined] when there is none. */
@@ -126,7 +128,8 @@ function responseOf(operation, status) {
     const name = operation.responses[status];
     return name ? place({ $ref: `#/components/responses/${name}` }) : [undefined];
   }
-  return place(operation.value.responses[status], `${operation.pointer}/responses/${status}`);
+  const { value, pointer } = operation.ofPath?.[0] ?? operation;
+  return place(value.responses[status], `${pointer}/responses/${status}`);
 }
 
 // --- judging -------------------------------------------------------------------------------------
@@ -272,7 +275,8 @@ function judge(operation, request, reply, exception) {
   const isDone = operation.value !== undefined && hasSucceeded(reply);
   const isHead = request.method === 'HEAD';
   const isRefused = !isDone && reply.status === 200;
-  seen.add(`${operation.id} ${reply.status}${isHead && reply.status < 400 ? ' HEAD' : isRefused ? ' refused' : ''}`);
+  for (const { id } of operation.ofPath ?? [operation])
+    seen.add(`${id} ${reply.status}${isHead && reply.status < 400 ? ' HEAD' : isRefused ? ' refused' : ''}`);
   if (!isDone || isHead || request.isRaw || exception === 'requests') return undefined;
   const ofRequest = judgeRequest(operation, request);
   return ofRequest && `it was done, but ${ofRequest}`;

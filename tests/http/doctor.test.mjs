@@ -487,5 +487,13 @@ test('a terminal gets colours and signs, unless it wants none; the page stands a
   assert.match(page, /&lt;script&gt;alert\(1\)&lt;\/script&gt;/);
   assert.doesNotMatch(page, /<script|src=|href=|@import|url\(/);
   assert.match(page, /Never seen/);
+  const address = `https://${PUBLIC_NAME}${place.tenant.base}/refund`;
+  assert.ok(page.includes(`The address: <code dir="auto">${address}</code>`), 'what is to be pasted stands alone');
+  assert.ok(page.includes('<code dir="auto">counterpart tenant set --tenant 1 --refund off</code>'), 'and so does a command');
+  assert.match(page, /<dt dir="auto">Payments, Checkout URL<\/dt><dd dir="auto">https:/);
+  assert.match(page, /Made on 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d by counterpart doctor\./);
   assert.equal((await place.service.cli(['doctor', '--tenant', '1', '--html', '/nowhere/x.html'])).code, 2);
+  const nobody = { env: { COUNTERPART_DATA: temporaryDirectory() } };
+  assert.equal((await run(COUNTERPART, ['doctor', '--tenant', '1', '--html', file], nobody)).code, 1);
+  assert.match(fs.readFileSync(file, 'utf8'), /It is not running[^]*Made by counterpart doctor\./);
 });

@@ -458,7 +458,7 @@ test('what the page says of an approval that is gone is true for its rows', asyn
   assert.match(text, /From now on no payment is sent/);
   assert.match(text, /Under the earlier approval 1 payment was made, 1 was refused by Lightspeed&#39;s API; each other/);
   const earlier = await merchant.orders('report', '--until', '2020-01-01', '--html', '-');
-  assert.doesNotMatch(earlier.stdout, /earlier approval/, 'none in that time');
+  assert.doesNotMatch(earlier.stdout, /earlier approval|listed below/, 'none in that time');
 });
 
 test('a reward pays what is due, and nothing of more than that', async () => {

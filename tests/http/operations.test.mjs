@@ -700,6 +700,23 @@ test('while draining, readyz is red and the door is closed; what is under way is
   held.destroy();
 });
 
+test('a data folder that others may enter is warned of at the start, a closed one is not', async () => {
+  const warned = (service) => service.events.filter(({ event }) => event === 'data_folder_is_open');
+  const data = path.join(temporaryDirectory(), 'var');
+  fs.mkdirSync(data);
+  fs.chmodSync(data, 0o755);
+  const open = await Service.start({ data });
+  assert.deepEqual(
+    warned(open).map(({ level, path: where, mode }) => [level, where, mode]),
+    [['warning', data, '0755']],
+  );
+  await open.stop();
+  fs.chmodSync(data, 0o700);
+  const closed = await Service.start({ data });
+  assert.deepEqual(warned(closed), []);
+  await closed.stop();
+});
+
 test('SIGINT ends it as SIGTERM does', async () => {
   const service = await Service.start();
   service.child.kill('SIGINT');

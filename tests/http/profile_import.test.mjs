@@ -382,6 +382,23 @@ test('hostile and broken files get a clear error and exit 1, never a crash', asy
   }
 });
 
+test('where no body can be read nothing is concluded: the exit code is 1, and the limit is named', async () => {
+  const deep = { ...IDS, amount: JSON.parse('['.repeat(20) + ']'.repeat(20)) };
+  const target = path.join(folder, 'unread.json');
+  const none = await importing(oneCheckout(deep, deep), ['--out', target]);
+  assert.equal(none.code, 1, none.stdout);
+  assert.match(none.json.error, /nothing could be read: Checkout: the body of the request nests deeper than 16 levels/);
+  assert.doesNotMatch(none.stdout + none.stderr, /no profile is needed/);
+
+  const some = await importing({ checkout: { request: { ...IDS, sum: 5 } }, refund: { reply: '<html>' } }, ['--out', target]);
+  assert.deepEqual([some.code, some.json.code], [1, 'ambiguous'], some.stdout);
+  assert.deepEqual(
+    some.json.questions.map(({ where, option }) => [where, option]),
+    [['refund.reply', '--skip refund']],
+  );
+  assert.equal(fs.existsSync(target), false);
+});
+
 test('what a person says wrong is told: actions, places, names, files', async () => {
   const document = oneCheckout({ ...IDS, amount: 5 }, APPROVED);
   for (const [args, sentence] of [

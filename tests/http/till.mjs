@@ -1,10 +1,9 @@
 // The till with a screen as the suites use it: the real `tillsim register` on a free port, over its /_till address.
 import assert from 'node:assert/strict';
-import { Service, TILLSIM, request, spawnHelper, until } from './support.mjs';
+import { Simulator } from './simulator.mjs';
+import { startStub } from './stub.mjs';
+import { Service, request } from './support.mjs';
 import { connect, startPair } from './loyal.mjs';
-
-const SANITIZER = /ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|CHECK failed:/;
-const STOP_MS = 15_000;
 
 /** Starts a till; `t` (a test context, or undefined) ends it. args go to the command line. */
 export async function startTill(t, args = []) {
@@ -23,40 +22,31 @@ export async function startShop({ env = {}, settings = [] } = {}) {
   return { service, cloud, tenant, url: service.origin + tenant.base };
 }
 
-export class Till {
+/** A cloud as this one, but for what it says of its products: change gets the list, and gives another. */
+export const startCloudWithProducts = (t, cloud, change) =>
+  startStub(t, async (res, { method, url }, body) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const reply = await request(cloud.urls.url + url, { method, headers, body: body || undefined });
+    const isList = method === 'GET' && url === '/_cloud/products';
+    res.writeHead(reply.status, headers);
+    res.end(isList ? JSON.stringify(change(reply.json)) : reply.text);
+  });
+
+/** So many products more, before those that are there. */
+export const manyMore = (count) => (products) => [
+  ...Array.from({ length: count }, (_, i) => ({ ...products[0], id: 900_000 + i, name: `Part ${i}` })),
+  ...products,
+];
+
+export class Till extends Simulator {
   constructor(args) {
+    super('the till');
     this.args = args;
-    this.output = '';
-    this.log = '';
   }
 
-  async start() {
-    this.child = spawnHelper(TILLSIM, ['register', '--listen', '127.0.0.1:0', ...this.args]);
-    this.child.stdout.on('data', (data) => (this.output += data));
-    this.child.stderr.on('data', (data) => (this.log += data));
-    this.ended = new Promise((resolve) => this.child.once('close', (code, signal) => resolve({ code, signal })));
-    let end;
-    this.ended.then((value) => (end = value));
-    await until('the till to be ready', () => {
-      if (end) throw new Error(`the till ended at once (${end.code ?? end.signal}):\n${this.log}`);
-      return this.output.includes('\n');
-    });
-    for (const handle of [this.child, ...this.child.stdio]) handle.unref();
-    /** {url, till_url} */
-    this.urls = JSON.parse(this.output.split('\n')[0]);
-  }
-
-  async stop() {
-    for (const handle of [this.child, ...this.child.stdio]) handle.ref();
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGTERM');
-    let timer;
-    const tooLate = new Promise((resolve) => (timer = setTimeout(resolve, STOP_MS)));
-    const end = await Promise.race([this.ended, tooLate]);
-    clearTimeout(timer);
-    if (!end) this.child.kill('SIGKILL');
-    assert.doesNotMatch(this.log, SANITIZER);
-    assert.ok(end, `the till did not end within ${STOP_MS} ms of SIGTERM`);
-    assert.equal(end.code, 0, `the till ended with ${end.code ?? end.signal}:\n${this.log}`);
+  /** urls: {url, till_url} */
+  start() {
+    return this.run(['register', '--listen', '127.0.0.1:0', ...this.args]);
   }
 
   /** One request below /_till, whatever comes of it. */

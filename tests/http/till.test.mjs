@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Loyalty } from './loyal.mjs';
 import { RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
-import { startShop, startTill } from './till.mjs';
+import { startStub } from './stub.mjs';
+import { manyMore, startCloudWithProducts, startShop, startTill } from './till.mjs';
 
 const GIFT = 'Our Gift Card';
 const BREAKFAST = 7308; // 45.00
@@ -35,25 +35,11 @@ const pay = (reference, amount, more = {}) => till.post('pay', { type: GIFT, ref
 /** A partner that answers as told: answer(req, res, body, n). */
 async function startPartner(t, answer) {
   const seen = [];
-  const server = http.createServer((req, res) => {
-    const parts = [];
-    req.on('data', (part) => parts.push(part));
-    req.on('error', () => {});
-    req.on('end', () => {
-      const body = Buffer.concat(parts).toString();
-      seen.push({ method: req.method, url: req.url, headers: req.headers, body });
-      answer(req, res, body, seen.length);
-    });
+  const url = await startStub(t, (res, req, body) => {
+    seen.push({ method: req.method, url: req.url, headers: req.headers, body });
+    answer(req, res, body, seen.length);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(
-    () =>
-      new Promise((resolve) => {
-        server.close(resolve);
-        server.closeAllConnections?.();
-      }),
-  );
-  return { url: `http://127.0.0.1:${server.address().port}`, seen };
+  return { url, seen };
 }
 const answerJson = (res, body, status = 200) => {
   const text = JSON.stringify(body);
@@ -78,7 +64,7 @@ test('a split payment is finished: part by card, part by a second card that has 
   assert.deepEqual([state.said.ending, state.said.is_booked, state.order.due], ['approved', true, '25.00']);
   state = await pay(second.number); // all that is due is asked, and less approved
   assert.deepEqual([state.said.amount, state.order.due, state.order.status], ['10.00', '15.00', 'PENDING']);
-  assert.match(state.said.text, /\$10\.00 of \$25\.00 approved, \$15\.00 left to pay/);
+  assert.match(state.said.text, /\$10\.00 of \$25\.00 approved\. Gift card/);
   await till.refuses(422, 'more_than_due', 'POST', 'pay', { type: GIFT, amount: '15.01', reference: first.number });
   state = await till.post('pay', { type: 'Cash', amount: '20.00' });
   assert.match(state.said.text, /Change: \$5\.00/);
@@ -261,7 +247,43 @@ test('the till says so when its cloud is gone, and still asks for balances', asy
   assert.equal(state.said.title, 'Balance: $12.00');
 });
 
+test('sales that were deleted push no other out of sight', async (t) => {
+  const own = await startTill(t, argsOf(shop));
+  const { order } = await own.order(LATTE);
+  await own.post('pay', { type: 'Cash' });
+  for (let i = 0; i < 21; i++) {
+    const { order: other } = await own.post('orders');
+    await own.post(`orders/${other.id}/delete`);
+  }
+  const { closed_orders: closed } = await own.state();
+  assert.equal(closed.filter((each) => each.is_deleted).length, 20);
+  assert.ok(closed.some(({ id, is_deleted }) => id === order.id && !is_deleted));
+});
+
 // --- the back office ---------------------------------------------------------------------------------------------------
+
+test('products are sent once, and again when they are others', async (t) => {
+  let change = (products) => products;
+  const url = await startCloudWithProducts(t, shop.cloud, (products) => change(products));
+  const own = await startTill(t, ['--cloud', url, '--url', shop.url, '--token', shop.tenant.token]);
+  const first = await own.state();
+  const known = (name) => `${name}?products=${first.products_version}`;
+  assert.ok(first.products.length > 5);
+  let state = await own.must('GET', known('state'));
+  assert.deepEqual([state.products, state.products_version], [null, first.products_version]);
+  state = await own.post(known('orders'));
+  assert.deepEqual([state.products, state.products_version], [null, first.products_version]);
+  change = (products) => products.map((product, i) => (i > 0 ? product : { ...product, price: 99 }));
+  state = await own.must('GET', known('state'));
+  assert.equal(state.products.length, first.products.length);
+  assert.deepEqual([first.products[0].price === '99.00', state.products[0].price], [false, '99.00']);
+  assert.ok(state.products_version > first.products_version);
+  change = manyMore(20_000);
+  state = await own.must('GET', known('state'));
+  assert.equal(state.products.length, 20_000 + first.products.length);
+  assert.equal(state.cloud.is_up, true);
+  await own.refuses(422, 'bad_value', 'GET', 'state?products=new');
+});
 
 test('nothing in the back office counts before the till is synced', async (t) => {
   const own = await startTill(t, argsOf(shop));
@@ -289,11 +311,17 @@ test('the back office refuses what it cannot keep, and keeps the rest as it was'
     [400, 'wrong_type', { timeout_s: '15' }],
     [400, 'wrong_type', { has_loyalty: null }],
     [400, 'unknown_field', { checkout: 'http://x' }],
-  ])
-    await till.refuses(status, error, 'PUT', 'config', { client_id: 'other', ...config });
+  ]) {
+    const message = await till.refuses(status, error, 'PUT', 'config', { client_id: 'other', ...config });
+    const { problems } = await till.post('config/check', { client_id: 'other', ...config, site_id: 0 });
+    const site_id = { error: 'bad_value', message: 'site_id: a whole number above zero wanted.' };
+    assert.deepEqual(problems, { [Object.keys(config)[0]]: { error, message }, site_id }, 'asked first, it says so too');
+  }
+  assert.deepEqual(await till.post('config/check', { client_id: 'other', names: null }), { problems: {} });
   assert.equal((await till.state()).config.draft.client_id, 'demo-client');
   await till.refuses(400, 'bad_json', 'PUT', 'config', '[1]');
   await till.refuses(400, 'bad_json', 'PUT', 'config', '{"a":');
+  await till.refuses(400, 'bad_json', 'POST', 'config/check', '[1]');
 });
 
 test('the payment type vanishes with a reason: switched off, no URL, no registered token', async (t) => {
@@ -429,7 +457,7 @@ test('a dropped reply is no answer; the same press again gets the first answer, 
   await till.faults({ drop_reply: true });
   const { result, exchanges } = await till.during(() => pay(card.number, '25.50'));
   assert.deepEqual([result.said.ending, result.said.title, result.order.paid], ['dropped', 'No answer', '0.00']);
-  assert.match(result.said.text, /press again/);
+  assert.match(result.said.text, /may have been done .* press again .* a partner that is right does it once\.$/);
   assert.deepEqual([exchanges[0].status, exchanges[0].failure, exchanges[0].faults], [0, 'cut by a fault', ['drop_reply']]);
   assert.equal(result.faults.next.drop_reply, false, 'it was for one press');
   await until('the charge that nobody heard of', async () => (await balanceOf(card)) === '74.50');
@@ -1013,6 +1041,12 @@ test('every answer is JSON with a length and nosniff: paths and methods that are
   assert.equal(reply.headers['cache-control'], 'no-store');
   const outside = await request(`${till.urls.url}/nothing.js`, { method: 'GET', agent: false });
   assert.deepEqual([outside.status, outside.json.error], [404, 'not_found']);
+  for (const path of ['/index.html%00.js', '/%00', '/_till/state%00', '/_till/orders%00/close']) {
+    const cut = await request(till.urls.url + path, { method: 'GET', agent: false });
+    assert.deepEqual([path, cut.status, cut.json?.error], [path, 404, 'not_found']);
+  }
+  assert.equal((await till.ask('GET', 'wire?after=0%00')).status, 422);
+  assert.equal((await till.ask('GET', '%73tate')).status, 200, 'other escapes are read as ever');
 });
 
 test('the screen is served as it was built, with a policy that keeps everything at home', async () => {

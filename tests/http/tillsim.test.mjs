@@ -305,7 +305,7 @@ test('a wrong command line exits with 2, says why, and sends nothing', async () 
     assert.ok(stderr.length > 0, args.join(' '));
   }
   assert.equal(seen.length, 0);
-  const source = fs.readFileSync(path.join(ROOT, 'mocks/register/main.c'), 'utf8');
+  const source = fs.readFileSync(path.join(ROOT, 'mocks/main.c'), 'utf8');
   const commands = [...source.matchAll(/strcmp\(argv\[1\], "(\w+)"\)/g)].map(([, command]) => command);
   assert.ok(commands.length >= 4, 'what main hands on');
   for (const word of ['--help', 'help']) {

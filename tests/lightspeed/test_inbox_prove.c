@@ -47,6 +47,8 @@ struct oseries_api {
     int error;         /* of every read; 0: none */
     int64_t shy_order; /* is read once, and then no more; 0: none */
     int shy_reads;
+    int64_t held_orders[PLAYED_ORDERS]; /* a read of such a one is answered when it is let go */
+    struct reply *held[PLAYED_ORDERS];
     bool lists_hang; /* no list is ever answered */
     bool has_lists;
     int64_t listed_since_us;
@@ -84,6 +86,18 @@ static struct reply *reply_create(int error, void *context)
     return reply;
 }
 
+/* Is it kept until release? */
+static bool hold_reply(struct oseries_api *api, int64_t order_id, struct reply *reply)
+{
+    for (int i = 0; i < PLAYED_ORDERS; i++) {
+        if (api->held_orders[i] != order_id)
+            continue;
+        api->held[i] = reply;
+        return true;
+    }
+    return false;
+}
+
 void oseries_api_get_order(struct oseries_api *api, const struct api_call *call, int64_t order_id,
                            api_order_fn on_done, void *context)
 {
@@ -101,9 +115,11 @@ void oseries_api_get_order(struct oseries_api *api, const struct api_call *call,
         reply->result.error = api->error;
     if (order_id == api->shy_order && ++api->shy_reads > 1)
         reply->result.error = ERR_RATE_LIMITED;
-    pthread_mutex_unlock(&api->mutex);
     reply->on_order = on_done;
-    outbound_post(api->outbound, &reply->message);
+    bool is_held = hold_reply(api, order_id, reply);
+    pthread_mutex_unlock(&api->mutex);
+    if (!is_held)
+        outbound_post(api->outbound, &reply->message);
 }
 
 /* Notices are proved elsewhere, and sweeps: here Lightspeed is too busy for the first, and for the
@@ -758,8 +774,32 @@ static void nothing_is_given_back_while_another_order_waits_to_be_read(void **st
     assert_int_equal(balance_of(fixture, 0), BALANCE);
 }
 
+static int reads_of(struct fixture *fixture)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    int reads = fixture->api.order_reads;
+    pthread_mutex_unlock(&fixture->api.mutex);
+    return reads;
+}
+
+static void await_read(struct fixture *fixture)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    int before = reads_of(fixture);
+    while (reads_of(fixture) == before && clock_monotonic_us() < until_us)
+        usleep(2000);
+    assert_true(reads_of(fixture) > before);
+}
+
+static void be_shy(struct fixture *fixture, int64_t order_id)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    fixture->api.shy_order = order_id;
+    pthread_mutex_unlock(&fixture->api.mutex);
+}
+
 /* Of both the payment stands on the order that a sweep has found, and Lightspeed has no time for
- * the look that would prove it. */
+ * the look that would prove it. Until then somebody may claim the one without a reference. */
 static void what_was_found_counts_before_it_is_proved(void **state)
 {
     struct fixture *fixture = *state;
@@ -775,10 +815,15 @@ static void what_was_found_counts_before_it_is_proved(void **state)
     (void)add_order_changed(fixture, 1, 0);
     start(fixture);
     assert_int_equal(await_confirmed(fixture, with_ref).shown_order_id, OTHER_ORDER);
+    (void)await(fixture, without, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
+    await_read(fixture);
+    usleep(500000); /* several looks */
+    (void)await(fixture, without, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
+    assert_int_equal(payments_of(fixture, OTHER_ORDER).count, 2);
+    be_shy(fixture, 0);
     (void)await(fixture, without, PROOF_LISTED, PROOF_REASON_ELSEWHERE);
     assert_int_equal(balance_of(fixture, 0), BALANCE - 5000);
     assert_int_equal(balance_of(fixture, 1), BALANCE - 3000);
-    assert_int_equal(payments_of(fixture, OTHER_ORDER).count, 2);
     assert_int_equal(answers_of(fixture, with_ref) + answers_of(fixture, without), 0);
 }
 
@@ -1530,6 +1575,110 @@ static void a_payment_that_nobody_claims_is_kept_and_stops_a_reversal(void **sta
     assert_int_equal(difference_of(fixture), 0); /* 50.00 that nobody claims, 50.00 not shown */
 }
 
+/* The other order is open, so its work is too; but it was proved since it was read. */
+static void what_a_payment_elsewhere_has_listed_is_given_back_when_that_has_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t ids[2];
+    for (int i = 0; i < 2; i++) {
+        ids[i] = charge(fixture, i, ORDER + i, 3000 + i);
+        make_sold(fixture, ORDER + i, 5000);
+    }
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 3000, 0);
+    pay(fixture, OTHER_ORDER, METHOD, 3001, 0);
+    sweep_all(fixture);
+    changed(fixture, OTHER_ORDER);
+    start(fixture);
+    for (int i = 0; i < 2; i++)
+        (void)await(fixture, ids[i], PROOF_LISTED, PROOF_REASON_ELSEWHERE);
+    stop(fixture);
+    unpay(fixture, OTHER_ORDER);
+    pay(fixture, OTHER_ORDER, METHOD, 3500, 0); /* the first, corrected */
+    changed(fixture, OTHER_ORDER);
+    start(fixture);
+    for (int i = 0; i < 2; i++) {
+        (void)await_reversed(fixture, ids[i]);
+        assert_int_equal(balance_of(fixture, i), BALANCE);
+    }
+}
+
+static void hold(struct fixture *fixture, int at, int64_t order_id)
+{
+    fixture->api.held_orders[at] = order_id;
+}
+
+static void await_held(struct fixture *fixture, int at)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    for (bool is_held = false; !is_held; usleep(2000)) {
+        pthread_mutex_lock(&fixture->api.mutex);
+        is_held = fixture->api.held[at] != NULL;
+        pthread_mutex_unlock(&fixture->api.mutex);
+        assert_true(clock_monotonic_us() < until_us);
+    }
+}
+
+static void release(struct fixture *fixture, int at)
+{
+    pthread_mutex_lock(&fixture->api.mutex);
+    struct reply *reply = fixture->api.held[at];
+    fixture->api.held_orders[at] = 0;
+    fixture->api.held[at] = NULL;
+    pthread_mutex_unlock(&fixture->api.mutex);
+    outbound_post(fixture->outbound, &reply->message);
+}
+
+static void await_payments(struct fixture *fixture, int64_t order_id, int count)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (payments_of(fixture, order_id).count != count) {
+        assert_true(clock_monotonic_us() < until_us);
+        usleep(2000);
+    }
+}
+
+/* Its look, which is not the first, is due. While the threads are stopped. */
+static void make_due(struct fixture *fixture, int64_t order_id)
+{
+    struct work work = find_work(fixture, WORK_PROVE_ORDER, order_id).work;
+    work.due_at_us = clock_steady_us();
+    work.attempts = 1;
+    assert_int_equal(store_update_work(fixture->writer, &work), 0);
+}
+
+/* Nobody was listed when the payment went, so nobody is told of it. */
+static void a_payment_that_goes_while_a_look_is_under_way_lists_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    make_order(fixture, OTHER_ORDER, 5000);
+    pay(fixture, OTHER_ORDER, METHOD, 5000, 0);
+    ask(fixture, OTHER_ORDER);
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
+    await_payments(fixture, OTHER_ORDER, 1);
+    stop(fixture);
+    int64_t now_us = clock_steady_us();
+    struct sweep sweep = {
+        .tenant_id = fixture->tenant.id, .begun_at_us = now_us, .finished_at_us = now_us};
+    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+    unpay(fixture, OTHER_ORDER);
+    hold(fixture, 0, ORDER);
+    hold(fixture, 1, OTHER_ORDER);
+    make_due(fixture, ORDER);
+    make_due(fixture, OTHER_ORDER);
+    start(fixture);
+    await_held(fixture, 0);
+    await_held(fixture, 1);
+    release(fixture, 1);
+    await_payments(fixture, OTHER_ORDER, 0);
+    release(fixture, 0);
+    (void)await_reversed(fixture, id);
+    assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
 static void a_ref_of_nobody_is_not_claimed(void **state)
 {
     struct fixture *fixture = *state;
@@ -1615,23 +1764,6 @@ static void set_error(struct fixture *fixture, int error)
     pthread_mutex_lock(&fixture->api.mutex);
     fixture->api.error = error;
     pthread_mutex_unlock(&fixture->api.mutex);
-}
-
-static int reads_of(struct fixture *fixture)
-{
-    pthread_mutex_lock(&fixture->api.mutex);
-    int reads = fixture->api.order_reads;
-    pthread_mutex_unlock(&fixture->api.mutex);
-    return reads;
-}
-
-static void await_read(struct fixture *fixture)
-{
-    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
-    int before = reads_of(fixture);
-    while (reads_of(fixture) == before && clock_monotonic_us() < until_us)
-        usleep(2000);
-    assert_true(reads_of(fixture) > before);
 }
 
 static void an_error_that_passes_is_no_judgement(void **state)
@@ -1786,6 +1918,8 @@ int main(void)
         TEST(an_open_order_that_shows_payments_of_others_is_looked_at_again),
         TEST(a_late_payment_on_another_order_is_charged_again),
         TEST(a_payment_that_nobody_claims_is_kept_and_stops_a_reversal),
+        TEST(what_a_payment_elsewhere_has_listed_is_given_back_when_that_has_gone),
+        TEST(a_payment_that_goes_while_a_look_is_under_way_lists_nobody),
         TEST(a_ref_of_nobody_is_not_claimed),
         TEST(a_charge_without_an_order_is_listed_until_an_order_shows_it),
         TEST(two_cards_that_nothing_tells_apart_are_listed),

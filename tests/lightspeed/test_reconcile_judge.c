@@ -165,6 +165,8 @@ static bool read_flag(struct judged *judged, const char *word)
 {
     if (strcmp(word, "amount_elsewhere") == 0)
         judged->is_amount_elsewhere = true;
+    else if (strcmp(word, "amount_unproved") == 0)
+        judged->is_amount_unproved = true;
     else if (strcmp(word, "refund_shown") == 0)
         judged->has_shown_refund = true;
     else if (strcmp(word, "to_be_paid") == 0)

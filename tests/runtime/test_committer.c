@@ -393,6 +393,40 @@ static void a_command_that_met_a_row_that_is_just_there_is_run_again(void **stat
     assert_int_equal(balance(fixture), CARD_BALANCE - 100);
 }
 
+static void what_another_process_holds_is_decided_after_the_others(void **state)
+{
+    enum { COUNT = 4 };
+    struct fixture *fixture = *state;
+    struct call first, calls[COUNT];
+    struct committer_counters before, after;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&first, fixture, ACTION_CHARGE, 1, 100);
+    submit(fixture, &first);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < COUNT; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 2 + i, 100);
+        submit(fixture, &calls[i]);
+    }
+    fixture->faulty.skip_firsts = 1;
+    committer_read_counters(fixture->committer, &before);
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&first);
+    for (int i = 0; i < COUNT; i++) {
+        call_await(&calls[i]);
+        assert_int_equal(calls[i].job.error, 0);
+        assert_int_equal(calls[i].job.outcome.result, RESULT_OK);
+        assert_int_not_equal(calls[i].job.outcome.operation_id, 0);
+    }
+    assert_true(calls[0].job.outcome.operation_id > calls[COUNT - 1].job.outcome.operation_id);
+    committer_read_counters(fixture->committer, &after);
+    assert_int_equal(after.commands - before.commands, COUNT + 1);
+    assert_int_equal(after.batches - before.batches, 3); /* the first, the others, what was held */
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1));
+    for (int i = 0; i < COUNT; i++)
+        call_finish(&calls[i]);
+    call_finish(&first);
+}
+
 /* There it has waited for its only writer's lock, and more would be too long. */
 static void a_batch_that_met_a_busy_file_is_not_run_again(void **state)
 {
@@ -904,6 +938,7 @@ int main(void)
         committer_test(a_batch_that_breaks_a_constraint_is_run_again_one_by_one),
         committer_test(a_batch_that_met_another_process_is_run_again_at_most_three_times),
         committer_test(a_command_that_met_a_row_that_is_just_there_is_run_again),
+        committer_test(what_another_process_holds_is_decided_after_the_others),
         committer_test(a_batch_that_met_a_busy_file_is_not_run_again),
         committer_test(an_unknown_commit_that_happened_is_answered_as_done),
         committer_test(an_unknown_commit_that_did_not_happen_never_can),

@@ -1019,6 +1019,100 @@ static void the_end_of_a_sweep_hastens_what_its_order_does_not_show_and_nothing_
     assert_int_equal(work_of(rows, ORDER).state, WORK_OPEN);
 }
 
+#define ELSEWHERES 8
+
+/* Each order's work waits for later. */
+static void make_elsewheres(struct rows *rows, int64_t charges[ELSEWHERES], int64_t later_us)
+{
+    static const int64_t amounts_minor[ELSEWHERES] = {500, 500, 501, 500, 500, 500, 500, 500};
+    proofs_connect(rows);
+    rows_run(rows, rows_issue(rows, CARD_A, 10000));
+    for (int i = 0; i < ELSEWHERES; i++) {
+        struct command command =
+            rows_command(rows, ACTION_CHARGE, CARD_A, ORDER + i, amounts_minor[i]);
+        command.site_id += i == 3;
+        charges[i] = rows_run(rows, command).operation_id;
+    }
+    (void)proofs_make(rows, ROWS_DATE);
+    for (int i = 0; i < ELSEWHERES; i++) {
+        struct work work = work_of(rows, ORDER + i);
+        work.due_at_us = later_us;
+        work.attempts = 3;
+        assert_int_equal(store_update_work(rows->store, &work), 0);
+        set_missing(rows, charges[i], i == 7 ? PROOF_OPEN : PROOF_LISTED, PROOF_REASON_ELSEWHERE);
+    }
+}
+
+static int32_t hasten_elsewhere(struct rows *rows, int64_t now_us)
+{
+    int32_t hastened = -1;
+    assert_int_equal(
+        store_hasten_elsewhere(rows->store, rows->tenant.id, 923, 500, now_us, &hastened), 0);
+    return hastened;
+}
+
+static void what_is_listed_for_a_payment_elsewhere_is_hastened_and_nothing_else(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t charges[ELSEWHERES], now_us = ROWS_NOW_US + 500 * INT64_C(1000000);
+    int64_t later_us = now_us + 900;
+    make_elsewheres(rows, charges, later_us);
+    struct work before = work_of(rows, ORDER), sooner = work_of(rows, ORDER + 1);
+    sooner.due_at_us = now_us - 5;
+    assert_int_equal(store_update_work(rows->store, &sooner), 0);
+    set_missing(rows, charges[4], PROOF_LISTED, PROOF_REASON_AMOUNT_DIFFERS);
+    set_missing(rows, charges[5], PROOF_REVERSED, PROOF_REASON_ELSEWHERE);
+    struct work ended = work_of(rows, ORDER + 6);
+    ended.state = WORK_DONE;
+    ended.ended_at_us = now_us - 9;
+    assert_int_equal(store_update_work(rows->store, &ended), 0);
+    struct tenant first = rows->tenant;
+    proofs_add_tenant(rows, 9999);
+    assert_int_equal(hasten_elsewhere(rows, now_us), 0);
+    rows->tenant = first;
+    assert_int_equal(hasten_elsewhere(rows, now_us), 2);
+    assert_int_equal(work_of(rows, ORDER).due_at_us, now_us);
+    assert_int_equal(work_of(rows, ORDER).attempts, 3);
+    assert_int_equal(work_of(rows, ORDER + 1).due_at_us, now_us - 5);
+    for (int i = 2; i < ELSEWHERES; i++)
+        assert_int_equal(work_of(rows, ORDER + i).due_at_us, later_us);
+    assert_int_equal(work_of(rows, ORDER + 6).state, WORK_DONE);
+    /* Who is at it does not know. */
+    assert_int_equal(store_update_work(rows->store, &before), 0);
+    assert_int_equal(work_of(rows, ORDER).due_at_us, now_us);
+}
+
+static void another_payment_that_nobody_claims_keeps_it_listed(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    int64_t charges[ELSEWHERES], now_us = ROWS_NOW_US + 500 * INT64_C(1000000);
+    make_elsewheres(rows, charges, now_us + 900);
+    for (int i = 1; i < ELSEWHERES; i++)
+        set_missing(rows, charges[i], PROOF_LISTED, PROOF_REASON_CUT);
+    struct register_payment other = proofs_payment(rows, ORDER + 99, 1, 500, 0);
+    proofs_put(rows, ORDER + 99, &other, 1);
+    assert_int_equal(hasten_elsewhere(rows, now_us), 0);
+    other.operation_id = charges[1];
+    proofs_put(rows, ORDER + 99, &other, 1);
+    assert_int_equal(hasten_elsewhere(rows, now_us), 1);
+    /* None of these is what it was listed for. */
+    struct register_payment others[4] = {proofs_payment(rows, ORDER + 99, 1, 500, charges[1]),
+                                         proofs_payment(rows, ORDER + 99, 2, 501, 0),
+                                         proofs_payment(rows, ORDER + 99, 3, 500, 0),
+                                         proofs_payment(rows, ORDER + 99, 4, 500, 0)};
+    others[2].site_id++;
+    others[3].seen_at_us = proofs_facts(rows, charges[0]).proof.created_at_us - 1;
+    proofs_put(rows, ORDER + 99, others, 4);
+    struct register_payment own = proofs_payment(rows, ORDER, 1, 500, 0);
+    proofs_put(rows, ORDER, &own, 1);
+    assert_int_equal(hasten_elsewhere(rows, now_us), 1);
+    others[3].seen_at_us++;
+    proofs_put(rows, ORDER + 99, others, 4);
+    assert_int_equal(hasten_elsewhere(rows, now_us), 0);
+    proofs_put(rows, ORDER + 99, others, 3);
+    assert_int_equal(hasten_elsewhere(rows, now_us), 1);
+}
+
 static void a_sweep_is_over_when_its_orders_were_read_or_cannot_be(void **state)
 {
     struct rows *rows = conformance_rows(state);
@@ -1132,6 +1226,8 @@ static const struct CMUnitTest conformance_proofs[] = {
     CONFORMANCE_TEST(only_so_many_orders_are_forgotten_at_a_time),
     CONFORMANCE_TEST(the_latest_sweep_is_kept),
     CONFORMANCE_TEST(the_end_of_a_sweep_hastens_what_its_order_does_not_show_and_nothing_else),
+    CONFORMANCE_TEST(what_is_listed_for_a_payment_elsewhere_is_hastened_and_nothing_else),
+    CONFORMANCE_TEST(another_payment_that_nobody_claims_keeps_it_listed),
     CONFORMANCE_TEST(a_sweep_is_over_when_its_orders_were_read_or_cannot_be),
     CONFORMANCE_TEST(proofs_are_there_after_reopening_and_for_readers),
     CONFORMANCE_TEST(guards_hold),

@@ -171,8 +171,16 @@ static void what_the_replica_does_not_have_is_unknown_until_it_does(void **state
     struct command command = charge(rows, 1);
     bool happened = false;
     rows_decide(rows, &command, 1);
+    postgres_process_execute(&primary, fixture->database, "SELECT take_ids(9, 9, 9)");
     postgres_process_stop(&replica);
     assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
+    postgres_process_execute(&primary, fixture->database,
+                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                             "WHERE wait_event = 'SyncRep'");
+    postgres_process_await(
+        &primary, fixture->database,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation"), 2);
     /* It is there, but only here: to say so would be too early. */
     assert_int_not_equal(store_settle(rows->store, rows->batch, &happened), 0);
     postgres_process_start(&replica);

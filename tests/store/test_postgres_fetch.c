@@ -243,6 +243,27 @@ static void a_card_that_is_not_as_it_was_loaded_stops_the_whole_batch(void **sta
     assert_int_equal(rows_card(rows, "6000000000000002").balance_minor, 990);
 }
 
+static void an_operation_or_a_day_that_is_not_as_it_was_loaded_stops_the_batch(void **state)
+{
+    struct rows *rows = &((struct fixture *)*state)->rows;
+    rows_run(rows, rows_issue(rows, "6000000000000001", 1000));
+    rows_run(rows, rows_command(rows, ACTION_CHARGE, "6000000000000001", 0, 500));
+    rows_run(rows, rows_command(rows, ACTION_REFUND, "6000000000000001", 0, 100));
+    rows->now_us += INT64_C(30000000);
+    struct command refund = rows_command(rows, ACTION_REFUND, "6000000000000001", 0, 100);
+    rows_decide(rows, &refund, 1);
+    for (int32_t i = 0; i < rows->batch->view.operation_count; i++)
+        rows->batch->view.operations[i].given_back_minor_loaded++;
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
+    rows_decide(rows, &refund, 1);
+    assert_int_equal(rows->batch->outcomes[0].result, RESULT_OK);
+    rows->batch->view.days[0].refunded_minor_loaded++;
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
+    rows_run(rows, refund);
+    assert_int_equal(rows_card(rows, "6000000000000001").balance_minor, 700);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 /* --- locks and deadlocks */
 
 struct fetcher {
@@ -403,6 +424,7 @@ static void of_a_deadlock_the_batch_is_told_and_can_be_run_again(void **state)
     struct command commands[] = {rows_command(rows, ACTION_CHARGE, "6000000000000001", 1, 10),
                                  rows_command(rows, ACTION_CHARGE, "6000000000000002", 1, 10)};
     PGconn *stranger = postgres_process_connect(&cluster, fixture->database);
+    say(stranger, "SET deadlock_timeout = '1min'"); /* so that it is the batch that is told */
     say(stranger, "BEGIN; SELECT 1 FROM card WHERE last4 = '0002' FOR UPDATE");
     begin_fetch(&fetcher, commands, 2);
     await_waiting(fixture);
@@ -553,6 +575,7 @@ int main(void)
         FETCH_TEST(a_number_that_another_process_has_just_made_is_not_made_twice),
         FETCH_TEST(a_register_day_that_another_process_has_just_begun_is_not_begun_twice),
         FETCH_TEST(a_card_that_is_not_as_it_was_loaded_stops_the_whole_batch),
+        FETCH_TEST(an_operation_or_a_day_that_is_not_as_it_was_loaded_stops_the_batch),
         FETCH_TEST(cards_are_locked_in_the_order_of_their_ids),
         FETCH_TEST(ids_are_taken_by_who_comes_next_and_not_by_who_asked_first),
         FETCH_TEST(a_batch_that_may_skip_leaves_out_what_another_process_holds),

@@ -73,7 +73,7 @@ static void assert_plans(const char *(*text)(int), int least)
 static void work_is_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sql_work_text, 11);
+    assert_plans(sql_work_text, 17);
 }
 
 static void points_are_found_by_key_or_index(void **state)

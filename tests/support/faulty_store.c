@@ -29,8 +29,11 @@ static int faulty_fetch(struct store *store, struct batch *batch)
         pthread_cond_wait(&faulty->changed, &faulty->mutex);
     faulty->waiting--;
     pthread_mutex_unlock(&faulty->mutex);
-    return count_down(faulty, &faulty->fail_fetches) ? faulty->fetch_error
-                                                     : store_fetch(faulty->real, batch);
+    if (count_down(faulty, &faulty->fail_fetches))
+        return faulty->fetch_error;
+    int err = store_fetch(faulty->real, batch);
+    batch->is_skipped[0] = err == 0 && batch->may_skip && count_down(faulty, &faulty->skip_firsts);
+    return err;
 }
 
 static bool commit_fails(struct faulty_store *faulty)

@@ -19,6 +19,8 @@ struct faulty_store {
     int fetches;
     int fail_fetches; /* so many of the next fetches fail with fetch_error */
     int fetch_error;
+    int skip_firsts; /* in so many of the next fetches that may skip, another process holds the card
+                        of the first command */
     int skip_commits; /* so many are not spoilt first */
     int fail_commits; /* so many of the next commits fail with commit_error */
     int commit_error;

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [name, root = join(here, "../..")] = process.argv.slice(2);
-const { check, samples } = await import(`./${name}.mjs`);
+const { check, samples, readFiles = readTree } = await import(`./${name}.mjs`);
 
 const filesOf = (sample) => Object.entries(sample.files).map(([path, content]) => new SourceFile(path, content));
 let failures = 0;
@@ -23,10 +23,10 @@ if (!samples.some((sample) => sample.expect.length > 0) || !samples.some((sample
   console.error("a check needs at least one bad and one good sample");
 }
 
-const files = readTree(root);
+const files = readFiles(root);
 if (files.length === 0) {
   failures++;
-  console.error(`no C files under ${root}`);
+  console.error(`no files under ${root}`);
 }
 for (const finding of check(files)) {
   failures++;

@@ -60,18 +60,25 @@ function blank(content) {
   return { code: code.join(""), comments: comments.join("") };
 }
 
-export function readTree(root) {
+function readNamed(root, folders, name) {
   const files = [];
   const walk = (folder) => {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory() && !SKIPPED.has(entry.name)) walk(path);
-      else if (entry.isFile() && /\.[ch]$/.test(entry.name)) files.push(new SourceFile(path, readFileSync(join(root, path), "utf8")));
+      else if (entry.isFile() && name.test(entry.name)) files.push(readOne(root, path));
     }
   };
-  for (const folder of ROOTS) if (existsSync(join(root, folder))) walk(folder);
+  for (const folder of folders) if (existsSync(join(root, folder))) walk(folder);
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
+const readOne = (root, path) => new SourceFile(path, readFileSync(join(root, path), "utf8"));
+
+/** The C files. */
+export const readTree = (root) => readNamed(root, ROOTS, /\.[ch]$/);
+
+/** The shell scripts: ./dev, and what ends in .sh. */
+export const readShell = (root) => [readOne(root, "dev"), ...readNamed(root, [...ROOTS, "docker"], /\.sh$/)];
 
 /** Every code token `pattern` (a RegExp with the g flag) as {path, line, text}. */
 export function* tokens(file, pattern) {

@@ -1,12 +1,12 @@
 // Customers who are checked in, as with their phone: the register sends their reference in place of a card number.
 import { h } from './dom.js';
-import { change, store } from './store.js';
+import { changeOnce, store } from './store.js';
 import { empty, icon } from './view.js';
 
 const toggle = (customer) =>
   customer.is_checked_in
-    ? change('checkin', 'DELETE', `checkins/${customer.id}`)
-    : change('checkin', 'POST', 'checkins', { customer_id: customer.id });
+    ? changeOnce('checkin', 'DELETE', `checkins/${customer.id}`)
+    : changeOnce('checkin', 'POST', 'checkins', { customer_id: customer.id });
 
 const row = (chosen, choose) => (customer) =>
   h(

@@ -3,9 +3,9 @@ import { h } from './dom.js';
 import { keyOfKeyboard, keypad } from './keypad.js';
 import { centsOf, partOf, pressed, priced, shown, textOf, wholes } from './money.js';
 import { isDue, isOpen, startSale } from './order.js';
-import { askForCard } from './reference.js';
+import { askForCard, rememberPaid } from './reference.js';
 import { showSaid } from './said.js';
-import { change, changed, isRunning, store } from './store.js';
+import { change, changed, changeOnce, isRunning, store, tell } from './store.js';
 import { empty, go, icon, runner, screenHead, view } from './view.js';
 
 /** What the keypad was given; null: all that is due. */
@@ -33,8 +33,11 @@ export function typeAmount(event) {
 
 async function pay(type, cents, card) {
   const name = `pay ${type.name}`;
-  const state = await change(name, 'POST', 'pay', { type: type.name, amount: textOf(cents), ...card });
+  const send = type.kind === 'partner' ? change : changeOnce; // a card may be pressed twice: the partner does it once
+  const state = await send(name, 'POST', 'pay', { type: type.name, amount: textOf(cents), ...card });
   if (!state) return;
+  const { said, order } = state;
+  if (card.reference && said?.is_booked && said.reference) rememberPaid(order.id, said.reference, card);
   forgetAmount();
   showSaid({ isSale: true, again: () => pay(type, cents, card) });
 }
@@ -42,6 +45,7 @@ async function pay(type, cents, card) {
 function choose(type) {
   const cents = amount();
   const { synced } = store.state.config;
+  if (type.kind === 'partner' && cents > due()) return tell(`Only ${priced(due())} is due.`, 'bad');
   if (type.kind !== 'partner' || !synced.requires_reference) return pay(type, cents, {});
   return askForCard({
     title: type.name,
@@ -106,14 +110,14 @@ const quickButton = ([label, cents], kind) =>
   );
 
 function amountSide() {
-  const isPart = amount() < due();
+  const isAll = amount() === due();
   return h(
     'div',
     { class: 'pay-amount', key: 'amount' },
     h(
       'div',
       { class: 'amount-box' },
-      h('span', { class: 'amount-label', id: 'amount-label' }, isPart ? `Part of ${priced(due())}` : 'Amount'),
+      h('span', { class: 'amount-label', id: 'amount-label' }, isAll ? 'Amount' : `${amount() < due() ? 'Part of' : 'More than'} ${priced(due())}`),
       h('output', { class: 'amount amount-big', 'aria-labelledby': 'amount-label' }, priced(amount())),
     ),
     quickAmounts(),

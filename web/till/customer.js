@@ -66,6 +66,9 @@ function searchForm() {
         value: search.keyword,
         autocomplete: 'off',
         spellcheck: 'false',
+        required: true,
+        pattern: '.*\\S.*',
+        title: 'A few letters or digits',
         maxlength: '4096',
         placeholder: 'Name, phone, email or number',
         oninput: (event) => {
@@ -134,7 +137,7 @@ function reward(given, index) {
     { key: `reward-${index}` },
     runner(
       name,
-      { class: 'reward', onclick: () => redeem(index) },
+      { class: 'reward', disabled: !isOpen(store.state.order), onclick: () => redeem(index) },
       icon('gift'),
       h('span', { class: 'reward-text' }, h('strong', {}, given.title), h('span', {}, given.terms)),
       h(

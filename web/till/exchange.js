@@ -19,16 +19,25 @@ const verdict = ({ rule, verdict: came }) =>
     rule,
   );
 
+const verdictList = (list) => list.length > 0 && h('ul', { class: 'verdicts' }, list.map(verdict));
+
+/** What is kept is folded away: the bytes beneath are what one came for. */
 function verdicts(list) {
-  const asked = list.filter((one) => one.verdict !== 'not_asked');
-  const others = list.length - asked.length;
+  const came = (wanted) => list.filter(({ verdict: one }) => one === wanted);
+  const [passed, failed, others] = ['passed', 'failed', 'not_asked'].map(came);
   if (list.length === 0) return null;
+  const rest = others.length > 0 ? `, ${others.length} not asked` : '';
   return h(
     'section',
     { class: 'part' },
     h('h4', {}, 'Verdicts'),
-    h('ul', { class: 'verdicts' }, asked.map(verdict)),
-    others > 0 && h('p', { class: 'faint' }, `${plural(others, 'rule')} not asked`),
+    verdictList(failed),
+    h(
+      'details',
+      { class: 'kept', key: 'kept' },
+      h('summary', {}, `${plural(passed.length, 'rule')} kept${rest}`),
+      verdictList(passed),
+    ),
   );
 }
 

@@ -99,6 +99,8 @@ const pick = (name, label, options) =>
 /** Whole percents; what is no number becomes 0. */
 const percentOf = (text) => Math.min(100, Math.max(0, Number.parseInt(text, 10) || 0));
 
+const seedOf = (text) => Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Number.parseInt(text, 10) || 0));
+
 const chance = ([name, label]) =>
   h(
     'label',
@@ -134,7 +136,7 @@ function chances() {
         min: '0',
         inputmode: 'numeric',
         value: String(seed),
-        onchange: (event) => throwDice({ seed: Math.max(0, Number.parseInt(event.target.value, 10) || 0) }),
+        onchange: (event) => throwDice({ seed: seedOf(event.target.value) }),
       }),
     ),
   );

@@ -1,12 +1,14 @@
 // Menu > Add-Ons > Gift Card: choose the payment type, then ask for the balance or top a card up.
 import { h } from './dom.js';
 import { centsOf, priced, shown, textOf } from './money.js';
+import { amountField } from './fields.js';
 import { cardFields, hasCard, resetPrompt, useCard } from './reference.js';
 import { showSaid } from './said.js';
-import { change, changed, isRunning, store, tell } from './store.js';
+import { change, changed, isRunning, store } from './store.js';
 import { empty, icon, runner, screenHead, segments } from './view.js';
 
-const card = { type: null, action: 'check-balance', amount: '50.00' };
+const START = { type: null, action: 'check-balance', amount: '50.00', problem: '' };
+const card = { ...START };
 
 const ACTIONS = [
   ['check-balance', 'Check Balance', 'check_balance'],
@@ -17,7 +19,7 @@ const AMOUNTS = ['10.00', '20.00', '50.00', '100.00'];
 
 /** The screen starts anew each time it is gone to. */
 export function resetGiftCard() {
-  Object.assign(card, { type: null, action: 'check-balance', amount: '50.00' });
+  Object.assign(card, START);
   resetPrompt();
 }
 
@@ -36,7 +38,7 @@ function submit(event) {
   event.preventDefault();
   const cents = centsOf(card.amount);
   if (card.action === 'top-up' && (cents === null || cents <= 0n)) {
-    tell('An amount such as 50.00 is wanted.', 'bad');
+    set({ problem: 'An amount such as 50.00 is wanted.' });
     document.getElementById('top-up-amount')?.focus();
     return;
   }
@@ -45,20 +47,13 @@ function submit(event) {
 
 function topUpFields() {
   return [
-    h(
-      'label',
-      { class: 'field', for: 'top-up-amount' },
-      h('span', {}, 'Amount to load'),
-      h('input', {
-        id: 'top-up-amount',
-        value: card.amount,
-        inputmode: 'decimal',
-        autocomplete: 'off',
-        class: 'amount',
-        required: true,
-        oninput: (event) => set({ amount: event.target.value }),
-      }),
-    ),
+    amountField({
+      id: 'top-up-amount',
+      label: 'Amount to load',
+      value: card.amount,
+      problem: card.problem,
+      set: (amount) => set({ amount, problem: '' }),
+    }),
     h(
       'ul',
       { class: 'chips' },
@@ -72,7 +67,7 @@ function topUpFields() {
               type: 'button',
               class: 'chip amount',
               'aria-pressed': String(amount === card.amount),
-              onclick: () => set({ amount }),
+              onclick: () => set({ amount, problem: '' }),
             },
             shown(amount),
           ),

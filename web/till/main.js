@@ -11,7 +11,7 @@ import { officePage } from './office.js';
 import { isOpen, orderPanel } from './order.js';
 import { productScreen } from './products.js';
 import { salesScreen } from './sales.js';
-import { change, changed, hush, refresh, store, subscribe, tell } from './store.js';
+import { changed, changeOnce, hush, refresh, store, subscribe, tell } from './store.js';
 import { showUnsure } from './said.js';
 import { arrive, closeDialog, go, icon, iconButton, openPane, plural, restoreFocus, runner, view } from './view.js';
 import { followWire, showWireTab, wirePanel } from './wire.js';
@@ -31,7 +31,7 @@ const DRAWN = {
 // --- the bar at the top
 
 async function sync() {
-  const state = await change('sync', 'POST', 'sync');
+  const state = await changeOnce('sync', 'POST', 'sync');
   if (state) tell('Synced: the till has these settings now.');
 }
 
@@ -60,7 +60,7 @@ const link = (screen, iconName, label) =>
       class: 'bar-link',
       key: screen,
       href: `#${screen}`,
-      'aria-current': view.screen === screen ? 'page' : undefined,
+      'aria-current': view.screen === screen && view.pane === 'work' ? 'page' : undefined,
     },
     icon(iconName),
     h('span', {}, label),
@@ -131,10 +131,20 @@ const toast = () =>
 
 // --- the phone's tabs
 
+/** These have a link in the bar, which says that the cashier is there. */
+const LINKED = new Set(['customer', 'sales', 'gift-card']);
+
+/** A second touch goes back to the products. */
+function touchPane(pane) {
+  if (pane === 'work' && view.pane === 'work' && LINKED.has(view.screen)) go('sale');
+  else openPane(pane);
+}
+
 function paneTab(pane, iconName, label) {
+  const isHere = view.pane === pane && !(pane === 'work' && LINKED.has(view.screen));
   return h(
     'button',
-    { type: 'button', key: pane, 'aria-pressed': String(view.pane === pane), onclick: () => openPane(pane) },
+    { type: 'button', key: pane, 'aria-pressed': String(isHere), onclick: () => touchPane(pane) },
     icon(iconName),
     h('span', {}, label),
   );

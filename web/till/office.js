@@ -141,21 +141,46 @@ function parse(field, value) {
 
 const FIELDS = TABS.flatMap(([tab, , , fields]) => fields.map((field) => ({ ...field, tab })));
 
+/** The first field with a problem is brought into sight. */
+function showProblems() {
+  const bad = FIELDS.find((field) => office.problems[field.name]);
+  if (bad) office.tab = bad.tab;
+  changed();
+  if (bad) queueMicrotask(() => document.getElementById(idOf(bad))?.focus());
+  return !bad;
+}
+
 function collect() {
   office.problems = {};
   const wanted = {};
   for (const field of FIELDS)
     if (field.name in office.edits) wanted[field.name] = parse(field, office.edits[field.name]);
-  const bad = FIELDS.find((field) => office.problems[field.name]);
-  if (bad) office.tab = bad.tab;
-  return bad ? null : wanted;
+  return showProblems() ? wanted : null;
+}
+
+/** "timeout_s: a whole number ..." -> "A whole number ...": the field says which. */
+const sentenceOf = (name, message) => {
+  const text = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
+
+/** Would the register take it? Asked first, so that nothing is sent that it refuses. */
+async function isTaken(wanted) {
+  const { problems } = await call('POST', 'config/check', wanted);
+  for (const [name, { message }] of Object.entries(problems)) office.problems[name] = sentenceOf(name, message);
+  return showProblems();
 }
 
 async function save(event) {
   event.preventDefault();
   const wanted = collect();
-  changed();
   if (!wanted) return;
+  try {
+    if (!(await isTaken(wanted))) return;
+  } catch (error) {
+    complain(error);
+    return;
+  }
   const state = await change('save', 'PUT', 'config', wanted);
   if (state) office.edits = {};
   changed();

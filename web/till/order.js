@@ -1,7 +1,7 @@
 // The order on the left: lines, discount, total, payments, what is due; and what can be done with it.
 import { h } from './dom.js';
 import { centsOf, priced, shown } from './money.js';
-import { change, isRunning, store } from './store.js';
+import { change, changeOnce, inTurn, isRunning, store } from './store.js';
 import { closeDialog, empty, go, icon, iconButton, openDialog, runner, view } from './view.js';
 
 const isZero = (amount) => (centsOf(amount) ?? 0n) === 0n;
@@ -18,11 +18,16 @@ export const memberName = (member) => [member.first_name, member.last_name].filt
 const tidyQuantity = (quantity) =>
   String(quantity).includes('.') ? String(quantity).replace(/\.?0+$/, '') : String(quantity);
 
-function setQuantity(row, by) {
+/** From what is on the line when its turn comes; by then it may be gone. */
+async function setQuantityNow(number, by) {
+  const row = store.state.order?.lines.find((line) => line.number === number);
+  if (!row) return;
   const wanted = Number.parseInt(row.quantity, 10) + by;
-  if (wanted < 1) change('line', 'DELETE', `lines/${row.number}`);
-  else change('line', 'PUT', `lines/${row.number}`, { quantity: String(wanted) });
+  if (wanted < 1) await change('line', 'DELETE', `lines/${number}`);
+  else await change('line', 'PUT', `lines/${number}`, { quantity: String(wanted) });
 }
+
+const setQuantity = (row, by) => inTurn(() => setQuantityNow(row.number, by));
 
 const stepper = (row) =>
   h(
@@ -104,13 +109,14 @@ function askToDelete(order) {
 }
 
 async function remove(order) {
-  const state = await change('delete', 'POST', `orders/${order.id}/delete`);
+  const state = await changeOnce('delete', 'POST', `orders/${order.id}/delete`);
+  if (!state) return;
   closeDialog();
-  if (state) go('sale');
+  go('sale');
 }
 
 export async function startSale() {
-  const state = await change('new', 'POST', 'orders');
+  const state = await changeOnce('new', 'POST', 'orders');
   if (state) go('sale');
 }
 

@@ -2,8 +2,8 @@
 import { h } from './dom.js';
 import { shown } from './money.js';
 import { isOpen } from './order.js';
-import { change, store } from './store.js';
-import { empty } from './view.js';
+import { change, changed, inTurn, store } from './store.js';
+import { empty, icon } from './view.js';
 
 const TINTS = 6; // till.css has as many
 
@@ -24,12 +24,7 @@ function addNow(product) {
   return change('line', 'PUT', `lines/${line.number}`, { quantity: String(Number.parseInt(line.quantity, 10) + 1) });
 }
 
-/** Touches come faster than answers; each counts from what the one before has left. */
-let queue = Promise.resolve();
-
-function add(product) {
-  queue = queue.then(() => addNow(product));
-}
+const add = (product) => inTurn(() => addNow(product));
 
 function tile(product, index) {
   const count = howMany(product);
@@ -57,12 +52,60 @@ const none = () =>
     ? empty('warning', 'No products', 'The cloud has none for this company.')
     : empty('warning', 'The cloud does not answer', store.state.cloud.why);
 
-export function productScreen() {
-  const { products } = store.state;
+/** More tiles than that nobody looks through, and a browser takes long to lay them out. */
+const TILES_MAX = 120;
+
+let wanted = ''; // of the product that is looked for
+
+function findField() {
   return h(
+    'label',
+    { class: 'field', key: 'find', for: 'find-product' },
+    h('span', {}, 'Find a product'),
+    h(
+      'span',
+      { class: 'with-icon' },
+      icon('search'),
+      h('input', {
+        id: 'find-product',
+        type: 'search',
+        autocomplete: 'off',
+        spellcheck: 'false',
+        placeholder: 'A part of its name',
+        value: wanted,
+        oninput: (event) => {
+          wanted = event.target.value;
+          changed();
+        },
+      }),
+    ),
+  );
+}
+
+const isWanted = (product) => product.name.toLowerCase().includes(wanted.trim().toLowerCase());
+
+function manyProducts(products) {
+  const found = products.filter(isWanted);
+  return [
+    findField(),
+    found.length === 0
+      ? empty('search', 'No such product', `No name has “${wanted.trim()}” in it.`)
+      : h('ul', { class: 'tiles' }, found.slice(0, TILES_MAX).map(tile)),
+    found.length > TILES_MAX &&
+      h('p', { class: 'note' }, `${TILES_MAX} of ${found.length} are shown: type a part of the name.`),
+  ];
+}
+
+function some() {
+  const { products } = store.state;
+  if (products.length === 0) return none();
+  return products.length > TILES_MAX ? manyProducts(products) : h('ul', { class: 'tiles' }, products.map(tile));
+}
+
+export const productScreen = () =>
+  h(
     'section',
     { class: 'screen', key: 'sale' },
     h('h1', { tabindex: '-1', class: 'hidden-text' }, 'Products'),
-    products.length === 0 ? none() : h('ul', { class: 'tiles' }, products.map(tile)),
+    some(),
   );
-}

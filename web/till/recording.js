@@ -8,13 +8,38 @@ function record(on) {
   return change('recording', 'POST', 'recording', { on });
 }
 
+const BYTES_MAX = 32 * 1024 * 1024;
+
+function readLine(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+const isExchange = (line) => line.trim() === '' || Array.isArray(readLine(line)?.headers);
+
+/** Why the register would not replay it: a file of something else is told from a recording before it is sent. */
+function problemWith(text) {
+  const [first, ...lines] = text.split('\n');
+  if (text.length > BYTES_MAX) return 'The file is larger than 32 MiB.';
+  if (readLine(first)?.tillsim_recording !== 1) return 'This file is no till’s recording.';
+  if (lines.every((line) => line.trim() === '')) return 'The recording is empty.';
+  const bad = lines.findIndex((line) => !isExchange(line));
+  return bad < 0 ? '' : `Line ${bad + 2} is no exchange of a till’s recording.`;
+}
+
 const isReplaying = () => isRunning('replay') || store.state.recording.is_replaying;
 
 async function replay(event) {
   const [file] = event.target.files;
   event.target.value = '';
   if (!file) return;
-  const state = await change('replay', 'POST', 'replay', await file.text());
+  const text = await file.text();
+  const problem = problemWith(text);
+  if (problem) return tell(problem, 'bad');
+  const state = await change('replay', 'POST', 'replay', text);
   if (state?.recording.report) tell(`Replayed: ${plural(state.recording.report.differences, 'difference')}.`);
   changed();
 }

@@ -25,6 +25,19 @@ function remember(card) {
   }
 }
 
+/** Which card paid, by the sale and what the partner calls the payment: a register knows it of its own sales. */
+const paid = new Map();
+const PAID_MAX = 200;
+const paidKey = (orderId, ref) => `${orderId} ${ref}`;
+
+export function rememberPaid(orderId, ref, card) {
+  paid.set(paidKey(orderId, ref), card);
+  if (paid.size > PAID_MAX) paid.delete(paid.keys().next().value);
+}
+
+/** {reference, entry}, or undefined where this page did not take the payment. */
+export const cardThatPaid = (orderId, ref) => paid.get(paidKey(orderId, ref));
+
 const ENTRIES = [
   ['typed', 'Type'],
   ['scanned', 'Scan'],
@@ -133,8 +146,9 @@ export function useCard() {
   return values;
 }
 
-export function resetPrompt() {
-  Object.assign(prompt, { entry: 'typed', card: '' });
+/** Empty, or with a card that is known already. */
+export function resetPrompt({ reference = '', entry = 'typed' } = {}) {
+  Object.assign(prompt, { entry, card: reference });
 }
 
 /** title, action: texts; name: what is under way; send gets {reference, entry}. It stays open and can be sent twice. */

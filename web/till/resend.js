@@ -1,5 +1,6 @@
 // Edit and resend: the request as it went out, changed by hand, signed anew or not.
 import { h } from './dom.js';
+import { marks, problemOf } from './fields.js';
 import { change, changed, isRunning } from './store.js';
 import { icon, runner } from './view.js';
 
@@ -7,8 +8,10 @@ import { icon, runner } from './view.js';
 const OWN = /^(host|content-length|connection|transfer-encoding|x-kounta-signature)$/i;
 
 let draft = null; // {number, url, headers, body, sign}
+let problems = {}; // field -> sentence
 
 export function startResend(exchange) {
+  problems = {};
   draft = {
     number: exchange.number,
     url: exchange.url,
@@ -40,22 +43,43 @@ const parseHeaders = (text) =>
         : { name: line.slice(0, colon).trim(), value: line.slice(colon + 1).trim() };
     });
 
+const TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
+const CONTROL = /[\u0000-\u0008\u000a-\u001f]/;
+
+/** What the register would refuse. */
+function findProblems({ url, headers }) {
+  const found = {};
+    if (!/^https?:\/\/[^\u0000-\u0020\u007f]+$/.test(url))
+    found.url = 'An address that begins with http:// or https://, without spaces, is wanted.';
+  const bad = parseHeaders(headers).find(({ name, value }) => !TOKEN.test(name) || CONTROL.test(value));
+  if (bad) found.headers = `“${bad.name}” is no header: each line is a name, a colon and a value.`;
+  return found;
+}
+
 async function send(event) {
   event.preventDefault();
+  problems = findProblems(draft);
+  const [first] = Object.keys(problems);
+  if (first) {
+    changed();
+    document.getElementById(`resend-${first}`)?.focus();
+    return;
+  }
   const state = await change('resend', 'POST', 'resend', { ...draft, headers: parseHeaders(draft.headers) });
   if (state) stop();
 }
 
 const set = (name) => (event) => {
+  delete problems[name];
   draft[name] = event.target.type === 'checkbox' ? event.target.checked : event.target.value;
   changed();
 };
 
 const area = (name, label, rows) =>
   h(
-    'label',
-    { class: 'field', for: `resend-${name}` },
-    h('span', {}, label),
+    'div',
+    { class: 'field' },
+    h('label', { for: `resend-${name}` }, label),
     h('textarea', {
       id: `resend-${name}`,
       class: 'mono',
@@ -63,7 +87,9 @@ const area = (name, label, rows) =>
       spellcheck: 'false',
       value: draft[name],
       oninput: set(name),
+      ...marks(`resend-${name}`, problems[name]),
     }),
+    problemOf(`resend-${name}`, problems[name]),
   );
 
 /** null: this exchange is not being edited. */

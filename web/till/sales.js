@@ -1,11 +1,12 @@
 // Sales: the open ones to go on with, the earlier ones to look at or refund.
 import { h } from './dom.js';
+import { amountField } from './fields.js';
 import { centsOf, priced, shown, textOf } from './money.js';
 import { startSale } from './order.js';
-import { cardFields, hasCard, resetPrompt, useCard } from './reference.js';
+import { cardFields, cardThatPaid, hasCard, resetPrompt, useCard } from './reference.js';
 import { showSaid } from './said.js';
-import { change, changed, store, tell } from './store.js';
-import { closeDialog, empty, go, icon, isRunningText, openDialog, runner, screenHead } from './view.js';
+import { change, changed, store } from './store.js';
+import { closeDialog, empty, go, icon, isRunningText, openDialog, plural, runner, screenHead } from './view.js';
 
 async function open(order) {
   const state = await change(`open ${order.id}`, 'POST', `orders/${order.id}/open`);
@@ -39,13 +40,23 @@ const openSale = (order) =>
     ),
   );
 
+const asksForCard = () => store.state.config.synced.requires_reference;
+
 /** The money that is given back, while the dialog is open. */
-const refund = { amount: '' };
+const refund = { amount: '', problem: '' };
+
+/** most: what is left of the payment. */
+function problemWith(amount, most) {
+  if (amount === null || amount <= 0n) return 'An amount such as 10.00 is wanted.';
+  return amount > most ? `Only ${priced(most)} of it can be given back.` : '';
+}
 
 async function sendRefund(order, paid, card) {
   const amount = centsOf(refund.amount);
-  if (amount === null || amount <= 0n) {
-    tell('An amount such as 10.00 is wanted.', 'bad');
+  refund.problem = problemWith(amount, leftOf(order, paid));
+  if (refund.problem) {
+    changed();
+    document.getElementById('refund-amount')?.focus();
     return;
   }
   const body = { order_id: order.id, payment_number: paid.number, amount: textOf(amount), ...card };
@@ -53,28 +64,31 @@ async function sendRefund(order, paid, card) {
   if (state) showSaid({ again: () => sendRefund(order, paid, card) });
 }
 
-const amountField = () =>
-  h(
-    'label',
-    { class: 'field', for: 'refund-amount' },
-    h('span', {}, 'Amount'),
-    h('input', {
-      id: 'refund-amount',
-      class: 'amount',
-      inputmode: 'decimal',
-      autocomplete: 'off',
-      required: true,
-      value: refund.amount,
-      oninput: (event) => {
-        refund.amount = event.target.value;
-        changed();
-      },
-    }),
-  );
+const refundAmount = () =>
+  amountField({
+    id: 'refund-amount',
+    label: 'Amount',
+    value: refund.amount,
+    problem: refund.problem,
+    set: (amount) => {
+      Object.assign(refund, { amount, problem: '' });
+      changed();
+    },
+  });
+
+/** Why a card is asked for, and which one it is. */
+function cardToRefund(known) {
+  if (!asksForCard()) return null;
+  const why = known
+    ? 'This is the card that paid. Another one can be given.'
+    : 'Ask for the card that paid: this screen has not read it.';
+  return [h('p', { class: 'note' }, why), cardFields()];
+}
 
 function askRefund(order, paid) {
-  refund.amount = paid.amount;
-  resetPrompt();
+  const known = cardThatPaid(order.id, paid.ref);
+  Object.assign(refund, { amount: textOf(leftOf(order, paid)), problem: '' });
+  resetPrompt(known);
   openDialog(() =>
     h(
       'dialog',
@@ -85,7 +99,7 @@ function askRefund(order, paid) {
           method: 'dialog',
           onsubmit: (event) => {
             event.preventDefault();
-            sendRefund(order, paid, useCard());
+            sendRefund(order, paid, asksForCard() ? useCard() : {});
           },
         },
         h('h2', { id: 'refund-title' }, `Refund to ${paid.method}`),
@@ -95,15 +109,15 @@ function askRefund(order, paid) {
           `Sale ${order.sale_number}, ${priced(paid.amount)} paid`,
           paid.ref && ` as ${paid.ref}`,
         ),
-        amountField(),
-        cardFields(),
+        refundAmount(),
+        cardToRefund(known),
         h(
           'div',
           { class: 'actions' },
           h('button', { type: 'button', onclick: closeDialog }, 'Cancel'),
           runner(
             'refund',
-            { type: 'submit', class: 'primary', disabled: !hasCard() },
+            { type: 'submit', class: 'primary', disabled: asksForCard() && !hasCard() },
             isRunningText('refund', 'Sending…', `Give back ${priced(refund.amount)}`),
           ),
         ),
@@ -118,10 +132,12 @@ const refundsOf = (order) =>
 
 const sum = (amounts) => amounts.reduce((cents, amount) => cents + (centsOf(amount) ?? 0n), 0n);
 
-/** Refunds have negative payments. */
-function isGivenBack(order) {
-  const paid = [order, ...refundsOf(order)].flatMap(({ payments }) => payments.filter(({ kind }) => kind === 'partner'));
-  return sum(paid.map(({ amount }) => amount)) <= 0n;
+const least = (one, other) => (one < other ? one : other);
+
+/** What of a payment can still be given back. Refunds have negative payments, and do not say of which one they are. */
+function leftOf(order, paid) {
+  const moved = [order, ...refundsOf(order)].flatMap(({ payments }) => payments.filter(({ kind }) => kind === 'partner'));
+  return least(centsOf(paid.amount) ?? 0n, sum(moved.map(({ amount }) => amount)));
 }
 
 const refunded = (order) =>
@@ -130,13 +146,12 @@ const refunded = (order) =>
   );
 
 function paidRow(order, paid) {
-  const isOffered = store.state.partner.actions.includes('refund') && !isGivenBack(order);
+  const isOffered = store.state.partner.actions.includes('refund') && leftOf(order, paid) > 0n;
   const canRefund = paid.kind === 'partner' && !order.is_refund && isOffered;
   return h(
     'li',
     { key: paid.number },
     h('span', {}, paid.method, paid.ref && h('span', { class: 'mono' }, paid.ref)),
-    h('span', { class: 'amount' }, shown(paid.amount)),
     canRefund &&
       h(
         'button',
@@ -145,6 +160,7 @@ function paidRow(order, paid) {
         'Refund',
         h('span', { class: 'hidden-text' }, ` ${shown(paid.amount)} of sale ${order.sale_number}`),
       ),
+    h('span', { class: 'amount' }, shown(paid.amount)),
   );
 }
 
@@ -169,6 +185,24 @@ const closedSale = (order) =>
       ),
     refunded(order),
   );
+
+/** Those that were deleted stand beneath, folded: nothing can be done with them. */
+function earlierSales(closed) {
+  const deleted = closed.filter((order) => order.is_deleted);
+  const others = closed.filter((order) => !order.is_deleted);
+  return [
+    others.length === 0
+      ? empty('sales', 'No earlier sales', 'Sales that are paid stand here, to be refunded.')
+      : h('ul', { class: 'closed-sales' }, others.map(closedSale)),
+    deleted.length > 0 &&
+      h(
+        'details',
+        { class: 'deleted-sales', key: 'deleted' },
+        h('summary', {}, plural(deleted.length, 'deleted sale')),
+        h('ul', { class: 'closed-sales' }, deleted.map(closedSale)),
+      ),
+  ];
+}
 
 const newSale = () => runner('new', { class: 'primary', onclick: startSale }, icon('plus'), 'New sale');
 
@@ -200,9 +234,7 @@ export function salesScreen() {
         'div',
         { key: 'closed' },
         h('h2', {}, 'Earlier'),
-        closed.length === 0
-          ? empty('sales', 'No earlier sales', 'Sales that are paid stand here, to be refunded.')
-          : h('ul', { class: 'closed-sales' }, closed.map(closedSale)),
+        earlierSales(closed),
       ),
     ),
   );

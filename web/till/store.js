@@ -82,10 +82,14 @@ export async function call(method, path, body, signal) {
 let newest = 0;
 let asked = 0;
 
+/** The products are sent only when they are others than those we have. */
+const withKnown = (path) => `${path}?products=${store.state?.products_version ?? 0}`;
+
 /** A state that was asked for before the one we have is older than it. */
 function take(state, number) {
   if (number < newest) return;
   newest = number;
+  state.products ??= store.state.products;
   store.state = state;
   store.isGone = false;
   useCurrency(state.currency);
@@ -94,7 +98,7 @@ function take(state, number) {
 export async function refresh() {
   const number = ++asked;
   try {
-    take(await call('GET', 'state'), number);
+    take(await call('GET', withKnown('state')), number);
   } catch (error) {
     if (!(error instanceof Gone)) throw error;
     lose();
@@ -121,7 +125,7 @@ export async function change(name, method, path, body) {
   count(name, 1);
   changed();
   try {
-    const state = await call(method, path, body);
+    const state = await call(method, withKnown(path), body);
     take(state, ++asked);
     return state;
   } catch (error) {
@@ -132,6 +136,14 @@ export async function change(name, method, path, body) {
     changed();
   }
 }
+
+/** The same for what a second touch must not do again. */
+export const changeOnce = (name, ...more) => (isRunning(name) ? Promise.resolve(null) : change(name, ...more));
+
+let queue = Promise.resolve();
+
+/** Touches on the lines come faster than answers: each is done when the one before has left its state. */
+export const inTurn = (work) => (queue = queue.then(work));
 
 export function complain(error) {
   if (error instanceof Gone) lose();
