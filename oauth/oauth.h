@@ -47,6 +47,8 @@ struct oauth_config {
     oauth_reload_fn reload;
     void *reload_context;
     bool is_shared; /* other processes refresh the same grants: a lease is theirs until it ends */
+    const char *former_owner; /* one of them that has ended; NULL: none is known */
+    const char *owner;        /* this process; NULL: any name will do */
     /* A tenant was connected, anew or again; on the outbound thread, tokens can be had already.
      * NULL: nobody wants to know. */
     void (*on_connected)(void *context, int64_t tenant_id);
@@ -63,8 +65,8 @@ MUST_CHECK int oauth_create(const struct oauth_config *config, struct store *sto
 /* After outbound_stop. accepts NULL */
 void oauth_destroy(struct oauth *oauth);
 
-/* Other processes of the store may have changed the application or connected somebody: both are read
- * anew, soon. On the outbound thread. */
+/* Other processes of the store may have changed the application or connected somebody: both are
+ * read anew, soon. On the outbound thread. */
 void oauth_follow(struct oauth *oauth);
 
 /* --- any thread ------------------------------------------------------------------------------ */

@@ -51,6 +51,8 @@ struct service {
     struct handlers handlers;
     struct expiry *expiry;
     struct duty *duty;
+    char name[ID_KEY_CHARS + 1];   /* of this process, among those of one store */
+    char former[ID_KEY_CHARS + 1]; /* of the one that had the data folder before; or empty */
     struct hot_raise hot_raise;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
@@ -211,16 +213,17 @@ static void on_duty_taken(void *context)
 static int make_duty(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
-    const struct duty_config config = {
+    struct duty_config config = {
         .outbound = handlers->outbound,
         .committer = handlers->committer,
-        .random = id_source_system(),
         .is_shared = store_is_shared(service->writers[0]),
         .on_taken = on_duty_taken,
         .taken_context = handlers,
         .life_us = DUTY_LIFE_US,
         .renew_us = DUTY_RENEW_US,
     };
+    memcpy(config.owner, service->name, sizeof(config.owner));
+    memcpy(config.former, service->former, sizeof(config.former));
     int err = duty_create(&config, &service->duty);
     handlers->duty = service->duty;
     return err;
@@ -337,10 +340,14 @@ static void make_public_url(struct service *service)
     text_append(&buffer, address);
 }
 
-static struct seal_hmac *make_presence(struct id_source random)
+/* This process' own; where several share a store, and stand behind one address, theirs. */
+static struct seal_hmac *make_presence(const struct service *service, struct id_source random)
 {
     uint8_t key[SEAL_KEY_BYTES];
-    random.fill(random.context, key, sizeof(key));
+    if (store_is_shared(service->writers[0]))
+        seal_derive_key(service->seal, TEXT("presence 1"), key);
+    else
+        random.fill(random.context, key, sizeof(key));
     struct seal_hmac *presence = seal_hmac_create((struct text){(const char *)key, sizeof(key)});
     seal_wipe(key, sizeof(key));
     return presence;
@@ -367,7 +374,7 @@ static void fill_handlers(struct service *service)
     handlers->seal = service->seal;
     handlers->proxies = &service->config.proxies;
     handlers->random = id_source_system();
-    handlers->presence = make_presence(handlers->random);
+    handlers->presence = make_presence(service, handlers->random);
     fill_about(service);
     handlers->public_url = service->public_url;
     handlers->store_name = service->config.is_postgres ? "postgresql" : "sqlite";
@@ -401,6 +408,8 @@ static int start_oauth(struct service *service)
         .api_url = service->config.oseries_api_url,
         .public_url = service->public_url,
         .is_shared = store_is_shared(service->writers[0]),
+        .former_owner = service->former,
+        .owner = service->name,
         .reload = reload_directory,
         .reload_context = handlers,
         .on_connected = on_connected,
@@ -527,6 +536,7 @@ static int start_news(struct service *service)
         .on_reloaded = on_news_reloaded,
         .on_versions = on_versions,
         .context = handlers,
+        .period_us = NEWS_PERIOD_US,
     };
     if (!store_is_shared(service->writers[0]))
         return 0;
@@ -754,10 +764,19 @@ static void warn_of_open_folder(const char *path)
     log_event(LOG_WARNING, "data_folder_is_open", LOG_TEXT("path", path), LOG_TEXT("mode", octal));
 }
 
+/* Without it what a killed process was about waits until its leases have ended. */
+static void name_process(struct service *service)
+{
+    id_key_generate(id_source_system(), service->name);
+    if (data_folder_name(service->lock_fd, service->name, service->former) != 0)
+        log_event(LOG_WARNING, "process_not_named", LOG_INT("errno", errno));
+}
+
 static int run(struct service *service, const sigset_t *signals)
 {
     int err = data_folder_lock(service->config.data, &service->lock_fd);
     if (err == 0) {
+        name_process(service);
         warn_of_open_folder(service->config.data);
         err = service_start(service);
     }
