@@ -26,7 +26,7 @@ RUN cmake --workflow --preset release
 FROM ${BASE}
 RUN apt-get -q update \
     && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install \
-        libh2o-evloop0.13 libssl3 libsqlite3-0 libglib2.0-0 libcurl4 libjwt0 libhiredis0.14 \
+        libh2o-evloop0.13 libssl3 libsqlite3-0 libglib2.0-0 libcurl4 libjwt0 libhiredis0.14 libpq5 \
         libmicrohttpd12 curl tzdata ca-certificates \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin counterpart \

@@ -18,6 +18,7 @@ struct tail_task {
     int64_t tenant_id; /* 0: all */
     bool begins;       /* from now on: only says where that is */
     int64_t since, limit;
+    int64_t until; /* the last operation that is settled */
     int32_t count;
     struct operation operations[LIMIT_MAX];
     struct jwrite writer;
@@ -55,32 +56,31 @@ static int write_operation(struct tail_task *task, struct store *store, struct t
 }
 
 /* Where the next look begins: behind the last one told, or behind all there are. */
-static int64_t next_since(const struct tail_task *task, const struct store_totals *totals)
+static int64_t next_since(const struct tail_task *task)
 {
     int64_t since = task->since;
     if (task->count > 0)
         since = task->operations[task->count - 1].id;
-    if (task->count < task->limit && totals->operations > since)
-        since = totals->operations;
+    if (task->count < task->limit && task->until > since)
+        since = task->until;
     return since;
 }
 
 static int write_tail(struct tail_task *task, struct store *store)
 {
-    struct store_totals totals;
     struct teller teller = {.snapshot = directory_acquire(task->directory),
                             .generation = task->generation};
-    int err = store_read_totals(store, &totals);
-    if (err == 0 && !task->begins)
-        err = store_each_operation_after(store, task->tenant_id, task->since, (int32_t)task->limit,
-                                         on_each, task);
+    int err = 0;
+    if (!task->begins)
+        err = store_each_operation_after(store, task->tenant_id, task->since, task->until,
+                                         (int32_t)task->limit, on_each, task);
     jwrite_object_begin(&task->writer);
     jwrite_key(&task->writer, TEXT("operations"));
     jwrite_array_begin(&task->writer);
     for (int32_t i = 0; err == 0 && i < task->count; i++)
         err = write_operation(task, store, teller, &task->operations[i]);
     jwrite_array_end(&task->writer);
-    admin_write_int64(&task->writer, "since", err == 0 ? next_since(task, &totals) : 0);
+    admin_write_int64(&task->writer, "since", err == 0 ? next_since(task) : 0);
     jwrite_key(&task->writer, TEXT("has_more"));
     jwrite_bool(&task->writer, task->count == task->limit);
     jwrite_object_end(&task->writer);
@@ -91,7 +91,9 @@ static int write_tail(struct tail_task *task, struct store *store)
 static int task_tail(struct job *job, struct store *store)
 {
     struct tail_task *task = (struct tail_task *)(job + 1);
-    int err = store_begin_read(store);
+    int err = store_read_last_operation(store, &task->until);
+    if (err == 0)
+        err = store_begin_read(store);
     if (err != 0)
         return err;
     text_buffer_init(&task->buffer, task->bytes, sizeof(task->bytes));

@@ -85,21 +85,17 @@ static void on_operation(void *context, const struct operation *operation)
         (struct doctor_seen){operation->created_at_us, operation->site_id, operation->register_id};
 }
 
-static int look_at_operations(struct doctor_rows *rows, struct store *store, int64_t tenant_id)
+static int look_at_operations(struct doctor_rows *rows, struct store *store, int64_t tenant_id,
+                              int64_t last_id)
 {
-    struct store_totals totals;
     struct operation newest;
-    int err = store_read_totals(store, &totals);
-    if (err != 0)
-        return err;
-    int64_t after_id =
-        totals.operations > OPERATIONS_LOOKED ? totals.operations - OPERATIONS_LOOKED : 0;
+    int64_t after_id = last_id > OPERATIONS_LOOKED ? last_id - OPERATIONS_LOOKED : 0;
     rows->operations_are_cut = after_id > 0;
-    err = store_each_operation_after(store, tenant_id, after_id, OPERATIONS_LOOKED, on_operation,
-                                     rows);
-    if (err != 0 || totals.operations == 0)
+    int err = store_each_operation_after(store, tenant_id, after_id, last_id, OPERATIONS_LOOKED,
+                                         on_operation, rows);
+    if (err != 0 || last_id == 0)
         return err;
-    err = store_read_operation(store, totals.operations, &newest);
+    err = store_read_operation(store, last_id, &newest);
     if (err == 0)
         rows->newest_us = newest.created_at_us;
     return err == ERR_NOT_FOUND ? 0 : err; /* ids have gaps */
@@ -152,12 +148,15 @@ int doctor_task_look(struct job *job, struct store *store)
     look_at_file(&look->rows.data, look->about->data_path);
     look_at_file(&look->rows.key, look->about->master_key_path);
     look_at_disk(&look->rows, look->about->data_path);
-    int err = store_begin_read(store);
+    int64_t last_id;
+    int err = store_read_last_operation(store, &last_id);
+    if (err == 0)
+        err = store_begin_read(store);
     if (err != 0)
         return err;
     err = look_at_app(&look->rows, store);
     if (err == 0)
-        err = look_at_operations(&look->rows, store, look->tenant_id);
+        err = look_at_operations(&look->rows, store, look->tenant_id, last_id);
     if (err == 0)
         err = look_at_rest(&look->rows, store, look->tenant_id);
     store_end_read(store);

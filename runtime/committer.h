@@ -1,7 +1,11 @@
 /*
- * The committer: one thread, one writer connection. Takes every waiting job (1..batch_max, no
- * timer), decides and commits them in one transaction, then gives them back: the answer leaves
- * after the commit. While the disk works the next batch gathers by itself.
+ * The committer: a thread and a writer connection for each share of the cards; one share with
+ * SQLite. A thread takes every job that waits for it (1..batch_max, no timer), decides and commits
+ * them in one transaction, then gives them back: the answer leaves after the commit. While the disk
+ * works its next batch gathers by itself.
+ *
+ * Commands go by their card, so those of one card stay in order; tasks all go to the first share.
+ * What is right does not depend on it: the store lets one transaction at a time have a card.
  */
 #ifndef COUNTERPART_RUNTIME_COMMITTER_H
 #define COUNTERPART_RUNTIME_COMMITTER_H
@@ -10,13 +14,17 @@
 #include "store/hot.h"
 #include "store/store.h"
 
-/* Waiting jobs; beyond it 503. 8 full batches: at 10 ms a commit that is 80 ms of waiting. */
+/* Waiting jobs of one share; beyond it 503. 8 full batches: at 10 ms a commit that is 80 ms of waiting. */
 #define COMMITTER_QUEUE_MAX 4096
+
+#define COMMITTER_SHARDS_MAX 16 /* each a connection that the database keeps a process for */
 
 struct committer;
 
 struct committer_config {
-    struct store *store; /* writer; the committer's alone until committer_destroy. Borrowed */
+    /* Writers, one for each share, then NULL; the committer's alone until committer_destroy.
+     * Borrowed */
+    struct store *stores[COMMITTER_SHARDS_MAX];
     struct store
         *checkpoint_store; /* a second writer connection for the checkpoint thread; NULL: none */
     struct hot *hot;       /* gets every committed card; NULL: none */

@@ -1,6 +1,7 @@
 /* Reads the configuration from the environment. */
 #include "service/config.h"
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/url.h"
 #include "ledger/ledger.h"
@@ -42,7 +43,8 @@ static const struct variable {
      "comma-separated addresses; https:// in front of one needs TLS_CERT and TLS_KEY"},
     {"DATA", TEXT_AT(data), "./var", "folder of database, master key and admin socket"},
     {"MASTER_KEY", TEXT_AT(master_key), NULL, "file with the master key; default: in DATA"},
-    {"DATABASE", TEXT_AT(database), "sqlite", "sqlite: a file in DATA"},
+    {"DATABASE", TEXT_AT(database), "sqlite",
+     "sqlite: a file in DATA; or postgresql://user:password@host1:port,host2:port/name"},
     {"REDIS", TEXT_AT(redis), "",
      "redis://host:port/db or redis+sentinel://host,host/name: hot balances and budgets of misses "
      "are shared there; default: kept in memory"},
@@ -242,11 +244,6 @@ static int read_log_level(struct config *config)
 
 static int check_choices(struct config *config)
 {
-    if (strncmp(config->database, "postgres", 8) == 0)
-        return complain("DATABASE", "names PostgreSQL, which this version does not serve yet: "
-                                    "leave it unset for SQLite");
-    if (strcmp(config->database, "sqlite") != 0)
-        return complain("DATABASE", "must be 'sqlite' or unset");
     if ((config->tls_cert[0] == '\0') != (config->tls_key[0] == '\0'))
         return complain("TLS_CERT", "and " PREFIX "TLS_KEY go together");
     if (strcmp(config->http2, "on") != 0 && strcmp(config->http2, "off") != 0)
@@ -256,6 +253,17 @@ static int check_choices(struct config *config)
         return complain("CORE_DUMPS", "must be on or off");
     config->core_dumps_are_on = config->core_dumps[1] == 'n';
     return read_log_level(config);
+}
+
+static int read_database(struct config *config)
+{
+    const char *fault;
+    config->is_postgres = store_is_postgres(config->database, &fault);
+    if (config->is_postgres)
+        return fault == NULL ? 0 : complain("DATABASE", fault);
+    if (strcmp(config->database, "sqlite") == 0)
+        return 0;
+    return complain("DATABASE", "must be 'sqlite' or unset, or begin with postgresql://");
 }
 
 static int read_redis(struct config *config)
@@ -341,10 +349,16 @@ static int make_paths(struct config *config)
     if (config->master_key[0] == '\0' &&
         join(config->master_key, sizeof(config->master_key), config->data, "master.key") != 0)
         return complain("DATA", "is too long");
-    if (join(config->store_path, sizeof(config->store_path), config->data, "counterpart.sqlite") !=
-            0 ||
+    if (join(config->store_location, sizeof(config->store_location), config->data,
+             "counterpart.sqlite") != 0 ||
+        join(config->timeline_path, sizeof(config->timeline_path), config->data, "timeline") != 0 ||
         join(config->admin_path, sizeof(config->admin_path), config->data, "admin.sock") != 0)
         return complain("DATA", "is too long");
+    const char *location = config->is_postgres ? config->database : config->store_location;
+    const char *name = config->is_postgres ? "the database of " PREFIX "DATABASE" : location;
+    CHECK(set_text(config->store_name, sizeof(config->store_name), name) == 0);
+    if (config->is_postgres)
+        CHECK(set_text(config->store_location, sizeof(config->store_location), location) == 0);
     return 0;
 }
 
@@ -360,6 +374,8 @@ int config_read(char *const *environment, struct config *config)
         err = check_urls(config);
     if (err == 0)
         err = read_proxies(config);
+    if (err == 0)
+        err = read_database(config);
     if (err == 0)
         err = read_redis(config);
     const char *connections_max = value_in(environment, "CONNECTIONS_MAX");

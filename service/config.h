@@ -47,7 +47,10 @@ struct config {
     struct client_proxies proxies;
     bool redis_is_on;
     struct target target; /* when redis_is_on */
-    char store_path[CONFIG_TEXT_MAX + 32];
+    bool is_postgres;
+    char store_location[CONFIG_TEXT_MAX + 32]; /* PostgreSQL's may hold a password */
+    char store_name[CONFIG_TEXT_MAX + 32];     /* for people: without one */
+    char timeline_path[CONFIG_TEXT_MAX + 32];
     char admin_path[CONFIG_TEXT_MAX + 32];
 };
 

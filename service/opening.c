@@ -13,6 +13,11 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
+static bool store_may_be_there(const struct config *config)
+{
+    return config->is_postgres || is_there(config->store_location);
+}
+
 static int give_no_folder(const struct config *config, int err)
 {
     return reason_give(err,
@@ -29,11 +34,11 @@ int opening_seal(const struct config *config, bool may_create, struct seal **sea
         return 0;
     if (!is_there(config->data))
         return give_no_folder(config, err);
-    if (err == ERR_NOT_FOUND && is_there(config->store_path))
+    if (err == ERR_NOT_FOUND && store_may_be_there(config))
         return reason_give(err,
                            "the master key %s is not there, and %s cannot be read without it: put "
                            "its backup back, or set COUNTERPART_MASTER_KEY to where it is",
-                           path, config->store_path);
+                           path, config->store_name);
     if (err == ERR_NOT_FOUND)
         return reason_give(err,
                            "neither the master key %s nor a store is there; set COUNTERPART_DATA "
@@ -51,18 +56,19 @@ int opening_seal(const struct config *config, bool may_create, struct seal **sea
 int opening_store(const struct config *config, const struct seal *seal, enum store_mode mode,
                   struct store **store)
 {
-    const struct store_config store_config = {.location = config->store_path, .seal = seal};
+    const struct store_config store_config = {
+        .location = config->store_location, .seal = seal, .timeline_path = config->timeline_path};
     int err = store_open(&store_config, mode, store);
     if (err == 0)
         return 0;
     if (err == ERR_BAD_KEY)
         return reason_give(err, "%s is not the master key that %s was made with (%s)",
-                           config->master_key, config->store_path, error_name(err));
-    if (mode == STORE_READER && !is_there(config->store_path))
+                           config->master_key, config->store_name, error_name(err));
+    if (mode == STORE_READER && !store_may_be_there(config))
         return reason_give(err,
                            "there is no store at %s; set COUNTERPART_DATA to the service's data "
                            "folder",
-                           config->store_path);
-    return reason_give(err, "the store %s cannot be opened (%s)", config->store_path,
+                           config->store_name);
+    return reason_give(err, "the store %s cannot be opened (%s)", config->store_name,
                        error_name(err));
 }

@@ -69,9 +69,9 @@ static int complain(const char *what, int err)
 static int open_seal(struct service *service)
 {
     bool is_empty;
-    int err = store_is_empty(service->config.store_path, &is_empty);
+    int err = store_is_empty(service->config.store_location, &is_empty);
     if (err != 0)
-        return complain(service->config.store_path, err);
+        return complain(service->config.store_name, err);
     /* A new key for a store that has cards would make them all unknown. */
     return opening_seal(&service->config, is_empty, &service->seal);
 }
@@ -145,7 +145,7 @@ static int load_store(struct service *service)
     int err = store_generation(service->writer, &service->handlers.generation);
     if (err == 0)
         err = directory_load(service->handlers.directory, service->writer);
-    return err == 0 ? 0 : complain(service->config.store_path, err);
+    return err == 0 ? 0 : complain(service->config.store_name, err);
 }
 
 static int start_keys(struct service *service)
@@ -154,13 +154,13 @@ static int start_keys(struct service *service)
     int err = store_token_generation(service->writer, &generation);
     if (err == 0)
         err = token_keys_create(service->seal, generation, &service->handlers.token_keys);
-    return err == 0 ? 0 : complain(service->config.store_path, err);
+    return err == 0 ? 0 : complain(service->config.store_name, err);
 }
 
 static int start_workers(struct service *service)
 {
     const struct committer_config config = {
-        .store = service->writer,
+        .stores = {service->writer},
         .checkpoint_store = service->checkpoint,
         .hot = service->handlers.hot,
         .batch_max = (int32_t)service->config.batch_max,

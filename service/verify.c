@@ -99,7 +99,7 @@ int verify(const struct config *config, bool wants_json)
     err = store_verify(store, on_finding, on_progress, &report, &findings);
     print_end(&report, err);
     if (err != 0)
-        (void)complain(config->store_path, err);
+        (void)complain(config->store_name, err);
     store_close(store);
     seal_destroy(seal);
     return err == 0 && findings == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

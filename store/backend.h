@@ -7,6 +7,7 @@
 
 #include "store/foreign.h"
 #include "store/grant.h"
+#include "store/lease.h"
 #include "store/member.h"
 #include "store/proof.h"
 #include "store/store.h"
@@ -135,7 +136,8 @@ struct store_backend_proofs {
                           const struct open_item_place *after, int32_t limit,
                           store_open_item_fn each, void *context);
     int (*each_operation_after)(struct store *store, int64_t tenant_id, int64_t after_id,
-                                int32_t limit, store_operation_fn each, void *context);
+                                int64_t until_id, int32_t limit, store_operation_fn each,
+                                void *context);
     int (*each_answer)(struct store *store, int64_t operation_id, store_operation_fn each,
                        void *context);
     int (*each_transfer)(struct store *store, int64_t operation_id, store_transfer_fn each,
@@ -171,6 +173,8 @@ struct store_backend {
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);
     int (*settle)(struct store *store, const struct batch *batch, bool *happened);
+    int32_t reruns_max; /* store_reruns_max */
+    bool is_shared;     /* store_is_shared */
     int (*begin_group)(struct store *store);
     int (*commit_group)(struct store *store);
     void (*rollback_group)(struct store *store);
@@ -182,8 +186,13 @@ struct store_backend {
                            const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                            struct card *card);
     int (*generation)(struct store *store, int64_t *generation);
+    int (*last_operation)(struct store *store, int64_t *operation_id);
     int (*hot_generation)(struct store *store, int64_t *generation);
     int (*raise_hot_generation)(struct store *store, int64_t *generation);
+    int (*take_lease)(struct store *store, const struct lease_wish *wish,
+                      struct lease_state *state);
+    int (*release_lease)(struct store *store, const char *name, const char *owner);
+    int (*read_versions)(struct store *store, struct store_versions *versions);
     int (*begin_read)(struct store *store);
     void (*end_read)(struct store *store);
     int (*read_tenant)(struct store *store, int64_t tenant_id, struct tenant *tenant);
@@ -213,5 +222,11 @@ struct store {
 int store_sqlite_open(const struct store_config *config, enum store_mode mode,
                       struct store **store);
 int store_sqlite_is_empty(const char *location, bool *is_empty);
+int store_postgres_open(const struct store_config *config, enum store_mode mode,
+                        struct store **store);
+int store_postgres_is_empty(const char *location, bool *is_empty);
+bool postgres_is_location(const char *location);
+/* NULL, or what is wrong with it, to follow the name of the setting. */
+const char *postgres_location_fault(const char *location);
 
 #endif

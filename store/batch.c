@@ -6,6 +6,7 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/banned.h"
 
@@ -46,9 +47,9 @@ void batch_destroy(struct batch *batch)
     free(batch);
 }
 
-void batch_clear(struct batch *batch)
+void batch_rewind(struct batch *batch)
 {
-    batch->count = 0;
+    memset(batch->is_skipped, 0, sizeof(batch->is_skipped));
     batch->view.card_count = 0;
     batch->view.operation_count = 0;
     batch->view.day_count = 0;
@@ -57,6 +58,13 @@ void batch_clear(struct batch *batch)
     batch->view.next_card_id = 0;
     batch->view.next_operation_id = 0;
     batch->view.next_transfer_id = 0;
+}
+
+void batch_clear(struct batch *batch)
+{
+    batch->count = 0;
+    batch->may_skip = false;
+    batch_rewind(batch);
 }
 
 void batch_add(struct batch *batch, const struct command *command)
@@ -72,12 +80,26 @@ void batch_add(struct batch *batch, const struct command *command)
     ledger_keys(command, &batch->keys[at]);
 }
 
+int32_t batch_keep_skipped(struct batch *batch)
+{
+    const struct command *kept[BATCH_MAX];
+    int32_t count = 0;
+    for (int32_t i = 0; i < batch->count; i++)
+        if (batch->is_skipped[i])
+            kept[count++] = batch->commands[i];
+    batch_clear(batch);
+    for (int32_t i = 0; i < count; i++)
+        batch_add(batch, kept[i]);
+    return count;
+}
+
 void batch_decide(struct batch *batch, int64_t now_us)
 {
     batch->decided_at_us = now_us;
     for (int32_t i = 0; i < batch->count; i++)
-        ledger_decide(&batch->view, &batch->scopes[i], i, batch->commands[i], now_us,
-                      &batch->outcomes[i]);
+        if (!batch->is_skipped[i])
+            ledger_decide(&batch->view, &batch->scopes[i], i, batch->commands[i], now_us,
+                          &batch->outcomes[i]);
 }
 
 bool batch_has_changes(const struct batch *batch)

@@ -290,9 +290,11 @@ struct open_item_place open_item_place(const struct open_item *item);
 MUST_CHECK int store_each_open_item(struct store *store, int64_t tenant_id, int32_t from,
                                     int32_t until, const struct open_item_place *after,
                                     int32_t limit, store_open_item_fn each, void *context);
-/* Operations of a tenant (0: of all) with id > after_id, in id order: for `counterpart tail`. */
+/* Operations of a tenant (0: of all) with after_id < id <= until_id, in id order: for `counterpart
+ * tail`. None is passed over for good where until_id is what store_read_last_operation said. */
 MUST_CHECK int store_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
-                                          int32_t limit, store_operation_fn each, void *context);
+                                          int64_t until_id, int32_t limit, store_operation_fn each,
+                                          void *context);
 /* Operations that answer this one (refunds, releases, reversals, recharges), and transfers of one
  * operation, both newest first, by index: what a card has done besides costs nothing. errors:
  * ERR_NOT_FOUND: no such operation. */

@@ -1,7 +1,7 @@
 /*
  * The SQLite backend: one connection, how it is opened, configured, checkpointed and closed.
  */
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -68,24 +68,21 @@ static const char location_memory[] = ":memory:";
 static void sqlite_close(struct store *store)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
-    for (size_t i = 0; i < COUNT_OF(sqlite->statements); i++)
-        sqlite3_finalize(sqlite->statements[i]);
-    for (size_t area = 0; area < AREA_COUNT; area++)
-        for (size_t i = 0; i < AREA_STATEMENTS_MAX; i++)
-            sqlite3_finalize(sqlite->area_statements[area][i]);
+    sql_finalize_all(&sqlite->sql);
     CHECK(sqlite3_close(sqlite->connection) == SQLITE_OK);
     free(sqlite);
 }
 
-int sqlite_check_file(struct store_sqlite *sqlite)
+int sqlite_check_file(struct sql *sql)
 {
+    sqlite3 *connection = sqlite_of_sql(sql)->connection;
     int has_moved = 0;
     /* Not known to ":memory:", which then counts as in its place. */
-    sqlite3_file_control(sqlite->connection, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+    sqlite3_file_control(connection, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
     if (has_moved == 0)
         return 0;
     log_event(LOG_ERROR, "store_file_is_gone",
-              LOG_TEXT("path", sqlite3_db_filename(sqlite->connection, "main")));
+              LOG_TEXT("path", sqlite3_db_filename(connection, "main")));
     return ERR_STORE_DOWN;
 }
 
@@ -95,7 +92,7 @@ static int checkpoint_run(struct store_sqlite *sqlite, int mode, int *log_pages)
     int code = sqlite3_wal_checkpoint_v2(sqlite->connection, "main", mode, log_pages, &moved_pages);
     if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
         return 0; /* busy: another checkpoint, or readers of the old log: next time */
-    return sqlite_fail(sqlite, "checkpoint");
+    return sqlite_fail(&sqlite->sql, "checkpoint");
 }
 
 static int on_checkpoint_busy(void *context, int waits)
@@ -125,47 +122,26 @@ static int sqlite_checkpoint(struct store *store)
     return err;
 }
 
-static void sqlite_store_rollback(struct store *store)
+static int sqlite_ping(struct store *store)
 {
-    sqlite_rollback(sqlite_of(store));
+    struct sql *sql = sql_of(store);
+    int err = sqlite_check_file(sql);
+    if (err != 0)
+        return err;
+    if (sql->mode == STORE_WRITER)
+        /* A full disk shows at a write only, and only at one as large as a charge's: 8 pages. */
+        return sqlite_run(sql, OWN_TOUCH_META);
+    int64_t generation; /* reads a page of the file: SELECT 1 would not */
+    return sql_generation(store, &generation);
 }
 
 static const struct store_backend sqlite_backend = {
-    .grants = &sqlite_grants,
-    .members = &sqlite_members,
-    .rewards = &sqlite_rewards,
-    .points = &sqlite_points,
-    .work = &sqlite_work,
-    .proofs = &sqlite_proofs,
-    .foreign = &sqlite_foreign,
+    SQL_BACKEND,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
-    .rollback = sqlite_store_rollback,
     .settle = sqlite_settle,
-    .begin_group = sqlite_begin_group,
-    .commit_group = sqlite_commit_group,
-    .rollback_group = sqlite_rollback_group,
     .checkpoint = sqlite_checkpoint,
-    .add_tenant = sqlite_add_tenant,
-    .update_tenant = sqlite_update_tenant,
-    .add_site = sqlite_add_site,
-    .set_card_status = sqlite_set_card_status,
-    .generation = sqlite_generation,
-    .hot_generation = sqlite_hot_generation,
-    .raise_hot_generation = sqlite_raise_hot_generation,
-    .begin_read = sqlite_begin_read,
-    .end_read = sqlite_end_read,
-    .read_tenant = sqlite_read_tenant,
-    .each_tenant = sqlite_each_tenant,
-    .each_site = sqlite_each_site,
-    .read_card = sqlite_read_card,
-    .read_card_by_last4 = sqlite_read_card_by_last4,
-    .each_entry = sqlite_each_entry,
-    .read_operation = sqlite_read_operation,
-    .each_order_operation = sqlite_each_order_operation,
-    .read_totals = sqlite_read_totals,
     .ping = sqlite_ping,
-    .verify = sqlite_verify,
     .close = sqlite_close,
 };
 
@@ -187,7 +163,7 @@ static int create_file(const char *location)
 
 static int connection_open(struct store_sqlite *sqlite, const char *location)
 {
-    bool is_writer = sqlite->mode == STORE_WRITER;
+    bool is_writer = sqlite->sql.mode == STORE_WRITER;
     if (is_writer && strcmp(location, location_memory) != 0) {
         int err = create_file(location);
         if (err != 0)
@@ -196,11 +172,11 @@ static int connection_open(struct store_sqlite *sqlite, const char *location)
     /* One thread at a time uses a connection, so SQLite's own mutex is not needed. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(location, &sqlite->connection, flags, NULL) != SQLITE_OK)
-        return sqlite->connection == NULL ? ERR_NO_MEMORY : sqlite_fail(sqlite, "open");
+        return sqlite->connection == NULL ? ERR_NO_MEMORY : sqlite_fail(&sqlite->sql, "open");
     sqlite3_busy_timeout(sqlite->connection, BUSY_TIMEOUT_MS);
     const char *sql = is_writer ? sql_configure_writer : sql_configure_reader;
     if (sqlite3_exec(sqlite->connection, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return sqlite_fail(sqlite, "configure");
+        return sqlite_fail(&sqlite->sql, "configure");
     return 0;
 }
 
@@ -209,17 +185,17 @@ int store_sqlite_open(const struct store_config *config, enum store_mode mode, s
     struct store_sqlite *sqlite = calloc(1, sizeof(*sqlite));
     if (sqlite == NULL)
         return ERR_NO_MEMORY;
-    sqlite->store.backend = &sqlite_backend;
-    sqlite->store.seal = config->seal;
-    sqlite->mode = mode;
+    sqlite->sql = (struct sql){.store = {.backend = &sqlite_backend, .seal = config->seal},
+                               .driver = &sqlite_driver,
+                               .mode = mode};
     int err = connection_open(sqlite, config->location);
     if (err == 0)
-        err = sqlite_schema_open(sqlite);
+        err = sqlite_schema_open(&sqlite->sql);
     if (err != 0) {
-        sqlite_close(&sqlite->store);
+        sqlite_close(&sqlite->sql.store);
         return err;
     }
-    *store = &sqlite->store;
+    *store = &sqlite->sql.store;
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * Fetch: begins the writer's transaction and loads what a batch needs into its view.
  */
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include "base/check.h"
 
@@ -29,14 +29,15 @@ static int64_t at_least(int64_t id, int64_t floor_id)
 }
 
 /* From the tables at the start and after every rollback; counted in memory in between. */
-static int fetch_ids(struct store_sqlite *sqlite, struct view *view)
+static int fetch_ids(struct sql *sql, struct view *view)
 {
+    struct store_sqlite *sqlite = sqlite_of_sql(sql);
     if (sqlite->next_operation_id == 0) {
-        sqlite3_stmt *statement;
-        int err = sqlite_prepare(sqlite, STATEMENT_READ_LAST_IDS, &statement);
+        struct sql_statement *statement;
+        int err = sqlite_prepare(sql, OWN_READ_LAST_IDS, &statement);
         if (err != 0)
             return err;
-        err = sqlite_step_to_row(sqlite, statement);
+        err = sql_step_to_row(sql, statement);
         CHECK(err != ERR_NOT_FOUND); /* a maximum always has a row */
         if (err != 0)
             return err;
@@ -44,7 +45,7 @@ static int fetch_ids(struct store_sqlite *sqlite, struct view *view)
         sqlite->next_card_id = at_least(column_int(&columns) + 1, sqlite->floor_card_id);
         sqlite->next_operation_id = at_least(column_int(&columns) + 1, sqlite->floor_operation_id);
         sqlite->next_transfer_id = at_least(column_int(&columns) + 1, sqlite->floor_transfer_id);
-        sqlite3_reset(statement);
+        sql_reset(statement);
     }
     view->next_card_id = sqlite->next_card_id;
     view->next_operation_id = sqlite->next_operation_id;
@@ -72,14 +73,14 @@ static int32_t *card_slot(struct store_sqlite *sqlite, const struct view *view,
     }
 }
 
-static int fetch_card(struct store_sqlite *sqlite, struct view *view, const struct command *command,
+static int fetch_card(struct sql *sql, struct view *view, const struct command *command,
                       int32_t *card)
 {
-    int32_t *slot = card_slot(sqlite, view, command);
+    int32_t *slot = card_slot(sqlite_of_sql(sql), view, command);
     if (*slot == VIEW_NONE) {
         struct view_card *added = &view->cards[view->card_count];
         *added = (struct view_card){.operation_newest = VIEW_NONE, .new_card = VIEW_NONE};
-        int err = sqlite_find_card(sqlite, command->tenant_id, command->card_index, &added->card);
+        int err = sql_find_card(sql, command->tenant_id, command->card_index, &added->card);
         if (err == ERR_NOT_FOUND)
             return 0;
         if (err != 0)
@@ -116,12 +117,11 @@ static bool is_past(const struct command *command, const struct operation *opera
            age_us > command->policy.replay_window_no_order_us + NO_ORDER_SLACK_US;
 }
 
-static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
-                            const struct command *command, int64_t order_id, int32_t card,
-                            bool is_refused)
+static int fetch_order_part(struct sql *sql, struct view *view, const struct command *command,
+                            int64_t order_id, int32_t card, bool is_refused)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_ORDER_OPERATIONS, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_ORDER_OPERATIONS, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
@@ -132,7 +132,7 @@ static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
     bind_int(&binder, ORDER_REACH);
     int32_t left = is_refused ? ORDER_REFUSALS_MAX : ORDER_OPERATIONS_MAX;
     bool has_row;
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row && left > 0) {
         struct operation operation;
         err = row_read_operation(statement, &operation);
@@ -142,24 +142,24 @@ static int fetch_order_part(struct store_sqlite *sqlite, struct view *view,
             view_add_operation(view, card, &operation);
             left--;
         }
-        err = sqlite_step(sqlite, statement, &has_row);
+        err = sql_step(sql, statement, &has_row);
     }
-    sqlite3_reset(statement);
+    sql_reset(statement);
     return err;
 }
 
-static int fetch_order_operations(struct store_sqlite *sqlite, struct view *view,
-                                  const struct command *command, int32_t card)
+static int fetch_order_operations(struct sql *sql, struct view *view, const struct command *command,
+                                  int32_t card)
 {
-    int err = fetch_order_part(sqlite, view, command, command->order_id, card, false);
-    return err != 0 ? err : fetch_order_part(sqlite, view, command, command->order_id, card, true);
+    int err = fetch_order_part(sql, view, command, command->order_id, card, false);
+    return err != 0 ? err : fetch_order_part(sql, view, command, command->order_id, card, true);
 }
 
-static int fetch_order_is_known(struct store_sqlite *sqlite, int64_t tenant_id, int64_t order_id,
+static int fetch_order_is_known(struct sql *sql, int64_t tenant_id, int64_t order_id,
                                 bool *is_known)
 {
-    sqlite3_stmt *statement;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_ORDER_IS_KNOWN, &statement);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_ORDER_IS_KNOWN, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
@@ -167,16 +167,16 @@ static int fetch_order_is_known(struct store_sqlite *sqlite, int64_t tenant_id, 
     bind_int(&binder, order_id);
     bind_int(&binder, ACTION_CHARGE);
     bind_int(&binder, ACTION_RECHARGE);
-    err = sqlite_step(sqlite, statement, is_known);
-    sqlite3_reset(statement);
+    err = sql_step(sql, statement, is_known);
+    sql_reset(statement);
     return err;
 }
 
 /* Of another card it is as if it were not there. */
-static int fetch_answered(struct store_sqlite *sqlite, struct view *view, int64_t id, int32_t card)
+static int fetch_answered(struct sql *sql, struct view *view, int64_t id, int32_t card)
 {
     struct operation operation;
-    int err = sqlite_find_operation(sqlite, id, &operation);
+    int err = sql_find_operation(sql, id, &operation);
     if (err != 0)
         return err == ERR_NOT_FOUND ? 0 : err;
     if (operation.card_id == view->cards[card].card.id)
@@ -190,14 +190,13 @@ static bool is_open_charge(const struct operation *operation, int64_t since_us)
            operation->created_at_us >= since_us;
 }
 
-static int fetch_recent_charges(struct store_sqlite *sqlite, struct view *view, int32_t card,
-                                int64_t since_us)
+static int fetch_recent_charges(struct sql *sql, struct view *view, int32_t card, int64_t since_us)
 {
     int64_t id = view->cards[card].card.last_operation_id;
     int32_t added = 0;
     for (int32_t i = 0; id != 0 && i < RECENT_REACH && added < RECENT_CHARGES_MAX; i++) {
         struct operation operation;
-        int err = sqlite_find_operation(sqlite, id, &operation);
+        int err = sql_find_operation(sql, id, &operation);
         if (err != 0) /* a chain that leads nowhere is damage, not an answer */
             return err == ERR_NOT_FOUND ? ERR_STORE_CORRUPT : err;
         if (operation.card_id != view->cards[card].card.id)
@@ -219,12 +218,12 @@ static bool is_same_day(const struct register_day *a, const struct register_day 
            a->tenant_id == b->tenant_id && a->local_date == b->local_date;
 }
 
-static int read_day(struct store_sqlite *sqlite, struct view_day *view_day)
+static int read_day(struct sql *sql, struct view_day *view_day)
 {
     struct register_day *day = &view_day->day;
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     bool has_row;
-    int err = sqlite_prepare(sqlite, STATEMENT_READ_DAY, &statement);
+    int err = sql_prepare(sql, STATEMENT_READ_DAY, &statement);
     if (err != 0)
         return err;
     struct binder binder = {.statement = statement};
@@ -232,16 +231,16 @@ static int read_day(struct store_sqlite *sqlite, struct view_day *view_day)
     bind_int(&binder, day->site_id);
     bind_int(&binder, day->register_id);
     bind_int(&binder, day->local_date);
-    err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     if (has_row)
         day->refunded_minor = column_int(&(struct columns){.statement = statement});
-    sqlite3_reset(statement);
+    sql_reset(statement);
     view_day->is_new = !has_row;
     view_day->refunded_minor_loaded = day->refunded_minor;
     return err;
 }
 
-static int fetch_day(struct store_sqlite *sqlite, struct view *view, const struct command *command,
+static int fetch_day(struct sql *sql, struct view *view, const struct command *command,
                      int32_t *index)
 {
     struct view_day wanted = {.day = {.tenant_id = command->tenant_id,
@@ -254,7 +253,7 @@ static int fetch_day(struct store_sqlite *sqlite, struct view *view, const struc
             return 0;
         }
     }
-    int err = read_day(sqlite, &wanted);
+    int err = read_day(sql, &wanted);
     if (err != 0)
         return err;
     *index = view->day_count++;
@@ -264,63 +263,62 @@ static int fetch_day(struct store_sqlite *sqlite, struct view *view, const struc
 
 /* --- the batch --- */
 
-static int fetch_history(struct store_sqlite *sqlite, struct view *view,
-                         const struct command *command, const struct keys *keys,
-                         const struct scope *scope)
+static int fetch_history(struct sql *sql, struct view *view, const struct command *command,
+                         const struct keys *keys, const struct scope *scope)
 {
+    bool *has_recent_charges = sqlite_of_sql(sql)->has_recent_charges;
     int err = 0;
     if (keys->wants_order_operations)
-        err = fetch_order_operations(sqlite, view, command, scope->card);
+        err = fetch_order_operations(sql, view, command, scope->card);
     if (err == 0 && keys->wants_refunded_operations && scope->order_is_known)
-        err = fetch_order_part(sqlite, view, command, keys->sale_order_id, scope->card, false);
+        err = fetch_order_part(sql, view, command, keys->sale_order_id, scope->card, false);
     if (err == 0 && keys->answers_operation_id != 0 && scope->card != VIEW_NONE)
-        err = fetch_answered(sqlite, view, keys->answers_operation_id, scope->card);
+        err = fetch_answered(sql, view, keys->answers_operation_id, scope->card);
     if (scope->card == VIEW_NONE || !ledger_knows(command, &view->cards[scope->card].card))
         return err;
     if (err == 0 && keys->wants_recent_charges && !scope->order_is_known &&
-        !sqlite->has_recent_charges[scope->card]) {
-        err = fetch_recent_charges(sqlite, view, scope->card, keys->recent_since_us);
-        sqlite->has_recent_charges[scope->card] = true; /* commands of a batch are of one moment */
+        !has_recent_charges[scope->card]) {
+        err = fetch_recent_charges(sql, view, scope->card, keys->recent_since_us);
+        has_recent_charges[scope->card] = true; /* commands of a batch are of one moment */
     }
     return err;
 }
 
-static int fetch_command(struct store_sqlite *sqlite, struct batch *batch, int32_t at)
+static int fetch_command(struct sql *sql, struct batch *batch, int32_t at)
 {
     const struct command *command = batch->commands[at];
     const struct keys *keys = &batch->keys[at];
     struct scope *scope = &batch->scopes[at];
     *scope = (struct scope){.card = VIEW_NONE, .day = VIEW_NONE, .foreign_day = VIEW_NONE};
-    int err = fetch_card(sqlite, &batch->view, command, &scope->card);
+    int err = fetch_card(sql, &batch->view, command, &scope->card);
     if (err == 0 && keys->wants_order_is_known)
-        err = fetch_order_is_known(sqlite, command->tenant_id, keys->sale_order_id,
+        err = fetch_order_is_known(sql, command->tenant_id, keys->sale_order_id,
                                    &scope->order_is_known);
     if (err == 0)
-        err = fetch_history(sqlite, &batch->view, command, keys, scope);
+        err = fetch_history(sql, &batch->view, command, keys, scope);
     if (err == 0 && keys->wants_register_day)
-        err = fetch_day(sqlite, &batch->view, command, &scope->day);
+        err = fetch_day(sql, &batch->view, command, &scope->day);
     if (err == 0 && keys->wants_foreign_day)
-        err = sqlite_fetch_foreign_day(sqlite, &batch->view, command, &scope->foreign_day);
+        err = sql_fetch_foreign_day(sql, &batch->view, command, &scope->foreign_day);
     return err;
 }
 
 int sqlite_fetch(struct store *store, struct batch *batch)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
-    CHECK(sqlite->mode == STORE_WRITER);
-    CHECK(sqlite3_get_autocommit(sqlite->connection) != 0);
-    int err = sqlite_check_file(sqlite);
-    if (err == 0)
-        err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+    struct sql *sql = &sqlite->sql;
+    CHECK(sql->mode == STORE_WRITER);
+    CHECK(!sql_is_in_transaction(sql));
+    int err = sqlite_driver.begin_change(sql);
     if (err != 0)
         return err;
     for (size_t i = 0; i < CARD_SLOTS; i++)
         sqlite->card_slots[i] = VIEW_NONE;
     memset(sqlite->has_recent_charges, 0, sizeof(sqlite->has_recent_charges));
-    err = fetch_ids(sqlite, &batch->view);
+    err = fetch_ids(sql, &batch->view);
     for (int32_t i = 0; err == 0 && i < batch->count; i++)
-        err = fetch_command(sqlite, batch, i);
+        err = fetch_command(sql, batch, i);
     if (err != 0)
-        sqlite_rollback(sqlite);
+        sqlite_rollback(sql);
     return err;
 }

@@ -2,7 +2,7 @@
  * The schema: the ordered list of migrations, and the checks a database must pass before it is
  * used.
  */
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -662,40 +662,42 @@ static const char sql_insert_meta[] =
     "INSERT INTO meta (id, key_check, key_version, generation, hot_generation)"
     " VALUES (1, ?, ?, 1, 1 + abs(random() % 281474976710656))";
 
-static int schema_read_int(struct store_sqlite *sqlite, const char *sql, int64_t *value)
+static int schema_read_int(struct sql *sql, const char *text, int64_t *value)
 {
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     *value = 0;
-    if (sqlite3_prepare_v2(sqlite->connection, sql, -1, &statement, NULL) != SQLITE_OK)
-        return sqlite_fail(sqlite, sql);
+    int err = sqlite_driver.prepare(sql, text, &statement);
+    if (err != 0)
+        return err;
     bool has_row;
-    int err = sqlite_step(sqlite, statement, &has_row);
+    err = sql_step(sql, statement, &has_row);
     if (has_row)
-        *value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+        *value = sql_column_int(statement, 0);
+    sqlite_driver.finalize(statement);
     return err;
 }
 
-static int schema_execute(struct store_sqlite *sqlite, const char *sql, const char *what)
+static int schema_execute(struct sql *sql, const char *text, const char *what)
 {
-    if (sqlite3_exec(sqlite->connection, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return sqlite_fail(sqlite, what);
+    if (sqlite3_exec(sqlite_of_sql(sql)->connection, text, NULL, NULL, NULL) != SQLITE_OK)
+        return sqlite_fail(sql, what);
     return 0;
 }
 
 /* The write-ahead log is what lets readers and the writer work side by side. ":memory:" has none
  * and needs none. A file system without shared memory keeps its old mode: then we do not start. */
-static int schema_set_journal(struct store_sqlite *sqlite)
+static int schema_set_journal(struct sql *sql)
 {
     char mode[16];
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     bool has_row;
-    if (sqlite3_prepare_v2(sqlite->connection, sql_set_journal, -1, &statement, NULL) != SQLITE_OK)
-        return sqlite_fail(sqlite, sql_set_journal);
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sqlite_driver.prepare(sql, sql_set_journal, &statement);
+    if (err != 0)
+        return err;
+    err = sql_step(sql, statement, &has_row);
     if (has_row)
         column_text(&(struct columns){.statement = statement}, mode, sizeof(mode));
-    sqlite3_finalize(statement);
+    sqlite_driver.finalize(statement);
     if (err != 0)
         return err;
     if (has_row && (strcmp(mode, "wal") == 0 || strcmp(mode, "memory") == 0))
@@ -704,53 +706,54 @@ static int schema_set_journal(struct store_sqlite *sqlite)
     return ERR_STORE_DOWN;
 }
 
-static int schema_write_version(struct store_sqlite *sqlite)
+static int schema_write_version(struct sql *sql)
 {
-    char sql[96];
+    char text[96];
     struct text_buffer buffer;
-    text_buffer_init(&buffer, sql, sizeof(sql));
+    text_buffer_init(&buffer, text, sizeof(text));
     text_append_format(&buffer, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                        APPLICATION_ID, (int)SCHEMA_VERSION);
     CHECK(!buffer.is_cut);
-    return schema_execute(sqlite, sql, "write schema version");
+    return schema_execute(sql, text, "write schema version");
 }
 
-static int schema_insert_meta(struct store_sqlite *sqlite)
+static int schema_insert_meta(struct sql *sql)
 {
     uint8_t key_check[SEAL_MAC_BYTES];
-    sqlite3_stmt *statement;
-    seal_check_value(sqlite->store.seal, key_check);
-    if (sqlite3_prepare_v2(sqlite->connection, sql_insert_meta, -1, &statement, NULL) != SQLITE_OK)
-        return sqlite_fail(sqlite, sql_insert_meta);
+    struct sql_statement *statement;
+    seal_check_value(sql->store.seal, key_check);
+    int err = sqlite_driver.prepare(sql, sql_insert_meta, &statement);
+    if (err != 0)
+        return err;
     struct binder binder = {.statement = statement};
     bind_blob(&binder, key_check, sizeof(key_check));
     bind_int(&binder, SEAL_KEY_VERSION);
-    int err = sqlite_finish(sqlite, statement);
-    sqlite3_finalize(statement);
+    err = sql_finish(sql, statement);
+    sqlite_driver.finalize(statement);
     return err;
 }
 
-static int schema_migrate_from(struct store_sqlite *sqlite, int64_t version)
+static int schema_migrate_from(struct sql *sql, int64_t version)
 {
     int err = 0;
     for (int64_t next = version; err == 0 && next < SCHEMA_VERSION; next++)
-        err = schema_execute(sqlite, migrations[next], "migrate schema");
+        err = schema_execute(sql, migrations[next], "migrate schema");
     if (err == 0 && version == 0)
-        err = schema_insert_meta(sqlite);
+        err = schema_insert_meta(sql);
     if (err == 0)
-        err = schema_write_version(sqlite);
+        err = schema_write_version(sql);
     return err;
 }
 
 /* Ours, and not from a later program? *version 0: an empty database. */
-static int schema_read_version(struct store_sqlite *sqlite, int64_t *version)
+static int schema_read_version(struct sql *sql, int64_t *version)
 {
     int64_t application, tables;
-    int err = schema_read_int(sqlite, sql_read_version, version);
+    int err = schema_read_int(sql, sql_read_version, version);
     if (err == 0)
-        err = schema_read_int(sqlite, sql_read_application, &application);
+        err = schema_read_int(sql, sql_read_application, &application);
     if (err == 0)
-        err = schema_read_int(sqlite, sql_count_tables, &tables);
+        err = schema_read_int(sql, sql_count_tables, &tables);
     if (err != 0)
         return err;
     if (*version == 0 && tables == 0)
@@ -768,41 +771,42 @@ static int schema_read_version(struct store_sqlite *sqlite, int64_t *version)
 }
 
 /* In one transaction, so that a crash leaves the old version or the new one. */
-static int schema_migrate(struct store_sqlite *sqlite)
+static int schema_migrate(struct sql *sql)
 {
     int64_t version;
-    int err = sqlite_run(sqlite, STATEMENT_BEGIN_WRITE);
+    int err = sqlite_run(sql, OWN_BEGIN_WRITE);
     if (err != 0)
         return err;
-    err = schema_read_version(sqlite, &version); /* again: another process may have migrated */
+    err = schema_read_version(sql, &version); /* again: another process may have migrated */
     if (err == 0 && version < SCHEMA_VERSION)
-        err = schema_migrate_from(sqlite, version);
+        err = schema_migrate_from(sql, version);
     if (err == 0)
-        err = sqlite_run(sqlite, STATEMENT_COMMIT);
+        err = sqlite_run(sql, OWN_COMMIT);
     if (err != 0)
-        sqlite_rollback(sqlite);
+        sqlite_rollback(sql);
     return err;
 }
 
 /* The master key must be the one the store was created with: another would seal and index new rows
  * so that nobody finds them again. */
-static int schema_check_key(struct store_sqlite *sqlite)
+static int schema_check_key(struct sql *sql)
 {
     uint8_t expected[SEAL_MAC_BYTES];
     uint8_t stored[SEAL_MAC_BYTES];
-    sqlite3_stmt *statement;
+    struct sql_statement *statement;
     bool has_row;
-    if (sqlite3_prepare_v2(sqlite->connection, sql_read_key, -1, &statement, NULL) != SQLITE_OK)
-        return sqlite_fail(sqlite, sql_read_key);
-    int err = sqlite_step(sqlite, statement, &has_row);
+    int err = sqlite_driver.prepare(sql, sql_read_key, &statement);
+    if (err != 0)
+        return err;
+    err = sql_step(sql, statement, &has_row);
     if (has_row)
         column_blob(&(struct columns){.statement = statement}, stored, sizeof(stored));
-    sqlite3_finalize(statement);
+    sqlite_driver.finalize(statement);
     if (err != 0)
         return err;
     if (!has_row)
         return ERR_STORE_CORRUPT;
-    seal_check_value(sqlite->store.seal, expected);
+    seal_check_value(sql->store.seal, expected);
     return seal_equal(expected, stored, sizeof(expected)) ? 0 : ERR_BAD_KEY;
 }
 
@@ -814,19 +818,19 @@ int sqlite_schema_create_model(sqlite3 **model)
     return code == SQLITE_OK ? 0 : sqlite_error_of(code);
 }
 
-int sqlite_schema_open(struct store_sqlite *sqlite)
+int sqlite_schema_open(struct sql *sql)
 {
     int64_t version;
-    int err = schema_read_version(sqlite, &version); /* before anything is written to it */
-    if (err == 0 && sqlite->mode == STORE_WRITER)
-        err = schema_set_journal(sqlite);
+    int err = schema_read_version(sql, &version); /* before anything is written to it */
+    if (err == 0 && sql->mode == STORE_WRITER)
+        err = schema_set_journal(sql);
     if (err != 0)
         return err;
-    if (version < SCHEMA_VERSION && sqlite->mode == STORE_READER) {
+    if (version < SCHEMA_VERSION && sql->mode == STORE_READER) {
         log_event(LOG_ERROR, "schema_not_migrated", LOG_INT("version", version));
         return ERR_STORE_DOWN;
     }
     if (version < SCHEMA_VERSION)
-        err = schema_migrate(sqlite);
-    return err != 0 ? err : schema_check_key(sqlite);
+        err = schema_migrate(sql);
+    return err != 0 ? err : schema_check_key(sql);
 }

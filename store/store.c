@@ -11,7 +11,8 @@ int store_open(const struct store_config *config, enum store_mode mode, struct s
 {
     CHECK(config->location != NULL && config->seal != NULL);
     *store = NULL;
-    return store_sqlite_open(config, mode, store);
+    return postgres_is_location(config->location) ? store_postgres_open(config, mode, store)
+                                                  : store_sqlite_open(config, mode, store);
 }
 
 void store_close(struct store *store)
@@ -22,7 +23,17 @@ void store_close(struct store *store)
 
 int store_is_empty(const char *location, bool *is_empty)
 {
-    return store_sqlite_is_empty(location, is_empty);
+    return postgres_is_location(location) ? store_postgres_is_empty(location, is_empty)
+                                          : store_sqlite_is_empty(location, is_empty);
+}
+
+bool store_is_postgres(const char *location, const char **fault)
+{
+    *fault = NULL;
+    if (!postgres_is_location(location))
+        return false;
+    *fault = postgres_location_fault(location);
+    return true;
 }
 
 int store_fetch(struct store *store, struct batch *batch)
@@ -36,6 +47,11 @@ int store_fetch(struct store *store, struct batch *batch)
 int store_commit(struct store *store, const struct batch *batch)
 {
     return store->backend->commit(store, batch);
+}
+
+int32_t store_reruns_max(const struct store *store)
+{
+    return store->backend->reruns_max;
 }
 
 void store_rollback(struct store *store)
@@ -107,6 +123,27 @@ int store_raise_hot_generation(struct store *store, int64_t *generation)
     return store->backend->raise_hot_generation(store, generation);
 }
 
+int store_take_lease(struct store *store, const struct lease_wish *wish, struct lease_state *state)
+{
+    CHECK(wish->owner[0] != '\0' && wish->life_us > 0);
+    return store->backend->take_lease(store, wish, state);
+}
+
+int store_release_lease(struct store *store, const char *name, const char *owner)
+{
+    return store->backend->release_lease(store, name, owner);
+}
+
+int store_read_versions(struct store *store, struct store_versions *versions)
+{
+    return store->backend->read_versions(store, versions);
+}
+
+bool store_is_shared(const struct store *store)
+{
+    return store->backend->is_shared;
+}
+
 int store_begin_read(struct store *store)
 {
     return store->backend->begin_read(store);
@@ -161,6 +198,11 @@ int store_each_order_operation(struct store *store, int64_t tenant_id, int64_t o
 {
     CHECK(order_id != 0 && limit > 0);
     return store->backend->each_order_operation(store, tenant_id, order_id, limit, each, context);
+}
+
+int store_read_last_operation(struct store *store, int64_t *operation_id)
+{
+    return store->backend->last_operation(store, operation_id);
 }
 
 int store_read_totals(struct store *store, struct store_totals *totals)

@@ -1,7 +1,7 @@
 /*
- * Rows in, rows out: the durable truth. Knows tables and transactions, decides nothing. SQLite
- * today; a second backend joins by filling struct store_backend (store/backend.h) and passing the
- * conformance suite.
+ * Rows in, rows out: the durable truth. Knows tables and transactions, decides nothing. SQLite or
+ * PostgreSQL; another backend joins by filling struct store_backend (store/backend.h) and passing
+ * the conformance suite.
  *
  * A struct store is one connection and belongs to one thread at a time. A service has one writer
  * (the committer's) and several readers. Readers see the last commit and never block the writer.
@@ -21,8 +21,12 @@ enum store_mode {
 };
 
 struct store_config {
-    const char *location;    /* SQLite: path of the file, or ":memory:" for tests */
+    /* "postgresql://..."; or SQLite: path of the file, or ":memory:" for tests. */
+    const char *location;
     const struct seal *seal; /* seals tokens and keys; must be the one the store was created with */
+    /* PostgreSQL: the file that remembers the highest timeline seen, so that a primary that was
+     * replaced is refused; NULL: only the process remembers it. */
+    const char *timeline_path;
 };
 
 /*
@@ -33,6 +37,9 @@ struct store_config {
 MUST_CHECK int store_open(const struct store_config *config, enum store_mode mode,
                           struct store **store);
 void store_close(struct store *store); /* accepts NULL */
+/* Does the location name PostgreSQL? *fault: NULL, or what is wrong with it, to follow the name of
+ * the setting that holds it; it quotes nothing of the location, which may hold a password. */
+bool store_is_postgres(const char *location, const char **fault);
 /* Is this location without any tables? A new master key may be created only then. */
 MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 
@@ -51,6 +58,10 @@ MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 MUST_CHECK int store_fetch(struct store *store, struct batch *batch);
 MUST_CHECK int store_commit(struct store *store, const struct batch *batch);
 void store_rollback(struct store *store);
+/* How often a batch is worth fetching again at once (batch_rewind) when fetch or commit was
+ * ERR_STORE_BUSY, or of one command ERR_STORE_CONSTRAINT: another process was in the way and went
+ * first. 0 where there is none, and the wait was as long as makes sense. */
+int32_t store_reruns_max(const struct store *store);
 /*
  * Settle a commit whose outcome is unknown: writes a tombstone (ACTION_VOID) for each new operation
  * id of the batch that is not in the store.
@@ -117,6 +128,10 @@ MUST_CHECK int store_read_card(struct store *store, int64_t tenant_id,
 MUST_CHECK int store_read_card_by_last4(struct store *store, int64_t tenant_id, const char last4[5],
                                         struct card *card);
 
+/* Where a walk along all operations may stop and go on later without passing one over: whatever is
+ * read from now on sees every operation up to this id, and none of them will ever be added. 0:
+ * there is none. Not between store_begin_read and its end, which see what was there before. */
+MUST_CHECK int store_read_last_operation(struct store *store, int64_t *operation_id);
 /* errors  ERR_NOT_FOUND and the store's own. */
 MUST_CHECK int store_read_operation(struct store *store, int64_t operation_id,
                                     struct operation *operation);
@@ -137,8 +152,8 @@ typedef void (*store_entry_fn)(void *context, const struct entry *entry);
 MUST_CHECK int store_each_entry(struct store *store, int64_t card_id, int64_t before_operation_id,
                                 int32_t limit, store_entry_fn each, void *context);
 
-/* Totals for metrics and tests: the greatest ids given out, so cheap with any number of rows; a
- * settled commit that never happened leaves its tombstones and gaps in them. */
+/* Totals for verify and tests; no ids, and not cheap in every store. A settled commit that never
+ * happened leaves its tombstones in them, in SQLite also its gaps. */
 struct store_totals {
     int64_t cards, operations, transfers, tenants;
 };

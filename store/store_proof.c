@@ -252,11 +252,12 @@ int store_each_open_item(struct store *store, int64_t tenant_id, int32_t from, i
 }
 
 int store_each_operation_after(struct store *store, int64_t tenant_id, int64_t after_id,
-                               int32_t limit, store_operation_fn each, void *context)
+                               int64_t until_id, int32_t limit, store_operation_fn each,
+                               void *context)
 {
     CHECK(limit > 0);
-    return store->backend->proofs->each_operation_after(store, tenant_id, after_id, limit, each,
-                                                        context);
+    return store->backend->proofs->each_operation_after(store, tenant_id, after_id, until_id, limit,
+                                                        each, context);
 }
 
 int store_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,

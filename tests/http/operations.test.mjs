@@ -346,7 +346,7 @@ test('a configuration that cannot be meant is refused by name', async () => {
     LOG_LEVEL: 'loud',
     REQUEST_TIMEOUT_S: '-1',
     TRUSTED_PROXIES: '10.0.0.0/99',
-    DATABASE: 'postgresql://x',
+    DATABASE: 'postgresql://till:se%zzcret@x/name',
     REDIS: 'rediss://x',
     TLS_CERT: '/nowhere',
     CONNEXIONS_MAX: '5',

@@ -428,6 +428,7 @@ export class Service {
       env: {
         COUNTERPART_DATA: this.data,
         ...(this.env.COUNTERPART_MASTER_KEY ? { COUNTERPART_MASTER_KEY: this.env.COUNTERPART_MASTER_KEY } : {}),
+        ...(this.env.COUNTERPART_DATABASE ? { COUNTERPART_DATABASE: this.env.COUNTERPART_DATABASE } : {}),
         ...options.env,
       },
     });

@@ -404,7 +404,7 @@ static int setup(void **state)
 /* From here on the writer is the committer's. */
 static void start(struct fixture *fixture)
 {
-    struct committer_config committer = {.store = fixture->writer, .batch_max = BATCH_MAX};
+    struct committer_config committer = {.stores = {fixture->writer}, .batch_max = BATCH_MAX};
     assert_int_equal(directory_create(&fixture->directory), 0);
     assert_int_equal(directory_load(fixture->directory, fixture->writer), 0);
     assert_int_equal(reader_create(fixture->readers, 1, &fixture->reader), 0);

@@ -142,7 +142,7 @@ static struct grant put_grant(int64_t left_us)
 static void start_threads(void)
 {
     faulty_store_init(&f.faulty, f.writer);
-    const struct committer_config config = {.store = &f.faulty.super, .batch_max = 8};
+    const struct committer_config config = {.stores = {&f.faulty.super}, .batch_max = 8};
     assert_int_equal(committer_create(&config, &f.committer), 0);
     assert_int_equal(reader_create(&f.reader_store, 1, &f.reader), 0);
     assert_int_equal(directory_create(&f.directory), 0);

@@ -130,7 +130,7 @@ static int setup(void **state)
     assert_int_equal(hot_memory_create(1024, HOT_TTL_US, &fixture->hot), 0);
     add_tenant(fixture);
     struct committer_config committer = {
-        .store = &fixture->faulty.super, .hot = fixture->hot, .batch_max = BATCH_MAX};
+        .stores = {&fixture->faulty.super}, .hot = fixture->hot, .batch_max = BATCH_MAX};
     assert_int_equal(committer_create(&committer, &fixture->committer), 0);
     issue_card(fixture);
     *state = fixture;
@@ -345,6 +345,98 @@ static void a_batch_that_breaks_a_constraint_is_run_again_one_by_one(void **stat
     assert_true(failed <= 1);
     assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1 - failed));
     call_finish(&first);
+}
+
+static void charge_a_busy_store(struct fixture *fixture, int commit_error, struct call *call)
+{
+    fixture->faulty.commit_error = commit_error;
+    fixture->faulty.fetch_error = ERR_STORE_BUSY;
+    fixture->faulty.fetches = 0;
+    call_init(call, fixture, ACTION_CHARGE, 1, 100);
+    submit(fixture, call);
+    call_await(call);
+    call_finish(call);
+}
+
+static void a_batch_that_met_another_process_is_run_again_at_most_three_times(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    faulty_store_share(&fixture->faulty);
+    fixture->faulty.fail_fetches = 1;
+    fixture->faulty.fail_commits = 2;
+    charge_a_busy_store(fixture, ERR_STORE_BUSY, &call);
+    assert_int_equal(call.job.error, 0);
+    assert_int_equal(call.job.outcome.result, RESULT_OK);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100);
+    assert_int_equal(fixture->faulty.fetches, 4);
+    fixture->faulty.fail_fetches = 100;
+    charge_a_busy_store(fixture, ERR_STORE_BUSY, &call);
+    assert_int_equal(call.job.error, ERR_STORE_BUSY);
+    assert_int_equal(fixture->faulty.fetches, 4);
+}
+
+/* A card with that number, a register's day: made by another process since they were looked for. */
+static void a_command_that_met_a_row_that_is_just_there_is_run_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.fail_commits = 1;
+    charge_a_busy_store(fixture, ERR_STORE_CONSTRAINT, &call);
+    assert_int_equal(call.job.error, ERR_STORE_CONSTRAINT); /* a file has one writer */
+    assert_int_equal(fixture->faulty.fetches, 1);
+    faulty_store_share(&fixture->faulty);
+    fixture->faulty.fail_commits = 1;
+    charge_a_busy_store(fixture, ERR_STORE_CONSTRAINT, &call);
+    assert_int_equal(call.job.error, 0);
+    assert_int_equal(fixture->faulty.fetches, 2);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100);
+}
+
+static void what_another_process_holds_is_decided_after_the_others(void **state)
+{
+    enum { COUNT = 4 };
+    struct fixture *fixture = *state;
+    struct call first, calls[COUNT];
+    struct committer_counters before, after;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&first, fixture, ACTION_CHARGE, 1, 100);
+    submit(fixture, &first);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < COUNT; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 2 + i, 100);
+        submit(fixture, &calls[i]);
+    }
+    fixture->faulty.skip_firsts = 1;
+    committer_read_counters(fixture->committer, &before);
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&first);
+    for (int i = 0; i < COUNT; i++) {
+        call_await(&calls[i]);
+        assert_int_equal(calls[i].job.error, 0);
+        assert_int_equal(calls[i].job.outcome.result, RESULT_OK);
+        assert_int_not_equal(calls[i].job.outcome.operation_id, 0);
+    }
+    assert_true(calls[0].job.outcome.operation_id > calls[COUNT - 1].job.outcome.operation_id);
+    committer_read_counters(fixture->committer, &after);
+    assert_int_equal(after.commands - before.commands, COUNT + 1);
+    assert_int_equal(after.batches - before.batches, 3); /* the first, the others, what was held */
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1));
+    for (int i = 0; i < COUNT; i++)
+        call_finish(&calls[i]);
+    call_finish(&first);
+}
+
+/* There it has waited for its only writer's lock, and more would be too long. */
+static void a_batch_that_met_a_busy_file_is_not_run_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call call;
+    fixture->faulty.fail_fetches = 1;
+    charge_a_busy_store(fixture, ERR_STORE_BUSY, &call);
+    assert_int_equal(call.job.error, ERR_STORE_BUSY);
+    assert_int_equal(fixture->faulty.fetches, 1);
+    assert_int_equal(balance(fixture), CARD_BALANCE);
 }
 
 static void an_unknown_commit_that_happened_is_answered_as_done(void **state)
@@ -710,6 +802,126 @@ static void many_tills_at_once_each_get_their_own_answer(void **state)
     assert_int_equal(balance(fixture), CARD_BALANCE - 10 * TILLS * 200);
 }
 
+/* --- shares of the cards --- */
+
+/* Shares of one store, each with a front of its own that can be held. The store belongs to one
+ * thread at a time: the tests let only one of them go on. */
+#define SHARES 2
+struct shares {
+    struct fixture *fixture;
+    struct faulty_store faulty[SHARES];
+};
+
+static void shares_init(struct shares *shares, struct fixture *fixture)
+{
+    struct committer_config config = {.batch_max = BATCH_MAX};
+    stop_committer(fixture);
+    shares->fixture = fixture;
+    for (int i = 0; i < SHARES; i++) {
+        faulty_store_init(&shares->faulty[i], fixture->real);
+        config.stores[i] = &shares->faulty[i].super;
+    }
+    assert_int_equal(committer_create(&config, &fixture->committer), 0);
+}
+
+static void shares_finish(struct shares *shares)
+{
+    stop_committer(shares->fixture);
+    for (int i = 0; i < SHARES; i++)
+        faulty_store_finish(&shares->faulty[i]);
+}
+
+static void call_of_card(struct call *call, const struct fixture *fixture, uint8_t card,
+                         int64_t order_id)
+{
+    call_init(call, fixture, ACTION_CHARGE, order_id, 100);
+    memset(call->job.command.card_index, card, CARD_INDEX_BYTES);
+}
+
+static void a_share_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes(void **state)
+{
+    enum { COUNT = 20 };
+    static struct call held[COUNT], other;
+    struct fixture *fixture = *state;
+    struct shares shares;
+    struct committer_counters counters;
+    shares_init(&shares, fixture);
+    faulty_store_hold(&shares.faulty[1]);
+    for (int i = 0; i < COUNT; i++) {
+        call_of_card(&held[i], fixture, 7, 10 + i);
+        submit(fixture, &held[i]);
+    }
+    faulty_store_await_waiting(&shares.faulty[1]);
+    call_of_card(&other, fixture, 8, 1);
+    submit(fixture, &other);
+    call_await(&other);
+    assert_int_equal(other.job.outcome.result, RESULT_NOT_FOUND);
+    assert_int_equal(shares.faulty[0].fetches, 1);
+    committer_read_counters(fixture->committer, &counters);
+    assert_int_equal(counters.commands, 1);
+    faulty_store_let_go(&shares.faulty[1]);
+    for (int i = 0; i < COUNT; i++) {
+        call_await(&held[i]);
+        assert_int_equal(held[i].job.outcome.balance_minor, CARD_BALANCE - 100 * (i + 1));
+        call_finish(&held[i]);
+    }
+    committer_read_counters(fixture->committer, &counters);
+    assert_int_equal(counters.commands, 1 + COUNT);
+    assert_int_equal(shares.faulty[0].fetches, 1);
+    call_finish(&other);
+    shares_finish(&shares);
+}
+
+static int task_note_store(struct job *job, struct store *store)
+{
+    job->command.order_id = (int64_t)(intptr_t)store;
+    return 0;
+}
+
+static void tasks_are_all_the_first_shares(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shares shares;
+    shares_init(&shares, fixture);
+    for (uint8_t card = 0; card < 4; card++) {
+        struct call call;
+        call_of_card(&call, fixture, card, 0);
+        call.job.task = task_note_store;
+        submit(fixture, &call);
+        call_await(&call);
+        assert_true(call.job.command.order_id == (int64_t)(intptr_t)&shares.faulty[0].super);
+        call_finish(&call);
+    }
+    shares_finish(&shares);
+}
+
+/* What a share could not write is the store's illness, and any other shows that it is over. */
+static void a_store_is_well_again_when_any_share_has_written(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shares shares;
+    struct committer_counters counters;
+    struct call call;
+    shares_init(&shares, fixture);
+    shares.faulty[1].commit_error = ERR_STORE_DOWN;
+    shares.faulty[1].fail_commits = 1;
+    call_of_card(&call, fixture, 7, 1);
+    submit(fixture, &call);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_STORE_DOWN);
+    committer_read_counters(fixture->committer, &counters);
+    assert_false(counters.is_healthy);
+    call_finish(&call);
+    call_of_card(&call, fixture, 0, 0);
+    call.job.task = task_note_store;
+    submit(fixture, &call);
+    call_await(&call);
+    committer_read_counters(fixture->committer, &counters);
+    assert_true(counters.is_healthy);
+    call_finish(&call);
+    shares_finish(&shares);
+}
+
 #define committer_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -724,6 +936,10 @@ int main(void)
         committer_test(a_store_that_fails_and_comes_back_is_told_and_forgotten),
         committer_test(a_full_disk_at_commit_moves_nothing),
         committer_test(a_batch_that_breaks_a_constraint_is_run_again_one_by_one),
+        committer_test(a_batch_that_met_another_process_is_run_again_at_most_three_times),
+        committer_test(a_command_that_met_a_row_that_is_just_there_is_run_again),
+        committer_test(what_another_process_holds_is_decided_after_the_others),
+        committer_test(a_batch_that_met_a_busy_file_is_not_run_again),
         committer_test(an_unknown_commit_that_happened_is_answered_as_done),
         committer_test(an_unknown_commit_that_did_not_happen_never_can),
         committer_test(an_unknown_commit_at_the_end_stays_unconfirmed),
@@ -739,6 +955,9 @@ int main(void)
         committer_test(the_hot_tier_does_not_know_unsold_stock),
         committer_test(nothing_is_taken_after_the_end),
         committer_test(many_tills_at_once_each_get_their_own_answer),
+        committer_test(a_share_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes),
+        committer_test(tasks_are_all_the_first_shares),
+        committer_test(a_store_is_well_again_when_any_share_has_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,7 +250,7 @@ static void writes_and_commands_go_to_the_committer(void **state)
     assert_int_equal(seal_from_bytes(master, &seal), 0);
     const struct store_config opening = {.location = ":memory:", .seal = seal};
     assert_int_equal(store_open(&opening, STORE_WRITER, &store), 0);
-    const struct committer_config config = {.store = store, .batch_max = 8};
+    const struct committer_config config = {.stores = {store}, .batch_max = 8};
     assert_int_equal(committer_create(&config, &committer), 0);
     post(&message, send_writes);
     await(&f.homecomings, 2);

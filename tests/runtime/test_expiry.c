@@ -132,7 +132,7 @@ static void batch_expires_the_longest_idle_and_no_more_than_it_may(void **state)
 
 static void start(struct fixture *fixture)
 {
-    const struct committer_config config = {.store = fixture->store, .batch_max = 8};
+    const struct committer_config config = {.stores = {fixture->store}, .batch_max = 8};
     assert_int_equal(outbound_create(&fixture->outbound), 0);
     assert_int_equal(committer_create(&config, &fixture->committer), 0);
     assert_int_equal(scheduler_create(fixture->outbound, &fixture->scheduler), 0);

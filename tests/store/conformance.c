@@ -24,6 +24,8 @@ int conformance_setup(void **state)
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
     rows_init(&fixture->rows, 1);
     suite_backend->create(fixture->location);
+    fixture->rows.close_gaps = suite_backend->close_gaps;
+    fixture->rows.location = fixture->location;
     rows_open(&fixture->rows, fixture->location);
     *state = fixture;
     return 0;
@@ -1395,5 +1397,6 @@ int conformance_run(const struct conformance_backend *backend)
     failed += conformance_run_undo(backend->name);
     failed += conformance_run_proofs(backend->name);
     failed += conformance_run_sums(backend->name);
+    failed += conformance_run_leases(backend->name);
     return failed;
 }

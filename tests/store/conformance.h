@@ -16,6 +16,9 @@ struct conformance_backend {
     bool is_shared;
     void (*create)(char location[LOCATION_MAX]); /* of an empty store */
     void (*remove)(const char *location);
+    /* The cases name cards, operations and transfers by their number: the next one's id becomes
+     * the greatest there is plus one. NULL: it always is. */
+    void (*close_gaps)(const char *location);
 };
 
 /* Runs all tests; returns the number that failed. */
@@ -37,6 +40,7 @@ void conformance_reopen(void **state);
 
 /* Runs the tests of one area: its own file, its own line in conformance_run. */
 int conformance_run_grants(const char *name);  /* conformance_grant.c */
+int conformance_run_leases(const char *name);  /* conformance_lease.c */
 int conformance_run_work(const char *name);    /* conformance_work.c */
 int conformance_run_foreign(const char *name); /* conformance_foreign.c */
 int conformance_run_undo(const char *name);    /* conformance_undo.c */

@@ -606,7 +606,9 @@ static struct operations after(struct rows *rows, int64_t tenant_id, int64_t aft
                                int32_t limit)
 {
     struct operations operations = {.count = 0};
-    assert_int_equal(store_each_operation_after(rows->store, tenant_id, after_id, limit,
+    int64_t last_id;
+    assert_int_equal(store_read_last_operation(rows->store, &last_id), 0);
+    assert_int_equal(store_each_operation_after(rows->store, tenant_id, after_id, last_id, limit,
                                                 on_operation, &operations),
                      0);
     return operations;

@@ -93,6 +93,8 @@ void rows_decide(struct rows *rows, const struct command *commands, int32_t coun
     batch_clear(rows->batch);
     for (int32_t i = 0; i < count; i++)
         batch_add(rows->batch, &commands[i]);
+    if (rows->close_gaps != NULL)
+        rows->close_gaps(rows->location);
     assert_int_equal(store_fetch(rows->store, rows->batch), 0);
     rows->now_us += 1000000;
     batch_decide(rows->batch, rows->now_us);

@@ -24,6 +24,9 @@ struct rows {
     struct batch *batch;
     struct tenant tenant;
     int64_t now_us; /* moves on by a second with each command */
+    /* Before each batch, with the location; NULL: nothing. See struct conformance_backend. */
+    void (*close_gaps)(const char *location);
+    const char *location;
 };
 
 /* master: repeated as the master key. Opens nothing yet. */

@@ -7,7 +7,7 @@
 #include "tests/store/files.h"
 
 #include "base/error.h"
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include <string.h>
 

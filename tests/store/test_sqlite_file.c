@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -4,7 +4,7 @@
  */
 #include "tests/store/rows.h"
 
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include <string.h>
 
@@ -31,6 +31,8 @@ static bool is_bounded(const char *scan)
     static const char *const bounded[] = {
         "SCAN CONSTANT ROW", "SCAN tenant",    "SCAN work USING INDEX work_open",
         "SCAN tree",         "SCAN (subquery", "SCAN proof USING INDEX proof_told",
+        "SCAN proved",       "SCAN stray",     "SCAN urgent",
+        "SCAN others",
     };
     for (size_t i = 0; i < COUNT_OF(bounded); i++)
         if (strncmp(scan, bounded[i], strlen(bounded[i])) == 0)
@@ -71,43 +73,43 @@ static void assert_plans(const char *(*text)(int), int least)
 static void work_is_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_work_text, 17);
+    assert_plans(sql_work_text, 17);
 }
 
 static void points_are_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_points_text, 10);
+    assert_plans(sql_points_text, 10);
 }
 
 static void reservations_and_entries_are_read_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_points_read_text, 7);
+    assert_plans(sql_points_read_text, 7);
 }
 
 static void approvals_and_attempts_are_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_foreign_text, 17);
+    assert_plans(sql_foreign_text, 17);
 }
 
 static void proofs_are_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_proof_text, 12);
+    assert_plans(sql_proof_text, 12);
 }
 
 static void payments_that_orders_show_are_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_proof_payment_text, 18);
+    assert_plans(sql_proof_payment_text, 18);
 }
 
 static void reports_are_read_by_index(void **state)
 {
     (void)state;
-    assert_plans(sqlite_proof_report_text, 7);
+    assert_plans(sql_proof_report_text, 7);
 }
 
 int main(void)

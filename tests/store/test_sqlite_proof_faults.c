@@ -8,7 +8,7 @@
 #include "tests/store/proofs.h"
 
 #include "base/error.h"
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include <string.h>
 

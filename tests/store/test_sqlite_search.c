@@ -3,7 +3,7 @@
  */
 #include "tests/store/rows.h"
 
-#include "store/sqlite.h"
+#include "store/sqlite_driver.h"
 
 #include <string.h>
 
@@ -40,11 +40,11 @@ static void words_are_looked_up_by_key(void **state)
     (void)state;
     assert_int_equal(sqlite_schema_create_model(&model), 0);
     int count = 0;
-    for (; sqlite_search_text(count) != NULL; count++)
-        assert_no_scan(model, sqlite_search_text(count),
+    for (; sql_search_text(count) != NULL; count++)
+        assert_no_scan(model, sql_search_text(count),
                        "SEARCH member_word USING PRIMARY KEY (tenant_id=? AND word>? AND word<?)");
     assert_true(count >= 3);
-    assert_null(sqlite_search_text(-1));
+    assert_null(sql_search_text(-1));
     sqlite3_close(model);
 }
 
@@ -54,9 +54,9 @@ static void members_are_read_by_key_or_index(void **state)
     (void)state;
     assert_int_equal(sqlite_schema_create_model(&model), 0);
     int count = 0;
-    for (; sqlite_member_text(count) != NULL; count++) {
-        bool is_insert = strncmp(sqlite_member_text(count), "INSERT", 6) == 0;
-        assert_no_scan(model, sqlite_member_text(count), is_insert ? NULL : "SEARCH member");
+    for (; sql_member_text(count) != NULL; count++) {
+        bool is_insert = strncmp(sql_member_text(count), "INSERT", 6) == 0;
+        assert_no_scan(model, sql_member_text(count), is_insert ? NULL : "SEARCH member");
     }
     assert_true(count >= 8);
     sqlite3_close(model);

@@ -347,9 +347,10 @@ static void damaged_pages_are_noticed(void **state)
 static void every_finding_has_its_corruption(void **state)
 {
     (void)state;
-    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify.c");
-    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify_card.c");
-    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify_operation.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sql_verify.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_check.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sql_verify_card.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sql_verify_operation.c");
 }
 
 static void accounts_in_this_file_are_those_of_the_ledger(void **state)

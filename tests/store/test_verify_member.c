@@ -138,7 +138,7 @@ static void one_member_is_one_finding(void **state)
 static void every_finding_has_its_corruption(void **state)
 {
     (void)state;
-    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify_member.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sql_verify_member.c");
 }
 
 int main(void)

@@ -186,7 +186,7 @@ static void each_corruption_is_named(void **state)
 static void every_finding_has_its_corruption(void **state)
 {
     (void)state;
-    tamper_check_names(corruptions, COUNT_OF(corruptions), "sqlite_verify_points.c");
+    tamper_check_names(corruptions, COUNT_OF(corruptions), "sql_verify_points.c");
 }
 
 /* The schema's own guards, met by what a program gone wrong would try. */

@@ -76,7 +76,7 @@ static void open_stores(struct connected *connected)
 
 static void start_threads(struct connected *connected)
 {
-    const struct committer_config committer = {.store = connected->writer, .batch_max = 64};
+    const struct committer_config committer = {.stores = {connected->writer}, .batch_max = 64};
     CHECK(directory_create(&connected->directory) == 0);
     CHECK(directory_load(connected->directory, connected->writer) == 0);
     CHECK(reader_create(&connected->read_store, 1, &connected->reader) == 0);

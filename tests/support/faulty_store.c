@@ -29,8 +29,11 @@ static int faulty_fetch(struct store *store, struct batch *batch)
         pthread_cond_wait(&faulty->changed, &faulty->mutex);
     faulty->waiting--;
     pthread_mutex_unlock(&faulty->mutex);
-    return count_down(faulty, &faulty->fail_fetches) ? faulty->fetch_error
-                                                     : store_fetch(faulty->real, batch);
+    if (count_down(faulty, &faulty->fail_fetches))
+        return faulty->fetch_error;
+    int err = store_fetch(faulty->real, batch);
+    batch->is_skipped[0] = err == 0 && batch->may_skip && count_down(faulty, &faulty->skip_firsts);
+    return err;
 }
 
 static bool commit_fails(struct faulty_store *faulty)
@@ -153,6 +156,14 @@ void faulty_store_init(struct faulty_store *faulty, struct store *real)
     *faulty = (struct faulty_store){.super.backend = &faulty_backend, .real = real};
     pthread_mutex_init(&faulty->mutex, NULL);
     pthread_cond_init(&faulty->changed, NULL);
+}
+
+void faulty_store_share(struct faulty_store *faulty)
+{
+    static struct store_backend shared;
+    shared = faulty_backend;
+    shared.reruns_max = 3;
+    faulty->super.backend = &shared;
 }
 
 void faulty_store_finish(struct faulty_store *faulty)

@@ -19,6 +19,8 @@ struct faulty_store {
     int fetches;
     int fail_fetches; /* so many of the next fetches fail with fetch_error */
     int fetch_error;
+    int skip_firsts; /* in so many of the next fetches that may skip, another process holds the card
+                        of the first command */
     int skip_commits; /* so many are not spoilt first */
     int fail_commits; /* so many of the next commits fail with commit_error */
     int commit_error;
@@ -34,6 +36,8 @@ struct faulty_store {
 };
 
 void faulty_store_init(struct faulty_store *faulty, struct store *real);
+/* From now on it is a store of several processes: what is busy is worth three more runs. */
+void faulty_store_share(struct faulty_store *faulty);
 void faulty_store_finish(struct faulty_store *faulty);
 void faulty_store_hold(struct faulty_store *faulty);
 void faulty_store_let_go(struct faulty_store *faulty);

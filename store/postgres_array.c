@@ -1,0 +1,113 @@
+/* Arrays for PostgreSQL: values one behind the other, and the header that says how many. */
+#include "store/postgres_array.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/banned.h"
+
+/* Dimensions, a flag for NULLs, the values' type; and of the one dimension its length and the index
+ * of its first value. All of them 32 bits, big-endian. */
+#define HEADER_SIZE 12
+#define DIMENSION_SIZE 8
+#define VALUES_BEGIN (HEADER_SIZE + DIMENSION_SIZE)
+#define LENGTH_SIZE 4 /* before every value */
+/* What a batch of 512 needs of integers, with its header: most arrays grow once. */
+#define CAPACITY_FIRST 8192
+
+static void put_32(uint8_t *out, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void put_64(uint8_t *out, uint64_t value)
+{
+    put_32(out, (uint32_t)(value >> 32));
+    put_32(out + 4, (uint32_t)value);
+}
+
+void postgres_array_clear(struct postgres_array *array, enum postgres_type type)
+{
+    CHECK(type == POSTGRES_INT8 || type == POSTGRES_BYTEA || type == POSTGRES_TEXT);
+    array->size = VALUES_BEGIN;
+    array->count = 0;
+    array->type = type;
+    array->is_cut = false;
+}
+
+void postgres_array_finish(struct postgres_array *array)
+{
+    free(array->bytes);
+    *array = (struct postgres_array){0};
+}
+
+static bool reserve(struct postgres_array *array, size_t size)
+{
+    if (array->is_cut || array->size + size <= array->capacity)
+        return !array->is_cut;
+    size_t capacity = array->capacity == 0 ? CAPACITY_FIRST : array->capacity;
+    while (capacity < array->size + size)
+        capacity *= 2;
+    uint8_t *bytes = realloc(array->bytes, capacity);
+    array->is_cut = bytes == NULL;
+    if (array->is_cut)
+        return false;
+    array->bytes = bytes;
+    array->capacity = capacity;
+    return true;
+}
+
+/* Room for one value, its length before it; NULL: memory is short. */
+static uint8_t *append(struct postgres_array *array, size_t size)
+{
+    CHECK(array->size >= VALUES_BEGIN); /* cleared before */
+    CHECK(size <= INT32_MAX && array->count < INT32_MAX);
+    if (!reserve(array, LENGTH_SIZE + size))
+        return NULL;
+    uint8_t *out = array->bytes + array->size;
+    put_32(out, (uint32_t)size);
+    array->size += LENGTH_SIZE + size;
+    array->count++;
+    return out + LENGTH_SIZE;
+}
+
+void postgres_array_add_int(struct postgres_array *array, int64_t value)
+{
+    CHECK(array->type == POSTGRES_INT8);
+    uint8_t *out = append(array, sizeof(value));
+    if (out != NULL)
+        put_64(out, (uint64_t)value);
+}
+
+void postgres_array_add_bytes(struct postgres_array *array, const void *bytes, size_t size)
+{
+    CHECK(array->type == POSTGRES_BYTEA || array->type == POSTGRES_TEXT);
+    uint8_t *out = append(array, size);
+    if (out != NULL && size > 0)
+        memcpy(out, bytes, size);
+}
+
+enum postgres_type postgres_array_type(const struct postgres_array *array)
+{
+    if (array->type == POSTGRES_INT8)
+        return POSTGRES_INT8_ARRAY;
+    return array->type == POSTGRES_BYTEA ? POSTGRES_BYTEA_ARRAY : POSTGRES_TEXT_ARRAY;
+}
+
+const uint8_t *postgres_array_encode(struct postgres_array *array, size_t *size)
+{
+    CHECK(array->size >= VALUES_BEGIN);
+    if (!reserve(array, 0))
+        return NULL;
+    bool is_empty = array->count == 0; /* has no dimension at all */
+    put_32(array->bytes, is_empty ? 0 : 1);
+    put_32(array->bytes + 4, 0);
+    put_32(array->bytes + 8, (uint32_t)array->type);
+    put_32(array->bytes + HEADER_SIZE, (uint32_t)array->count);
+    put_32(array->bytes + HEADER_SIZE + 4, 1);
+    *size = is_empty ? HEADER_SIZE : array->size;
+    return array->bytes;
+}

@@ -1,0 +1,474 @@
+/*
+ * Commit: writes what a batch changed and ends the transaction, all in one pipeline; and settles a
+ * commit whose outcome is unknown.
+ *
+ * The COMMIT is on its way before anybody has counted the rows that were met. So the server counts:
+ * an update that meets fewer rows than it was given divides by zero, and what comes behind it,
+ * COMMIT too, does not run.
+ */
+#include "store/postgres_set.h"
+
+#include "store/foreign.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include "base/banned.h"
+
+#define ALL_WERE_MET "SELECT 1 / CAST(count(*) = cardinality(?1) AS INTEGER) FROM met"
+
+/* Names only what a decision may change, and no column of an index: the row's new version can then
+ * stay on its page, and no index is touched. */
+static const char text_update_cards[] =
+    "WITH met AS (UPDATE card SET status = to_status, valid_from = to_valid_from, "
+    "expires_on = to_expires_on, balance_minor = to_balance_minor, version = to_version, "
+    "last_transfer_id = to_transfer_id, last_operation_id = to_operation_id, "
+    "loaded_on = to_loaded_on, loaded_minor = to_loaded_minor, used_hour = to_used_hour, "
+    "used_count = to_used_count "
+    "FROM unnest(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) AS changed "
+    "(to_status, to_valid_from, to_expires_on, to_balance_minor, to_version, to_transfer_id, "
+    "to_operation_id, to_loaded_on, to_loaded_minor, to_used_hour, to_used_count, of_id, "
+    "of_version) WHERE card.id = of_id AND version = of_version RETURNING 1) " ALL_WERE_MET;
+static const char text_insert_cards[] =
+    "INSERT INTO card (" CARD_COLUMNS ", number_sealed, key_version) "
+    "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+#define NEW_OPERATIONS                                                                             \
+    "INSERT INTO operation (" OPERATION_COLUMNS ") "                                               \
+    "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+static const char text_insert_operations[] = NEW_OPERATIONS;
+static const char text_update_given_back[] =
+    "WITH met AS (UPDATE operation SET given_back_minor = to_given_back "
+    "FROM unnest(?1, ?2, ?3) AS changed (to_given_back, of_id, of_given_back) "
+    "WHERE operation.id = of_id AND given_back_minor = of_given_back RETURNING 1) " ALL_WERE_MET;
+static const char text_insert_transfers[] = "INSERT INTO transfer (" TRANSFER_COLUMNS ") "
+                                            "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+static const char text_insert_days[] =
+    "INSERT INTO register_day (refunded_minor, tenant_id, site_id, register_id, local_date) "
+    "SELECT * FROM unnest(?, ?, ?, ?, ?)";
+static const char text_update_days[] =
+    "WITH met AS (UPDATE register_day SET refunded_minor = to_refunded "
+    "FROM unnest(?1, ?2, ?3, ?4, ?5, ?6) AS changed "
+    "(to_refunded, of_tenant, of_site, of_register, of_date, of_refunded) "
+    "WHERE tenant_id = of_tenant AND site_id = of_site AND register_id = of_register "
+    "AND local_date = of_date AND refunded_minor = of_refunded RETURNING 1) " ALL_WERE_MET;
+static const char text_insert_foreign_days[] =
+    "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) SELECT * FROM unnest(?, ?, ?)";
+static const char text_update_foreign_days[] =
+    "WITH met AS (UPDATE foreign_day SET paid_minor = to_paid "
+    "FROM unnest(?1, ?2, ?3, ?4) AS changed (to_paid, of_tenant, of_date, of_paid) "
+    "WHERE tenant_id = of_tenant AND local_date = of_date AND paid_minor = of_paid "
+    "RETURNING 1) " ALL_WERE_MET;
+static const char text_insert_attempts[] =
+    "INSERT INTO foreign_attempt (" FOREIGN_ATTEMPT_FIELDS ") "
+    "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/* Their identity is an operation's that is new. */
+static const char text_insert_work[] = "INSERT INTO work (" WORK_FIELDS ") "
+                                       "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+static const char text_bury[] = NEW_OPERATIONS " ON CONFLICT (id) DO NOTHING";
+static const char text_count_found[] =
+    "SELECT count(*) FROM unnest(?) AS wanted (of_id) JOIN operation ON id = of_id "
+    "WHERE action <> ?";
+static const char text_skip_ids[] = "SELECT 1 FROM skip_ids(?, ?, ?)";
+/* Something that is written and locks nothing: such a commit is flushed, and waits for the replica.
+ */
+static const char text_write[] =
+    "SELECT 1 FROM pg_logical_emit_message(true, 'counterpart', 'settled')";
+
+/* What one commit sends, in this order. */
+struct commit {
+    struct store_postgres *postgres;
+    const struct batch *batch;
+    struct postgres_set update_cards, insert_cards, insert_operations, update_given_back,
+        insert_transfers, insert_days, update_days, insert_foreign_days, update_foreign_days,
+        insert_attempts, insert_work;
+};
+
+/* --- rows --- */
+
+static void add_new_card(struct commit *commit, const struct view_card *added)
+{
+    CHECK(added->new_card >= 0 && added->new_card < commit->batch->count);
+    const struct new_card *new_card = &commit->batch->commands[added->new_card]->new_card;
+    CHECK(new_card->number_sealed_size >= 0 && new_card->number_sealed_size <= CARD_SEALED_MAX);
+    struct binder binder = postgres_set_row(&commit->insert_cards);
+    row_bind_card(&binder, &added->card);
+    bind_blob(&binder, new_card->number_sealed, (size_t)new_card->number_sealed_size);
+    bind_int(&binder, new_card->key_version);
+}
+
+static void add_changed_card(struct commit *commit, const struct view_card *changed)
+{
+    const struct card *card = &changed->card;
+    struct binder binder = postgres_set_row(&commit->update_cards);
+    bind_int(&binder, card->status);
+    bind_int(&binder, card->valid_from);
+    bind_int(&binder, card->expires_on);
+    bind_int(&binder, card->balance_minor);
+    bind_int(&binder, card->version);
+    bind_int(&binder, card->last_transfer_id);
+    bind_int(&binder, card->last_operation_id);
+    bind_int(&binder, card->loaded_on);
+    bind_int(&binder, card->loaded_minor);
+    bind_int(&binder, card->used_hour);
+    bind_int(&binder, card->used_count);
+    bind_int(&binder, card->id);
+    bind_int(&binder, changed->version_loaded);
+}
+
+static void add_given_back(struct commit *commit, const struct view_operation *changed)
+{
+    struct binder binder = postgres_set_row(&commit->update_given_back);
+    bind_int(&binder, changed->operation.given_back_minor);
+    bind_int(&binder, changed->operation.id);
+    bind_int(&binder, changed->given_back_minor_loaded);
+}
+
+static void add_day(struct commit *commit, const struct view_day *changed)
+{
+    const struct register_day *day = &changed->day;
+    struct binder binder =
+        postgres_set_row(changed->is_new ? &commit->insert_days : &commit->update_days);
+    bind_int(&binder, day->refunded_minor);
+    bind_int(&binder, day->tenant_id);
+    bind_int(&binder, day->site_id);
+    bind_int(&binder, day->register_id);
+    bind_int(&binder, day->local_date);
+    if (!changed->is_new)
+        bind_int(&binder, changed->refunded_minor_loaded);
+}
+
+static void add_operations(struct commit *commit)
+{
+    const struct view *view = &commit->batch->view;
+    for (int32_t i = 0; i < view->operation_count; i++) {
+        const struct view_operation *each = &view->operations[i];
+        if (each->is_new) {
+            struct binder binder = postgres_set_row(&commit->insert_operations);
+            row_bind_operation(&binder, &each->operation);
+        } else if (each->is_changed) {
+            add_given_back(commit, each);
+        }
+    }
+}
+
+static void add_foreign_day(struct commit *commit, const struct view_foreign_day *changed)
+{
+    struct binder binder = postgres_set_row(changed->is_new ? &commit->insert_foreign_days
+                                                            : &commit->update_foreign_days);
+    bind_int(&binder, changed->day.paid_minor);
+    bind_int(&binder, changed->day.tenant_id);
+    bind_int(&binder, changed->day.local_date);
+    if (!changed->is_new)
+        bind_int(&binder, changed->paid_minor_loaded);
+}
+
+/* What sql_write_foreign and sql_write_work write one by one. */
+static void add_what_follows(struct commit *commit)
+{
+    const struct batch *batch = commit->batch;
+    for (int32_t i = 0; i < batch->view.foreign_day_count; i++)
+        if (batch->view.foreign_days[i].is_changed)
+            add_foreign_day(commit, &batch->view.foreign_days[i]);
+    for (int32_t i = 0; i < batch->count; i++) {
+        struct foreign_attempt attempt;
+        struct work work;
+        if (foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
+                                    &attempt)) {
+            struct binder binder = postgres_set_row(&commit->insert_attempts);
+            row_bind_foreign_attempt(&binder, &attempt);
+        }
+        if (work_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us, &work)) {
+            struct binder binder = postgres_set_row(&commit->insert_work);
+            row_bind_work(&binder, &work);
+        }
+    }
+}
+
+static void add_rows(struct commit *commit)
+{
+    const struct view *view = &commit->batch->view;
+    for (int32_t i = 0; i < view->card_count; i++) {
+        if (view->cards[i].is_new)
+            add_new_card(commit, &view->cards[i]);
+        else if (view->cards[i].is_changed)
+            add_changed_card(commit, &view->cards[i]);
+    }
+    add_operations(commit);
+    for (int32_t i = 0; i < view->transfer_count; i++) {
+        struct binder binder = postgres_set_row(&commit->insert_transfers);
+        row_bind_transfer(&binder, &view->transfers[i]);
+    }
+    for (int32_t i = 0; i < view->day_count; i++)
+        if (view->days[i].is_changed)
+            add_day(commit, &view->days[i]);
+    add_what_follows(commit);
+}
+
+static int begin_sets(struct commit *commit)
+{
+    const struct {
+        struct postgres_set *set;
+        const char *text, *kinds;
+        enum postgres_set_number number;
+    } sets[] = {
+        {&commit->update_cards, text_update_cards, "iiiiiiiiiiiii", SET_UPDATE_CARDS},
+        {&commit->insert_cards, text_insert_cards, "iibtiibiiiiiiiiiibi", SET_INSERT_CARDS},
+        {&commit->insert_operations, text_insert_operations, "iiiiiiiiiiiiiiiiii",
+         SET_INSERT_OPERATIONS},
+        {&commit->update_given_back, text_update_given_back, "iii", SET_UPDATE_GIVEN_BACK},
+        {&commit->insert_transfers, text_insert_transfers, "iiiiiiiiiii", SET_INSERT_TRANSFERS},
+        {&commit->insert_days, text_insert_days, "iiiii", SET_INSERT_DAYS},
+        {&commit->update_days, text_update_days, "iiiiii", SET_UPDATE_DAYS},
+        {&commit->insert_foreign_days, text_insert_foreign_days, "iii", SET_INSERT_FOREIGN_DAYS},
+        {&commit->update_foreign_days, text_update_foreign_days, "iiii", SET_UPDATE_FOREIGN_DAYS},
+        {&commit->insert_attempts, text_insert_attempts, "iiiiiiiiiiitiii", SET_INSERT_ATTEMPTS},
+        {&commit->insert_work, text_insert_work, "iiibiiiiit", SET_INSERT_WORK},
+    };
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
+        err = postgres_set_begin(commit->postgres, sets[i].number, sets[i].text, sets[i].kinds,
+                                 sets[i].set);
+    return err;
+}
+
+/* --- the transaction's end --- */
+
+/* Does it undo anything, which may change proofs? */
+static bool has_undone(const struct view *view)
+{
+    for (int32_t i = 0; i < view->operation_count; i++) {
+        enum action action = view->operations[i].operation.action;
+        if (view->operations[i].is_new && (action == ACTION_REVERSE || action == ACTION_RECHARGE))
+            return true;
+    }
+    return false;
+}
+
+static int send_sets(struct commit *commit, struct postgres_set *const sets[], size_t count,
+                     bool is_last)
+{
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < count; i++)
+        err = postgres_set_send(commit->postgres, sets[i]);
+    if (err == 0 && is_last)
+        err = postgres_send_commit(commit->postgres);
+    return err != 0 ? err : postgres_sync(commit->postgres);
+}
+
+static int receive_sets(struct commit *commit, struct postgres_set *const sets[], size_t count,
+                        bool is_last)
+{
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < count; i++) {
+        bool has_row;
+        err = postgres_set_receive(commit->postgres, sets[i]);
+        if (err == 0 && sets[i]->is_sent) /* a count that was right is a row */
+            err = postgres_set_step(commit->postgres, sets[i], &has_row);
+        if (err == 0 && sets[i]->is_sent)
+            sql_reset(sets[i]->statement);
+    }
+    return err == 0 && is_last ? postgres_receive(commit->postgres, NULL, false) : err;
+}
+
+/* is_last: with the COMMIT behind them. */
+static int write_sets(struct commit *commit, bool is_last)
+{
+    struct postgres_set *const sets[] = {
+        &commit->update_cards,      &commit->insert_cards,        &commit->insert_operations,
+        &commit->update_given_back, &commit->insert_transfers,    &commit->insert_days,
+        &commit->update_days,       &commit->insert_foreign_days, &commit->update_foreign_days,
+        &commit->insert_attempts,   &commit->insert_work,
+    };
+    int err = postgres_pipeline(commit->postgres);
+    if (err != 0)
+        return err;
+    err = send_sets(commit, sets, COUNT_OF(sets), is_last);
+    if (err == 0)
+        err = receive_sets(commit, sets, COUNT_OF(sets), is_last);
+    return postgres_end_pipeline(commit->postgres, err);
+}
+
+static int commit_all(struct commit *commit)
+{
+    struct store_postgres *postgres = commit->postgres;
+    bool has_proofs = has_undone(&commit->batch->view);
+    CHECK(!has_proofs || postgres->has_change_lock);
+    int err = write_sets(commit, !has_proofs);
+    if (err == 0 && has_proofs)
+        err = sql_write_proofs(&postgres->sql, commit->batch);
+    return err == 0 && has_proofs ? postgres_driver.commit(&postgres->sql) : err;
+}
+
+/* What the ledger counted up stays within what was taken: else it wrote somebody else's ids. */
+static void check_ids(const struct store_postgres *postgres, const struct view *view)
+{
+    CHECK(view->next_card_id <= postgres->card_id_end);
+    CHECK(view->next_operation_id <= postgres->operation_id_end);
+    CHECK(view->next_transfer_id <= postgres->transfer_id_end);
+}
+
+int postgres_commit(struct store *store, const struct batch *batch)
+{
+    struct store_postgres *postgres = postgres_of(store);
+    struct commit commit = {.postgres = postgres, .batch = batch};
+    CHECK(postgres->is_begun);
+    check_ids(postgres, &batch->view);
+    if (!batch_has_changes(batch)) {
+        postgres_driver.rollback(&postgres->sql);
+        return 0; /* nothing that could be unknown, and no flush */
+    }
+    int err = begin_sets(&commit);
+    if (err == 0) {
+        add_rows(&commit);
+        err = commit_all(&commit);
+    }
+    if (err != 0)
+        postgres_driver.rollback(&postgres->sql);
+    return err;
+}
+
+/* --- settling --- */
+
+struct settling {
+    struct store_postgres *postgres;
+    const struct view *view;
+    struct postgres_set bury, count_found, skip_ids, write;
+    int64_t wanted;
+};
+
+/*
+ * A tombstone waits for whoever holds its id: for the transaction of the lost connection, should it
+ * still be on its way. Once it was written, or something else was found in its place, that
+ * transaction has ended.
+ */
+static void settle_bury(struct settling *settling)
+{
+    struct binder found;
+    for (int32_t i = 0; i < settling->view->operation_count; i++) {
+        const struct operation *operation = &settling->view->operations[i].operation;
+        struct operation tombstone = {.id = operation->id,
+                                      .tenant_id = operation->tenant_id,
+                                      .action = ACTION_VOID,
+                                      .created_at_us = operation->created_at_us};
+        if (!settling->view->operations[i].is_new)
+            continue;
+        struct binder binder = postgres_set_row(&settling->bury);
+        row_bind_operation(&binder, &tombstone);
+        found = postgres_set_row(&settling->count_found);
+        bind_int(&found, operation->id);
+    }
+    settling->wanted = settling->bury.row_count;
+    CHECK(settling->wanted > 0);
+    found = (struct binder){.statement = settling->count_found.statement, .position = 1};
+    bind_int(&found, ACTION_VOID);
+}
+
+/* A new primary's sequences may be behind ids that the tombstones take. */
+static void settle_skip_ids(struct settling *settling)
+{
+    struct binder binder = {.statement = settling->skip_ids.statement};
+    bind_int(&binder, settling->view->next_card_id - 1);
+    bind_int(&binder, settling->view->next_operation_id - 1);
+    bind_int(&binder, settling->view->next_transfer_id - 1);
+    settling->skip_ids.row_count = 1;
+    /* Something is always written, so that what was found there is as safe as a commit before we
+     * say so: on the replica too. */
+    settling->write.row_count = 1;
+}
+
+static int settle_begin(struct settling *settling)
+{
+    struct store_postgres *postgres = settling->postgres;
+    int err =
+        postgres_set_begin(postgres, SET_BURY, text_bury, "iiiiiiiiiiiiiiiiii", &settling->bury);
+    if (err == 0)
+        err = postgres_set_begin(postgres, SET_COUNT_FOUND, text_count_found, "i",
+                                 &settling->count_found);
+    if (err == 0)
+        err = postgres_set_begin(postgres, SET_SKIP_IDS, text_skip_ids, "", &settling->skip_ids);
+    if (err == 0)
+        err = postgres_set_begin(postgres, SET_WRITE, text_write, "", &settling->write);
+    return err;
+}
+
+static int settle_send(struct settling *settling)
+{
+    struct store_postgres *postgres = settling->postgres;
+    int err = postgres_send_begin(postgres);
+    if (err == 0)
+        err = postgres_set_send(postgres, &settling->bury);
+    if (err == 0)
+        err = postgres_set_send(postgres, &settling->count_found);
+    if (err == 0)
+        err = postgres_set_send(postgres, &settling->skip_ids);
+    if (err == 0)
+        err = postgres_set_send(postgres, &settling->write);
+    return err != 0 ? err : postgres_sync(postgres);
+}
+
+static int settle_receive(struct settling *settling, int64_t *found)
+{
+    struct store_postgres *postgres = settling->postgres;
+    bool has_row = false;
+    int err = postgres_receive(postgres, NULL, false); /* BEGIN */
+    if (err == 0)
+        err = postgres_set_receive(postgres, &settling->bury);
+    if (err == 0)
+        err = postgres_set_receive(postgres, &settling->count_found);
+    if (err == 0)
+        err = postgres_set_step(postgres, &settling->count_found, &has_row);
+    if (err == 0) {
+        CHECK(has_row); /* a count always has a row */
+        *found = sql_column_int(settling->count_found.statement, 0);
+        sql_reset(settling->count_found.statement);
+        err = postgres_set_receive(postgres, &settling->skip_ids);
+    }
+    if (err == 0) {
+        sql_reset(settling->skip_ids.statement);
+        err = postgres_set_receive(postgres, &settling->write);
+    }
+    return err;
+}
+
+/* One transaction holds all operations of a batch, so all are there or none is. */
+static int settle_judge(const struct settling *settling, int64_t found, bool *happened)
+{
+    *happened = found == settling->wanted;
+    if (found == 0 || *happened)
+        return 0;
+    log_event(LOG_ERROR, "batch_is_torn", LOG_INT("wanted", settling->wanted),
+              LOG_INT("found", found));
+    return ERR_STORE_CORRUPT;
+}
+
+static int settle_find(struct settling *settling, bool *happened)
+{
+    int64_t found = 0;
+    int err = postgres_pipeline(settling->postgres);
+    if (err != 0)
+        return err;
+    err = settle_send(settling);
+    if (err == 0)
+        err = settle_receive(settling, &found);
+    err = postgres_end_pipeline(settling->postgres, err);
+    return err != 0 ? err : settle_judge(settling, found, happened);
+}
+
+int postgres_settle(struct store *store, const struct batch *batch, bool *happened)
+{
+    struct store_postgres *postgres = postgres_of(store);
+    struct settling settling = {.postgres = postgres, .view = &batch->view};
+    CHECK(!sql_is_in_transaction(&postgres->sql));
+    int err = postgres_connect(postgres);
+    if (err == 0)
+        err = settle_begin(&settling);
+    if (err != 0)
+        return err;
+    settle_bury(&settling);
+    settle_skip_ids(&settling);
+    err = settle_find(&settling, happened);
+    if (err == 0)
+        return postgres_driver.commit(&postgres->sql);
+    postgres_driver.rollback(&postgres->sql);
+    return err;
+}

@@ -1,0 +1,80 @@
+/* Sets: rows that are bound as to any statement become the values of its arrays. */
+#include "store/postgres_set.h"
+
+#include "base/check.h"
+
+#include "base/banned.h"
+
+static struct sql_statement *target_of(struct sql_statement *row)
+{
+    return ((struct postgres_set *)row)->statement;
+}
+
+static void append_int(struct sql_statement *row, int position, int64_t value)
+{
+    postgres_add_int(target_of(row), position, value);
+}
+
+static void append_blob(struct sql_statement *row, int position, const void *bytes, size_t size)
+{
+    postgres_add_blob(target_of(row), position, bytes, size);
+}
+
+static void append_text(struct sql_statement *row, int position, const char *c_string)
+{
+    postgres_add_text(target_of(row), position, c_string);
+}
+
+/* Binds, and nothing else: it is never prepared nor run. */
+static const struct sql_driver row_driver = {
+    .bind_int = append_int,
+    .bind_blob = append_blob,
+    .bind_text = append_text,
+};
+
+static void empty_array(struct sql_statement *statement, int position, char kind)
+{
+    if (kind == 'i')
+        postgres_bind_ints(statement, position);
+    else if (kind == 'b')
+        postgres_bind_blobs(statement, position);
+    else
+        postgres_bind_texts(statement, position);
+}
+
+int postgres_set_begin(struct store_postgres *postgres, enum postgres_set_number number,
+                       const char *text, const char *kinds, struct postgres_set *set)
+{
+    CHECK(SET_COUNT <= AREA_STATEMENTS_MAX);
+    *set = (struct postgres_set){.row = {.driver = &row_driver, .text = text}};
+    int err = sql_prepare_of(&postgres->sql, AREA_BACKEND, (int)number, text, &set->statement);
+    for (int i = 0; err == 0 && kinds[i] != '\0'; i++)
+        empty_array(set->statement, i + 1, kinds[i]);
+    return err;
+}
+
+struct binder postgres_set_row(struct postgres_set *set)
+{
+    set->row_count++;
+    return (struct binder){.statement = &set->row};
+}
+
+int postgres_set_send(struct store_postgres *postgres, struct postgres_set *set)
+{
+    if (set->row_count == 0)
+        return 0;
+    int err = postgres_send(postgres, set->statement);
+    set->is_sent = err == 0;
+    return err;
+}
+
+int postgres_set_receive(struct store_postgres *postgres, struct postgres_set *set)
+{
+    return set->is_sent ? postgres_receive(postgres, set->statement, false) : 0;
+}
+
+int postgres_set_step(struct store_postgres *postgres, struct postgres_set *set, bool *has_row)
+{
+    *has_row = false;
+    return set->is_sent ? sql_step(&postgres->sql, set->statement, has_row) : 0;
+}

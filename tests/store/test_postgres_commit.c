@@ -1,0 +1,233 @@
+/*
+ * Commits whose outcome is unknown, on PostgreSQL: what is settled is so for good, whatever the old
+ * connection, the replica or the old primary still do.
+ */
+#include "tests/store/postgres_process.h"
+#include "tests/store/rows.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CARD "6000000000000001"
+
+static struct postgres_process primary;
+static struct postgres_process replica;
+
+struct fixture {
+    char database[32];
+    struct rows rows;  /* one process */
+    struct rows other; /* and another one, without a tenant of its own */
+};
+
+static void open_other(struct fixture *fixture, const char *location)
+{
+    struct store_config config = {.location = location, .seal = fixture->other.seal};
+    assert_int_equal(store_open(&config, STORE_WRITER, &fixture->other.store), 0);
+    fixture->other.tenant = fixture->rows.tenant;
+}
+
+static int setup_with(void **state, const struct postgres_process *other)
+{
+    static int count;
+    char location[POSTGRES_LOCATION_MAX];
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    (void)snprintf(fixture->database, sizeof(fixture->database), "commit_%d", ++count);
+    postgres_process_create_database(&primary, fixture->database);
+    postgres_process_location(&primary, other, fixture->database, location);
+    rows_init(&fixture->rows, 5);
+    rows_open(&fixture->rows, location);
+    rows_init(&fixture->other, 5);
+    open_other(fixture, location);
+    rows_run(&fixture->rows, rows_issue(&fixture->rows, CARD, 1000));
+    *state = fixture;
+    return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, NULL);
+}
+
+static int setup_replicated(void **state)
+{
+    postgres_process_create_replica(&replica, &primary, true);
+    return setup_with(state, &replica);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    rows_finish(&fixture->rows);
+    rows_finish(&fixture->other);
+    free(fixture);
+    postgres_process_destroy(&replica);
+    return 0;
+}
+
+static int teardown_replicated(void **state)
+{
+    postgres_process_execute(&primary, "postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    postgres_process_execute(&primary, "postgres", "SELECT pg_reload_conf()");
+    return teardown(state);
+}
+
+static int64_t read_int(const struct fixture *fixture, const char *sql)
+{
+    return postgres_process_read_int(&primary, fixture->database, sql);
+}
+
+static struct command charge(struct rows *rows, int64_t order_id)
+{
+    return rows_command(rows, ACTION_CHARGE, CARD, order_id, 10);
+}
+
+/* --- one server */
+
+static void a_commit_that_happened_is_found_and_nothing_added(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command commands[] = {charge(rows, 1), charge(rows, 2)};
+    rows_run_all(rows, commands, 2);
+    for (int i = 0; i < 2; i++) {
+        bool happened = false;
+        assert_int_equal(store_settle(rows->store, rows->batch, &happened), 0);
+        assert_true(happened);
+    }
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation"), 3);
+    assert_int_equal(rows_card(rows, CARD).balance_minor, 980);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void a_commit_that_never_happened_never_can(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command commands[] = {charge(rows, 1), charge(rows, 2)};
+    bool happened = true;
+    rows_decide(rows, commands, 2);
+    /* Decided and not sent yet, by a process of which nothing is known: */
+    assert_int_equal(store_settle(fixture->other.store, rows->batch, &happened), 0);
+    assert_false(happened);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation WHERE action = 5"), 2);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
+    assert_int_equal(store_settle(fixture->other.store, rows->batch, &happened), 0);
+    assert_false(happened);
+    assert_int_equal(rows_card(rows, CARD).balance_minor, 1000);
+    int64_t buried_id = rows->batch->view.next_operation_id - 1;
+    struct outcome outcome = rows_run(rows, charge(rows, 1));
+    assert_int_equal(outcome.result, RESULT_OK);
+    assert_true(outcome.operation_id > buried_id);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void what_is_still_under_way_is_not_settled(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command command = charge(rows, 1);
+    char sql[256];
+    bool happened;
+    rows_decide(rows, &command, 1);
+    /* The old connection has written its row and not ended yet. */
+    PGconn *old = postgres_process_connect(&primary, fixture->database);
+    (void)snprintf(sql, sizeof(sql),
+                   "BEGIN; SELECT set_config('session_replication_role', 'replica', true);"
+                   "INSERT INTO operation SELECT (jsonb_populate_record(operation, "
+                   "'{\"id\": %lld, \"order_id\": 1}')).* FROM operation LIMIT 1",
+                   (long long)rows->batch->view.next_operation_id - 1);
+    PGresult *result = PQexec(old, sql);
+    assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+    PQclear(result);
+    assert_int_equal(store_settle(fixture->other.store, rows->batch, &happened), ERR_STORE_BUSY);
+    PQclear(PQexec(old, "COMMIT"));
+    PQfinish(old);
+    assert_int_equal(store_settle(fixture->other.store, rows->batch, &happened), 0);
+    assert_true(happened);
+    store_rollback(rows->store);
+}
+
+static void a_torn_batch_is_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command commands[] = {charge(rows, 1), charge(rows, 2)};
+    bool happened;
+    rows_run_all(rows, commands, 2);
+    rows->batch->view.operations[rows->batch->view.operation_count - 1].operation.id += 1000;
+    assert_int_equal(store_settle(rows->store, rows->batch, &happened), ERR_STORE_CORRUPT);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation"), 3);
+}
+
+/* --- with a replica */
+
+static void what_the_replica_does_not_have_is_unknown_until_it_does(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command command = charge(rows, 1);
+    bool happened = false;
+    rows_decide(rows, &command, 1);
+    postgres_process_execute(&primary, fixture->database, "SELECT take_ids(9, 9, 9)");
+    postgres_process_stop(&replica);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
+    postgres_process_execute(&primary, fixture->database,
+                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                             "WHERE wait_event = 'SyncRep'");
+    postgres_process_await(
+        &primary, fixture->database,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation"), 2);
+    /* It is there, but only here: to say so would be too early. */
+    assert_int_not_equal(store_settle(rows->store, rows->batch, &happened), 0);
+    postgres_process_start(&replica);
+    assert_int_equal(store_settle(rows->store, rows->batch, &happened), 0);
+    assert_true(happened);
+    assert_int_equal(rows_card(rows, CARD).balance_minor, 990);
+}
+
+static void what_the_old_primary_alone_had_never_happened(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command command = charge(rows, 1);
+    bool happened = true;
+    rows_decide(rows, &command, 1);
+    postgres_process_stop(&replica);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
+    postgres_process_kill(&primary);
+    postgres_process_start(&replica);
+    postgres_process_promote(&replica);
+    while (store_settle(rows->store, rows->batch, &happened) != 0)
+        continue; /* as the committer does */
+    assert_false(happened);
+    struct outcome outcome = rows_run(rows, charge(rows, 1));
+    assert_int_equal(outcome.result, RESULT_OK);
+    assert_false(outcome.is_replay);
+    assert_int_equal(rows_card(rows, CARD).balance_minor, 990);
+    assert_int_equal(rows_verify(rows->store), 0);
+    postgres_process_start(&primary); /* teardown's */
+}
+
+int main(void)
+{
+    check_hook = rows_on_failed_check;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_commit_that_happened_is_found_and_nothing_added, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_commit_that_never_happened_never_can, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_still_under_way_is_not_settled, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_torn_batch_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_replica_does_not_have_is_unknown_until_it_does,
+                                        setup_replicated, teardown_replicated),
+        cmocka_unit_test_setup_teardown(what_the_old_primary_alone_had_never_happened,
+                                        setup_replicated, teardown_replicated),
+    };
+    postgres_process_create(&primary);
+    int failed = cmocka_run_group_tests_name("postgres commit", tests, NULL, NULL);
+    postgres_process_destroy(&primary);
+    return failed;
+}
