@@ -32,8 +32,8 @@
  * server looks every second whether the client of a waiting statement is still there.
  * client_min_messages: the warning that a commit may not be replicated must come here, whatever
  * the role's default. synchronous_commit: an answer leaves after the commit is durable.
- * Plans are made once, and before a new store has any statistics: they must not scan the ledger, and
- * a LIMIT ? counts as a tenth of the rows, for which it would be hashed as a whole.
+ * Plans are made once, and before a new store has any statistics: they must not scan the ledger,
+ * and a LIMIT ? counts as a tenth of the rows, for which it would be hashed as a whole.
  * cursor_tuple_fraction: verify reads its cursors to the end.
  */
 static const char sql_configure[] =

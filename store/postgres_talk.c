@@ -239,5 +239,6 @@ int postgres_be_patient(struct store_postgres *postgres)
     postgres->patience_us = INT64_MAX / 2;
     return postgres_execute(postgres,
                             "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "
-                            "SET LOCAL enable_seqscan = on; SET LOCAL plan_cache_mode = auto");
+                            "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; "
+                            "SET LOCAL enable_mergejoin = on; SET LOCAL plan_cache_mode = auto");
 }

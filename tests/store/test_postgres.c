@@ -1,6 +1,6 @@
 /*
- * PostgreSQL passes the conformance suite: a cluster of its own, and for every test an empty schema.
- * (A database for every test would cost a second each.)
+ * PostgreSQL passes the conformance suite: a cluster of its own, and for every test an empty
+ * schema. (A database for every test would cost a second each.)
  */
 #include "tests/store/conformance.h"
 #include "tests/store/postgres_process.h"

@@ -26,6 +26,8 @@
 
 #define DATABASE "driver"
 #define STATEMENTS_MAX 8
+/* Where somebody else ends the wait, however busy the machine is. */
+#define LONG_PATIENCE_US (60 * CLOCK_US_PER_S)
 
 static struct postgres_process server;
 static char location[POSTGRES_LOCATION_MAX];
@@ -809,6 +811,7 @@ static int commit_and_end(struct fixture *fixture, const char *function)
     pthread_t thread;
     assert_int_equal(begin(fixture->one), 0);
     assert_int_equal(run_text(fixture->one, "UPDATE item SET n = n + 1 WHERE id = 1"), 0);
+    fixture->one->patience_us = LONG_PATIENCE_US;
     assert_int_equal(pthread_create(&thread, NULL, end_when_it_waits, &ending), 0);
     int err = commit(fixture->one);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -846,6 +849,7 @@ static void pipeline_whose_commit_is_cut_short_is_unknown(void **state)
         struct ending ending = {.postgres = fixture->one, .function = functions[i]};
         assert_int_equal(pthread_create(&thread, NULL, cancel_pipeline, &ending), 0);
         postgres_driver.bind_int(three.insert, 1, 3 + (int64_t)i);
+        fixture->one->patience_us = LONG_PATIENCE_US;
         assert_int_equal(run_three(fixture->one, &three, &failed), ERR_COMMIT_UNKNOWN);
         assert_int_equal(pthread_join(thread, NULL), 0);
         assert_false(postgres_driver.is_in_transaction(&fixture->one->sql));

@@ -17,7 +17,7 @@ const WRAPPERS = [
 ];
 // The C library, POSIX and Linux: what needs no wrapper.
 const SYSTEM = new Set(
-  ("arpa/inet assert ctype dirent endian errno fcntl inttypes limits linux/futex netdb netinet/in netinet/tcp poll pthread regex sched " +
+  ("arpa/inet assert ctype dirent endian errno fcntl grp inttypes limits linux/futex netdb netinet/in netinet/tcp poll pthread pwd regex sched " +
     "semaphore setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings " +
     "sys/epoll sys/eventfd sys/file sys/ioctl sys/mman sys/prctl sys/random sys/resource sys/select sys/socket sys/stat sys/statvfs sys/syscall sys/time sys/types " +
     "sys/uio sys/un sys/wait syslog termios time unistd getopt")
