@@ -33,7 +33,7 @@
  * client_min_messages: the warning that a commit may not be replicated must come here, whatever
  * the role's default. synchronous_commit: an answer leaves after the commit is durable.
  * Plans are made once, and before a new store has any statistics: they must not scan the ledger,
- * and a LIMIT ? counts as a tenth of the rows, for which it would be hashed as a whole.
+ * nor hash it because LIMIT ? counts as a tenth of it (test_postgres_texts.c looks at all plans).
  * cursor_tuple_fraction: verify reads its cursors to the end.
  */
 static const char sql_configure[] =
@@ -42,6 +42,7 @@ static const char sql_configure[] =
     "SET client_min_messages = warning; SET synchronous_commit = on;"
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;"
     "SET enable_hashjoin = off; SET enable_mergejoin = off;"
+    "SET max_parallel_workers_per_gather = 0;"
     "SET cursor_tuple_fraction = 1;"
     "SELECT (SELECT system_identifier FROM pg_control_system()),"
     " CAST(CAST('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS bit(32)) AS bigint)";
