@@ -16,6 +16,8 @@
 #include "handlers/profile.h"
 #include "runtime/committer.h"
 #include "runtime/directory.h"
+#include "runtime/duty.h"
+#include "runtime/news.h"
 #include "runtime/outbound.h"
 #include "runtime/reader.h"
 #include "runtime/scheduler.h"
@@ -62,6 +64,8 @@ struct handlers {
     const struct seal *seal;
     struct metrics *metrics;
     struct inbox *inbox;         /* NULL: nobody does the work that webhooks bring, as in tests */
+    const struct duty *duty;     /* NULL: there is no other process, as in tests */
+    struct news *news;           /* NULL: the same */
     struct reconcile *reconcile; /* NULL: nobody proves what operations became, as in tests */
     const struct client_proxies *proxies; /* whose X-Forwarded-For is believed */
     struct id_source random;

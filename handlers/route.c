@@ -266,8 +266,10 @@ static bool caller_is_accepted(struct exchange *exchange, struct text key)
     if (key.length != ID_KEY_CHARS)
         return false;
     exchange->tenant = directory_find_key(exchange->snapshot, key);
-    if (exchange->tenant == NULL)
+    if (exchange->tenant == NULL) {
+        news_wake(exchange->handlers->news); /* another process may just have added it */
         return false;
+    }
     return auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
                                : signature_is_accepted(exchange);
 }

@@ -238,9 +238,11 @@ static void load_grant(void *context, const struct grant *grant)
     entry_adopt(entry, grant);
     life_doubt_future(&entry->grant, clock_steady_us());
     entry->phase = life_rest_of(grant);
-    /* This data folder is ours alone (service/data_folder.c), so the holder died: perhaps between
-     * a refresh that was sent and its result. Better to know at once. */
-    entry->is_orphaned = entry->is_urgent = grant->lease_owner[0] != '\0';
+    /* Perhaps the holder died between a refresh that was sent and its result. Better to know at
+     * once; and it did die where the data folder, with the store, is ours alone
+     * (service/data_folder.c). */
+    entry->is_urgent = grant->lease_owner[0] != '\0';
+    entry->is_orphaned = entry->is_urgent && !loading->oauth->config.is_shared;
     entry_publish(entry);
 }
 
