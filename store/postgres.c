@@ -51,8 +51,10 @@ static const char sql_count_tables[] =
     "SELECT count(*) FROM pg_catalog.pg_class AS c"
     " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'p', 'v', 'S') AND n.nspname = current_schema()";
-/* A commit that flushes and waits for the replica as a charge's does, and locks no row. */
-static const char sql_touch[] = "SELECT pg_logical_emit_message(true, 'counterpart', '')";
+/* A commit that flushes and waits for the replica as a charge's does, and locks no row. One at a
+ * time: where the replica is silent, each leaves a session behind that waits for it. */
+static const char sql_touch[] = "SELECT pg_advisory_xact_lock(" POSTGRES_LOCK_TOUCH_TEXT "); "
+                                "SELECT pg_logical_emit_message(true, 'counterpart', '')";
 static const char sql_partition[] = "SELECT partition_ahead()";
 
 /* --- the location --- */
