@@ -156,7 +156,7 @@ test(`the primary is killed under load and replaced ${FAILOVERS} times, and noth
   assert.ok(refused > 0, 'the kills were noticed');
 });
 
-test('the old primary that comes back alone is refused, also by a process that starts again', { timeout: 300_000 },
+test('the old primary that comes back is refused, by those that start again and by those that have met neither', { timeout: 300_000 },
   async () => {
   const [service] = services;
   const till = shops[0].till({ agent });
@@ -169,13 +169,24 @@ test('the old primary that comes back alone is refused, also by a process that s
   const before = await count();
   areIdentical(await till.checkout({ card, amount: AMOUNT, order }), paid);
 
+  const [old, current] = [cluster.replaced, cluster.primary].map(({ port }) => `127.0.0.1:${port}`);
+  const oldFirst = `postgresql://counterpart@${old},${current}/${database}`;
+  const key = path.join(service.data, 'master.key');
+  const newcomer = await Service.start({
+    env: { COUNTERPART_DATABASE: oldFirst, COUNTERPART_MASTER_KEY: key },
+  });
+  const far = Object.assign(Object.create(shops[0]), { service: newcomer }).till({ agent });
+  areIdentical(await far.checkout({ card, amount: AMOUNT, order }), paid);
+  isApproved(await far.checkout({ card, amount: AMOUNT, order: newOrder() }), { amount: AMOUNT });
+  await newcomer.stop();
+
   await cluster.primary.end('SIGKILL');
   await untilReady(false);
   await until('it to be met', () => service.log.includes('postgres_is_an_old_primary'), BACK_MS);
   isRefused(await till.checkout({ card, amount: AMOUNT, order: newOrder() }));
   isRefused(await till.checkout({ card, amount: AMOUNT, order }));
   await service.stop();
-  await assert.rejects(service.restart(), /the service ended at once[^]*postgres_is_an_old_primary/);
+  await assert.rejects(service.restart({ COUNTERPART_DATABASE: oldFirst }), /the service ended at once[^]*postgres_is_an_old_primary/);
   assert.equal(await count(), before);
 
   await cluster.primary.launch();
