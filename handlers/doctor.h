@@ -96,6 +96,7 @@ struct doctor_facts {
     struct doctor_seen seen[DOCTOR_CALLS]; /* since the process began */
     struct metrics_tenant callers;
     bool has_redis, hot_is_up;
+    bool is_shared; /* other processes may use the same store */
     struct doctor_rows rows;
     struct doctor_probes probes;
 };

@@ -72,7 +72,7 @@ struct handlers {
     const char *public_url;
     const char *store_name;     /* "sqlite" */
     const struct about *about;  /* what nobody but counterpart doctor asks for; NULL: in tests */
-    struct seal_hmac *presence; /* handlers/presence.h; under a key that is this process' alone */
+    struct seal_hmac *presence; /* handlers/presence.h; under a key of this process or its store */
     int64_t generation;         /* of the store; part of every reference */
     _Atomic bool
         is_draining; /* SIGTERM was seen: /readyz is red, connections close after their answer */

@@ -234,7 +234,7 @@ void chore_retry_store(struct chore *chore, int err)
     chore_retry(chore, reason);
 }
 
-/* When the duty ends, another process may begin the same work: nothing of ours is under way then. */
+/* When the duty ends another process may begin the same: nothing of ours is under way then. */
 struct api_call chore_call(const struct chore *chore)
 {
     int64_t deadline_us = clock_monotonic_us() + CALL_US;
@@ -439,8 +439,7 @@ static void inbox_forget(void *context)
 {
     struct inbox *inbox = context;
     bool is_ours = duty_is_ours(inbox->config.duty, 0);
-    struct errand *errand =
-        is_ours ? errand_create(inbox->config.outbound, sizeof(int32_t)) : NULL;
+    struct errand *errand = is_ours ? errand_create(inbox->config.outbound, sizeof(int32_t)) : NULL;
     if (errand != NULL)
         errand_write(errand, inbox->config.committer, task_forget, on_forgotten, inbox);
     else

@@ -36,7 +36,7 @@ struct redeem_config {
     struct oseries_api *api;
     const struct duty *duty; /* what was left open is settled only while it is ours; borrowed.
                                 NULL: always */
-    int64_t settle_us; /* REDEEM_SETTLE_US; tests shorten it (COUNTERPART_REDEEM_SETTLE_S) */
+    int64_t settle_us;       /* REDEEM_SETTLE_US; tests shorten it (COUNTERPART_REDEEM_SETTLE_S) */
 };
 /* Open reservations found in the store are settled first. */
 MUST_CHECK int redeem_create(const struct redeem_config *config, struct redeem **redeem);

@@ -46,8 +46,8 @@ static int task_follow(struct job *job, struct store *store)
 static void follow_grant(struct oauth *oauth, const struct grant *grant)
 {
     struct grant_entry *entry;
-    if (oauth_find_or_add(oauth, grant->tenant_id, &entry) != 0 ||
-        !life_is_resting(entry->phase) || grant->version <= entry->grant.version)
+    if (oauth_find_or_add(oauth, grant->tenant_id, &entry) != 0 || !life_is_resting(entry->phase) ||
+        grant->version <= entry->grant.version)
         return;
     outbound_cancel_timer(oauth->config.outbound, &entry->timer);
     entry_adopt(entry, grant);

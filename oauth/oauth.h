@@ -63,8 +63,8 @@ MUST_CHECK int oauth_create(const struct oauth_config *config, struct store *sto
 /* After outbound_stop. accepts NULL */
 void oauth_destroy(struct oauth *oauth);
 
-/* Other processes of the store may have changed the application or connected somebody: both are read
- * anew, soon. On the outbound thread. */
+/* Other processes of the store may have changed the application or connected somebody: both are
+ * read anew, soon. On the outbound thread. */
 void oauth_follow(struct oauth *oauth);
 
 /* --- any thread ------------------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* Group commit: the threads that decide and commit, each for its share of the cards, and beside them
+/* Group commit: the threads that decide and commit, each for its share of the cards, and beside
  * the one that moves the log into the database. */
 #include "runtime/committer.h"
 

@@ -27,7 +27,7 @@ struct directory_snapshot {
     size_t site_count;
     size_t site_room;
     int64_t version; /* of the configuration, before it was read; or less */
-    struct app app; /* while loading; wiped after */
+    struct app app;  /* while loading; wiped after */
     bool has_app_token;
     int error; /* while loading */
 };

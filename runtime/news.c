@@ -69,7 +69,7 @@ static void on_looked(struct errand *errand)
         news_take(news, errand_data(errand));
     else
         log_event(LOG_WARNING, "news_not_read", LOG_TEXT("error", error_name(err)));
-    news_look_in(news, news->looked_at_us + NEWS_PERIOD_US);
+    news_look_in(news, news->looked_at_us + news->config.period_us);
 }
 
 static void news_look(void *context)
@@ -80,7 +80,7 @@ static void news_look(void *context)
     news->looked_at_us = clock_monotonic_us();
     struct errand *errand = errand_create(news->config.outbound, sizeof(struct look));
     if (errand == NULL) {
-        news_look_in(news, news->looked_at_us + NEWS_PERIOD_US);
+        news_look_in(news, news->looked_at_us + news->config.period_us);
         return;
     }
     news->is_looking = true;

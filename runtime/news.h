@@ -26,6 +26,7 @@ struct news_config {
     void (*on_versions)(void *context, const struct store_versions *versions);
     void *context;
     int64_t config_version; /* of what was loaded at the start, or less */
+    int64_t period_us;      /* NEWS_PERIOD_US; tests choose another */
 };
 
 /* Looks at once, and goes on looking. */

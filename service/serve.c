@@ -337,10 +337,14 @@ static void make_public_url(struct service *service)
     text_append(&buffer, address);
 }
 
-static struct seal_hmac *make_presence(struct id_source random)
+/* This process' own; where several share a store, and stand behind one address, theirs. */
+static struct seal_hmac *make_presence(const struct service *service, struct id_source random)
 {
     uint8_t key[SEAL_KEY_BYTES];
-    random.fill(random.context, key, sizeof(key));
+    if (store_is_shared(service->writers[0]))
+        seal_derive_key(service->seal, TEXT("presence 1"), key);
+    else
+        random.fill(random.context, key, sizeof(key));
     struct seal_hmac *presence = seal_hmac_create((struct text){(const char *)key, sizeof(key)});
     seal_wipe(key, sizeof(key));
     return presence;
@@ -367,7 +371,7 @@ static void fill_handlers(struct service *service)
     handlers->seal = service->seal;
     handlers->proxies = &service->config.proxies;
     handlers->random = id_source_system();
-    handlers->presence = make_presence(handlers->random);
+    handlers->presence = make_presence(service, handlers->random);
     fill_about(service);
     handlers->public_url = service->public_url;
     handlers->store_name = service->config.is_postgres ? "postgresql" : "sqlite";
@@ -527,6 +531,7 @@ static int start_news(struct service *service)
         .on_reloaded = on_news_reloaded,
         .on_versions = on_versions,
         .context = handlers,
+        .period_us = NEWS_PERIOD_US,
     };
     if (!store_is_shared(service->writers[0]))
         return 0;

@@ -1,5 +1,5 @@
-/* No hot tier: every look-up goes to the store. For processes that share a store and no Redis, where
- * what one remembers another may have charged since. */
+/* No hot tier: every look-up goes to the store. For processes that share a store and no Redis,
+ * where what one remembers another may have charged since. */
 #include "store/hot_backend.h"
 
 #include "base/error.h"

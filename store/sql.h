@@ -456,8 +456,8 @@ int sql_verify(struct store *store, verify_finding_fn finding, verify_progress_f
     .last_operation = sql_last_operation, .hot_generation = sql_hot_generation,                    \
     .raise_hot_generation = sql_raise_hot_generation, .take_lease = sql_take_lease,                \
     .release_lease = sql_release_lease, .read_versions = sql_read_versions,                        \
-    .begin_read = sql_begin_read, .end_read = sql_end_read, .read_tenant = sql_read_tenant, .each_tenant = sql_each_tenant,      \
-    .each_site = sql_each_site, .read_card = sql_read_card,                                        \
+    .begin_read = sql_begin_read, .end_read = sql_end_read, .read_tenant = sql_read_tenant,        \
+    .each_tenant = sql_each_tenant, .each_site = sql_each_site, .read_card = sql_read_card,        \
     .read_card_by_last4 = sql_read_card_by_last4, .each_entry = sql_each_entry,                    \
     .read_operation = sql_read_operation, .each_order_operation = sql_each_order_operation,        \
     .read_totals = sql_read_totals, .verify = sql_verify

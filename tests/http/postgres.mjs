@@ -184,9 +184,14 @@ export class Postgres {
     return this.primary.sql(`DROP DATABASE ${name} WITH (FORCE)`);
   }
 
-  url(name) {
+  url(name, account = 'counterpart') {
     const hosts = [this.primary, this.replica].filter(Boolean).map(({ port }) => `127.0.0.1:${port}`);
-    return `postgresql://counterpart@${hosts.join(',')}/${name}`;
+    return `postgresql://${account}@${hosts.join(',')}/${name}`;
+  }
+
+  /** Of the cluster's owner, the primary first. */
+  get adminUrl() {
+    return this.url('postgres', 'postgres');
   }
 
   /** SQL on the primary; see PostgresServer. */

@@ -696,7 +696,7 @@ test('webhooks that somebody has deleted are registered again after a restart', 
   const before = registrations();
   await service.kill();
   await service.restart();
-  await until('the webhooks to be registered', () => registrations() > before, 20_000);
+  await until('the webhooks to be registered', () => registrations() > before, 60_000);
   assert.equal((await registered()).length, 2);
 });
 

@@ -107,7 +107,7 @@ static void another_master_key_is_refused(void **state)
 static void a_reader_makes_no_schema(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(open_again(state, STORE_READER, fixture->rows.seal), ERR_STORE_DOWN);
+    assert_int_equal(open_again(state, STORE_READER, fixture->rows.seal), ERR_NOT_FOUND);
     assert_int_equal(read_int("SELECT count(*) FROM pg_class WHERE relname = 'meta'"), 0);
 }
 
