@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test';
 
 import { PostgresProxy } from './pgproxy.mjs';
 import { Postgres } from './postgres.mjs';
-import { IS_SOAK, Service, areIdentical, isApproved, isRefused, newOrder, newTenant, sleep, until } from './support.mjs';
+import { IS_SOAK, Service, areIdentical, isApproved, isRefused, newOrder, newTenant, sleep,
+  until } from './support.mjs';
 
 const DATABASE = 'counterpart';
 const AMOUNT = '0.10';
