@@ -2,6 +2,7 @@
 // key: what one has answered the other answers alike, what one learns the other knows, and one of them does what nobody
 // asks for.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { RATE_MAX, connect } from './loyal.mjs';
@@ -9,7 +10,7 @@ import { COMPANY, startCloud } from './cloud.mjs';
 import { Postgres } from './postgres.mjs';
 import { RedisServer } from './redis_server.mjs';
 import { IS_SLOW, Service, areIdentical, cardNumber, freePort, isApproved, isRefused, movements, newOrder, request, sign,
-  sleep, until } from './support.mjs';
+  sleep, temporaryDirectory, until } from './support.mjs';
 
 const PATIENCE_MS = 90_000; // a lease of 30 s ends first
 const CLIENTS = IS_SLOW ? 60 : 200;
@@ -182,6 +183,17 @@ test('tokens of a second that can be used once are refreshed by one process at a
   await refreshAt(a);
 });
 
+test('a process that was started on a copy of a data folder takes nothing from the one that has the folder', async () => {
+  const holder = (await isOnDuty(a)) ? a : b;
+  const data = path.join(temporaryDirectory(), 'copy');
+  fs.cpSync(holder.data, data, { recursive: true, filter: (name) => !name.endsWith('.sock') });
+  fs.chmodSync(data, 0o700);
+  const third = await Service.start({ env: { ...holder.env }, data });
+  await until('it to have asked', () => third.events.some(({ event }) => /^duty_/.test(event)));
+  assert.deepEqual([await isOnDuty(third), await isOnDuty(holder)], [false, true]);
+  await third.stop();
+});
+
 // Last: it kills one.
 test('a webhook that reaches one process is worked on by the one on duty, and the other takes over when that dies', async () => {
   await until('somebody on duty', async () => (await isOnDuty(a)) || (await isOnDuty(b)));
@@ -220,4 +232,8 @@ test('a webhook that reaches one process is worked on by the one on duty, and th
   await other.stop();
   await until('the duty to come back', () => isOnDuty(holder), PATIENCE_MS);
   await other.restart();
+  // One that comes back after kill -9 need not wait for what it had itself: half the life of a lease is time enough.
+  await holder.kill();
+  await holder.restart();
+  await until('the duty of the one that came back', () => isOnDuty(holder), 15_000);
 });
