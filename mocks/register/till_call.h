@@ -14,7 +14,7 @@ struct till_call {
     const char *method;
     const char *path; /* without a query */
     struct text body;
-    const char *after, *wait_ms, *products; /* query parameters; NULL: not given */
+    const char *after, *before, *wait_ms, *products; /* query parameters; NULL: not given */
     /* Found on the way. */
     int64_t ids[TILL_IDS_MAX];
     int64_t known_products; /* the version whoever asks has; 0: none */

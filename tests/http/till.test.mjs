@@ -747,6 +747,35 @@ test('the wire can be waited for, is read from where one is, and is cleared', as
   await till.refuses(422, 'bad_value', 'GET', 'wire?after=x');
 });
 
+test('whoever comes anew gets the newest of the wire, and goes on forwards and back without a gap', async (t) => {
+  const { own } = await tillAt(t, (req, res) => answerJson(res, { success: true, balance: 1 }), ['--without-grant']);
+  const COUNT = 130;
+  for (let i = 0; i < COUNT; i++) await own.post('check-balance', { reference: '1' });
+  const numbers = ({ exchanges }) => exchanges.map(({ number }) => number);
+  const from = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+  const newest = await own.must('GET', 'wire?before=0');
+  assert.deepEqual([numbers(newest), newest.last, newest.has_older], [from(81, 130), COUNT, true]);
+  const older = await own.must('GET', 'wire?before=81');
+  assert.deepEqual([numbers(older), older.has_older], [from(31, 80), true]);
+  const oldest = await own.must('GET', 'wire?before=31');
+  assert.deepEqual([numbers(oldest), oldest.has_older], [from(1, 30), false]);
+  assert.deepEqual(numbers(await own.must('GET', 'wire?before=1')), []);
+
+  const first = await own.must('GET', 'wire?after=0');
+  assert.deepEqual([numbers(first), first.last], [from(1, 100), 100]);
+  const rest = await own.must('GET', `wire?after=${first.last}&wait_ms=20000`);
+  assert.deepEqual([numbers(rest), rest.last, rest.has_older], [from(101, 130), COUNT, true]);
+  const none = await own.must('GET', `wire?after=${COUNT + 5}`);
+  assert.deepEqual([numbers(none), none.last], [[], COUNT]);
+
+  await own.must('DELETE', 'wire');
+  const cleared = await own.must('GET', 'wire?before=0');
+  assert.deepEqual(cleared, { exchanges: [], last: COUNT, has_older: false });
+  for (const query of ['before=x', 'before=-1', 'before=5&after=1', 'before=5&wait_ms=1'])
+    await own.refuses(422, 'bad_value', 'GET', `wire?${query}`);
+});
+
 test('the wire keeps what was sent and what came, bytes that are no text included', async (t) => {
   const bytes = Buffer.from([0x7b, 0xff, 0x00, 0x7d]);
   const { own } = await tillAt(
