@@ -681,13 +681,27 @@ test('the cloud goes down and the register goes away: both are said, and the pag
   let own = await other.register();
   const cashier = await Cashier.sit(t, own, { isOwn: true, forgives: NO_SERVER });
   await cashier.page.locator('.tiles').waitFor();
+  await cashier.newSale('Latte');
   await other.close();
   await cashier.sees('.banner', 'The cloud is down');
+  await cashier.sees('.order', 'No sale can be shown');
+  assert.equal(await cashier.button('New sale').isDisabled(), true);
+  for (const size of [{ width: 360, height: 740 }, PHONE, { width: 430, height: 932 }, { width: 820, height: 1180 }]) {
+    await cashier.page.setViewportSize(size);
+    await cashier.fitsItsWindow('the till without a cloud');
+  }
+  await cashier.page.setViewportSize(PHONE);
+  await cashier.picture('cloud-down');
+  await cashier.page.setViewportSize(LAPTOP);
   await cashier.picture('cloud-down');
   await cashier.isAccessible('the till without a cloud');
   const { port } = new URL(own.url);
   await own.stop();
   await cashier.sees('.banner', 'The register does not answer');
+  await cashier.sees('.cloud.down', 'Register is gone');
+  await cashier.sees('.work .empty-title', 'The register does not answer');
+  await cashier.sees('.order', 'The register does not answer');
+  assert.doesNotMatch(await cashier.page.locator('body').innerText(), /cloud/i);
   await cashier.picture('register-gone');
   own = await shop.register('--listen', `127.0.0.1:${port}`);
   t.after(() => own.stop());
