@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { startCloud } from './cloud.mjs';
 import { Loyalty } from './loyal.mjs';
-import { RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
+import { ROOT, RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
 import { startStub } from './stub.mjs';
 import { manyMore, startCloudWithProducts, startShop, startTill } from './till.mjs';
 
@@ -727,6 +728,34 @@ test('keywords reach the partner whatever is in them, and a GET is signed as con
     const seen = partner.seen.at(-1);
     assert.equal(seen.headers['x-kounta-signature'], sign(part(seen.url), 'T'), mode);
   }
+});
+
+test('the commands of docs/going-live.md lead to a payment without a register, of a company of one’s own', async (t) => {
+  const page = fs.readFileSync(path.join(ROOT, 'docs/going-live.md'), 'utf8');
+  const step = page.slice(page.indexOf('## 5. '), page.indexOf('## 6. '));
+  const [start, tell] = [...step.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block);
+  assert.match(start, /^build\/release\/tillsim cloud .*&\nbuild\/release\/tillsim register /);
+  const company = Number(/--company (\d+)/.exec(start)[1]);
+
+  const cloud = await startCloud(t);
+  const told = await run('sh', ['-ec', tell.replaceAll('http://127.0.0.1:8090', cloud.urls.url)]);
+  assert.equal(told.code, 0, told.stderr);
+  assert.doesNotMatch(told.stdout, /"error"/);
+  const tenant = await shop.service.addTenant({ name: 'Own', company });
+  const { number } = await tenant.issue({ amount: '10.00' });
+  const options = start.slice(start.indexOf('tillsim register ') + 17).replaceAll('\\\n', ' ').trim().split(/\s+/);
+  const real = {
+    'http://127.0.0.1:8090': cloud.urls.url,
+    '127.0.0.1:8091': '127.0.0.1:0',
+    'https://gifts.example.com/oseries/TENANT-KEY': shop.service.origin + tenant.base,
+    'SIGNATURE-TOKEN': tenant.token,
+  };
+  for (const word of Object.keys(real)) assert.ok(options.includes(word), `${word} is not in the command`);
+  const own = await startTill(t, options.map((word) => real[word] ?? word));
+  const [product] = (await own.state()).products;
+  await own.post('lines', { product_id: product.id });
+  const { order, said } = await own.post('pay', { type: GIFT, reference: number });
+  assert.deepEqual([said.ending, order.status, (await tenant.show(number)).balance], ['approved', 'COMPLETE', '5.50']);
 });
 
 // --- the wire ----------------------------------------------------------------------------------------------------------
