@@ -126,6 +126,34 @@ test('a profile that is not loaded cannot be set, and doctor says when one has g
   await reload(true);
 });
 
+test('what was answered for one reply counts for the same name in the others', async () => {
+  const collection = oneCheckout(
+    { ...IDS, amount: 12.5 },
+    { approved: true, paid: 12.5, remaining_on_card: 87.5 },
+    { approved: false, reason: 'Nothing on the card', remaining_on_card: 0 },
+  );
+  collection.item.push({
+    name: 'Check balance',
+    request: { method: 'POST', url: 'https://example.com/check-balance', body: { mode: 'raw', raw: JSON.stringify(IDS) } },
+    response: [{ name: 'Example', code: 200, body: JSON.stringify({ approved: true, remaining_on_card: 87.5 }) }],
+  });
+  const asked = await importing(collection);
+  assert.deepEqual(asked.json.questions.map(({ where }) => where), ['check_balance.reply.balance']);
+  const { code, json } = await importing(collection, ['--field', 'check_balance.reply.balance=remaining_on_card']);
+  assert.equal(code, 0, JSON.stringify(json));
+  const { checkout, check_balance: look } = json.profile.reply;
+  for (const list of [checkout.success, checkout.failure, look.success])
+    assert.deepEqual(
+      list.filter(({ value }) => value === 'balance'),
+      [{ name: 'remaining_on_card', value: 'balance' }],
+    );
+  assert.doesNotMatch(JSON.stringify(json), /cannot fill/);
+  // Who says that it is something else there, is believed.
+  const none = ['--field', 'check_balance.reply.balance=remaining_on_card', '--field', 'checkout.reply.balance='];
+  const other = await importing(collection, none);
+  assert.deepEqual(other.json.profile.reply.checkout.success.map(({ value }) => value), ['success', 'amount']);
+});
+
 test('the import for people says where the profile is read, and how', async () => {
   const into = temporaryDirectory();
   const file = path.join(into, 'collection.txt');
