@@ -422,6 +422,51 @@ test('strict and lenient differ in what they use: no balance, no success, more t
   }
 });
 
+test('a lenient till that books more than is due says how much it is too much', async (t) => {
+  const { own } = await tillAt(
+    t,
+    (req, res) => answerJson(res, { success: true, amount: 2000000, balance: 0 }),
+    ['--without-grant', '--profile', 'lenient'],
+  );
+  await own.order(LATTE);
+  const { said, order } = await own.post('pay', { type: GIFT, reference: '1' });
+  assert.deepEqual([said.ending, said.is_booked, order.paid], ['approved', true, '2000000.00']);
+  assert.equal(said.title, 'More than was due is paid');
+  assert.match(said.text, /^\$2,000,000\.00 approved, \$1,999,995\.50 more than was due/);
+});
+
+test('an amount that no order can hold is not sent, and one that a partner makes up is not put there', async (t) => {
+  let reply;
+  const { own, partner } = await tillAt(t, (req, res) => answerJson(res, reply), ['--without-grant', '--profile', 'lenient']);
+  for (const [path, more] of [['top-up', {}], ['pay', { type: GIFT }]]) {
+    await own.order(LATTE);
+    for (const amount of ['99999999999', '1000000000', '99999999999999999999']) {
+      const said = await own.refuses(422, 'bad_value', 'POST', path, { ...more, reference: '1', amount });
+      assert.match(said, /^amount: less than 1000000000 wanted/);
+    }
+  }
+  assert.equal(partner.seen.length, 0);
+  reply = { success: true, amount: 99999999999, balance: 1 };
+  const { said } = await own.post('top-up', { reference: '1', amount: '999999999.99' });
+  assert.deepEqual([said.ending, said.is_booked], ['approved', false]);
+  assert.match(said.text, /does not fit on an order/);
+  assert.doesNotMatch(said.text, /unit_price/);
+});
+
+test('what is wrong with a number is said, and a look that failed speaks of no order', async (t) => {
+  const { own } = await tillAt(t, (req, res) => answerJson(res, { success: true, balance: 'much' }), ['--without-grant']);
+  await own.order(LATTE);
+  const quantity = await own.refuses(422, 'bad_value', 'PUT', 'lines/1', { quantity: '1.0001' });
+  assert.match(quantity, /at most three decimals/);
+  const address = await own.refuses(422, 'bad_value', 'PUT', 'config', { checkout_url: 'http://user:pw@host/x' });
+  assert.match(address, /without spaces, a user or a password/);
+  const { said } = await own.post('check-balance', { reference: '1' });
+  assert.equal(said.ending, 'malformed');
+  assert.doesNotMatch(said.text, /order/);
+  const paid = await own.post('pay', { type: GIFT, reference: '1' });
+  assert.match(paid.said.text, /Nothing was put on the order/);
+});
+
 // --- pressing twice ----------------------------------------------------------------------------------------------------
 
 test('a second tap sends a second request at once, and is charged and booked once', async () => {
