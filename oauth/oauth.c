@@ -227,6 +227,12 @@ struct loading {
     int err;
 };
 
+static bool has_ended(const struct oauth *oauth, const char *owner)
+{
+    const char *former = oauth->config.former_owner;
+    return !oauth->config.is_shared || (former != NULL && strcmp(owner, former) == 0);
+}
+
 static void load_grant(void *context, const struct grant *grant)
 {
     struct loading *loading = context;
@@ -242,7 +248,7 @@ static void load_grant(void *context, const struct grant *grant)
      * once; and it did die where the data folder, with the store, is ours alone
      * (service/data_folder.c). */
     entry->is_urgent = grant->lease_owner[0] != '\0';
-    entry->is_orphaned = entry->is_urgent && !loading->oauth->config.is_shared;
+    entry->is_orphaned = entry->is_urgent && has_ended(loading->oauth, grant->lease_owner);
     entry_publish(entry);
 }
 
@@ -278,7 +284,10 @@ int oauth_create(const struct oauth_config *config, struct store *store, struct 
         return ERR_NO_MEMORY;
     made->config = *config;
     CHECK(pthread_mutex_init(&made->mutex, NULL) == 0);
-    id_key_generate(config->random, made->owner);
+    if (config->owner != NULL)
+        memcpy(made->owner, config->owner, sizeof(made->owner));
+    else
+        id_key_generate(config->random, made->owner);
     int err = load(made, store);
     if (err != 0) {
         oauth_destroy(made);

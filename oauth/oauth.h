@@ -47,6 +47,8 @@ struct oauth_config {
     oauth_reload_fn reload;
     void *reload_context;
     bool is_shared; /* other processes refresh the same grants: a lease is theirs until it ends */
+    const char *former_owner; /* one of them that has ended; NULL: none is known */
+    const char *owner;        /* this process; NULL: any name will do */
     /* A tenant was connected, anew or again; on the outbound thread, tokens can be had already.
      * NULL: nobody wants to know. */
     void (*on_connected)(void *context, int64_t tenant_id);

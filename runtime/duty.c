@@ -14,7 +14,6 @@
 
 struct duty {
     struct duty_config config;
-    char owner[LEASE_OWNER_CHARS + 1]; /* this process, since its start */
     char holder[LEASE_OWNER_CHARS + 1];
     struct outbound_message start;
     struct outbound_timer timer;
@@ -36,12 +35,18 @@ bool duty_is_ours(const struct duty *duty, int64_t for_us)
 struct asking {
     struct lease_wish wish;
     struct lease_state state;
+    char former[LEASE_OWNER_CHARS + 1]; /* empty: nobody's is to be released */
     int64_t asked_at_us; /* monotonic, and before the store was asked: the lease counts from here */
 };
 
 static int task_ask(struct job *job, struct store *store)
 {
     struct asking *asking = errand_data_of(job);
+    if (asking->former[0] != '\0') {
+        int err = store_release_lease(store, DUTY_LEASE, asking->former);
+        if (err != 0)
+            return err;
+    }
     asking->asked_at_us = clock_monotonic_us();
     return store_take_lease(store, &asking->wish, &asking->state);
 }
@@ -51,14 +56,14 @@ static void note_holder(struct duty *duty, const struct lease_state *state)
     if (strcmp(duty->holder, state->owner) == 0)
         return;
     memcpy(duty->holder, state->owner, sizeof(duty->holder));
-    bool is_ours = strcmp(state->owner, duty->owner) == 0;
+    bool is_ours = strcmp(state->owner, duty->config.owner) == 0;
     log_event(LOG_INFO, is_ours ? "duty_taken" : "duty_is_anothers",
               LOG_TEXT("holder", state->owner), LOG_INT("version", state->version));
 }
 
 static void duty_take(struct duty *duty, const struct asking *asking)
 {
-    bool is_ours = strcmp(asking->state.owner, duty->owner) == 0;
+    bool is_ours = strcmp(asking->state.owner, duty->config.owner) == 0;
     bool was_ours = duty_is_ours(duty, 0);
     note_holder(duty, &asking->state);
     atomic_store(&duty->ends_us, is_ours ? asking->asked_at_us + duty->config.life_us : 0);
@@ -70,7 +75,7 @@ static void duty_take(struct duty *duty, const struct asking *asking)
 static int64_t pause_after(const struct duty *duty, const struct asking *asking, int err)
 {
     int64_t pause_us = duty->config.renew_us;
-    bool is_ours = strcmp(asking->state.owner, duty->owner) == 0;
+    bool is_ours = strcmp(asking->state.owner, duty->config.owner) == 0;
     if (err == 0 && !is_ours && asking->state.left_us >= 0 && asking->state.left_us < pause_us)
         pause_us = asking->state.left_us + 1;
     return pause_us;
@@ -86,10 +91,12 @@ static void on_asked(struct errand *errand)
     int err = errand->job.error;
     if (err == ERR_SHUTTING_DOWN)
         return;
-    if (err == 0)
+    if (err == 0) {
+        duty->config.former[0] = '\0';
         duty_take(duty, asking);
-    else
+    } else {
         log_event(LOG_WARNING, "duty_not_asked_for", LOG_TEXT("error", error_name(err)));
+    }
     outbound_set_timer(duty->config.outbound, &duty->timer,
                        clock_monotonic_us() + pause_after(duty, asking, err), duty_ask, duty);
 }
@@ -105,9 +112,11 @@ static void duty_ask(void *context)
                            clock_monotonic_us() + duty->config.renew_us, duty_ask, duty);
         return;
     }
-    struct lease_wish *wish = &((struct asking *)errand_data(errand))->wish;
+    struct asking *asking = errand_data(errand);
+    struct lease_wish *wish = &asking->wish;
+    memcpy(asking->former, duty->config.former, sizeof(asking->former));
     *wish = (struct lease_wish){.name = DUTY_LEASE, .life_us = duty->config.life_us};
-    memcpy(wish->owner, duty->owner, sizeof(wish->owner));
+    memcpy(wish->owner, duty->config.owner, sizeof(wish->owner));
     errand_write(errand, duty->config.committer, task_ask, on_asked, duty);
 }
 
@@ -117,7 +126,6 @@ int duty_create(const struct duty_config *config, struct duty **duty)
     if (made == NULL)
         return ERR_NO_MEMORY;
     made->config = *config;
-    id_key_generate(config->random, made->owner);
     if (!config->is_shared)
         atomic_store(&made->ends_us, INT64_MAX);
     *duty = made;
@@ -142,7 +150,7 @@ void duty_give_up(struct duty *duty, struct store *store)
     if (duty == NULL || !duty->config.is_shared || !duty_is_ours(duty, 0))
         return;
     atomic_store(&duty->ends_us, 0);
-    int err = store_release_lease(store, DUTY_LEASE, duty->owner);
+    int err = store_release_lease(store, DUTY_LEASE, duty->config.owner);
     if (err != 0)
         log_event(LOG_WARNING, "duty_not_given_up", LOG_TEXT("error", error_name(err)));
 }

@@ -23,8 +23,10 @@ struct duty;
 struct duty_config {
     struct outbound *outbound;
     struct committer *committer;
-    struct id_source random;
-    bool is_shared; /* store_is_shared; false: nobody is asked */
+    char owner[LEASE_OWNER_CHARS + 1];  /* this process, since its start */
+    char former[LEASE_OWNER_CHARS + 1]; /* one that has ended: what it had is released first; or
+                                           empty */
+    bool is_shared;                     /* store_is_shared; false: nobody is asked */
     /* The duty has come to this process; on the outbound thread. NULL: nobody wants to know. */
     void (*on_taken)(void *context);
     void *taken_context;

@@ -51,6 +51,8 @@ struct service {
     struct handlers handlers;
     struct expiry *expiry;
     struct duty *duty;
+    char name[ID_KEY_CHARS + 1];   /* of this process, among those of one store */
+    char former[ID_KEY_CHARS + 1]; /* of the one that had the data folder before; or empty */
     struct hot_raise hot_raise;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
@@ -211,16 +213,17 @@ static void on_duty_taken(void *context)
 static int make_duty(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
-    const struct duty_config config = {
+    struct duty_config config = {
         .outbound = handlers->outbound,
         .committer = handlers->committer,
-        .random = id_source_system(),
         .is_shared = store_is_shared(service->writers[0]),
         .on_taken = on_duty_taken,
         .taken_context = handlers,
         .life_us = DUTY_LIFE_US,
         .renew_us = DUTY_RENEW_US,
     };
+    memcpy(config.owner, service->name, sizeof(config.owner));
+    memcpy(config.former, service->former, sizeof(config.former));
     int err = duty_create(&config, &service->duty);
     handlers->duty = service->duty;
     return err;
@@ -405,6 +408,8 @@ static int start_oauth(struct service *service)
         .api_url = service->config.oseries_api_url,
         .public_url = service->public_url,
         .is_shared = store_is_shared(service->writers[0]),
+        .former_owner = service->former,
+        .owner = service->name,
         .reload = reload_directory,
         .reload_context = handlers,
         .on_connected = on_connected,
@@ -759,10 +764,19 @@ static void warn_of_open_folder(const char *path)
     log_event(LOG_WARNING, "data_folder_is_open", LOG_TEXT("path", path), LOG_TEXT("mode", octal));
 }
 
+/* Without it what a killed process was about waits until its leases have ended. */
+static void name_process(struct service *service)
+{
+    id_key_generate(id_source_system(), service->name);
+    if (data_folder_name(service->lock_fd, service->name, service->former) != 0)
+        log_event(LOG_WARNING, "process_not_named", LOG_INT("errno", errno));
+}
+
 static int run(struct service *service, const sigset_t *signals)
 {
     int err = data_folder_lock(service->config.data, &service->lock_fd);
     if (err == 0) {
+        name_process(service);
         warn_of_open_folder(service->config.data);
         err = service_start(service);
     }

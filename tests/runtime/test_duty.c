@@ -23,6 +23,7 @@
 #include "base/banned.h"
 
 #define MS INT64_C(1000)
+#define HOUR_US (INT64_C(3600) * 1000000)
 #define LIFE_US (400 * MS)
 #define RENEW_US (20 * MS)
 #define PATIENCE_US (INT64_C(20) * 1000000)
@@ -45,6 +46,7 @@ struct process {
     struct committer *committer;
     struct duty *duty;
     _Atomic int32_t taken;
+    char name[LEASE_OWNER_CHARS + 1];
 };
 static struct process processes[PROCESSES];
 
@@ -103,25 +105,35 @@ static void on_taken(void *context)
     atomic_fetch_add(&((struct process *)context)->taken, 1);
 }
 
-static void process_start(struct process *process, bool is_shared)
+static const char nobody[LEASE_OWNER_CHARS + 1];
+
+static void process_start_after(struct process *process, bool is_shared,
+                                const char former[LEASE_OWNER_CHARS + 1])
 {
     const struct committer_config committer = {.stores = {&process->store}, .batch_max = 1};
     memset(process, 0, sizeof(*process));
     process->store.backend = &backend;
     assert_int_equal(outbound_create(&process->outbound), 0);
     assert_int_equal(committer_create(&committer, &process->committer), 0);
-    const struct duty_config config = {
+    struct duty_config config = {
         .outbound = process->outbound,
         .committer = process->committer,
-        .random = id_source_system(),
         .is_shared = is_shared,
         .on_taken = on_taken,
         .taken_context = process,
         .life_us = LIFE_US,
         .renew_us = RENEW_US,
     };
+    id_key_generate(id_source_system(), config.owner);
+    memcpy(config.former, former, sizeof(config.former));
+    memcpy(process->name, config.owner, sizeof(process->name));
     assert_int_equal(duty_create(&config, &process->duty), 0);
     duty_start(process->duty);
+}
+
+static void process_start(struct process *process, bool is_shared)
+{
+    process_start_after(process, is_shared, nobody);
 }
 
 static void process_end(struct process *process, bool is_orderly)
@@ -235,6 +247,22 @@ static void who_ends_in_good_order_leaves_it_to_others_at_once(void **state)
     await_ours(&processes[1], true);
 }
 
+/* The lease would be there for an hour. */
+static void who_comes_after_one_that_died_takes_what_that_had(void **state)
+{
+    (void)state;
+    process_start(&processes[0], true);
+    await_ours(&processes[0], true);
+    char former[LEASE_OWNER_CHARS + 1];
+    memcpy(former, processes[0].name, sizeof(former));
+    process_end(&processes[0], false);
+    pthread_mutex_lock(&lease.mutex);
+    lease.until_us += HOUR_US;
+    pthread_mutex_unlock(&lease.mutex);
+    process_start_after(&processes[1], true, former);
+    await_ours(&processes[1], true);
+}
+
 /* --- what obeys it --- */
 
 static void on_run(struct scheduled *task, void *context)
@@ -269,6 +297,7 @@ int main(void)
         DUTY_TEST(the_first_has_it_and_keeps_it),
         DUTY_TEST(who_reaches_the_store_no_more_loses_it_before_another_has_it),
         DUTY_TEST(who_ends_in_good_order_leaves_it_to_others_at_once),
+        DUTY_TEST(who_comes_after_one_that_died_takes_what_that_had),
         DUTY_TEST(nothing_is_begun_with_less_than_the_margin_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
