@@ -34,8 +34,8 @@ int64_t wire_log_add(struct wire_log *log, struct exchange *exchange);
 void wire_log_clear(struct wire_log *log);
 int64_t wire_log_last(struct wire_log *log);
 /* {"exchanges":[...],"last":N,"has_older":b}, oldest first, at most WIRE_LOG_PAGE_MAX: the oldest
- * of those above after; waits for one when there are none. last is where to go on: the number of the
- * last one given, of the newest when there is none to give. */
+ * of those above after; waits for one when there are none. last is where to go on: the number of
+ * the last one given, of the newest when there is none to give. */
 void wire_log_read(struct wire_log *log, int64_t after, int64_t wait_ms, struct made *json);
 /* The same, with the newest WIRE_LOG_BACK_MAX below before (0: of all); does not wait. */
 void wire_log_read_back(struct wire_log *log, int64_t before, struct made *json);
