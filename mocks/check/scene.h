@@ -51,8 +51,7 @@ enum outcome {
 };
 const char *outcome_name(enum outcome outcome);
 
-/* What kind of wrong an answer is: by that, not by the case alone, a till does one thing or
- * another. */
+/* What kind of wrong an answer is: what a till does follows from that, not from the case alone. */
 enum wrong {
     WRONG_SILENT,    /* no usable reply came */
     WRONG_NO_OBJECT, /* what came is no JSON object */

@@ -13,8 +13,7 @@
  * above 500 replies of 64 KiB. */
 #define WIRE_LOG_MAX 500
 #define WIRE_LOG_PAGE_MAX 100 /* forwards */
-#define WIRE_LOG_BACK_MAX                                                                          \
-    50 /* backwards, as a screen does that begins anew: under 1 MiB as a rule */
+#define WIRE_LOG_BACK_MAX 50  /* backwards, for a screen that begins anew: mostly under 1 MiB */
 #define WIRE_LOG_WAIT_MS_MAX 30000
 
 struct wire_log {
