@@ -54,7 +54,8 @@ test('an order whose webhook was lost earns its points, once', async () => {
   // Read once more when it has rested, for the API tells seconds; then never again.
   const isQuiet = () => /^\d+ orders listed, 0 of them not read before$/.test(ended('sweep').at(-1).reason);
   const sweepsBefore = ended('sweep').length;
-  await until('a sweep that finds nothing new', () => ended('sweep').length >= sweepsBefore + 2 && isQuiet(), PATIENCE_MS);
+  const isRead = () => ended('sweep').length >= sweepsBefore + 2 && isQuiet();
+  await until('a sweep that finds nothing new', isRead, PATIENCE_MS);
   const reads = () => ended('order_changed').filter((event) => event.subject_id === order.id).length;
   const readsOfRest = reads();
   const sweeps = ended('sweep').length;
