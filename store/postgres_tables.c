@@ -628,16 +628,17 @@ const char postgres_schema_1[] =
     " EXECUTE FUNCTION raise_config_version();"
 
     /*
-     * Operations and transfers lie in partitions of 2^26 ids each; two are there before they are
-     * needed. A partition is made apart and then attached, which charges do not wait for. Returns
-     * how many were made.
+     * Operations and transfers lie in partitions of 2^26 ids each. The next one is made when half
+     * of the newest is used, not sooner: what is looked up by order asks each partition there is.
+     * It is made apart and then attached, which charges do not wait for. Returns how many were
+     * made.
      */
     "CREATE FUNCTION partition_ahead() RETURNS BIGINT LANGUAGE plpgsql AS $$"
     " DECLARE span CONSTANT BIGINT := 67108864; made BIGINT := 0; whole TEXT; part TEXT;"
-    " number BIGINT; current BIGINT; BEGIN"
+    " number BIGINT; newest BIGINT; BEGIN"
     " FOREACH whole IN ARRAY ARRAY['operation', 'transfer'] LOOP"
-    "  EXECUTE format('SELECT last_value / %s FROM %I', span, whole || '_ids') INTO current;"
-    "  FOR number IN current .. current + 2 LOOP"
+    "  EXECUTE format('SELECT last_value FROM %I', whole || '_ids') INTO newest;"
+    "  FOR number IN newest / span .. (newest + span / 2) / span LOOP"
     "   part := whole || '_' || number;"
     "   CONTINUE WHEN to_regclass(part) IS NOT NULL;"
     "   PERFORM pg_advisory_xact_lock(4859231640215712306);"
