@@ -55,7 +55,7 @@ struct service {
     struct config config;
     int lock_fd;
     struct seal *seal;
-    struct store *writers[COMMITTER_SHARDS_MAX + 1]; /* the committer's, then NULL */
+    struct store *writers[COMMITTER_STORES_MAX + 1]; /* the committer's, then NULL */
     struct store *checkpoint, *readers[READERS_MAX];
     int32_t writer_count;
     int32_t reader_count;
