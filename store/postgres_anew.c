@@ -37,6 +37,8 @@ static const char sql_forget[] =
     "UPDATE meta SET token_generation = token_generation + 2, config_version = config_version + 1,"
     " hot_generation = hot_generation + 1 + CAST(random() * 281474976710656 AS BIGINT)"
     " WHERE id = 1";
+/* Whoever held them has ended: nobody waits until they would have, too. */
+static const char sql_end_leases[] = "DELETE FROM lease";
 
 /* With what is bound by the caller; *value: of its first column, 0 where there is no row. */
 static int run(struct store_postgres *postgres, const char *text, const int64_t *numbers,
@@ -79,7 +81,9 @@ static int write_anew(struct store_postgres *postgres, int64_t operation_least, 
         err = run(postgres, sql_partition_ahead, NULL, 0, &none);
     if (err == 0)
         err = run(postgres, sql_insert_tombstone, tombstone, COUNT_OF(tombstone), &none);
-    return err == 0 ? run(postgres, sql_forget, NULL, 0, &none) : err;
+    if (err == 0)
+        err = run(postgres, sql_forget, NULL, 0, &none);
+    return err == 0 ? run(postgres, sql_end_leases, NULL, 0, &none) : err;
 }
 
 static int begin_anew(struct store_postgres *postgres, int64_t operation_least, int64_t now_us)
