@@ -212,7 +212,7 @@ static int schema_note_objects(struct store_postgres *postgres)
     return err != 0 ? err : postgres_execute(postgres, text);
 }
 
-/* A program of that version is connected: ERR_STORE_BUSY. Until the transaction ends none
+/* A program of that version is connected: ERR_LOCKED. Until the transaction ends none
  * connects, and afterwards the schema sends it away. */
 static int schema_exclude(struct store_postgres *postgres, int64_t version)
 {
@@ -228,7 +228,7 @@ static int schema_exclude(struct store_postgres *postgres, int64_t version)
         return err;
     log_event(LOG_WARNING, "schema_is_in_use", LOG_INT("by_programs_of", version),
               LOG_INT("oldest", schema_oldest()));
-    return ERR_STORE_BUSY;
+    return ERR_LOCKED;
 }
 
 /* Those that cannot live with what comes. */
@@ -308,9 +308,11 @@ static int schema_migrate(struct store_postgres *postgres)
 {
     const struct timespec rest = {.tv_nsec = TRY_EVERY_US * 1000};
     int64_t end_us = clock_monotonic_us() + TRY_FOR_US;
-    int err;
-    while ((err = schema_try_migrate(postgres)) == ERR_STORE_BUSY && clock_monotonic_us() < end_us)
+    int err = schema_try_migrate(postgres);
+    while ((err == ERR_STORE_BUSY || err == ERR_LOCKED) && clock_monotonic_us() < end_us) {
         nanosleep(&rest, NULL);
+        err = schema_try_migrate(postgres);
+    }
     return err;
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DATABASE "schema"
 #define CARD_A "6000000000000001"
@@ -111,6 +112,21 @@ static void each_session_says_which_schema_its_program_knows(void **state)
                               " AND mode = 'ShareLock' AND classid = 1131378030"
                               " AND objid = 1962934273"),
                      1);
+}
+
+static void
+a_store_whose_schema_has_gone_on_meanwhile_is_refused_by_the_next_connection(void **state)
+{
+    struct rows *rows = opened(state);
+    int64_t generation;
+    execute("UPDATE meta SET schema_version = 99, schema_oldest = 99");
+    assert_int_equal(store_generation(rows->store, &generation), 0);
+    execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND datname = current_database()");
+    assert_int_equal(store_generation(rows->store, &generation), ERR_STORE_DOWN);
+    execute("UPDATE meta SET schema_version = 1, schema_oldest = 1");
+    while (store_generation(rows->store, &generation) != 0)
+        usleep(20000);
 }
 
 static void another_master_key_is_refused(void **state)
@@ -298,6 +314,7 @@ int main(void)
         WITH_DATABASE(a_schema_of_a_later_program_is_refused),
         WITH_DATABASE(a_schema_that_a_later_program_made_for_this_one_too_is_used),
         WITH_DATABASE(each_session_says_which_schema_its_program_knows),
+        WITH_DATABASE(a_store_whose_schema_has_gone_on_meanwhile_is_refused_by_the_next_connection),
         WITH_DATABASE(another_master_key_is_refused),
         WITH_DATABASE(a_reader_makes_no_schema),
         WITH_DATABASE(what_a_law_forbids_is_refused_to_everybody),
