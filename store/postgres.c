@@ -215,7 +215,7 @@ static int introduce(struct store_postgres *postgres)
         err = cluster_meet(postgres->cluster, identifier, postgres->timeline);
     if (err == 0 && postgres->sql.mode == STORE_READER)
         err = postgres_execute(postgres, sql_configure_reader);
-    return err;
+    return err == 0 ? postgres_schema_announce(postgres) : err;
 }
 
 static int try_host(struct store_postgres *postgres, int32_t which, bool is_needed)
