@@ -1647,6 +1647,15 @@ static void make_due(struct fixture *fixture, int64_t order_id)
     assert_int_equal(store_update_work(fixture->writer, &work), 0);
 }
 
+/* All other orders were read just now. While the threads are stopped. */
+static void put_sweep(struct fixture *fixture)
+{
+    int64_t now_us = clock_steady_us();
+    struct sweep sweep = {
+        .tenant_id = fixture->tenant.id, .begun_at_us = now_us, .finished_at_us = now_us};
+    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+}
+
 /* Nobody was listed when the payment went, so nobody is told of it. */
 static void a_payment_that_goes_while_a_look_is_under_way_lists_nobody(void **state)
 {
@@ -1660,10 +1669,7 @@ static void a_payment_that_goes_while_a_look_is_under_way_lists_nobody(void **st
     (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
     await_payments(fixture, OTHER_ORDER, 1);
     stop(fixture);
-    int64_t now_us = clock_steady_us();
-    struct sweep sweep = {
-        .tenant_id = fixture->tenant.id, .begun_at_us = now_us, .finished_at_us = now_us};
-    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+    put_sweep(fixture);
     unpay(fixture, OTHER_ORDER);
     hold(fixture, 0, ORDER);
     hold(fixture, 1, OTHER_ORDER);
@@ -1677,6 +1683,27 @@ static void a_payment_that_goes_while_a_look_is_under_way_lists_nobody(void **st
     release(fixture, 0);
     (void)await_reversed(fixture, id);
     assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
+/* A process that was stopped with the reply in its hands looks at what was true when it asked. */
+static void a_look_is_as_old_as_its_question(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->times.reread_us = 1500 * MS_US;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_SEEN_MISSING);
+    stop(fixture);
+    put_sweep(fixture);
+    hold(fixture, 0, ORDER);
+    make_due(fixture, ORDER);
+    start(fixture);
+    await_held(fixture, 0);
+    usleep(1600 * 1000);
+    release(fixture, 0);
+    (void)await_reversed(fixture, id);
+    assert_true(fixture->api.order_reads >= 3);
 }
 
 static void a_ref_of_nobody_is_not_claimed(void **state)
@@ -1920,6 +1947,7 @@ int main(void)
         TEST(a_payment_that_nobody_claims_is_kept_and_stops_a_reversal),
         TEST(what_a_payment_elsewhere_has_listed_is_given_back_when_that_has_gone),
         TEST(a_payment_that_goes_while_a_look_is_under_way_lists_nobody),
+        TEST(a_look_is_as_old_as_its_question),
         TEST(a_ref_of_nobody_is_not_claimed),
         TEST(a_charge_without_an_order_is_listed_until_an_order_shows_it),
         TEST(two_cards_that_nothing_tells_apart_are_listed),
