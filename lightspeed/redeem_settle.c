@@ -144,7 +144,8 @@ static void on_settled(struct errand *errand)
 static void watch_move(struct watch *watch, enum points_action action, const char *reason)
 {
     watch->move = action;
-    if (!redeem_move_begin(watch->redeem, &watch->reservation, action, reason, NULL, on_settled,
+    if (!duty_is_ours(watch->redeem->config.duty, 0) ||
+        !redeem_move_begin(watch->redeem, &watch->reservation, action, reason, NULL, on_settled,
                            watch))
         watch_rest(watch);
 }

@@ -179,6 +179,7 @@ enum api_fault {
 };
 struct oseries_api {
     int calls, reads, changes;
+    int duty_lost_at_read;              /* while it was on its way; 0: at none */
     bool keeps_no_ref;                  /* of payments */
     bool ignores_orders, ignores_lines; /* variations of: 200, the notes are kept, the price too */
 };
@@ -327,7 +328,7 @@ static void run_call(const struct call *call)
         while (clock_monotonic_us() < call->deadline_us)
             nanosleep(&(struct timespec){0, 1000000}, NULL);
     if (call->kind == CALL_GET) {
-        api.reads++;
+        duty_is_anothers |= ++api.reads == api.duty_lost_at_read;
         call->on_order(call->context, &result, result.error == 0 ? order : NULL);
         return;
     }
@@ -1280,6 +1281,20 @@ static void what_is_left_open_is_settled_by_the_process_that_has_the_duty(void *
     state_is(1, RESERVATION_BURNED);
 }
 
+static void who_has_lost_the_duty_moves_nothing(void **state)
+{
+    (void)state;
+    reserve_as_before_a_kill("gone", &ten_off, 9);
+    redeem_restart();
+    api.duty_lost_at_read = 2;
+    turn_for(30 * SETTLE_US);
+    assert_true(api.reads == 2 && duty_is_anothers);
+    state_is(1, RESERVATION_RESERVED);
+    duty_is_anothers = false;
+    turn_for(40 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+}
+
 static void the_same_request_after_a_kill_goes_on(void **state)
 {
     (void)state;
@@ -1945,6 +1960,7 @@ int main(void)
         TEST(who_waits_for_a_slow_store_is_answered_in_time),
         TEST(what_a_kill_left_is_settled_by_the_order),
         TEST(what_is_left_open_is_settled_by_the_process_that_has_the_duty),
+        TEST(who_has_lost_the_duty_moves_nothing),
         TEST(the_same_request_after_a_kill_goes_on),
         TEST(a_line_that_a_kill_may_have_sent_is_not_sent_again),
         TEST(a_clock_that_was_set_back_makes_no_old_reservation_ours),
