@@ -89,6 +89,28 @@ static void a_database_with_other_tables_is_left_alone(void **state)
     assert_int_equal(read_int("SELECT count(*) FROM pg_class WHERE relname = 'meta'"), 0);
 }
 
+static bool is_empty(void **state)
+{
+    const struct fixture *fixture = *state;
+    bool is_empty;
+    assert_int_equal(store_is_empty(fixture->location, &is_empty), 0);
+    return is_empty;
+}
+
+/* The master key is made for an empty database: an extension's views are nobody's data. */
+static void a_database_is_empty_until_somebody_keeps_something_in_it(void **state)
+{
+    const struct fixture *fixture = *state;
+    assert_true(is_empty(state));
+    execute("CREATE EXTENSION pg_buffercache");
+    assert_true(is_empty(state));
+    execute("CREATE VIEW theirs AS SELECT 1 AS one");
+    assert_false(is_empty(state));
+    execute("DROP VIEW theirs");
+    assert_int_equal(open_again(state, STORE_WRITER, fixture->rows.seal), 0);
+    assert_false(is_empty(state));
+}
+
 static void a_schema_of_a_later_program_is_refused(void **state)
 {
     struct rows *rows = opened(state);
@@ -399,6 +421,7 @@ int main(void)
         WITH_DATABASE(each_session_says_which_schema_its_program_knows),
         WITH_DATABASE(a_store_whose_schema_has_gone_on_meanwhile_is_refused_by_the_next_connection),
         WITH_DATABASE(another_master_key_is_refused),
+        WITH_DATABASE(a_database_is_empty_until_somebody_keeps_something_in_it),
         WITH_DATABASE(a_reader_makes_no_schema),
         WITH_DATABASE(what_a_law_forbids_is_refused_to_everybody),
         WITH_DATABASE(no_number_of_a_hot_table_is_out_of_its_bounds),
