@@ -111,8 +111,10 @@ const works = async () => (await service.must(['work', 'list', '--tenant', Strin
 /** Log lines of work on this order that has ended, in order. */
 const ends = (order) =>
   service.events.filter((event) => event.event === 'work' && event.subject_id === order && event.state !== 'open');
+/** All that the tests before have left is asked of the API as well, at the pace that it allows. */
+const WORK_MS = 90_000;
 const untilDone = (order, times = 1) =>
-  until(`work on order ${order} to be done ${times} times`, () => ends(order).length >= times, 20_000);
+  until(`work on order ${order} to be done ${times} times`, () => ends(order).length >= times, WORK_MS);
 
 const sale = (more = {}) => cloud.order({ customer_id: DAVID, ...more });
 const complete = (order) => cloud.control('POST', `/orders/${order.id}/complete`, {});
@@ -727,9 +729,8 @@ test('while the merchant must connect again work waits, and then it is done', as
   await cloud.control('POST', '/tokens/revoke', { company_id: COMPANY, access: true, refresh: true });
   const order = await quietly(async () => complete(await sale()));
   isTaken(await hook('orders/completed', (await orderBody(order)).text));
-  await until('the work to wait', async () =>
-    (await works()).some((work) => work.order_id === order.id && /until the merchant is connected/.test(work.reason)),
-  );
+  const isWaiting = (work) => work.order_id === order.id && /until the merchant is connected/.test(work.reason);
+  await until('the work to wait', async () => (await works()).some(isWaiting), WORK_MS);
   assert.equal(await earnedBy(order), 0);
   await connect();
   await untilDone(order.id);
