@@ -55,7 +55,7 @@ struct service {
     struct config config;
     int lock_fd;
     struct seal *seal;
-    struct store *writers[COMMITTER_SHARDS_MAX + 1]; /* the committer's, then NULL */
+    struct store *writers[COMMITTER_STORES_MAX + 1]; /* the committer's, then NULL */
     struct store *checkpoint, *readers[READERS_MAX];
     int32_t writer_count;
     int32_t reader_count;
@@ -912,16 +912,22 @@ static bool wait_for_successor(struct service *service)
     return true;
 }
 
-/* Rather now than with the lock in our hands. That the schema is to be migrated is no fault. */
+/*
+ * Rather now than with the lock in our hands. SQLite's schema is migrated when the predecessor has
+ * let go; PostgreSQL's beside it, so that nobody waits: it goes on with the later one, or is one of
+ * those programs that must end first (ERR_LOCKED).
+ */
 static int try_store(struct service *service)
 {
+    enum store_mode mode = service->config.is_postgres ? STORE_WRITER : STORE_READER;
     struct store *store = NULL;
     const struct store_config config = {.location = service->config.store_location,
                                         .seal = service->seal};
-    int err = store_open(&config, STORE_READER, &store);
+    int err = store_open(&config, mode, &store);
     store_close(store);
-    if (err == ERR_BAD_KEY || err == ERR_SCHEMA_TOO_NEW || err == ERR_STORE_CORRUPT)
-        return open_store(service, STORE_READER, &store);
+    if (err == ERR_BAD_KEY || err == ERR_SCHEMA_TOO_NEW || err == ERR_STORE_CORRUPT ||
+        err == ERR_STORE_BUSY)
+        return opening_store_failed(&service->config, mode, err);
     return 0;
 }
 
