@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the secrets of a deployment where there are none: the master key, and passwords that no person needs to know. Each
-# folder below SECRETS is for the processes of its name. OWNER is the account (uid) of counterpart, as in the Dockerfile.
+# Makes the secrets of a deployment where there are none: the master key, and passwords that no person needs to know.
+# Each folder below SECRETS is for the processes of its name. OWNER is the account of counterpart, by its number in the
+# Dockerfile.
 set -eu
 : "${SECRETS:?}" "${OWNER:?}"
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }

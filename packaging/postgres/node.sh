@@ -1,9 +1,9 @@
 #!/bin/sh
-# One server of the PostgreSQL cluster, NODE. Its first start makes its data in PGDATA: a new cluster, or, with FOLLOW, a
-# copy of the server of that name, which it follows from then on. Runs as the account postgres.
+# One server of the PostgreSQL cluster, NODE. Its first start makes its data in PGDATA: a new cluster, or, with FOLLOW,
+# a copy of the server of that name, which it follows from then on. Runs as the account postgres.
 #
-# NODES are both, as synchronous_standby_names has them. SECRETS is a folder with the passwords of two roles, one a file:
-# counterpart, which owns the database of that name, and replicator.
+# NODES are both, as synchronous_standby_names has them. SECRETS is a folder with the passwords of two roles, one a
+# file: counterpart, which owns the database of that name, and replicator.
 set -eu
 : "${NODE:?}" "${NODES:?}" "${LISTEN:?}" "${SECRETS:?}" "${PGDATA:?}"
 new=$PGDATA.new

