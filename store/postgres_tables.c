@@ -78,6 +78,8 @@ const char postgres_schema_1[] =
     "CREATE TABLE meta ("
     " id BIGINT PRIMARY KEY CHECK (id = 1),"
     " schema_version BIGINT NOT NULL CHECK (schema_version > 0),"
+    /* Programs of that version on may use it (postgres_schema.h). */
+    " schema_oldest BIGINT NOT NULL CHECK (schema_oldest BETWEEN 1 AND schema_version),"
     " key_check BYTEA NOT NULL CHECK (length(key_check) = 32),"
     " key_version BIGINT NOT NULL,"
     " generation BIGINT NOT NULL CHECK (generation > 0),"

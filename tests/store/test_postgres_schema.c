@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DATABASE "schema"
 #define CARD_A "6000000000000001"
@@ -88,12 +89,67 @@ static void a_database_with_other_tables_is_left_alone(void **state)
     assert_int_equal(read_int("SELECT count(*) FROM pg_class WHERE relname = 'meta'"), 0);
 }
 
+static bool is_empty(void **state)
+{
+    const struct fixture *fixture = *state;
+    bool is_empty;
+    assert_int_equal(store_is_empty(fixture->location, &is_empty), 0);
+    return is_empty;
+}
+
+/* The master key is made for an empty database: an extension's views are nobody's data. */
+static void a_database_is_empty_until_somebody_keeps_something_in_it(void **state)
+{
+    const struct fixture *fixture = *state;
+    assert_true(is_empty(state));
+    execute("CREATE EXTENSION pg_buffercache");
+    assert_true(is_empty(state));
+    execute("CREATE VIEW theirs AS SELECT 1 AS one");
+    assert_false(is_empty(state));
+    execute("DROP VIEW theirs");
+    assert_int_equal(open_again(state, STORE_WRITER, fixture->rows.seal), 0);
+    assert_false(is_empty(state));
+}
+
 static void a_schema_of_a_later_program_is_refused(void **state)
 {
     struct rows *rows = opened(state);
-    execute("UPDATE meta SET schema_version = 99");
+    execute("UPDATE meta SET schema_version = 99, schema_oldest = 99");
     assert_int_equal(open_again(state, STORE_WRITER, rows->seal), ERR_SCHEMA_TOO_NEW);
     assert_int_equal(open_again(state, STORE_READER, rows->seal), ERR_SCHEMA_TOO_NEW);
+}
+
+static void a_schema_that_a_later_program_made_for_this_one_too_is_used(void **state)
+{
+    struct rows *rows = opened(state);
+    execute("UPDATE meta SET schema_version = 99");
+    assert_int_equal(open_again(state, STORE_WRITER, rows->seal), 0);
+    assert_int_equal(open_again(state, STORE_READER, rows->seal), 0);
+    assert_int_equal(read_int("SELECT schema_version FROM meta"), 99);
+}
+
+static void each_session_says_which_schema_its_program_knows(void **state)
+{
+    opened(state);
+    assert_int_equal(read_int("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                              " AND mode = 'ShareLock' AND classid = 1131378030"
+                              " AND objid = 1962934273"),
+                     1);
+}
+
+static void
+a_store_whose_schema_has_gone_on_meanwhile_is_refused_by_the_next_connection(void **state)
+{
+    struct rows *rows = opened(state);
+    int64_t generation;
+    execute("UPDATE meta SET schema_version = 99, schema_oldest = 99");
+    assert_int_equal(store_generation(rows->store, &generation), 0);
+    execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND datname = current_database()");
+    assert_int_equal(store_generation(rows->store, &generation), ERR_STORE_DOWN);
+    execute("UPDATE meta SET schema_version = 1, schema_oldest = 1");
+    while (store_generation(rows->store, &generation) != 0)
+        usleep(20000);
 }
 
 static void another_master_key_is_refused(void **state)
@@ -321,7 +377,9 @@ static void blocks_of_ids_are_contiguous_and_go_on_behind_what_was_skipped(void 
     execute("SELECT setval('operation_ids', 200, false)"); /* not given out yet */
     assert_int_equal(read_int("SELECT operation_id FROM take_ids(0, 1, 0)"), 200);
     assert_int_equal(read_int("SELECT operation_id FROM take_ids(0, 1, 0)"), 201);
-    assert_int_equal(read_int("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0);
+    assert_int_equal(read_int("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                              " AND mode = 'ExclusiveLock'"),
+                     0);
 }
 
 static void a_partition_is_there_before_half_of_the_one_before_it_is_used(void **state)
@@ -362,7 +420,11 @@ int main(void)
         WITH_DATABASE(a_store_is_opened_again_and_found_as_it_was),
         WITH_DATABASE(a_database_with_other_tables_is_left_alone),
         WITH_DATABASE(a_schema_of_a_later_program_is_refused),
+        WITH_DATABASE(a_schema_that_a_later_program_made_for_this_one_too_is_used),
+        WITH_DATABASE(each_session_says_which_schema_its_program_knows),
+        WITH_DATABASE(a_store_whose_schema_has_gone_on_meanwhile_is_refused_by_the_next_connection),
         WITH_DATABASE(another_master_key_is_refused),
+        WITH_DATABASE(a_database_is_empty_until_somebody_keeps_something_in_it),
         WITH_DATABASE(a_reader_makes_no_schema),
         WITH_DATABASE(what_a_law_forbids_is_refused_to_everybody),
         WITH_DATABASE(no_number_of_a_hot_table_is_out_of_its_bounds),
