@@ -143,7 +143,7 @@ test('what was answered after the moment is lost with it, and paid at Lightspeed
   await cloud.control('POST', `/orders/${order.id}/payments`, payment);
   await cloud.control('POST', `/orders/${order.id}/complete`, {});
   const segment = await cluster.sql('SELECT pg_walfile_name(pg_switch_wal())');
-  await until('the log to be archived', () => fs.existsSync(path.join(here('archive'), segment)), PATIENCE_MS);
+  await until('the log to be archived', () => fs.existsSync(path.join(here('archive'), `${segment}.gz`)), PATIENCE_MS);
   generations = await readGenerations();
   for (const service of [a, b]) await service.stop();
   await own(here('backup'));
