@@ -79,6 +79,7 @@ struct store_backend_work {
                 void *context);
     int (*count_open)(struct store *store, int64_t *open);
     int (*update)(struct store *store, const struct work *work);
+    int (*take)(struct store *store, struct work *work);
     int (*reopen)(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us);
     int (*hasten)(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened);
     int (*hasten_unswept)(struct store *store, int64_t tenant_id, int64_t now_us,

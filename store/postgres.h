@@ -45,7 +45,7 @@ struct store_postgres {
     int64_t name_count;  /* names given to statements and cursors, never twice */
     int64_t retry_at_us; /* monotonic: no attempt to connect before */
     int64_t retry_wait_us;
-    int64_t partition_at_us; /* monotonic: then room for the months to come is made again */
+    int64_t partition_at_us; /* monotonic: then room for the ids to come is made again */
     int64_t patience_us;     /* an answer that takes longer is none: the connection is given up */
     bool is_opened;          /* its schema has been looked at */
     bool has_ended;          /* the server said good-bye while nobody asked it anything */

@@ -28,7 +28,7 @@ _Static_assert(POSTGRES_LOCK_SCHEMA == 4859231640215712306 &&
                "take_ids, skip_ids and partition_ahead in postgres_tables.c");
 
 /* Whatever somebody keeps in the schema that we would use, but what belongs to an extension. */
-static const char sql_count_others[] =
+const char postgres_sql_count_tables[] =
     "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
     " AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (SELECT 1 FROM pg_depend"
     " WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')";
@@ -104,7 +104,7 @@ static int schema_read_version(struct store_postgres *postgres, int64_t *version
     *version = 0;
     int err = schema_read_int(postgres, sql_is_unicode, &is_unicode);
     if (err == 0)
-        err = schema_read_int(postgres, sql_count_others, &others);
+        err = schema_read_int(postgres, postgres_sql_count_tables, &others);
     if (err == 0)
         err = schema_read_int(postgres, sql_count_ours, &ours);
     if (err == 0 && ours == 3)

@@ -25,6 +25,10 @@ extern const struct postgres_migration postgres_migrations[]; /* postgres_migrat
 extern const int64_t postgres_migration_count; /* the version of this program's schema */
 extern const char postgres_schema_1[];         /* postgres_tables.c */
 
+/* What keeps something in the schema that we would use; what belongs to an extension, such as the
+ * views of pg_stat_statements, does not count. */
+extern const char postgres_sql_count_tables[]; /* postgres_schema.c */
+
 /*
  * Every object of the schema that guards or finds something, as the server words it: kind, name,
  * definition, ordered by nothing. Partitions are as the table that they belong to; of them only
