@@ -226,6 +226,10 @@ int store_sqlite_is_empty(const char *location, bool *is_empty);
 int store_postgres_open(const struct store_config *config, enum store_mode mode,
                         struct store **store);
 int store_postgres_is_empty(const char *location, bool *is_empty);
+/* store/backup.h */
+int store_sqlite_begin_anew(const char *location, int64_t operation_least, int64_t now_us);
+int store_postgres_begin_anew(const struct store_config *config, int64_t operation_least,
+                              int64_t now_us);
 bool postgres_is_location(const char *location);
 /* NULL, or what is wrong with it, to follow the name of the setting. */
 const char *postgres_location_fault(const char *location);

@@ -19,8 +19,9 @@
  * processes do not fall upon a server that starts. */
 #define RETRY_FIRST_US (INT64_C(50) * 1000)
 #define RETRY_MAX_US (INT64_C(1000) * 1000)
-/* Months ahead are looked after so often. */
-#define PARTITION_EVERY_US (INT64_C(3600) * CLOCK_US_PER_S)
+/* Room for the ids to come is looked after so often: half a partition, 2^25 ids, lasts five minutes
+ * at 50,000 charges a second. */
+#define PARTITION_EVERY_US (INT64_C(60) * CLOCK_US_PER_S)
 /* pg_current_xact_id and what target_session_attrs stands on are there since. */
 #define SERVER_VERSION_MIN 140000
 
@@ -210,7 +211,7 @@ static int introduce(struct store_postgres *postgres)
         err = cluster_meet(postgres->cluster, identifier, postgres->timeline);
     if (err == 0 && postgres->sql.mode == STORE_READER)
         err = postgres_execute(postgres, sql_configure_reader);
-    return err;
+    return err == 0 ? postgres_schema_announce(postgres) : err;
 }
 
 static int try_host(struct store_postgres *postgres, int32_t which, bool is_needed)
@@ -324,7 +325,7 @@ static int run_change(struct store_postgres *postgres, const char *text)
     return err != 0 ? err : postgres_driver.commit(&postgres->sql);
 }
 
-/* The server does that itself; what is left to do now and then is to make room for the months to
+/* The server does that itself; what is left to do now and then is to make room for the ids to
  * come. */
 static int postgres_checkpoint(struct store *store)
 {

@@ -33,7 +33,8 @@ struct store_config {
  * ownership  *store is the caller's, store_close.
  * errors     ERR_BAD_KEY (key-check value differs), ERR_SCHEMA_TOO_NEW, ERR_STORE_DOWN,
  * ERR_STORE_CORRUPT, ERR_NO_MEMORY. A reader where there is no store: ERR_STORE_DOWN, or
- * ERR_NOT_FOUND where that is certain.
+ * ERR_NOT_FOUND where that is certain. A writer that would migrate PostgreSQL: ERR_STORE_BUSY (a
+ * table is in use for long), ERR_LOCKED (a program is connected that could not live with it).
  */
 MUST_CHECK int store_open(const struct store_config *config, enum store_mode mode,
                           struct store **store);
