@@ -551,7 +551,10 @@ test('what the register would refuse is said at its field, and is not sent', asy
     ['Details', 'Signature Token', 'x'.repeat(256), /^At most 255 bytes/],
     ['Loyalty', 'Customer Search URL', 'not a url', /^An address that begins with http/],
     ['Payments', 'Checkout URL', 'gopher://partner', /^An address that begins with http/],
+    ['Payments', 'Refund URL', 'http://[::1', /^A host wanted, by name, as 127\.0\.0\.1 or as \[::1\]/],
+    ['Payments', 'Top-Up URL', 'http://localhost:99999', /a port from 1 to 65535/],
     ['Payments', 'Payment type name', 'ü'.repeat(40), /^At most 63 bytes/],
+    ['Payments', 'Payment type name', 'Cash', /^The merchant has a payment type of this name already/],
     ['Register', 'Waits for a reply, seconds', '601', /from 1 to 600/],
     ['Register', 'Field names', '{"checkout":', /^This is not JSON/],
     ['Register', 'Field names', '{"checkout":1}', /^The whole: it has a part/],
@@ -631,6 +634,8 @@ test('no field is sent as the register would refuse it: each says what is wrong,
     ['hello', 'no till’s recording'],
     ['{"tillsim_recording":1}\n', 'The recording is empty.'],
     ['{"tillsim_recording":1}\n{}\n', 'Line 2 is no exchange'],
+    ['{"tillsim_recording":1}\n{"headers":[', 'Line 2 is cut off'],
+    ['{"tillsim_recording":2}\n{"headers":[]}\n', 'The recording is of version 2'],
   ]) {
     const file = { name: 'a.jsonl', mimeType: 'application/json', buffer: Buffer.from(text) };
     await cashier.page.locator('#replay').setInputFiles(file);
