@@ -288,6 +288,19 @@ test('on a phone one place is marked as the one where the cashier is', async (t)
   await cashier.page.locator('.tiles').waitFor();
 });
 
+test('on a phone the menu names no keys, and the buttons of a recording stand clear of what explains them', async (t) => {
+  const cashier = await Cashier.sit(t, register, { size: PHONE });
+  await cashier.press('Menu');
+  await cashier.sees('.menu', 'Gift Card');
+  assert.equal(await cashier.page.locator('.menu kbd:visible').count(), 0);
+  await cashier.page.keyboard.press('Escape');
+  await cashier.press('The wire');
+  await cashier.press(/^Recording/);
+  const tools = await cashier.page.locator('.tools').last().boundingBox();
+  const [above, below] = [await cashier.page.locator('.fault .faint').boundingBox(), await cashier.page.locator('.tools + .faint').boundingBox()];
+  assert.ok(tools.y - above.y - above.height >= 12 && below.y - tools.y - tools.height >= 8);
+});
+
 test('of very many products some are shown, any is found by its name, and a press sends none of them', async (t) => {
   const cloud = await startCloudWithProducts(t, shop.cloud, manyMore(3000));
   const own = await shop.register('--cloud', cloud);
