@@ -288,7 +288,7 @@ test('on a phone one place is marked as the one where the cashier is', async (t)
   await cashier.page.locator('.tiles').waitFor();
 });
 
-test('on a phone the menu names no keys, and the buttons of a recording stand clear of what explains them', async (t) => {
+test('on a phone the menu names no keys, and a recording’s buttons stand clear of what explains them', async (t) => {
   const cashier = await Cashier.sit(t, register, { size: PHONE });
   await cashier.press('Menu');
   await cashier.sees('.menu', 'Gift Card');
@@ -297,7 +297,8 @@ test('on a phone the menu names no keys, and the buttons of a recording stand cl
   await cashier.press('The wire');
   await cashier.press(/^Recording/);
   const tools = await cashier.page.locator('.tools').last().boundingBox();
-  const [above, below] = [await cashier.page.locator('.fault .faint').boundingBox(), await cashier.page.locator('.tools + .faint').boundingBox()];
+  const above = await cashier.page.locator('.fault .faint').boundingBox();
+  const below = await cashier.page.locator('.tools + .faint').boundingBox();
   assert.ok(tools.y - above.y - above.height >= 12 && below.y - tools.y - tools.height >= 8);
 });
 

@@ -1165,7 +1165,7 @@ async function sendHalves(own, count) {
   return sockets;
 }
 
-test('however many requests are left half-sent, the page is served, and whoever waits for the partner gets his answer', async (t) => {
+test('requests that are left half-sent shut nobody out, nor who waits for the partner', async (t) => {
   let asked;
   const { own, partner } = await tillAt(t, (req, res) => (asked = res), ['--without-grant']);
   const waiting = own.ask('POST', 'check-balance', { reference: '1' });

@@ -1,4 +1,4 @@
-/* A recording is sent again byte for byte, and a file that is none is refused before anything is. */
+/* A recording is sent again byte for byte; a file that is none is refused, and nothing is sent. */
 #include "mocks/register/replay.h"
 
 #include "base/error.h"
