@@ -232,6 +232,19 @@ static void refuse_unauthorized(struct exchange *exchange)
     exchange_refuse(exchange, 401, "unauthorized", "Not authorised");
 }
 
+/* His rows are in another store, or on their way here: what is asked is for whoever serves them, and
+ * comes there when it comes again. */
+static void refuse_elsewhere(struct exchange *exchange, enum tenant_place place)
+{
+    if (place == TENANT_ARRIVING)
+        exchange_refuse(exchange, 503, "tenant_is_arriving",
+                        "This shop is being moved here, please try again shortly");
+    else
+        exchange_refuse(exchange, 503, "tenant_has_moved",
+                        "This shop has moved to another server, nothing was done. Please call "
+                        "your gift card provider");
+}
+
 static void log_signature(struct exchange *exchange, enum signature_verdict verdict, bool is_served)
 {
     log_event(LOG_WARNING, "signature", LOG_INT("request_id", exchange->request_id),
@@ -258,18 +271,25 @@ static bool signature_is_accepted(struct exchange *exchange)
     return mode == SIGNATURE_LOG;
 }
 
+/* Else the request has been answered. */
 static bool caller_is_accepted(struct exchange *exchange, struct text key)
 {
     enum route_auth auth = exchange->route->auth;
+    enum tenant_place place = TENANT_HERE;
     if (auth != AUTH_TENANT_SIGNED && auth != AUTH_TENANT)
         return true;
-    if (key.length != ID_KEY_CHARS)
-        return false;
-    exchange->tenant = directory_find_key(exchange->snapshot, key);
+    if (key.length == ID_KEY_CHARS)
+        exchange->tenant = directory_find_key(exchange->snapshot, key);
+    if (exchange->tenant != NULL && (auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
+                                                         : signature_is_accepted(exchange)))
+        return true;
     if (exchange->tenant == NULL)
-        return false;
-    return auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
-                               : signature_is_accepted(exchange);
+        place = directory_place_of_key(exchange->snapshot, key);
+    if (place != TENANT_HERE)
+        refuse_elsewhere(exchange, place);
+    else
+        refuse_unauthorized(exchange);
+    return false;
 }
 
 static struct text bytes_of(h2o_iovec_t bytes)
@@ -343,9 +363,7 @@ static void exchange_dispatch(struct exchange *exchange, bool is_local)
         refuse_method(exchange);
     else if (atomic_load_explicit(&exchange->handlers->is_handed_over, memory_order_relaxed))
         exchange_refuse_busy(exchange, ERR_SHUTTING_DOWN);
-    else if (!caller_is_accepted(exchange, key))
-        refuse_unauthorized(exchange);
-    else
+    else if (caller_is_accepted(exchange, key))
         exchange->route->handler(exchange);
 }
 

@@ -16,6 +16,13 @@ struct keyed_tenant {
     const struct directory_tenant *tenant;
 };
 
+/* A tenant that is not served here. */
+struct elsewhere {
+    int64_t id;
+    char key[ID_KEY_CHARS + 1];
+    enum tenant_place place;
+};
+
 struct directory_snapshot {
     _Atomic int64_t holders;
     struct directory_tenant *tenants; /* sorted by id */
@@ -25,6 +32,9 @@ struct directory_snapshot {
     struct directory_site *sites; /* sorted by tenant id, then site id */
     size_t site_count;
     size_t site_room;
+    struct elsewhere *elsewhere;
+    size_t elsewhere_count;
+    size_t elsewhere_room;
     struct app app; /* while loading; wiped after */
     bool has_app_token;
     int error; /* while loading */
@@ -48,6 +58,9 @@ static void snapshot_free(struct directory_snapshot *snapshot)
         seal_hmac_destroy(each->signature_previous);
         seal_wipe(&each->tenant, sizeof(each->tenant));
     }
+    if (snapshot->elsewhere != NULL)
+        seal_wipe(snapshot->elsewhere, snapshot->elsewhere_count * sizeof(*snapshot->elsewhere));
+    free(snapshot->elsewhere);
     free(snapshot->by_key);
     free(snapshot->sites);
     free(snapshot->tenants);
@@ -71,9 +84,27 @@ static struct seal_hmac *prepare_token(const char *token)
     return token[0] == '\0' ? NULL : seal_hmac_create(text_of(token));
 }
 
+static void load_elsewhere(struct directory_snapshot *snapshot, const struct tenant *tenant)
+{
+    struct elsewhere *elsewhere = grow(snapshot->elsewhere, snapshot->elsewhere_count,
+                                       &snapshot->elsewhere_room, sizeof(*elsewhere));
+    if (elsewhere == NULL) {
+        snapshot->error = ERR_NO_MEMORY;
+        return;
+    }
+    snapshot->elsewhere = elsewhere;
+    struct elsewhere *added = &elsewhere[snapshot->elsewhere_count++];
+    *added = (struct elsewhere){.id = tenant->id, .place = tenant->place};
+    memcpy(added->key, tenant->key, sizeof(added->key));
+}
+
 static void load_tenant(void *context, const struct tenant *tenant)
 {
     struct directory_snapshot *snapshot = context;
+    if (tenant->place != TENANT_HERE) {
+        load_elsewhere(snapshot, tenant);
+        return;
+    }
     struct directory_tenant *tenants =
         grow(snapshot->tenants, snapshot->tenant_count, &snapshot->tenant_room, sizeof(*tenants));
     if (tenants == NULL) {
@@ -276,6 +307,25 @@ const struct directory_tenant *directory_find_id(const struct directory_snapshot
         return NULL;
     return bsearch(&wanted, snapshot->tenants, snapshot->tenant_count, sizeof(wanted),
                    compare_tenants);
+}
+
+enum tenant_place directory_place_of_key(const struct directory_snapshot *snapshot, struct text key)
+{
+    for (size_t i = 0; i < snapshot->elsewhere_count; i++) {
+        if (text_equal_constant_time(text_of(snapshot->elsewhere[i].key), key))
+            return snapshot->elsewhere[i].place;
+    }
+    return TENANT_HERE;
+}
+
+enum tenant_place directory_place_of_id(const struct directory_snapshot *snapshot,
+                                        int64_t tenant_id)
+{
+    for (size_t i = 0; i < snapshot->elsewhere_count; i++) {
+        if (snapshot->elsewhere[i].id == tenant_id)
+            return snapshot->elsewhere[i].place;
+    }
+    return TENANT_HERE;
 }
 
 /* First site of the tenant, or where it would be. */

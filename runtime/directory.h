@@ -39,6 +39,12 @@ const struct directory_tenant *directory_find_key(const struct directory_snapsho
                                                   struct text key);
 const struct directory_tenant *directory_find_id(const struct directory_snapshot *snapshot,
                                                  int64_t tenant_id);
+/* The two do not find a tenant that is served elsewhere. Where is it? TENANT_HERE also for one that
+ * nobody knows. */
+enum tenant_place directory_place_of_key(const struct directory_snapshot *snapshot,
+                                         struct text key);
+enum tenant_place directory_place_of_id(const struct directory_snapshot *snapshot,
+                                        int64_t tenant_id);
 /* NULL: not mapped. */
 const struct directory_site *directory_find_site(const struct directory_snapshot *snapshot,
                                                  int64_t tenant_id, int64_t oseries_site);

@@ -649,8 +649,12 @@ static const char schema_3[] =
     " PRIMARY KEY (tenant_id, local_date)"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 4: which tenants are served elsewhere (enum tenant_place). */
+static const char schema_4[] = "ALTER TABLE tenant ADD COLUMN place INTEGER NOT NULL DEFAULT 0"
+                               " CHECK (place BETWEEN 0 AND 2);";
+
 /* In order; entry n brings a database of version n to n + 1. Entries are never changed. */
-static const char *const migrations[] = {schema_1, schema_2, schema_3};
+static const char *const migrations[] = {schema_1, schema_2, schema_3, schema_4};
 #define SCHEMA_VERSION ((int64_t)COUNT_OF(migrations))
 
 static const char sql_read_version[] = "PRAGMA user_version";
