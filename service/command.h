@@ -18,6 +18,7 @@ enum command_kind {
     COMMAND_VERIFY,
     COMMAND_BACKUP, /* these two work on files */
     COMMAND_RESTORE,
+    COMMAND_MOVE, /* on a file and another store; the service may run at first */
     COMMAND_HELP,
     COMMAND_ROUTES,        /* asks nobody: the table is in the binary */
     COMMAND_GET,           /* flags become the query */

@@ -9,6 +9,7 @@
 #include "service/foreign_report.h"
 #include "service/handover.h"
 #include "service/member_import.h"
+#include "service/move.h"
 #include "service/profile_import.h"
 #include "service/reconcile.h"
 #include "service/routes.h"
@@ -65,6 +66,7 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
     case COMMAND_VERIFY:
     case COMMAND_BACKUP:
     case COMMAND_RESTORE:
+    case COMMAND_MOVE:
     case COMMAND_HELP:
     case COMMAND_ROUTES:
     case COMMAND_PROFILE_IMPORT:
@@ -115,6 +117,11 @@ int main(int count, char **words)
     case COMMAND_RESTORE:
         return restore_run(command_value(&invocation, "from"), command_value(&invocation, "to"),
                            invocation.wants_json);
+    case COMMAND_MOVE:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return move_run(&config, command_value(&invocation, "tenant"),
+                        command_value(&invocation, "to"), invocation.wants_json);
     case COMMAND_HAND_OVER:
     case COMMAND_GET:
     case COMMAND_POST:
