@@ -134,7 +134,7 @@ static bool find_tenant(struct exchange *exchange, int64_t tenant_id,
         admin_refuse(exchange, 404, "unknown_tenant", "There is no tenant %lld",
                      (long long)tenant_id);
     else
-        admin_refuse(exchange, 409, "tenant_elsewhere",
+        admin_refuse(exchange, 404, "tenant_elsewhere",
                      place == TENANT_GONE
                          ? "Tenant %lld has moved to another store, and is served there"
                          : "Tenant %lld is being moved to this store, and is not served yet",
