@@ -202,9 +202,11 @@ static void gather_here(struct exchange *exchange, const struct directory_tenant
     facts->public_url = handlers->public_url;
     facts->tenant = &tenant->tenant;
     facts->has_token = tenant->signature != NULL;
+    facts->profile_is_loaded = profiles_know(handlers->profiles, tenant->tenant.profile);
     facts->local_date = clock_local_date(tenant->zone, exchange->received_wall_us);
     facts->has_redis = handlers->depot != NULL;
     facts->hot_is_up = hot_is_up(handlers->hot);
+    facts->is_shared = handlers->news != NULL;
     metrics_read_tenant(handlers->metrics, tenant->tenant.id, &facts->callers);
     gather_grant(facts, handlers->oauth);
     gather_sites(facts, exchange->snapshot);

@@ -79,6 +79,8 @@ static const char *find_warning(const struct exchange *exchange, const struct te
         return "no signature token is set: every request of a register is refused";
     if (!has_token && tenant->oseries_signature_mode != SIGNATURE_OFF)
         return "no signature token is set: no request can be checked";
+    if (!profiles_know(exchange->handlers->profiles, tenant->profile))
+        return "profile names one that is not loaded: registers are spoken to in the default one";
     if (tenant->payment_is_ours && !is_approved)
         return "payment_booked_by is counterpart, and no approval of Lightspeed's is recorded: "
                "every checkout is refused (foreign-orders request, then record)";
@@ -184,13 +186,25 @@ static void submit_tenant(struct exchange *exchange, const struct tenant *tenant
     exchange_submit_write(exchange, job, on_done);
 }
 
+/* A name that no file has would mean the default one, and nobody would notice. */
+static bool profile_is_there(struct exchange *exchange, const struct tenant *tenant)
+{
+    if (profiles_know(exchange->handlers->profiles, tenant->profile))
+        return true;
+    admin_refuse(exchange, 400, "bad_setting",
+                 "There is no profile '%s' in the service: put %s.json into the folder that "
+                 "COUNTERPART_PROFILES names, and send the service a SIGHUP",
+                 tenant->profile, tenant->profile);
+    return false;
+}
+
 static bool apply_setting(struct exchange *exchange, const struct admin_setting *setting,
                           const struct jread *body, struct tenant *tenant)
 {
     struct text value;
     if (jread_scalar(jread_member(body, setting->name), &value) == 0 &&
         admin_setting_apply(setting, value, tenant))
-        return true;
+        return strcmp(setting->name, "profile") != 0 || profile_is_there(exchange, tenant);
     char bytes[128];
     struct text_buffer expected;
     text_buffer_init(&expected, bytes, sizeof(bytes));

@@ -88,6 +88,7 @@ struct doctor_facts {
     int64_t now_us, wall_us; /* steady; and the wall's */
     const struct tenant *tenant;
     bool has_token;                  /* a signature token serves it */
+    bool profile_is_loaded;          /* the tenant's own, or else the default stands in for it */
     int64_t sites[DOCTOR_SITES_MAX]; /* O-Series sites that are mapped */
     int32_t site_count;
     int32_t local_date;
@@ -96,6 +97,7 @@ struct doctor_facts {
     struct doctor_seen seen[DOCTOR_CALLS]; /* since the process began */
     struct metrics_tenant callers;
     bool has_redis, hot_is_up;
+    bool is_shared; /* other processes may use the same store */
     struct doctor_rows rows;
     struct doctor_probes probes;
 };
@@ -131,6 +133,7 @@ const char *doctor_state_name(enum doctor_state state); /* "ok" */
     X(DOCTOR_SITES, "sites", "The merchant", "Sites")                                              \
     X(DOCTOR_METHOD, "payment_method", "The merchant", "Payment method")                           \
     X(DOCTOR_FOREIGN, "foreign_orders", "The merchant", "Orders not ours")                         \
+    X(DOCTOR_PROFILE, "profile", "The register", "Field names")                                    \
     X(DOCTOR_CHECKOUT, "checkout", "The register", "Checkout")                                     \
     X(DOCTOR_CHECK_BALANCE, "check_balance", "The register", "Check balance")                      \
     X(DOCTOR_TOP_UP, "top_up", "The register", "Top-up")                                           \

@@ -145,6 +145,7 @@ static const doctor_judge_fn judges[DOCTOR_LINES] = {
     [DOCTOR_SITES] = judge_sites,
     [DOCTOR_METHOD] = judge_method,
     [DOCTOR_FOREIGN] = judge_foreign,
+    [DOCTOR_PROFILE] = judge_profile,
     [DOCTOR_CHECKOUT] = judge_call,
     [DOCTOR_CHECK_BALANCE] = judge_call,
     [DOCTOR_TOP_UP] = judge_call,

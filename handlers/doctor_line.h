@@ -61,6 +61,7 @@ void judge_sites(const struct judging *judging, struct doctor_line *line);
 void judge_method(const struct judging *judging, struct doctor_line *line);
 void judge_foreign(const struct judging *judging, struct doctor_line *line);
 /* doctor_register.c */
+void judge_profile(const struct judging *judging, struct doctor_line *line);
 void judge_call(const struct judging *judging, struct doctor_line *line);
 void judge_signatures(const struct judging *judging, struct doctor_line *line);
 void judge_replies(const struct judging *judging, struct doctor_line *line);

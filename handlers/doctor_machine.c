@@ -89,7 +89,10 @@ void judge_disk(const struct judging *judging, struct doctor_line *line)
 void judge_redis(const struct judging *judging, struct doctor_line *line)
 {
     const struct doctor_facts *facts = judging->facts;
-    if (!facts->has_redis) {
+    if (!facts->has_redis && facts->is_shared) {
+        line_find(line, DOCTOR_OFF,
+                  "None: every look-up goes to PostgreSQL, as other processes may change balances");
+    } else if (!facts->has_redis) {
         line_find(line, DOCTOR_OFF,
                   "None: balances are kept in memory, which is fine for one "
                   "process");

@@ -7,6 +7,25 @@
 
 #define OPEN_MAX_US (CLOCK_S_PER_DAY * CLOCK_US_PER_S) /* longer is listed, or nobody looks */
 
+/* --- what their fields are called */
+
+void judge_profile(const struct judging *judging, struct doctor_line *line)
+{
+    const char *name = judging->facts->tenant->profile;
+    if (judging->facts->profile_is_loaded) {
+        line_find(line, DOCTOR_OK, "Profile \"%s\"", name);
+        return;
+    }
+    line_find(line, DOCTOR_TODO,
+              "Profile \"%s\" is not loaded: registers are spoken to in the default one", name);
+    line_advise(line,
+                "Put %s.json into the folder that COUNTERPART_PROFILES names and send the "
+                "service a SIGHUP, or go back to the default names",
+                name);
+    line_command(line, "counterpart tenant set --tenant %lld --profile default",
+                 (long long)judging->facts->tenant->id);
+}
+
 /* --- where addresses are pasted */
 
 #define PAYMENTS "Payments"

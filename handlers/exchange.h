@@ -16,6 +16,8 @@
 #include "handlers/profile.h"
 #include "runtime/committer.h"
 #include "runtime/directory.h"
+#include "runtime/duty.h"
+#include "runtime/news.h"
 #include "runtime/outbound.h"
 #include "runtime/reader.h"
 #include "runtime/scheduler.h"
@@ -62,13 +64,15 @@ struct handlers {
     const struct seal *seal;
     struct metrics *metrics;
     struct inbox *inbox;         /* NULL: nobody does the work that webhooks bring, as in tests */
+    const struct duty *duty;     /* NULL: there is no other process, as in tests */
+    struct news *news;           /* NULL: the same */
     struct reconcile *reconcile; /* NULL: nobody proves what operations became, as in tests */
     const struct client_proxies *proxies; /* whose X-Forwarded-For is believed */
     struct id_source random;
     const char *public_url;
     const char *store_name;     /* "sqlite" */
     const struct about *about;  /* what nobody but counterpart doctor asks for; NULL: in tests */
-    struct seal_hmac *presence; /* handlers/presence.h; under a key that is this process' alone */
+    struct seal_hmac *presence; /* handlers/presence.h; under a key of this process or its store */
     int64_t generation;         /* of the store; part of every reference */
     _Atomic bool
         is_draining; /* SIGTERM was seen: /readyz is red, connections close after their answer */

@@ -82,6 +82,8 @@ static void reply_readiness(struct exchange *exchange, bool store_is_ok)
     write_part(&writer, TEXT("store"), handlers->store_name, store_is_ok);
     write_hot(&writer, handlers->hot);
     write_part(&writer, TEXT("oauth"), "refresh tokens", !grants_are_alarming(handlers));
+    jwrite_key(&writer, TEXT("duty"));
+    jwrite_bool(&writer, duty_is_ours(handlers->duty, 0));
     jwrite_key(&writer, TEXT("draining"));
     jwrite_bool(&writer, is_draining);
     jwrite_object_end(&writer);
@@ -441,6 +443,13 @@ static void append_redeem(struct text_buffer *buffer, struct redeem *redeem)
                  (uint64_t)counters.open);
 }
 
+static void append_duty(struct text_buffer *buffer, const struct duty *duty)
+{
+    append_gauge(buffer, "counterpart_duty",
+                 "1: of all processes of the store this one does what nobody asks for.",
+                 duty_is_ours(duty, 0));
+}
+
 static void append_scheduler(struct text_buffer *buffer, const struct scheduler *scheduler)
 {
     static const char runs[] = "counterpart_scheduled_runs_total";
@@ -562,6 +571,7 @@ void operations_metrics(struct exchange *exchange)
         append_api(&buffer, handlers->api);
     if (handlers->redeem != NULL)
         append_redeem(&buffer, handlers->redeem);
+    append_duty(&buffer, handlers->duty);
     append_scheduler(&buffer, handlers->scheduler);
     if (handlers->inbox != NULL)
         append_inbox(&buffer, handlers->inbox);

@@ -139,6 +139,8 @@ static void tell_error(struct exchange *exchange, int err, bool is_money)
         tell_failure(exchange, error_name(err), SENTENCE_UNCONFIRMED);
     else if (is_unknown || err == ERR_CANCELLED)
         tell_failure(exchange, error_name(ERR_CANCELLED), SENTENCE_BUSY);
+    else if (err == ERR_STORE_BUSY) /* somebody holds the card: perhaps this sale's first attempt */
+        tell_failure(exchange, error_name(err), SENTENCE_BUSY);
     else
         tell_failure(exchange, error_name(err), kinds[payment->action].down);
 }

@@ -1,7 +1,8 @@
 /*
  * Is it really this process that answers at the public URL, and does what is sent there arrive as
- * it was sent? Who knows a nonce asks; only this process can make the proof of it. It covers the
- * body and the signature's header, so that a proxy that drops or rewrites either is recognised.
+ * it was sent? Who knows a nonce asks; only this process, or one that shares its store, can make
+ * the proof of it. It covers the body and the signature's header, so that a proxy that drops or
+ * rewrites either is recognised.
  */
 #ifndef COUNTERPART_HANDLERS_PRESENCE_H
 #define COUNTERPART_HANDLERS_PRESENCE_H

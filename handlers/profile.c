@@ -622,6 +622,14 @@ const struct profile *profile_beside(const struct profile *held, const char *nam
     return set_find(held->set, name);
 }
 
+bool profiles_know(struct profiles *profiles, const char *name)
+{
+    const struct profile *profile = profile_acquire(profiles, name);
+    bool is_there = strcmp(profile->title, name) == 0;
+    profile_release(profile);
+    return is_there;
+}
+
 void profile_release(const struct profile *profile)
 {
     if (profile != NULL)

@@ -175,6 +175,9 @@ static inline struct text profile_key(const struct profile_pair *pair)
     return (struct text){pair->key, pair->key_length};
 }
 
+/* Is there one of this name, or would the default stand in for it? */
+bool profiles_know(struct profiles *profiles, const char *name);
+
 /* The refusal of a dialect, such as {"success":false,"error":"sentence","code":"wire_name"}. */
 void profile_append_refusal(const struct profile *profile, struct text_buffer *buffer,
                             const char *code, const char *sentence);

@@ -254,6 +254,46 @@ bool table_is_answered_none(const struct table *table, int id)
     return false;
 }
 
+static bool ends_with(struct text text, struct text end)
+{
+    return text.length >= end.length &&
+           text_equal(text_slice(text, text.length - end.length, end.length), end);
+}
+
+/* Was this meaning answered with this column's name for another reply? */
+static bool is_said_elsewhere(const struct table *table, const struct column *column, int id)
+{
+    const struct import *import = table->import;
+    char end[64];
+    snprintf(end, sizeof(end), ".reply.%s", table->name_of(id));
+    for (int32_t i = 0; i < import->answer_count; i++)
+        if (text_equal(import->answers[i].name, column->name) &&
+            ends_with(import->answers[i].where, text_of(end)))
+            return true;
+    return false;
+}
+
+/* What one reply calls its balance is hardly something else in the next: where nothing better was
+ * found, the answer counts there as well. */
+static void take_answers_of_others(struct table *table)
+{
+    if (!ends_with(text_of(table->place), TEXT(".reply")))
+        return;
+    for (int32_t c = 0; c < table->count; c++)
+        for (int32_t m = 0; m < table->meaning_count && table->columns[c].meaning < 0; m++) {
+            struct column *column = &table->columns[c];
+            int id = table->meanings[m].id;
+            if (id == MEANING_OTHER || column->parent.length > 0 ||
+                (column->shapes & ~table->meanings[m].shapes) != 0 ||
+                table_find(table, id) != NULL || table_is_answered_none(table, id) ||
+                !is_said_elsewhere(table, column, id))
+                continue;
+            column->meaning = m;
+            column->score = SCORE_SURE;
+            column->why = "as you said of another reply";
+        }
+}
+
 /* --- matching --- */
 
 struct match {
@@ -361,7 +401,7 @@ void table_match(struct table *table, bonus_fn bonus)
     for (;;) {
         struct match match = best_match(table, is_closed, tried, bonus);
         if (match.column < 0)
-            return;
+            break;
         struct column *column = &table->columns[match.column];
         tried[match.column][match.meaning] = true;
         if (!may_join(table, column, &match))
@@ -370,6 +410,7 @@ void table_match(struct table *table, bonus_fn bonus)
         column->score = match.score;
         column->why = match.why;
     }
+    take_answers_of_others(table);
 }
 
 /* --- what came of it --- */

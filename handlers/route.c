@@ -271,24 +271,39 @@ static bool signature_is_accepted(struct exchange *exchange)
     return mode == SIGNATURE_LOG;
 }
 
+/* NULL: the request has been answered. What is not known here, or not served yet, may be what
+ * another process has just changed. */
+static const struct directory_tenant *find_tenant(struct exchange *exchange, struct text key)
+{
+    const struct directory_tenant *found = NULL;
+    enum tenant_place place = TENANT_HERE;
+    if (key.length == ID_KEY_CHARS) {
+        found = directory_find_key(exchange->snapshot, key);
+        if (found == NULL) {
+            news_wake(exchange->handlers->news);
+            place = directory_place_of_key(exchange->snapshot, key);
+        }
+    }
+    if (place != TENANT_HERE)
+        refuse_elsewhere(exchange, place);
+    else if (found == NULL)
+        refuse_unauthorized(exchange);
+    return found;
+}
+
 /* Else the request has been answered. */
 static bool caller_is_accepted(struct exchange *exchange, struct text key)
 {
     enum route_auth auth = exchange->route->auth;
-    enum tenant_place place = TENANT_HERE;
     if (auth != AUTH_TENANT_SIGNED && auth != AUTH_TENANT)
         return true;
-    if (key.length == ID_KEY_CHARS)
-        exchange->tenant = directory_find_key(exchange->snapshot, key);
-    if (exchange->tenant != NULL && (auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
-                                                         : signature_is_accepted(exchange)))
-        return true;
+    exchange->tenant = find_tenant(exchange, key);
     if (exchange->tenant == NULL)
-        place = directory_place_of_key(exchange->snapshot, key);
-    if (place != TENANT_HERE)
-        refuse_elsewhere(exchange, place);
-    else
-        refuse_unauthorized(exchange);
+        return false;
+    if (auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
+                            : signature_is_accepted(exchange))
+        return true;
+    refuse_unauthorized(exchange);
     return false;
 }
 

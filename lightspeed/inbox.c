@@ -14,8 +14,9 @@
 #define CALL_US (INT64_C(15) * CLOCK_US_PER_S)
 #define BACKOFF_FIRST_US CLOCK_US_PER_S
 #define BACKOFF_MAX_US (INT64_C(3600) * CLOCK_US_PER_S)
-/* At least so often, for what another process or a jumping clock has made due. */
+/* At least so often, for what a jumping clock has made due; and what another process has. */
 #define LOOK_MAX_US (INT64_C(60) * CLOCK_US_PER_S)
+#define LOOK_SHARED_US CLOCK_US_PER_S
 #define LOOK_AGAIN_US CLOCK_US_PER_S /* after the store has failed */
 #define FORGET_US (INT64_C(86400) * CLOCK_US_PER_S)
 #define FORGET_MORE_US CLOCK_US_PER_S /* there is more than one turn forgets */
@@ -233,11 +234,14 @@ void chore_retry_store(struct chore *chore, int err)
     chore_retry(chore, reason);
 }
 
+/* When the duty ends another process may begin the same: nothing of ours is under way then. */
 struct api_call chore_call(const struct chore *chore)
 {
+    int64_t deadline_us = clock_monotonic_us() + CALL_US;
+    int64_t ends_us = duty_ends_us(chore->inbox->config.duty);
     return (struct api_call){.tenant_id = chore->work.tenant_id,
                              .priority = API_BACKGROUND,
-                             .deadline_us = clock_monotonic_us() + CALL_US};
+                             .deadline_us = deadline_us < ends_us ? deadline_us : ends_us};
 }
 
 /* --- beginning --- */
@@ -353,7 +357,9 @@ static int task_look(struct job *job, struct store *store)
 static int64_t inbox_take(struct inbox *inbox, const struct look_task *task)
 {
     int64_t now_us = clock_steady_us();
-    int64_t next_us = LOOK_MAX_US;
+    int64_t next_us = inbox->config.is_shared ? LOOK_SHARED_US : LOOK_MAX_US;
+    if (!duty_is_ours(inbox->config.duty, DUTY_MARGIN_US))
+        return LOOK_MAX_US; /* inbox_wake comes with the duty */
     for (int32_t i = 0; i < task->count; i++) {
         const struct work *work = &task->works[i];
         int64_t in_us = work->due_at_us - now_us;
@@ -432,12 +438,14 @@ static void on_forgotten(struct errand *errand)
 static void inbox_forget(void *context)
 {
     struct inbox *inbox = context;
-    struct errand *errand = errand_create(inbox->config.outbound, sizeof(int32_t));
+    bool is_ours = duty_is_ours(inbox->config.duty, 0);
+    struct errand *errand = is_ours ? errand_create(inbox->config.outbound, sizeof(int32_t)) : NULL;
     if (errand != NULL)
         errand_write(errand, inbox->config.committer, task_forget, on_forgotten, inbox);
     else
         outbound_set_timer(inbox->config.outbound, &inbox->forget_timer,
-                           clock_monotonic_us() + FORGET_MORE_US, inbox_forget, inbox);
+                           clock_monotonic_us() + (is_ours ? FORGET_MORE_US : LOOK_MAX_US),
+                           inbox_forget, inbox);
 }
 
 /* --- the rest --- */

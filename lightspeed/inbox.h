@@ -57,8 +57,10 @@ struct inbox_config {
     struct reader *reader;
     struct directory *directory;
     struct oseries_api *api;
-    const char *public_url; /* webhooks come to public_url/oseries/{key}/webhooks/{topic} */
-    int64_t generation;     /* of the store; part of every reference */
+    const char *public_url;  /* webhooks come to public_url/oseries/{key}/webhooks/{topic} */
+    int64_t generation;      /* of the store; part of every reference */
+    const struct duty *duty; /* work begins only while it is ours; borrowed. NULL: always */
+    bool is_shared;          /* other processes may add work, and wake nobody here */
     struct reconcile_times times;
 };
 /* Begins with what the store holds. */

@@ -6,6 +6,7 @@
  */
 #include "lightspeed/inbox_state.h"
 
+#include "lightspeed/look.h"
 #include "store/proof.h"
 
 #include <stdlib.h>
@@ -124,6 +125,34 @@ static bool is_open(const struct page_task *task, const struct order_brief *orde
     return !task->is_of_deleted && !order->is_deleted && order->status != ORDER_COMPLETE;
 }
 
+static bool has_ended(const struct page_task *task, const struct order_brief *order)
+{
+    return !is_open(task, order) || order->status == ORDER_REJECTED;
+}
+
+/* The API tells seconds: what changes in the second in which it was read looks as it did, and may be
+ * where another bill's payment went. So each order is read once more, when it has rested. */
+static bool was_read_too_soon(const struct order_seen *seen)
+{
+    int64_t updated_us;
+    return clock_parse_time(text_of(seen->updated_at), &updated_us) == 0 &&
+           seen->read_at_us < updated_us + ORDER_LOOK_SKEW_US;
+}
+
+/* Was it read as it is now? */
+static int is_known(struct store *store, const struct page_task *task,
+                    const struct order_brief *order, bool *is_known)
+{
+    struct order_seen seen;
+    *is_known = false;
+    int err = store_read_order_seen(store, task->tenant_id, order->id, &seen);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    *is_known = is_same_time(seen.updated_at, order->updated_at) &&
+                seen.is_closed == has_ended(task, order) && !was_read_too_soon(&seen);
+    return 0;
+}
+
 /* Told apart from webhooks, and by each change of the order. */
 static struct work make_work(const struct page_task *task, const struct order_brief *order,
                              int64_t now_us)
@@ -140,14 +169,12 @@ static struct work make_work(const struct page_task *task, const struct order_br
 
 static int task_order(struct store *store, struct page_task *task, const struct order_brief *order)
 {
-    struct order_seen seen;
     int64_t now_us = clock_steady_us();
+    bool is_seen;
     if (is_open(task, order) && order->paid_minor == 0)
         return 0;
-    int err = store_read_order_seen(store, task->tenant_id, order->id, &seen);
-    if (err == 0 && is_same_time(seen.updated_at, order->updated_at))
-        return 0;
-    if (err != 0 && err != ERR_NOT_FOUND)
+    int err = is_known(store, task, order, &is_seen);
+    if (err != 0 || is_seen)
         return err;
     struct work work = make_work(task, order, now_us);
     work.due_at_us += (task->missed_before + task->missed) * task->spread_us;

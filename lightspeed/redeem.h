@@ -20,6 +20,7 @@
 #ifndef COUNTERPART_LIGHTSPEED_REDEEM_H
 #define COUNTERPART_LIGHTSPEED_REDEEM_H
 
+#include "runtime/duty.h"
 #include "lightspeed/oseries_api.h"
 #include "store/member.h"
 
@@ -33,7 +34,9 @@ struct redeem_config {
     struct reader *reader;
     struct directory *directory;
     struct oseries_api *api;
-    int64_t settle_us; /* REDEEM_SETTLE_US; tests shorten it (COUNTERPART_REDEEM_SETTLE_S) */
+    const struct duty *duty; /* what was left open is settled only while it is ours; borrowed.
+                                NULL: always */
+    int64_t settle_us;       /* REDEEM_SETTLE_US; tests shorten it (COUNTERPART_REDEEM_SETTLE_S) */
 };
 /* Open reservations found in the store are settled first. */
 MUST_CHECK int redeem_create(const struct redeem_config *config, struct redeem **redeem);

@@ -254,6 +254,8 @@ static void watch_read(struct watch *watch)
 /* Of what the scan has found, and what nobody else is at. */
 static void read_due(struct redeem *redeem, int64_t now_us)
 {
+    if (!duty_is_ours(redeem->config.duty, DUTY_MARGIN_US))
+        return;
     redeem->is_reading = true; /* a read that fails at once comes back from inside the call */
     for (struct watch *watch = redeem->watches, *next; watch != NULL; watch = next) {
         next = watch->next;

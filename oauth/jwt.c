@@ -58,6 +58,14 @@ void token_keys_rotate(struct token_keys *keys, int64_t generation)
     atomic_store(&keys->generation, generation);
 }
 
+void token_keys_follow(struct token_keys *keys, int64_t generation)
+{
+    int64_t known = atomic_load(&keys->generation);
+    while (known < generation &&
+           !atomic_compare_exchange_weak(&keys->generation, &known, generation))
+        continue;
+}
+
 static void derive_key(const struct token_keys *keys, int64_t generation,
                        uint8_t key[SEAL_KEY_BYTES])
 {

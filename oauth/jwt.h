@@ -35,6 +35,8 @@ MUST_CHECK int token_keys_create(const struct seal *seal, int64_t generation,
                                  struct token_keys **keys);
 void token_keys_destroy(struct token_keys *keys); /* accepts NULL */
 void token_keys_rotate(struct token_keys *keys, int64_t generation);
+/* The same, for one that another process may have raised, or nobody. */
+void token_keys_follow(struct token_keys *keys, int64_t generation);
 
 /* Appends the token. Fills claims->id. errors: ERR_NO_MEMORY. */
 MUST_CHECK int token_sign(const struct token_keys *keys, struct id_source source,

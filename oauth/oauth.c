@@ -227,6 +227,12 @@ struct loading {
     int err;
 };
 
+static bool has_ended(const struct oauth *oauth, const char *owner)
+{
+    const char *former = oauth->config.former_owner;
+    return !oauth->config.is_shared || (former != NULL && strcmp(owner, former) == 0);
+}
+
 static void load_grant(void *context, const struct grant *grant)
 {
     struct loading *loading = context;
@@ -238,9 +244,11 @@ static void load_grant(void *context, const struct grant *grant)
     entry_adopt(entry, grant);
     life_doubt_future(&entry->grant, clock_steady_us());
     entry->phase = life_rest_of(grant);
-    /* This data folder is ours alone (service/data_folder.c), so the holder died: perhaps between
-     * a refresh that was sent and its result. Better to know at once. */
-    entry->is_orphaned = entry->is_urgent = grant->lease_owner[0] != '\0';
+    /* Perhaps the holder died between a refresh that was sent and its result. Better to know at
+     * once; and it did die where the data folder, with the store, is ours alone
+     * (service/data_folder.c). */
+    entry->is_urgent = grant->lease_owner[0] != '\0';
+    entry->is_orphaned = entry->is_urgent && has_ended(loading->oauth, grant->lease_owner);
     entry_publish(entry);
 }
 
@@ -276,7 +284,10 @@ int oauth_create(const struct oauth_config *config, struct store *store, struct 
         return ERR_NO_MEMORY;
     made->config = *config;
     CHECK(pthread_mutex_init(&made->mutex, NULL) == 0);
-    id_key_generate(config->random, made->owner);
+    if (config->owner != NULL)
+        memcpy(made->owner, config->owner, sizeof(made->owner));
+    else
+        id_key_generate(config->random, made->owner);
     int err = load(made, store);
     if (err != 0) {
         oauth_destroy(made);

@@ -46,6 +46,9 @@ struct oauth_config {
     const char *public_url;    /* the callback is public_url/oauth/callback */
     oauth_reload_fn reload;
     void *reload_context;
+    bool is_shared; /* other processes refresh the same grants: a lease is theirs until it ends */
+    const char *former_owner; /* one of them that has ended; NULL: none is known */
+    const char *owner;        /* this process; NULL: any name will do */
     /* A tenant was connected, anew or again; on the outbound thread, tokens can be had already.
      * NULL: nobody wants to know. */
     void (*on_connected)(void *context, int64_t tenant_id);
@@ -56,11 +59,15 @@ void oauth_append_redirect_uri(const struct oauth *oauth, struct text_buffer *ur
 
 /* Loads application and grants from store (a reader's or the writer's, before the threads start),
  * and schedules their refreshes on the outbound thread. A lease left by a process of this data
- * folder that died is taken over at once. */
+ * folder that died is taken over at once; in a shared store when it ends. */
 MUST_CHECK int oauth_create(const struct oauth_config *config, struct store *store,
                             struct oauth **oauth);
 /* After outbound_stop. accepts NULL */
 void oauth_destroy(struct oauth *oauth);
+
+/* Other processes of the store may have changed the application or connected somebody: both are
+ * read anew, soon. On the outbound thread. */
+void oauth_follow(struct oauth *oauth);
 
 /* --- any thread ------------------------------------------------------------------------------ */
 

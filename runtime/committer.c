@@ -1,4 +1,4 @@
-/* Group commit: the threads that decide and commit, each for its share of the cards, and beside them
+/* Group commit: the threads that decide and commit, each for its share of the cards, and beside
  * the one that moves the log into the database. */
 #include "runtime/committer.h"
 
@@ -164,7 +164,9 @@ static int shard_transact(struct shard *shard)
 {
     int64_t commit_us = 0;
     int err = shard_decide_again(shard, &commit_us);
-    if (err == ERR_COMMIT_UNKNOWN)
+    if (err == ERR_COMMIT_UNKNOWN && !batch_has_changes(shard->batch))
+        err = ERR_UNCONFIRMED; /* it repeats what may not stay; nothing of its own may appear */
+    else if (err == ERR_COMMIT_UNKNOWN)
         err = shard_settle(shard);
     count_batch(shard, err, commit_us);
     return err;

@@ -14,7 +14,8 @@
 #include "store/hot.h"
 #include "store/store.h"
 
-/* Waiting jobs of one share; beyond it 503. 8 full batches: at 10 ms a commit that is 80 ms of waiting. */
+/* Waiting jobs of one share; beyond it 503. 8 full batches: at 10 ms a commit that is 80 ms of
+ * waiting. */
 #define COMMITTER_QUEUE_MAX 4096
 
 #define COMMITTER_SHARDS_MAX 16 /* each a connection that the database keeps a process for */

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "store/grant.h"
+#include "store/lease.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,7 +36,8 @@ struct directory_snapshot {
     struct elsewhere *elsewhere;
     size_t elsewhere_count;
     size_t elsewhere_room;
-    struct app app; /* while loading; wiped after */
+    int64_t version; /* of the configuration, before it was read; or less */
+    struct app app;  /* while loading; wiped after */
     bool has_app_token;
     int error; /* while loading */
 };
@@ -210,12 +212,17 @@ static int load_app(struct directory_snapshot *snapshot, struct store *store)
 
 static int snapshot_load(struct directory_snapshot *snapshot, struct store *store)
 {
-    int err = load_app(snapshot, store);
+    struct store_versions versions;
+    int err = store_read_versions(store, &versions);
+    snapshot->version = versions.config;
+    if (err == 0)
+        err = load_app(snapshot, store);
+    /* Sites first: what another process adds meanwhile, tenant and site, comes whole or not. */
+    if (err == 0)
+        err = store_each_site(store, load_site, snapshot);
     if (err == 0)
         err = store_each_tenant(store, load_tenant, snapshot);
     seal_wipe(&snapshot->app, sizeof(snapshot->app));
-    if (err == 0)
-        err = store_each_site(store, load_site, snapshot);
     if (err == 0)
         err = snapshot->error;
     return err != 0 ? err : snapshot_index(snapshot);
@@ -257,7 +264,10 @@ int directory_load(struct directory *directory, struct store *store)
     }
     pthread_mutex_lock(&directory->mutex);
     struct directory_snapshot *old = directory->current;
-    directory->current = loaded;
+    if (loaded->version < old->version) /* somebody was faster */
+        old = loaded;
+    else
+        directory->current = loaded;
     pthread_mutex_unlock(&directory->mutex);
     directory_release(old);
     return 0;

@@ -27,7 +27,7 @@ struct directory;
 MUST_CHECK int directory_create(struct directory **directory); /* empty */
 void directory_destroy(struct directory *directory);
 /* Reads the application's signature tokens, all tenants and sites and swaps them in. On error the
- * old snapshot stays. */
+ * old snapshot stays; it stays, too, when another thread has meanwhile loaded what is newer. */
 MUST_CHECK int directory_load(struct directory *directory, struct store *store);
 
 /* A reference to the current snapshot; release it when the request is done. Cheap: one lock, one

@@ -145,7 +145,7 @@ static void on_batch(struct errand *errand)
         expiry->error = err;
     if (err == 0)
         expiry->expired += batch->expired;
-    if (err == 0 && batch->expired > 0)
+    if (err == 0 && batch->expired > 0 && scheduler_may_go_on(expiry->task))
         outbound_set_timer(expiry->outbound, &expiry->pause, clock_monotonic_us() + EXPIRY_PAUSE_US,
                            expiry_send_batch, expiry);
     else
@@ -156,7 +156,10 @@ static void expiry_next_tenant(struct expiry *expiry)
 {
     if (outbound_is_ending(expiry->outbound))
         expiry->error = ERR_SHUTTING_DOWN;
-    if (expiry->error != ERR_SHUTTING_DOWN && expiry_find_tenant(expiry)) {
+    else if (!scheduler_may_go_on(expiry->task))
+        expiry->error = ERR_LEASED;
+    bool is_over = expiry->error == ERR_SHUTTING_DOWN || expiry->error == ERR_LEASED;
+    if (!is_over && expiry_find_tenant(expiry)) {
         expiry_send_batch(expiry);
         return;
     }

@@ -28,6 +28,7 @@ struct scheduled {
 
 struct scheduler {
     struct outbound *outbound;
+    const struct duty *duty;
     struct outbound_message start;
     int64_t delay_us;
     int64_t retry_us;
@@ -36,12 +37,14 @@ struct scheduler {
     struct scheduled tasks[SCHEDULER_TASKS_MAX];
 };
 
-int scheduler_create(struct outbound *outbound, struct scheduler **scheduler)
+int scheduler_create(struct outbound *outbound, const struct duty *duty,
+                     struct scheduler **scheduler)
 {
     *scheduler = calloc(1, sizeof(**scheduler));
     if (*scheduler == NULL)
         return ERR_NO_MEMORY;
     (*scheduler)->outbound = outbound;
+    (*scheduler)->duty = duty;
     return 0;
 }
 
@@ -66,11 +69,22 @@ static void on_due(void *context)
 {
     struct scheduled *task = context;
     CHECK(!task->is_running);
-    if (outbound_is_ending(task->scheduler->outbound))
+    struct scheduler *scheduler = task->scheduler;
+    if (outbound_is_ending(scheduler->outbound))
         return;
+    if (!duty_is_ours(scheduler->duty, DUTY_MARGIN_US)) {
+        outbound_set_timer(scheduler->outbound, &task->timer,
+                           clock_monotonic_us() + SCHEDULER_DUTY_US, on_due, task);
+        return;
+    }
     task->is_running = true;
     task->begun_us = clock_monotonic_us();
     task->fn(task, task->context);
+}
+
+bool scheduler_may_go_on(const struct scheduled *task)
+{
+    return duty_is_ours(task->scheduler->duty, DUTY_MARGIN_US);
 }
 
 static int64_t wait_after(const struct scheduled *task, int err)
@@ -85,7 +99,7 @@ void scheduler_end(struct scheduled *task, int err)
     CHECK(task->is_running);
     task->is_running = false;
     atomic_fetch_add(&task->runs, 1);
-    if (err != 0 && err != ERR_SHUTTING_DOWN) {
+    if (err != 0 && err != ERR_SHUTTING_DOWN && err != ERR_LEASED) {
         atomic_fetch_add(&task->failures, 1);
         log_event(LOG_WARNING, "scheduled_run_failed", LOG_TEXT("task", task->name),
                   LOG_TEXT("error", error_name(err)));

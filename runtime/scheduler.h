@@ -6,7 +6,7 @@
 #ifndef COUNTERPART_RUNTIME_SCHEDULER_H
 #define COUNTERPART_RUNTIME_SCHEDULER_H
 
-#include "runtime/outbound.h"
+#include "runtime/duty.h"
 
 #define SCHEDULER_TASKS_MAX 16 /* there are a handful; each has its lines in /metrics */
 /* The first runs are this long after the start, so that registers that come back together after a
@@ -18,11 +18,16 @@
 struct scheduler;
 struct scheduled; /* one task */
 
+/* A process that waits for the duty looks so often whether it has come: then what is due runs. */
+#define SCHEDULER_DUTY_US (INT64_C(1) * 1000000)
+
 /* Begins a run, on the outbound thread. Ends with scheduler_end, exactly once, from inside the call
  * or later. A run that is under way when the service stops needs no end. */
 typedef void (*scheduler_fn)(struct scheduled *task, void *context);
 
-MUST_CHECK int scheduler_create(struct outbound *outbound, struct scheduler **scheduler);
+/* duty: runs begin only while it is ours; borrowed. NULL: always. */
+MUST_CHECK int scheduler_create(struct outbound *outbound, const struct duty *duty,
+                                struct scheduler **scheduler);
 /* After outbound_stop; accepts NULL. */
 void scheduler_destroy(struct scheduler *scheduler);
 
@@ -33,6 +38,8 @@ void scheduler_add(struct scheduler *scheduler, const char *name, int64_t period
 /* Once. SCHEDULER_DELAY_US and SCHEDULER_RETRY_US; tests shorten them. */
 void scheduler_start(struct scheduler *scheduler, int64_t delay_us, int64_t retry_us);
 
+/* May a run of many steps go on with the next one? Else it ends, with ERR_LEASED. */
+bool scheduler_may_go_on(const struct scheduled *task);
 /* On the outbound thread. err: 0, or why the run has failed: logged, counted, tried again. */
 void scheduler_end(struct scheduled *task, int err);
 

@@ -53,6 +53,8 @@ static const struct variable {
     {"PUBLIC_URL", TEXT_AT(public_url), "",
      "base of the URLs that tenants configure; default: the first listen address"},
     {"THREADS", NUMBER_AT(threads, 1, THREADS_MAX), NULL, "loop threads; default: the cores"},
+    {"COMMITTERS", NUMBER_AT(committers, 1, COMMITTER_SHARDS_MAX), "4",
+     "with PostgreSQL: connections that commit, each for its share of the cards"},
     {"BATCH_MAX", NUMBER_AT(batch_max, 1, BATCH_MAX), "512", "commands per commit"},
     {"PROFILES", TEXT_AT(profiles), "",
      "folder of request and reply profiles, read at start and on SIGHUP"},

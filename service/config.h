@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "handlers/client.h"
+#include "runtime/committer.h"
 #include "store/redis_target.h"
 #include "lightspeed/inbox.h"
 
@@ -32,6 +33,7 @@ struct config {
     char oseries_api_url[CONFIG_TEXT_MAX];
     int64_t threads;
     int64_t batch_max;
+    int64_t committers; /* of PostgreSQL; SQLite has one writer */
     int64_t connections_max;
     bool connections_max_was_set; /* by somebody, and is not the default */
     int64_t drain_s;

@@ -34,13 +34,20 @@ static int make_folder(const char *path)
     return complain(path, "this is no folder");
 }
 
+/* Two lines in the lock file: the process, and its name with the number of the file itself, which
+ * is another one in a copy. Of one length each, so that they can be written one by one. */
+#define PROCESS_FORMAT "%-20ld\n"
+#define PROCESS_BYTES 21
+#define NAME_FORMAT "%s %-20llu\n"
+#define NAME_BYTES (ID_KEY_CHARS + 22)
+
 /* Who has it? What the owner wrote into the lock file. */
 static int give_owner(const char *path, int fd)
 {
     char owner[32] = "";
     ssize_t length = pread(fd, owner, sizeof(owner) - 1, 0);
     if (length > 0)
-        owner[strcspn(owner, "\n")] = '\0';
+        owner[strcspn(owner, " \n")] = '\0';
     return reason_give(ERR_LOCKED,
                        "%s is in use by another counterpart (process %s); one data folder serves "
                        "one process",
@@ -50,8 +57,30 @@ static int give_owner(const char *path, int fd)
 static int write_owner(int fd)
 {
     char line[32];
-    int length = snprintf(line, sizeof(line), "%ld\n", (long)getpid());
-    return ftruncate(fd, 0) != 0 || pwrite(fd, line, (size_t)length, 0) != length;
+    int length = snprintf(line, sizeof(line), PROCESS_FORMAT, (long)getpid());
+    return pwrite(fd, line, (size_t)length, 0) != length;
+}
+
+int data_folder_name(int lock_fd, const char name[ID_KEY_CHARS + 1], char former[ID_KEY_CHARS + 1])
+{
+    struct stat status;
+    char line[NAME_BYTES + 1], found[NAME_BYTES + 1] = "";
+    former[0] = '\0';
+    if (fstat(lock_fd, &status) != 0)
+        return ERR_IO;
+    unsigned long long file = status.st_ino;
+    if (pread(lock_fd, found, NAME_BYTES, PROCESS_BYTES) == NAME_BYTES) {
+        (void)snprintf(line, sizeof(line), NAME_FORMAT, "", file);
+        if (strcmp(found + ID_KEY_CHARS, line) == 0) {
+            memcpy(former, found, ID_KEY_CHARS);
+            former[ID_KEY_CHARS] = '\0';
+        }
+    }
+    (void)snprintf(line, sizeof(line), NAME_FORMAT, name, file);
+    bool is_written = pwrite(lock_fd, line, NAME_BYTES, PROCESS_BYTES) == NAME_BYTES;
+    if (!is_written)
+        former[0] = '\0';
+    return is_written ? 0 : ERR_IO;
 }
 
 int data_folder_lock(const char *path, int *lock_fd)

@@ -49,6 +49,7 @@ struct loop {
     int start_error;
     _Atomic enum loop_phase asked;
     enum loop_phase phase;
+    int64_t held_at_us;             /* 0: never */
     _Atomic int64_t quiet_since_us; /* 0: something is under way */
     char refusal[512];
     size_t refusal_length;
@@ -189,6 +190,9 @@ static int listener_open(struct loop *loop, const struct listener *from,
 
 /* A connection over TLS that is so young may not have brought its first request yet. */
 #define YOUNG_US CLOCK_US_PER_S
+/* And one between two requests may have the next one on its way: who pays one after the other sends
+ * it at once, and is told to close with its answer. */
+#define TLS_GRACE_US (INT64_C(250) * 1000)
 #define SWEEP_MAX 64
 
 struct sweep {
@@ -206,13 +210,15 @@ static bool is_waiting(h2o_req_t *req, const h2o_socket_t *sock)
     return sock->_cb.read != NULL && !is_chunked;
 }
 
-/* No answer has gone over it yet, and it is young: its first request will come in a moment. */
-static bool is_young(const h2o_socket_t *sock)
+/* Over TLS, and a request may come in a moment. */
+static bool is_expected(const struct loop *loop, const h2o_socket_t *sock)
 {
-    if (sock->on_close.cb != on_connection_closed || sock->bytes_written > 0)
+    int64_t now_us = clock_monotonic_us();
+    if (sock->ssl == NULL || sock->on_close.cb != on_connection_closed)
         return false;
     const struct connection *connection = sock->on_close.data;
-    return clock_monotonic_us() - connection->opened_at_us < YOUNG_US;
+    bool is_young = sock->bytes_written == 0 && now_us - connection->opened_at_us < YOUNG_US;
+    return is_young || now_us - loop->held_at_us < TLS_GRACE_US;
 }
 
 /* TLS has a state that no other process can take over: such a connection ends between requests. */
@@ -223,7 +229,7 @@ static int on_each_waiting(h2o_req_t *req, void *data)
     h2o_socket_t *sock = req->conn->callbacks->get_socket(req->conn);
     if (!is_waiting(req, sock) || sock->input->size > PARCEL_BYTES_MAX)
         return 0;
-    if (sock->ssl != NULL && (sock->input->size > 0 || is_young(sock)))
+    if (is_expected(loop, sock) || (sock->ssl != NULL && sock->input->size > 0))
         return 0;
     sweep->is_local[sweep->count] = req->conn->hosts == loop->local_hosts;
     sweep->socks[sweep->count++] = sock;
@@ -253,12 +259,11 @@ static void loop_let_go(struct loop *loop)
 }
 
 /* Handshakes too, which libh2o does not show. */
-static bool loop_has_young(const struct loop *loop)
+static bool loop_expects_more(const struct loop *loop)
 {
     for (h2o_linklist_t *node = loop->connections.next; node != &loop->connections;
          node = node->next) {
-        const h2o_socket_t *sock = H2O_STRUCT_FROM_MEMBER(struct connection, link, node)->sock;
-        if (sock->ssl != NULL && is_young(sock))
+        if (is_expected(loop, H2O_STRUCT_FROM_MEMBER(struct connection, link, node)->sock))
             return true;
     }
     return false;
@@ -319,7 +324,7 @@ static int on_each_request(h2o_req_t *req, void *data)
 
 static bool loop_is_busy(struct loop *loop)
 {
-    bool is_busy = loop->exchanges.unanswered > 0 || loop_has_young(loop);
+    bool is_busy = loop->exchanges.unanswered > 0 || loop_expects_more(loop);
     h2o_context_t *context = &loop->exchanges.context;
     if (!is_busy)
         context->globalconf->http1.callbacks.foreach_request(context, on_each_request, &is_busy);
@@ -340,6 +345,7 @@ static void loop_note_quiet(struct loop *loop)
 
 static void loop_begin_hold(struct loop *loop)
 {
+    loop->held_at_us = clock_monotonic_us();
     for (int i = 0; i < LISTENERS_MAX; i++)
         listener_close(&loop->listeners[i]);
     h2o_context_request_shutdown(&loop->exchanges.context);

@@ -13,6 +13,18 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
+static int give_no_store(const struct config *config, int err)
+{
+    if (config->is_postgres)
+        return reason_give(err,
+                           "there is no store in %s; set it to the service's (counterpart "
+                           "serve fills an empty one)",
+                           config->store_name);
+    return reason_give(err,
+                       "there is no store at %s; set COUNTERPART_DATA to the service's data folder",
+                       config->store_name);
+}
+
 static bool store_may_be_there(const struct config *config)
 {
     return config->is_postgres || is_there(config->store_location);
@@ -64,11 +76,8 @@ int opening_store(const struct config *config, const struct seal *seal, enum sto
     if (err == ERR_BAD_KEY)
         return reason_give(err, "%s is not the master key that %s was made with (%s)",
                            config->master_key, config->store_name, error_name(err));
-    if (mode == STORE_READER && !store_may_be_there(config))
-        return reason_give(err,
-                           "there is no store at %s; set COUNTERPART_DATA to the service's data "
-                           "folder",
-                           config->store_name);
-    return reason_give(err, "the store %s cannot be opened (%s)", config->store_name,
-                       error_name(err));
+    if (mode == STORE_READER && (err == ERR_NOT_FOUND || !store_may_be_there(config)))
+        return give_no_store(config, err);
+    return reason_give(err, "%s%s cannot be opened (%s)", config->is_postgres ? "" : "the store ",
+                       config->store_name, error_name(err));
 }

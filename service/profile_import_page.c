@@ -181,7 +181,8 @@ void profile_import_print(FILE *file, const struct import_report *report, const 
         fprintf(file, "\n%s.json:\n%s", name, report->profile);
     } else if (strcmp(written, "-") != 0) {
         fprintf(file,
-                "Written: %s. Send the service a SIGHUP, then: counterpart tenant set "
+                "Written: %s. The service reads it in the folder that COUNTERPART_PROFILES names: "
+                "start it with that, or send it a SIGHUP; then: counterpart tenant set "
                 "--tenant ID --profile %s\n",
                 written, name);
     }

@@ -10,6 +10,7 @@
 #include "oauth/oauth.h"
 #include "runtime/expiry.h"
 #include "runtime/hot_raise.h"
+#include "runtime/news.h"
 #include "service/config.h"
 #include "service/core_dump.h"
 #include "service/data_folder.h"
@@ -54,10 +55,15 @@ struct service {
     struct config config;
     int lock_fd;
     struct seal *seal;
-    struct store *writer, *checkpoint, *readers[READERS_MAX];
+    struct store *writers[COMMITTER_SHARDS_MAX + 1]; /* the committer's, then NULL */
+    struct store *checkpoint, *readers[READERS_MAX];
+    int32_t writer_count;
     int32_t reader_count;
     struct handlers handlers;
     struct expiry *expiry;
+    struct duty *duty;
+    char name[ID_KEY_CHARS + 1];   /* of this process, among those of one store */
+    char former[ID_KEY_CHARS + 1]; /* of the one that had the data folder before; or empty */
     struct hot_raise hot_raise;
     h2o_globalconf_t globalconf;
     bool has_globalconf;
@@ -101,9 +107,18 @@ static int32_t readers_wanted(const struct config *config)
     return config->threads < READERS_MAX ? (int32_t)config->threads : READERS_MAX;
 }
 
+static int32_t writers_wanted(const struct config *config)
+{
+    return config->is_postgres ? (int32_t)config->committers : 1;
+}
+
 static int open_stores(struct service *service)
 {
-    int err = open_store(service, STORE_WRITER, &service->writer);
+    int err = 0;
+    while (err == 0 && service->writer_count < writers_wanted(&service->config)) {
+        err = open_store(service, STORE_WRITER, &service->writers[service->writer_count]);
+        service->writer_count += err == 0;
+    }
     if (err == 0)
         err = open_store(service, STORE_WRITER, &service->checkpoint);
     while (err == 0 && service->reader_count < readers_wanted(&service->config)) {
@@ -115,10 +130,20 @@ static int open_stores(struct service *service)
 
 /* --- what the handlers use */
 
+/* Long enough for every process to have looked (runtime/news.h), and looked again. */
+#define HOT_SPREAD_US (2 * NEWS_PERIOD_US)
+
 static int make_hot(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
     int64_t ttl_us = service->config.hot_ttl_s * CLOCK_US_PER_S;
+    bool is_shared = service->config.is_postgres; /* no store is open yet */
+    if (!service->config.redis_is_on && is_shared) {
+        log_event(LOG_INFO, "hot_tier_is_off",
+                  LOG_TEXT("reason", "other processes may use the same PostgreSQL: without "
+                                     "COUNTERPART_REDIS every look-up goes to it"));
+        return hot_none_create(&handlers->hot);
+    }
     if (!service->config.redis_is_on)
         return hot_memory_create(HOT_ENTRIES_DEFAULT, ttl_us, &handlers->hot);
     int err = depot_create(&service->config.target, &handlers->depot);
@@ -131,6 +156,7 @@ static int make_hot(struct service *service)
         .now_us = clock_monotonic_us,
         .wall_us = hot_redis_wall_us,
         .pending_max = HOT_PENDING_MAX,
+        .spread_us = is_shared ? HOT_SPREAD_US : 0,
     };
     return hot_redis_create(&config, &handlers->hot);
 }
@@ -157,16 +183,16 @@ static int make_tiers(struct service *service)
 
 static int load_store(struct service *service)
 {
-    int err = store_generation(service->writer, &service->handlers.generation);
+    int err = store_generation(service->writers[0], &service->handlers.generation);
     if (err == 0)
-        err = directory_load(service->handlers.directory, service->writer);
+        err = directory_load(service->handlers.directory, service->writers[0]);
     return err == 0 ? 0 : complain(service->config.store_name, err);
 }
 
 static int start_keys(struct service *service)
 {
     int64_t generation;
-    int err = store_token_generation(service->writer, &generation);
+    int err = store_token_generation(service->writers[0], &generation);
     if (err == 0)
         err = token_keys_create(service->seal, generation, &service->handlers.token_keys);
     return err == 0 ? 0 : complain(service->config.store_name, err);
@@ -174,12 +200,12 @@ static int start_keys(struct service *service)
 
 static int start_workers(struct service *service)
 {
-    const struct committer_config config = {
-        .stores = {service->writer},
+    struct committer_config config = {
         .checkpoint_store = service->checkpoint,
         .hot = service->handlers.hot,
         .batch_max = (int32_t)service->config.batch_max,
     };
+    memcpy(config.stores, service->writers, sizeof(config.stores));
     int err = reader_create(service->readers, service->reader_count, &service->handlers.reader);
     if (err == 0)
         err = committer_create(&config, &service->handlers.committer);
@@ -192,11 +218,39 @@ static int start_workers(struct service *service)
     return err == 0 ? 0 : complain("threads", err);
 }
 
+/* What came while another process had the duty. On the outbound thread; the inbox is there. */
+static void on_duty_taken(void *context)
+{
+    const struct handlers *handlers = context;
+    inbox_wake(handlers->inbox);
+}
+
+static int make_duty(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    struct duty_config config = {
+        .outbound = handlers->outbound,
+        .committer = handlers->committer,
+        .is_shared = store_is_shared(service->writers[0]),
+        .on_taken = on_duty_taken,
+        .taken_context = handlers,
+        .life_us = DUTY_LIFE_US,
+        .renew_us = DUTY_RENEW_US,
+    };
+    memcpy(config.owner, service->name, sizeof(config.owner));
+    memcpy(config.former, service->former, sizeof(config.former));
+    int err = duty_create(&config, &service->duty);
+    handlers->duty = service->duty;
+    return err;
+}
+
 /* What happens without being asked for. */
 static int make_schedule(struct service *service)
 {
     struct handlers *handlers = &service->handlers;
-    int err = scheduler_create(handlers->outbound, &handlers->scheduler);
+    int err = make_duty(service);
+    if (err == 0)
+        err = scheduler_create(handlers->outbound, service->duty, &handlers->scheduler);
     if (err == 0)
         err = expiry_create(handlers->outbound, handlers->committer, handlers->directory,
                             &service->expiry);
@@ -309,10 +363,14 @@ static void make_public_url(struct service *service)
     text_append(&buffer, address);
 }
 
-static struct seal_hmac *make_presence(struct id_source random)
+/* This process' own; where several share a store, and stand behind one address, theirs. */
+static struct seal_hmac *make_presence(const struct service *service, struct id_source random)
 {
     uint8_t key[SEAL_KEY_BYTES];
-    random.fill(random.context, key, sizeof(key));
+    if (store_is_shared(service->writers[0]))
+        seal_derive_key(service->seal, TEXT("presence 1"), key);
+    else
+        random.fill(random.context, key, sizeof(key));
     struct seal_hmac *presence = seal_hmac_create((struct text){(const char *)key, sizeof(key)});
     seal_wipe(key, sizeof(key));
     return presence;
@@ -339,10 +397,10 @@ static void fill_handlers(struct service *service)
     handlers->seal = service->seal;
     handlers->proxies = &service->config.proxies;
     handlers->random = id_source_system();
-    handlers->presence = make_presence(handlers->random);
+    handlers->presence = make_presence(service, handlers->random);
     fill_about(service);
     handlers->public_url = service->public_url;
-    handlers->store_name = "sqlite";
+    handlers->store_name = service->config.is_postgres ? "postgresql" : "sqlite";
 }
 
 static int reload_directory(void *context, struct store *store)
@@ -372,6 +430,9 @@ static int start_oauth(struct service *service)
         .token_url = service->config.oseries_token_url,
         .api_url = service->config.oseries_api_url,
         .public_url = service->public_url,
+        .is_shared = store_is_shared(service->writers[0]),
+        .former_owner = service->former,
+        .owner = service->name,
         .reload = reload_directory,
         .reload_context = handlers,
         .on_connected = on_connected,
@@ -399,6 +460,7 @@ static int start_lightspeed(struct service *service)
         .reader = handlers->reader,
         .directory = handlers->directory,
         .api = handlers->api,
+        .duty = service->duty,
         .settle_us = service->config.redeem_settle_s * CLOCK_US_PER_S,
     };
     err = redeem_create(&redeem, &handlers->redeem);
@@ -433,6 +495,8 @@ static int start_inbox(struct service *service)
         .api = handlers->api,
         .public_url = service->public_url,
         .generation = handlers->generation,
+        .duty = service->duty,
+        .is_shared = store_is_shared(service->writers[0]),
         .times = service->config.reconcile,
     };
     int err = inbox_create(&config, &handlers->inbox);
@@ -461,6 +525,46 @@ static int start_reconcile(struct service *service)
     scheduler_add(handlers->scheduler, "sweep", config.times.sweep_us, reconcile_sweep,
                   handlers->reconcile);
     return 0;
+}
+
+/* --- other processes of the same store */
+
+/* What it says differs from what is known: directory_load keeps the newer. */
+static int news_reload(void *context, struct store *store)
+{
+    return admin_reload_directory(context, store);
+}
+
+static void on_news_reloaded(void *context)
+{
+    const struct handlers *handlers = context;
+    oauth_follow(handlers->oauth);
+}
+
+static void on_versions(void *context, const struct store_versions *versions)
+{
+    const struct handlers *handlers = context;
+    token_keys_follow(handlers->token_keys, versions->token_generation);
+    if (handlers->depot != NULL)
+        hot_redis_follow(handlers->hot, versions->hot_generation);
+}
+
+static int start_news(struct service *service)
+{
+    struct handlers *handlers = &service->handlers;
+    const struct news_config config = {
+        .outbound = handlers->outbound,
+        .reader = handlers->reader,
+        .reload = news_reload,
+        .on_reloaded = on_news_reloaded,
+        .on_versions = on_versions,
+        .context = handlers,
+        .period_us = NEWS_PERIOD_US,
+    };
+    if (!store_is_shared(service->writers[0]))
+        return 0;
+    int err = news_create(&config, &handlers->news);
+    return err == 0 ? 0 : complain("news", err);
 }
 
 static void configure_http(struct service *service, struct loop_config *loops)
@@ -617,6 +721,7 @@ static void stop_workers(struct service *service)
     committer_stop(service->handlers.committer);
     reader_stop(service->handlers.reader);
     outbound_stop(service->handlers.outbound);
+    duty_give_up(service->duty, service->writers[0]);
 }
 
 static void stop_threads(struct service *service)
@@ -634,7 +739,10 @@ static void stop_threads(struct service *service)
     oseries_api_destroy(service->handlers.api);
     outbound_destroy(service->handlers.outbound);
     oauth_destroy(service->handlers.oauth);
+    news_destroy(service->handlers.news);
     committer_destroy(service->handlers.committer);
+    duty_destroy(service->duty);
+    service->duty = NULL;
     reader_destroy(service->handlers.reader);
 }
 
@@ -643,9 +751,10 @@ static void close_stores(struct service *service)
     for (int32_t i = 0; i < service->reader_count; i++)
         store_close(service->readers[i]);
     store_close(service->checkpoint);
-    store_close(service->writer);
-    service->reader_count = 0;
-    service->checkpoint = service->writer = NULL;
+    for (int32_t i = 0; i < service->writer_count; i++)
+        store_close(service->writers[i]);
+    service->reader_count = service->writer_count = 0;
+    service->checkpoint = NULL;
 }
 
 /* Takes apart what service_start has put together, and leaves it as it was before. */
@@ -787,6 +896,19 @@ static bool wait_for_successor(struct service *service)
     return true;
 }
 
+/* Rather now than with the lock in our hands. That the schema is to be migrated is no fault. */
+static int try_store(struct service *service)
+{
+    struct store *store = NULL;
+    const struct store_config config = {.location = service->config.store_location,
+                                        .seal = service->seal};
+    int err = store_open(&config, STORE_READER, &store);
+    store_close(store);
+    if (err == ERR_BAD_KEY || err == ERR_SCHEMA_TOO_NEW || err == ERR_STORE_CORRUPT)
+        return open_store(service, STORE_READER, &store);
+    return 0;
+}
+
 /* What can be done beside a predecessor that still serves. */
 static int service_prepare(struct service *service)
 {
@@ -794,6 +916,8 @@ static int service_prepare(struct service *service)
     int err = open_network(service);
     if (err == 0)
         err = open_seal(service);
+    if (err == 0 && service->predecessor != -1)
+        err = try_store(service);
     return err == 0 ? make_tiers(service) : err;
 }
 
@@ -816,13 +940,23 @@ static int claim(struct service *service)
     return err != 0 ? err : data_folder_own(service->config.data, service->lock_fd);
 }
 
+/* Without it what a killed process was about waits until its leases have ended. */
+static void name_process(struct service *service)
+{
+    id_key_generate(id_source_system(), service->name);
+    if (data_folder_name(service->lock_fd, service->name, service->former) != 0)
+        log_event(LOG_WARNING, "process_not_named", LOG_INT("errno", errno));
+}
+
 static int service_start(struct service *service)
 {
     int err = service_prepare(service);
     if (err == 0 && service->predecessor != -1)
         err = claim(service);
-    if (err == 0)
-        err = start_store(service);
+    if (err != 0)
+        return err;
+    name_process(service); /* the lock is ours */
+    err = start_store(service);
     if (err != 0)
         return err;
     fill_handlers(service);
@@ -834,7 +968,11 @@ static int service_start(struct service *service)
     if (err == 0)
         err = start_reconcile(service);
     if (err == 0)
+        err = start_news(service);
+    if (err == 0)
         err = start_loops(service);
+    if (err == 0)
+        duty_start(service->duty);
     if (err == 0)
         scheduler_start(service->handlers.scheduler, SCHEDULER_DELAY_US, SCHEDULER_RETRY_US);
     return err;

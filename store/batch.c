@@ -121,3 +121,11 @@ bool batch_has_changes(const struct batch *batch)
             return true;
     return false;
 }
+
+bool batch_has_repeated(const struct batch *batch)
+{
+    for (int32_t i = 0; i < batch->count; i++)
+        if (!batch->is_skipped[i] && batch->outcomes[i].is_replay)
+            return true;
+    return false;
+}

@@ -35,5 +35,7 @@ void batch_add(struct batch *batch, const struct command *command);
 void batch_decide(struct batch *batch, int64_t now_us);
 /* Did the decisions change anything that must be committed? */
 bool batch_has_changes(const struct batch *batch);
+/* Is any of its answers an earlier one's, so that it is true only while that one stays? */
+bool batch_has_repeated(const struct batch *batch);
 
 #endif

@@ -34,8 +34,10 @@ struct hot_value {
 /* errors  ERR_NO_MEMORY. entries is rounded up to a power of two. ownership: caller, hot_destroy.
  */
 MUST_CHECK int hot_memory_create(int32_t entries, int64_t ttl_us, struct hot **hot);
+/* A tier that keeps nothing: other processes write to the store, and there is no Redis to share. */
+MUST_CHECK int hot_none_create(struct hot **hot);
 void hot_destroy(struct hot *hot);           /* accepts NULL */
-const char *hot_name(const struct hot *hot); /* "memory", "redis" */
+const char *hot_name(const struct hot *hot); /* "memory", "redis", "none" */
 /* Does it work now? Told in /readyz and /metrics; look-ups are answered by the store meanwhile. */
 bool hot_is_up(struct hot *hot);
 

@@ -232,12 +232,19 @@ void hot_redis_trust(struct hot *hot, int64_t generation)
     struct hot_redis *redis = redis_of(hot);
     pthread_mutex_lock(&redis->mutex);
     if (generation > atomic_load(&redis->generation)) {
+        /* In this order: who has read the new generation knows since when it counts. */
+        atomic_store(&redis->trusted_since_us, redis->config.now_us() + redis->config.spread_us);
         atomic_store(&redis->generation, generation);
-        atomic_store(&redis->trusted_since_us, redis->config.now_us());
         atomic_store(&redis->is_trusted, true);
+        log_event(LOG_INFO, "hot_generation", LOG_INT("generation", generation));
     }
     pthread_mutex_unlock(&redis->mutex);
-    log_event(LOG_INFO, "hot_generation", LOG_INT("generation", generation));
+}
+
+void hot_redis_follow(struct hot *hot, int64_t generation)
+{
+    if (hot_redis_is_trusted(hot))
+        hot_redis_trust(hot, generation);
 }
 
 /* Does this process know better? Of one version, only a removal does: the wall clock between two
@@ -254,6 +261,7 @@ static void redis_fill(struct hot *hot, struct lane *lane, const struct card *ca
 {
     struct hot_redis *redis = redis_of(hot);
     struct hot_value value;
+    int64_t generation = atomic_load(&redis->generation);
     if (lane == NULL || !lane_is_ready(lane) || !atomic_load(&redis->is_trusted) ||
         read_at_us < atomic_load(&redis->trusted_since_us))
         return;
@@ -262,7 +270,7 @@ static void redis_fill(struct hot *hot, struct lane *lane, const struct card *ca
     if (is_undone(&near, card->version, read_at_us))
         return;
     const struct keeper_write write = {.write = {.card = *card, .at_us = read_at_us},
-                                       .generation = atomic_load(&redis->generation)};
+                                       .generation = generation};
     struct put_text text;
     struct words words;
     hot_redis_put_words(hot, lane_greeting(lane), &write, false, &text, &words);
@@ -373,14 +381,15 @@ static enum hot_answer redis_ask(struct hot *hot, struct lane *lane, int64_t ten
 {
     struct hot_redis *redis = redis_of(hot);
     struct hot_near near;
-    if (lane == NULL || !lane_is_ready(lane) || !atomic_load(&redis->is_trusted)) {
+    question->generation = atomic_load(&redis->generation);
+    if (lane == NULL || !lane_is_ready(lane) || !atomic_load(&redis->is_trusted) ||
+        now_us < atomic_load(&redis->trusted_since_us)) {
         count(&redis->skipped);
         return HOT_MISS;
     }
     question->hot = hot;
     question->lane = lane;
     question->tenant_id = tenant_id;
-    question->generation = atomic_load(&redis->generation);
     memcpy(question->index, index, sizeof(question->index));
     if (near_answers(redis, question, now_us, &near, value))
         return tell(redis, near.is_entry);

@@ -35,6 +35,9 @@ struct hot_redis_config {
     int64_t (*now_us)(void);                  /* monotonic */
     int64_t (*wall_us)(int64_t monotonic_us); /* the same moment, as the other processes tell it */
     int32_t pending_max;                      /* 1..HOT_PENDING_MAX */
+    /* How long the other processes may take to hear of a new hot generation: before that nothing of
+     * it is asked or filled in, for they still write to the one before. 0: there are none. */
+    int64_t spread_us;
 };
 
 MUST_CHECK int hot_redis_create(const struct hot_redis_config *config, struct hot **hot);
@@ -45,8 +48,13 @@ typedef void (*hot_raise_fn)(void *context);
 MUST_CHECK int hot_redis_start(struct hot *hot, hot_raise_fn raise, void *context);
 /* Ends the thread; what is pending is lost, which the next start's generation makes good. */
 void hot_redis_stop(struct hot *hot); /* accepts any tier, and NULL */
-/* The store has this generation since now. Any thread. */
+/* The store has this generation since now, whoever has raised it. Any thread. An older one than is
+ * known already says nothing. */
 void hot_redis_trust(struct hot *hot, int64_t generation);
+
+/* It has been this generation for a while, by whoever: nothing is done for it but to follow. While
+ * this process is not trusted it waits for one of its own. Any thread. */
+void hot_redis_follow(struct hot *hot, int64_t generation);
 
 /* Of any thread: the time that the other processes know, for what was measured here. */
 int64_t hot_redis_wall_us(int64_t monotonic_us);

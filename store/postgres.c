@@ -33,7 +33,7 @@
  * client_min_messages: the warning that a commit may not be replicated must come here, whatever
  * the role's default. synchronous_commit: an answer leaves after the commit is durable.
  * Plans are made once, and before a new store has any statistics: they must not scan the ledger,
- * and a LIMIT ? counts as a tenth of the rows, for which it would be hashed as a whole.
+ * nor hash it because LIMIT ? counts as a tenth of it (test_postgres_texts.c looks at all plans).
  * cursor_tuple_fraction: verify reads its cursors to the end.
  */
 static const char sql_configure[] =
@@ -42,6 +42,7 @@ static const char sql_configure[] =
     "SET client_min_messages = warning; SET synchronous_commit = on;"
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;"
     "SET enable_hashjoin = off; SET enable_mergejoin = off;"
+    "SET max_parallel_workers_per_gather = 0;"
     "SET cursor_tuple_fraction = 1;"
     "SELECT (SELECT system_identifier FROM pg_control_system()),"
     " CAST(CAST('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS bit(32)) AS bigint)";
@@ -50,8 +51,10 @@ static const char sql_count_tables[] =
     "SELECT count(*) FROM pg_catalog.pg_class AS c"
     " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r', 'p', 'v', 'S') AND n.nspname = current_schema()";
-/* A commit that flushes and waits for the replica as a charge's does, and locks no row. */
-static const char sql_touch[] = "SELECT pg_logical_emit_message(true, 'counterpart', '')";
+/* A commit that flushes and waits for the replica as a charge's does, and locks no row. One at a
+ * time: where the replica is silent, each leaves a session behind that waits for it. */
+static const char sql_touch[] = "SELECT pg_advisory_xact_lock(" POSTGRES_LOCK_TOUCH_TEXT "); "
+                                "SELECT pg_logical_emit_message(true, 'counterpart', '')";
 static const char sql_partition[] = "SELECT partition_ahead()";
 
 /* --- the location --- */
@@ -170,11 +173,13 @@ static PGconn *start(const struct store_postgres *postgres, int32_t which)
     return PQconnectdbParams(keywords, values, 1);
 }
 
-/* errors  ERR_STORE_DOWN: no usable session; the reason is logged. */
-static int check_session(PGconn *connection)
+/* errors  ERR_STORE_DOWN: no usable session; the reason is logged, as an error where this one is
+ * needed. */
+static int check_session(PGconn *connection, bool is_needed)
 {
     if (PQstatus(connection) != CONNECTION_OK) {
-        log_event(LOG_ERROR, "postgres_not_connected", LOG_TEXT("why", PQerrorMessage(connection)));
+        log_event(is_needed ? LOG_ERROR : LOG_DEBUG, "postgres_not_connected",
+                  LOG_TEXT("why", PQerrorMessage(connection)));
         return ERR_STORE_DOWN;
     }
     const char *encoding = PQparameterStatus(connection, "server_encoding");
@@ -212,7 +217,7 @@ static int introduce(struct store_postgres *postgres)
     return err;
 }
 
-static int try_host(struct store_postgres *postgres, int32_t which)
+static int try_host(struct store_postgres *postgres, int32_t which, bool is_needed)
 {
     postgres->connection = start(postgres, which);
     if (postgres->connection == NULL)
@@ -220,7 +225,7 @@ static int try_host(struct store_postgres *postgres, int32_t which)
     postgres->connection_number++;
     postgres->has_ended = false;
     PQsetNoticeReceiver(postgres->connection, postgres_on_notice, postgres);
-    int err = check_session(postgres->connection);
+    int err = check_session(postgres->connection, is_needed);
     if (err == 0)
         err = introduce(postgres);
     if (err != 0)
@@ -230,19 +235,41 @@ static int try_host(struct store_postgres *postgres, int32_t which)
 
 /* --- connecting --- */
 
-/* The one that served last comes first: standbys refuse at once, but a host that is gone costs its
- * whole time. */
+/* One more host, beside the connection there may be: that one stays unless this one is as new. */
+static int try_other(struct store_postgres *postgres, int32_t which)
+{
+    PGconn *kept = postgres->connection;
+    int64_t kept_timeline = postgres->timeline;
+    postgres->connection = NULL;
+    int err = try_host(postgres, which, kept == NULL);
+    if (err == 0) {
+        postgres->host_last = which;
+        PQfinish(kept);
+        return 0;
+    }
+    postgres->connection = kept;
+    postgres->timeline = kept_timeline;
+    postgres->has_ended = false;
+    return kept == NULL ? err : 0;
+}
+
+/*
+ * All of them, each time: an old primary that its machine has started again takes writes, too, and
+ * who has met neither, or only the old one, would not know. The newest is what is kept, because an
+ * older one than any that was met is refused. The one that served last comes first. Standbys refuse
+ * at once; a host that is gone costs its time-out.
+ */
 static int try_hosts(struct store_postgres *postgres)
 {
     if (postgres->host_count == 0)
-        return try_host(postgres, -1);
+        return try_host(postgres, -1, true);
     int err = ERR_STORE_DOWN;
     int32_t first = postgres->host_last;
-    for (int32_t i = 0; err != 0 && i < postgres->host_count; i++) {
-        int32_t which = (first + i) % postgres->host_count;
-        err = try_host(postgres, which);
-        if (err == 0)
-            postgres->host_last = which;
+    for (int32_t i = 0; i < postgres->host_count && err != ERR_NO_MEMORY; i++)
+        err = try_other(postgres, (first + i) % postgres->host_count);
+    if (err == 0 && postgres->timeline < cluster_timeline(postgres->cluster)) {
+        postgres_disconnect(postgres); /* another connection has met a newer one meanwhile */
+        err = ERR_STORE_DOWN;
     }
     return err;
 }

@@ -15,6 +15,8 @@
  * migrations. Any two numbers that no other program on the same database takes. */
 #define POSTGRES_LOCK_CHANGE INT64_C(0x436f756e74657231)
 #define POSTGRES_LOCK_SCHEMA INT64_C(0x436f756e74657232)
+/* Of those who write only in order to wait for the replica: as many sessions as wait at most. */
+#define POSTGRES_LOCK_TOUCH_TEXT "4859231640215712308"
 /* For take_ids, while it moves three sequences. */
 #define POSTGRES_LOCK_IDS INT64_C(0x436f756e74657233)
 

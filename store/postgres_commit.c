@@ -11,6 +11,7 @@
 #include "store/foreign.h"
 
 #include "base/check.h"
+#include "base/error.h"
 #include "base/log.h"
 
 #include "base/banned.h"
@@ -65,14 +66,27 @@ static const char text_insert_attempts[] =
 static const char text_insert_work[] = "INSERT INTO work (" WORK_FIELDS ") "
                                        "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 static const char text_bury[] = NEW_OPERATIONS " ON CONFLICT (id) DO NOTHING";
+/* A server that was killed, and a replica that took its place, may give ids out again that nobody
+ * was told: what stands at an id may be another process's. */
 static const char text_count_found[] =
-    "SELECT count(*) FROM unnest(?) AS wanted (of_id) JOIN operation ON id = of_id "
-    "WHERE action <> ?";
+    "SELECT count(*) FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) AS ours (of_id, of_tenant, of_card, "
+    "of_action, of_order, of_amount, of_version, of_time) JOIN operation ON id = of_id "
+    "WHERE tenant_id = of_tenant AND card_id = of_card AND action = of_action "
+    "AND order_id = of_order AND amount_minor = of_amount AND card_version_after = of_version "
+    "AND created_at_us = of_time";
 static const char text_skip_ids[] = "SELECT 1 FROM skip_ids(?, ?, ?)";
 /* Something that is written and locks nothing: such a commit is flushed, and waits for the replica.
  */
 static const char text_write[] =
     "SELECT 1 FROM pg_logical_emit_message(true, 'counterpart', 'settled')";
+
+/* A batch that only repeats answers: what it read must be on the replica, too, before they leave.
+ * One at a time: where the replica is silent, each would leave a session behind that waits. */
+static const char sql_follow[] =
+    "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' "
+    "THEN pg_advisory_xact_lock(" POSTGRES_LOCK_TOUCH_TEXT ") END; "
+    "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' "
+    "THEN pg_logical_emit_message(true, 'counterpart', 'repeated') END";
 
 /* What one commit sends, in this order. */
 struct commit {
@@ -307,16 +321,29 @@ static void check_ids(const struct store_postgres *postgres, const struct view *
     CHECK(view->next_transfer_id <= postgres->transfer_id_end);
 }
 
+/* Nothing of it can be unknown but whether what it repeats will stay. */
+static int commit_nothing(struct store_postgres *postgres, const struct batch *batch)
+{
+    if (!batch_has_repeated(batch)) {
+        postgres_driver.rollback(&postgres->sql);
+        return 0;
+    }
+    int err = postgres_execute(postgres, sql_follow);
+    if (err == 0)
+        err = postgres_driver.commit(&postgres->sql);
+    else
+        postgres_driver.rollback(&postgres->sql);
+    return err == 0 ? 0 : ERR_COMMIT_UNKNOWN;
+}
+
 int postgres_commit(struct store *store, const struct batch *batch)
 {
     struct store_postgres *postgres = postgres_of(store);
     struct commit commit = {.postgres = postgres, .batch = batch};
     CHECK(postgres->is_begun);
     check_ids(postgres, &batch->view);
-    if (!batch_has_changes(batch)) {
-        postgres_driver.rollback(&postgres->sql);
-        return 0; /* nothing that could be unknown, and no flush */
-    }
+    if (!batch_has_changes(batch))
+        return commit_nothing(postgres, batch);
     int err = begin_sets(&commit);
     if (err == 0) {
         add_rows(&commit);
@@ -336,6 +363,19 @@ struct settling {
     int64_t wanted;
 };
 
+static void settle_seek(struct settling *settling, const struct operation *operation)
+{
+    struct binder binder = postgres_set_row(&settling->count_found);
+    bind_int(&binder, operation->id);
+    bind_int(&binder, operation->tenant_id);
+    bind_int(&binder, operation->card_id);
+    bind_int(&binder, operation->action);
+    bind_int(&binder, operation->order_id);
+    bind_int(&binder, operation->amount_minor);
+    bind_int(&binder, operation->card_version_after);
+    bind_int(&binder, operation->created_at_us);
+}
+
 /*
  * A tombstone waits for whoever holds its id: for the transaction of the lost connection, should it
  * still be on its way. Once it was written, or something else was found in its place, that
@@ -343,7 +383,6 @@ struct settling {
  */
 static void settle_bury(struct settling *settling)
 {
-    struct binder found;
     for (int32_t i = 0; i < settling->view->operation_count; i++) {
         const struct operation *operation = &settling->view->operations[i].operation;
         struct operation tombstone = {.id = operation->id,
@@ -354,13 +393,10 @@ static void settle_bury(struct settling *settling)
             continue;
         struct binder binder = postgres_set_row(&settling->bury);
         row_bind_operation(&binder, &tombstone);
-        found = postgres_set_row(&settling->count_found);
-        bind_int(&found, operation->id);
+        settle_seek(settling, operation);
     }
     settling->wanted = settling->bury.row_count;
     CHECK(settling->wanted > 0);
-    found = (struct binder){.statement = settling->count_found.statement, .position = 1};
-    bind_int(&found, ACTION_VOID);
 }
 
 /* A new primary's sequences may be behind ids that the tombstones take. */
@@ -382,7 +418,7 @@ static int settle_begin(struct settling *settling)
     int err =
         postgres_set_begin(postgres, SET_BURY, text_bury, "iiiiiiiiiiiiiiiiii", &settling->bury);
     if (err == 0)
-        err = postgres_set_begin(postgres, SET_COUNT_FOUND, text_count_found, "i",
+        err = postgres_set_begin(postgres, SET_COUNT_FOUND, text_count_found, "iiiiiiii",
                                  &settling->count_found);
     if (err == 0)
         err = postgres_set_begin(postgres, SET_SKIP_IDS, text_skip_ids, "", &settling->skip_ids);

@@ -236,6 +236,8 @@ int postgres_schema_open(struct store_postgres *postgres)
     int err = schema_read_version(postgres, &version); /* before anything is written to it */
     if (err != 0)
         return err;
+    if (version == 0 && !is_writer)
+        return ERR_NOT_FOUND;
     if (version < SCHEMA_VERSION && !is_writer) {
         log_event(LOG_ERROR, "schema_not_migrated", LOG_INT("version", version));
         return ERR_STORE_DOWN;

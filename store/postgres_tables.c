@@ -632,11 +632,12 @@ const char postgres_schema_1[] =
     " FOR EACH STATEMENT EXECUTE FUNCTION raise_config_version();"
     "CREATE TRIGGER approval_is_configuration AFTER INSERT OR UPDATE ON foreign_approval"
     " FOR EACH STATEMENT EXECUTE FUNCTION raise_config_version();"
-    /* Of a grant only whose it is: its tokens are renewed all the time. */
+    /* Of a grant whose it is, and whether it can be used: its tokens are renewed all the time. */
     "CREATE TRIGGER grant_is_configuration AFTER INSERT OR DELETE ON oauth_grant"
     " FOR EACH ROW EXECUTE FUNCTION raise_config_version();"
-    "CREATE TRIGGER company_is_configuration AFTER UPDATE OF company_id ON oauth_grant"
-    " FOR EACH ROW WHEN (old.company_id <> new.company_id)"
+    "CREATE TRIGGER connection_is_configuration AFTER UPDATE OF company_id, status,"
+    " connected_at_us ON oauth_grant FOR EACH ROW WHEN (old.company_id <> new.company_id"
+    " OR old.status <> new.status OR old.connected_at_us <> new.connected_at_us)"
     " EXECUTE FUNCTION raise_config_version();"
 
     /*

@@ -54,6 +54,8 @@ enum statement {
 
 /* --- statements (sql_statement.c) --- */
 
+/* As sql_member_text, below. */
+const char *sql_statement_text(int index);
 /* ownership  *statement stays the connection's; it is reset and ready to be bound. */
 MUST_CHECK int sql_prepare(struct sql *sql, enum statement which, struct sql_statement **statement);
 /* The same for a statement of an area; which is its number there, text always the same. */
@@ -228,9 +230,13 @@ int sql_read_totals(struct store *store, struct store_totals *totals);
 
 /* sql_grant.c */
 extern const struct store_backend_grants sql_grants;
+/* As sql_member_text. */
+const char *sql_grant_text(int index);
 
 /* sql_reward.c */
 extern const struct store_backend_rewards sql_rewards;
+/* As sql_member_text. */
+const char *sql_reward_text(int index);
 
 /* sql_points.c, sql_points_read.c */
 extern const struct store_backend_points sql_points;
@@ -273,6 +279,9 @@ extern const struct store_backend_work sql_work;
 void row_bind_work(struct binder *binder, const struct work *work);
 /* As sql_member_text. */
 const char *sql_work_text(int index);
+/* What PostgreSQL is asked instead of two of them. */
+extern const char sql_read_open_postgres[];
+extern const char sql_hasten_elsewhere_postgres[];
 /* In the commit's transaction: what the decided commands of a batch leave to be done. */
 MUST_CHECK int sql_write_work(struct sql *sql, const struct batch *batch);
 
@@ -421,6 +430,7 @@ int sql_read_member(struct store *store, int64_t tenant_id, int64_t member_id,
                     struct member *member);
 /* What it asks, for the test of the plans: index from 0; NULL at the end. */
 const char *sql_member_text(int index);
+extern const char sql_find_same_postgres[]; /* what PostgreSQL is asked instead of one of them */
 
 /* sql_search.c */
 int sql_search_members(struct store *store, int64_t tenant_id, struct text keyword, int32_t limit,
@@ -446,8 +456,8 @@ int sql_verify(struct store *store, verify_finding_fn finding, verify_progress_f
     .last_operation = sql_last_operation, .hot_generation = sql_hot_generation,                    \
     .raise_hot_generation = sql_raise_hot_generation, .take_lease = sql_take_lease,                \
     .release_lease = sql_release_lease, .read_versions = sql_read_versions,                        \
-    .begin_read = sql_begin_read, .end_read = sql_end_read, .read_tenant = sql_read_tenant, .each_tenant = sql_each_tenant,      \
-    .each_site = sql_each_site, .read_card = sql_read_card,                                        \
+    .begin_read = sql_begin_read, .end_read = sql_end_read, .read_tenant = sql_read_tenant,        \
+    .each_tenant = sql_each_tenant, .each_site = sql_each_site, .read_card = sql_read_card,        \
     .read_card_by_last4 = sql_read_card_by_last4, .each_entry = sql_each_entry,                    \
     .read_operation = sql_read_operation, .each_order_operation = sql_each_order_operation,        \
     .read_totals = sql_read_totals, .verify = sql_verify

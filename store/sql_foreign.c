@@ -26,6 +26,7 @@ enum foreign_statement {
     FOREIGN_INSERT_CHANGE,
     FOREIGN_READ_CHANGES,
     FOREIGN_READ_DAY,
+    FOREIGN_TAKE_DAY,
     FOREIGN_INSERT_DAY,
     FOREIGN_UPDATE_DAY,
     FOREIGN_RAISE_DAY,
@@ -68,6 +69,10 @@ static const char *const foreign_text[FOREIGN_STATEMENTS] = {
                              "WHERE tenant_id = ? ORDER BY id",
     [FOREIGN_READ_DAY] =
         "SELECT paid_minor FROM foreign_day WHERE tenant_id = ? AND local_date = ?",
+    /* Nobody else raises it until the transaction ends, nor begins it. */
+    [FOREIGN_TAKE_DAY] = "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) "
+                         "VALUES (0, ?, ?) ON CONFLICT (tenant_id, local_date) "
+                         "DO UPDATE SET paid_minor = foreign_day.paid_minor RETURNING paid_minor",
     [FOREIGN_INSERT_DAY] =
         "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) VALUES (?, ?, ?)",
     [FOREIGN_UPDATE_DAY] = "UPDATE foreign_day SET paid_minor = ? "
@@ -288,6 +293,23 @@ static int read_day(struct sql *sql, struct foreign_day *day, bool *has_row)
     if (err == 0)
         day->paid_minor =
             *has_row ? column_int(&(struct columns){.statement = binder.statement}) : 0;
+    sql_reset(binder.statement);
+    return err;
+}
+
+/* For a change that judges by it: a batch of another process may raise it at the same time. */
+static int take_day(struct sql *sql, struct foreign_day *day)
+{
+    struct binder binder;
+    int err = prepare(sql, FOREIGN_TAKE_DAY, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, day->tenant_id);
+    bind_int(&binder, day->local_date);
+    err = sql_step_to_row(sql, binder.statement);
+    CHECK(err != ERR_NOT_FOUND); /* it was there, or is now */
+    if (err == 0)
+        day->paid_minor = column_int(&(struct columns){.statement = binder.statement});
     sql_reset(binder.statement);
     return err;
 }
@@ -568,8 +590,7 @@ static int begin_anew(struct sql *sql, const struct foreign_approval *approval, 
                       struct foreign_attempt *attempt)
 {
     struct foreign_day day = {.tenant_id = attempt->tenant_id, .local_date = attempt->local_date};
-    bool has_row;
-    int err = read_day(sql, &day, &has_row);
+    int err = take_day(sql, &day);
     if (err != 0)
         return err;
     attempt->effect = FOREIGN_CHARGE;
@@ -621,10 +642,9 @@ int sql_fetch_foreign_points(struct sql *sql, const struct points_command *comma
                              struct points_view *view)
 {
     struct foreign_day day = {.tenant_id = command->tenant_id, .local_date = command->local_date};
-    bool has_row;
     int err = read_approval(sql, command->tenant_id, &view->approval);
     if (err == 0)
-        err = read_day(sql, &day, &has_row);
+        err = take_day(sql, &day);
     view->foreign_paid_minor = day.paid_minor;
     return err;
 }

@@ -430,3 +430,8 @@ const struct store_backend_grants sql_grants = {
     .token_generation = sql_token_generation,
     .raise_token_generation = sql_raise_token_generation,
 };
+
+const char *sql_grant_text(int index)
+{
+    return index >= 0 && (size_t)index < COUNT_OF(grant_text) ? grant_text[index] : NULL;
+}

@@ -53,9 +53,15 @@ static const char *const member_text[] = {
         "DELETE FROM member_word WHERE tenant_id = ? AND word = ? AND member_id = ?",
 };
 
+/* PostgreSQL may join in any order; SQLite would sort what stands in order already. */
+const char sql_find_same_postgres[] = FIND_SAME " ORDER BY member_id";
+
 static int prepare(struct sql *sql, enum member_statement which, struct sql_statement **statement)
 {
-    return sql_prepare_of(sql, AREA_MEMBER, (int)which, member_text[which], statement);
+    const char *text = member_text[which];
+    if (which == MEMBER_FIND_SAME)
+        text = sql_either(sql, text, sql_find_same_postgres);
+    return sql_prepare_of(sql, AREA_MEMBER, (int)which, text, statement);
 }
 
 /* --- rows --- */

@@ -44,10 +44,10 @@ static const char *const points_text[POINTS_STATEMENTS] = {
                             "AND cause = ? AND cause IN (2, 3)",
     /* What it has earned, what was taken back of it: two searches, each by its own index. */
     [POINTS_READ_SALE] =
-        "SELECT coalesce((SELECT sum(points) FROM points_entry WHERE tenant_id = ?1"
+        "SELECT CAST(coalesce((SELECT sum(points) FROM points_entry WHERE tenant_id = ?1"
         " AND order_id = ?2 AND cause = 2 AND cause IN (2, 3) AND member_id = ?3), 0)"
         " + coalesce((SELECT sum(points) FROM points_entry WHERE tenant_id = ?1"
-        " AND sale_order_id = ?2 AND sale_order_id <> 0 AND member_id = ?3), 0)",
+        " AND sale_order_id = ?2 AND sale_order_id <> 0 AND member_id = ?3), 0) AS BIGINT)",
     [POINTS_READ_GIVEN_BACK] = "SELECT 1 FROM points_entry WHERE reservation_id = ? "
                                "AND reservation_id <> 0 AND cause = 5",
     [POINTS_READ_REWARD] = "SELECT 1 FROM reward WHERE id = ? AND tenant_id = ?",

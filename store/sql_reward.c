@@ -189,3 +189,8 @@ const struct store_backend_rewards sql_rewards = {
     .read = reward_read,
     .each = reward_each,
 };
+
+const char *sql_reward_text(int index)
+{
+    return index >= 0 && (size_t)index < COUNT_OF(reward_text) ? reward_text[index] : NULL;
+}

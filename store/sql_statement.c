@@ -112,6 +112,11 @@ static const char *const postgres_text[STATEMENT_COUNT] = {
     [STATEMENT_READ_LAST_OPERATION] = "SELECT settled_operation_id()",
 };
 
+const char *sql_statement_text(int index)
+{
+    return index >= 0 && index < STATEMENT_COUNT ? statement_text[index] : NULL;
+}
+
 static int prepare_at(struct sql *sql, struct sql_statement **place, const char *text)
 {
     return *place != NULL ? 0 : sql->driver->prepare(sql, text, place);

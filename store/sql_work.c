@@ -39,7 +39,7 @@ enum work_statement {
     "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
     "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) AND tenant.place = 0 "                 \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
-/* PostgreSQL would look at the whole table for each tenant; it has LATERAL, SQLite has not. */
+/* PostgreSQL would read the whole table for each tenant; it has LATERAL, which SQLite has not. */
 #define FIRST_OF_EACH_TENANT_POSTGRES(is_in)                                                       \
     "SELECT first.id FROM tenant CROSS JOIN LATERAL "                                              \
     "(SELECT id, due_at_us FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                \
@@ -131,11 +131,11 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "AND order_seen.read_at_us >= work.created_at_us)))",
 };
 
-static const char read_open_postgres[] =
+const char sql_read_open_postgres[] =
     THESE_OPEN(FIRST_OF_EACH_TENANT_POSTGRES("NOT IN"), FIRST_OF_EACH_TENANT_POSTGRES("IN"));
 
 /* Its planner counts, and takes the few first. */
-static const char hasten_elsewhere_postgres[] =
+const char sql_hasten_elsewhere_postgres[] =
     HASTEN_ELSEWHERE("proof CROSS JOIN work AS theirs", "proof.state = 4");
 
 static int work_prepare(struct sql *sql, enum work_statement which, struct binder *binder)
@@ -144,9 +144,9 @@ static int work_prepare(struct sql *sql, enum work_statement which, struct binde
     *binder = (struct binder){0};
     const char *text = work_text[which];
     if (which == WORK_READ_OPEN)
-        text = sql_either(sql, text, read_open_postgres);
+        text = sql_either(sql, text, sql_read_open_postgres);
     if (which == WORK_HASTEN_ELSEWHERE)
-        text = sql_either(sql, text, hasten_elsewhere_postgres);
+        text = sql_either(sql, text, sql_hasten_elsewhere_postgres);
     return sql_prepare_of(sql, AREA_WORK, (int)which, text, &binder->statement);
 }
 

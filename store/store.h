@@ -47,13 +47,14 @@ MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 
 /*
  * store_fetch begins a transaction and loads what batch->keys ask for; sets view and scopes, ids
- * included. Then exactly one of store_commit or store_rollback ends it.
+ * included. Then exactly one of store_commit or store_rollback ends it. With batch->may_skip it may
+ * leave commands out (batch->is_skipped): those whose cards another process holds.
  *
  * errors     fetch: ERR_STORE_BUSY, _FULL, _DOWN, _CORRUPT; nothing is open afterwards.
  *            commit: the same and ERR_STORE_CONSTRAINT: rolled back, nothing happened.
  *            ERR_COMMIT_UNKNOWN: the COMMIT itself failed; settle with store_settle before anything
- *            else is decided. Never for a batch without changes, nor for a full disk where that is
- *            certain.
+ *            else is decided. Of a batch without changes: what it repeats may not stay, and there
+ *            is nothing to settle. Never for a full disk where that is certain.
  */
 MUST_CHECK int store_fetch(struct store *store, struct batch *batch);
 MUST_CHECK int store_commit(struct store *store, const struct batch *batch);

@@ -90,6 +90,11 @@ static bool huge_is_good(struct scene *scene, const char *card, const struct ste
     if (!step->is_success)
         return expect_refused(scene, step) &&
                expect_balance(scene, card, LITTLE_MINOR, "after a huge charge that was refused");
+    if (step->has_amount && step->amount_minor < LITTLE_MINOR)
+        scene_expect(scene,
+                     "The amount has wrapped around: the card pays %s of a sale of any size, "
+                     "and the till asks for the rest.",
+                     cents_text(got, step->amount_minor));
     if (step->amount_minor != LITTLE_MINOR)
         return scene_fail(scene,
                           "%s: of the 0.05 on the card, %s was approved: neither all nor none",

@@ -27,9 +27,10 @@ void balance_in_reply(struct scene *scene)
     const struct step *step = pay(scene, TILL_CHECKOUT, card, scene_new_order(scene), 10);
     if (!expect_approved(scene, step, 10) || !read_balance(scene, card, &balance_minor))
         return;
-    if (!step->has_balance)
+    if (!step->has_balance) {
+        scene_expect(scene, "The till cannot tell the customer what is left after the charge.");
         scene_fail(scene, "the reply to the charge tells no \"balance\" in cents");
-    else if (step->balance_minor != balance_minor)
+    } else if (step->balance_minor != balance_minor)
         scene_fail(scene, "the reply to the charge says %s is left, check-balance says %s",
                    cents_text(told, step->balance_minor), cents_text(real, balance_minor));
 }

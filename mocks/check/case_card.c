@@ -26,8 +26,10 @@ static bool look_is_same(struct scene *scene, struct ask *ask)
     if (!step->is_success || !step->has_balance)
         return scene_fail(scene, "%s: the card is not known: %s", step->title,
                           step->judgement.sentence);
-    return step->balance_minor == balance_minor ||
-           scene_fail(scene, "%s: the balance is %s, by the plain number it is %s", step->title,
+    if (step->balance_minor == balance_minor)
+        return true;
+    scene_expect(scene, "The till tells the balance of another card, and would charge a stranger.");
+    return scene_fail(scene, "%s: the balance is %s, by the plain number it is %s", step->title,
                       cents_text(told, step->balance_minor), cents_text(real, balance_minor));
 }
 
@@ -176,9 +178,14 @@ void card_stock(struct scene *scene)
     const struct step *stock =
         charge_guess(scene, "charge of a card that is not sold", scene->settings->stock_card);
     const struct step *after = charge_guess(scene, unknown, scene_made_up_card(scene));
-    if (!expect_refused(scene, before) || !expect_refused(scene, stock) ||
-        !expect_refused(scene, after))
+    if (!expect_refused(scene, before) || !expect_refused(scene, after))
         return;
+    scene_mean(scene, ABOUT(WRONG_APPROVED),
+               "Cards taken from the rack pay, and nobody has paid "
+               "for them.");
+    if (!expect_refused(scene, stock))
+        return;
+    scene_mean(scene, 0, NULL);
     if (says_the_same(before, after) && !says_the_same(before, stock))
         scene_fail(scene,
                    "a printed card that is not sold is told from a number nobody has: "

@@ -103,6 +103,8 @@ void client_keep_alive(struct scene *scene)
     scene_read(scene, &look, first, &line);
     if (expect_object(scene, first) && !first->reading.says_close) {
         struct step *second = scene_begin_step(scene, &again);
+        scene_mean(scene, ABOUT(WRONG_SILENT),
+                   "Every second press of the button ends in a connection error.");
         scene->run->requests++;
         (void)line_send(&line, scene->run->bytes->whole);
         scene_read(scene, &again, second, &line);

@@ -68,7 +68,7 @@ void once_concurrent(struct scene *scene)
             return;
     }
     if (approved == NULL)
-        scene_fail(scene, "the same charge six times at once: none was approved");
+        (void)fail_refused(scene, steps[0]);
     else
         (void)expect_balance(scene, card, balance_minor - AMOUNT_MINOR,
                              "after the same charge of 0.30 six times at once");

@@ -148,12 +148,12 @@ static bool expect_redeemed(struct scene *scene, const struct step *step)
 {
     if (!expect_object(scene, step))
         return false;
-    if (!step->has_success)
+    if (!step->has_success) {
+        scene_expect(scene, "The till cannot tell whether the reward was put on the sale: the "
+                            "cashier presses again, or gives it by hand.");
         return scene_fail(scene, "%s: \"success\" is neither true nor false", step->title);
-    return step->is_success ||
-           scene_fail(scene, "%s: refused: %s", step->title,
-                      step->judgement.sentence[0] != '\0' ? step->judgement.sentence
-                                                          : "(no error given)");
+    }
+    return step->is_success || fail_refused(scene, step);
 }
 
 void redeem_changes_order(struct scene *scene)

@@ -83,8 +83,10 @@ void top_up_adds(struct scene *scene)
     if (!expect_approved(scene, step, AMOUNT_MINOR) ||
         !expect_balance(scene, card, balance_minor + AMOUNT_MINOR, "after a top-up of 0.40"))
         return;
-    if (step->has_balance && step->balance_minor != balance_minor + AMOUNT_MINOR)
-        scene_fail(scene, "the reply to the top-up tells another balance than check-balance");
+    if (!step->has_balance || step->balance_minor == balance_minor + AMOUNT_MINOR)
+        return;
+    scene_expect(scene, "The receipt tells the customer one balance, the next look another.");
+    scene_fail(scene, "the reply to the top-up tells another balance than check-balance");
 }
 
 void top_up_then_spend(struct scene *scene)
@@ -95,8 +97,9 @@ void top_up_then_spend(struct scene *scene)
         !expect_approved(scene, pay(scene, TILL_TOP_UP, card, scene_new_order(scene), AMOUNT_MINOR),
                          AMOUNT_MINOR))
         return;
-    scene_expect(scene, "The customer has paid for value that cannot be spent. If it is released "
-                        "only when the sale completes, on purpose, leave this case out (--skip).");
+    scene_mean(scene, ABOUT(WRONG_REFUSED),
+               "The customer has paid for value that cannot be spent. If it is released only when "
+               "the sale completes, on purpose, leave this case out (--skip).");
     if (pay_charge(scene, card, AMOUNT_MINOR))
         (void)expect_balance(scene, card, balance_minor, "after loading and spending 0.40");
 }

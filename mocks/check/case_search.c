@@ -22,8 +22,7 @@ void search_shape(struct scene *scene)
     if (!expect_rules(scene, step, RULES_WANTED, COUNT_OF(RULES_WANTED)))
         return;
     if (step->judgement.found == 0)
-        scene_fail(scene, "nobody was found by \"%s\"; give a --keyword that finds somebody",
-                   scene->settings->keyword);
+        (void)fail_nobody(scene);
 }
 
 static bool is_no_member_list(struct scene *scene, const struct step *step)
@@ -31,6 +30,13 @@ static bool is_no_member_list(struct scene *scene, const struct step *step)
     const struct jread *members = jread_member(step->judgement.body, "members");
     return scene_fail(scene, "%s: \"members\" is %s, not an object", step->title,
                       jread_kind_of(members) == JREAD_ARRAY ? "an array" : "missing");
+}
+
+static void fail_strangers(struct scene *scene, size_t count)
+{
+    scene_expect(scene, "The till offers strangers to pick from: their points are spent, or given "
+                        "to them.");
+    scene_fail(scene, "%zu members are called \"%s\"", count, NOBODY);
 }
 
 /* An object without members, not the empty list that PHP makes of it. */
@@ -43,7 +49,7 @@ void search_nobody(struct scene *scene)
     if (jread_kind_of(members) != JREAD_OBJECT)
         (void)is_no_member_list(scene, step);
     else if (jread_count(members) > 0)
-        scene_fail(scene, "%zu members are called \"%s\"", jread_count(members), NOBODY);
+        fail_strangers(scene, jread_count(members));
     else if (step->reply.status != 200)
         scene_fail(scene, "the status is %d; nobody found is no error", step->reply.status);
 }
@@ -128,10 +134,13 @@ void search_fields(struct scene *scene)
         if (!has_no_null(scene, jread_member_at(members, i, &id)))
             return;
     }
-    if (expect_rules(scene, step, RULES_WANTED, COUNT_OF(RULES_WANTED)) &&
-        jread_count(members) > FOUND_MAX)
-        scene_fail(scene, "%zu members at once; the till's list is made for %d",
-                   jread_count(members), FOUND_MAX);
+    if (!expect_rules(scene, step, RULES_WANTED, COUNT_OF(RULES_WANTED)) ||
+        jread_count(members) <= FOUND_MAX)
+        return;
+    scene_expect(scene, "The cashier scrolls through a list that is longer than the screen, and "
+                        "takes the wrong member.");
+    scene_fail(scene, "%zu members at once; the till's list is made for %d", jread_count(members),
+               FOUND_MAX);
 }
 
 static bool is_same_list(struct scene *scene, const struct step *first, const struct step *second)
@@ -156,6 +165,7 @@ void search_order_id(struct scene *scene)
     if (!search_answers(scene, first))
         return;
     if (jread_count(members_of(first)) == 0) {
+        scene_expect(scene, "Whoever is at the counter is not found.");
         scene_fail(scene, "nobody was found by \"%s\": %s", keyword,
                    first->judgement.sentence[0] != '\0' ? first->judgement.sentence
                                                         : "no members, and no error");
@@ -224,6 +234,7 @@ void lookup_unknown(struct scene *scene)
         }
         if (jread_kind_of(jread_member(body, "error")) != JREAD_STRING &&
             jread_kind_of(jread_member(body, "rewards")) != JREAD_ARRAY) {
+            scene_expect(scene, "The member panel stays empty, or the screen crashes.");
             scene_fail(scene, "neither an \"error\" nor \"rewards\" for a member nobody knows");
             return;
         }

@@ -132,8 +132,11 @@ void shape_error(struct scene *scene)
     const struct step *good =
         pay(scene, TILL_CHECKOUT, settings->card, scene_new_order(scene), PROBE_MINOR);
     if (expect_approved(scene, good, PROBE_MINOR) &&
-        jread_member(good->judgement.body, "error") != NULL)
+        jread_member(good->judgement.body, "error") != NULL) {
+        scene_expect(scene, "A till that looks for \"error\" first takes the approval for a "
+                            "refusal: the card was charged, and the customer pays again.");
         scene_fail(scene, "%s: approved, and yet there is an \"error\"", good->title);
+    }
 }
 
 /* The till books what the reply says, so it must be an amount, and in the strict profile one that
@@ -162,8 +165,10 @@ void shape_amount(struct scene *scene)
         has_approval = has_approval ||
                        (samples.step[i]->action == TILL_CHECKOUT && samples.step[i]->is_success);
     }
-    if (!has_approval)
-        scene_fail(scene, "no checkout was approved, so there is no amount to look at");
+    if (has_approval)
+        return;
+    scene_expect(scene, "No card pays anything: the cashier sees an error at every sale.");
+    scene_fail(scene, "no checkout was approved, so there is no amount to look at");
 }
 
 void shape_balance(struct scene *scene)
@@ -194,6 +199,8 @@ void shape_length(struct scene *scene)
             return;
         }
         if (reading->has_more) {
+            scene_expect(scene, "What is too much is the beginning of the next answer on this "
+                                "connection, which the till then cannot read.");
             scene_fail(scene, "%s: the reply goes on behind the length it has told", step->title);
             return;
         }

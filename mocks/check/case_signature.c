@@ -98,5 +98,8 @@ void signature_odd_spacing(struct scene *scene)
     ask.body = odd_body(scene, ask.order_id, memory);
     ask.title = "the same with the signature of the compact body";
     ask.signature = compact;
+    scene_mean(scene, ABOUT(WRONG_APPROVED),
+               "A signature over other bytes than those that came is "
+               "taken: who has one puts his own bytes under it.");
     (void)expect_not_done(scene, scene_ask(scene, &ask));
 }

@@ -33,7 +33,8 @@ struct check_case {
     bool is_lenient;      /* asked in the lenient profile too */
     unsigned needs;
     const char *title;       /* what is right, as a sentence */
-    const char *consequence; /* what the till would do with a wrong answer */
+    const char *consequence; /* what the till would do with the wrong answer that it is about */
+    unsigned about;          /* ABOUT(...): besides WRONG_OWN */
     void (*run)(struct scene *scene);
 };
 

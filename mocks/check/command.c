@@ -121,6 +121,7 @@ static struct scene *run_case(struct run_state *run, const struct check_case *ch
     CHECK(scene != NULL);
     run->case_id = check->id;
     scene_begin(scene, run);
+    scene->about = check->about;
     if (!case_is_possible(check, run->settings, why)) {
         scene_skip(scene, "%s", why);
     } else if (may_go_on(scene)) {

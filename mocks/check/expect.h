@@ -19,6 +19,8 @@ bool expect_approved(struct scene *scene, const struct step *step, int64_t amoun
 bool expect_at_most(struct scene *scene, const struct step *step, int64_t amount_minor);
 /* success is false, and no amount above 0 is claimed. */
 bool expect_refused(struct scene *scene, const struct step *step);
+/* It should have been approved. */
+bool fail_refused(struct scene *scene, const struct step *step);
 /* An object that does not claim success. */
 bool expect_not_done(struct scene *scene, const struct step *step);
 

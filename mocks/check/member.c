@@ -55,6 +55,16 @@ const struct jread *members_of(const struct step *step)
     return jread_kind_of(members) == JREAD_OBJECT ? members : NULL;
 }
 
+static const char UNPICKED[] =
+    "Whoever is at the counter cannot be picked: no points, and no rewards.";
+
+bool fail_nobody(struct scene *scene)
+{
+    scene_expect(scene, "%s", UNPICKED);
+    return scene_fail(scene, "nobody was found by \"%s\"; give a --keyword that finds somebody",
+                      scene->settings->keyword);
+}
+
 bool find_member(struct scene *scene, char id[MEMBER_ID_MAX])
 {
     struct text key = TEXT("");
@@ -63,8 +73,9 @@ bool find_member(struct scene *scene, char id[MEMBER_ID_MAX])
         return false;
     const struct jread *members = members_of(step);
     if (jread_count(members) == 0 || jread_member_at(members, 0, &key) == NULL)
-        return scene_fail(scene, "nobody was found by \"%s\"; give a --keyword that finds somebody",
-                          scene->settings->keyword);
-    return text_copy_utf8(id, MEMBER_ID_MAX, key) ||
-           scene_fail(scene, "the member's id is longer than 255 bytes, or no UTF-8");
+        return fail_nobody(scene);
+    if (text_copy_utf8(id, MEMBER_ID_MAX, key))
+        return true;
+    scene_expect(scene, "%s", UNPICKED);
+    return scene_fail(scene, "the member's id is longer than 255 bytes, or no UTF-8");
 }

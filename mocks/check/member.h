@@ -21,6 +21,8 @@ bool expect_rules(struct scene *scene, const struct step *step, const enum rule 
 
 /* The "members" of a search; NULL where they are no object. */
 const struct jread *members_of(const struct step *step);
+/* --keyword finds nobody. */
+bool fail_nobody(struct scene *scene);
 /* The id of the first member that --keyword finds; the case fails where nobody is found. */
 bool find_member(struct scene *scene, char id[MEMBER_ID_MAX]);
 

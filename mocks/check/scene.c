@@ -129,10 +129,37 @@ bool scene_skip(struct scene *scene, const char *format, ...)
     return false;
 }
 
-void scene_expect(struct scene *scene, const char *consequence)
+__attribute__((format(printf, 2, 0))) static void
+scene_write_consequence(struct scene *scene, const char *format, va_list values)
 {
     if (scene->outcome == OUTCOME_PASSED && !scene->cleans_up)
-        (void)snprintf(scene->consequence, sizeof(scene->consequence), "%s", consequence);
+        (void)vsnprintf(scene->consequence, sizeof(scene->consequence), format, values);
+}
+
+void scene_expect(struct scene *scene, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    scene_write_consequence(scene, format, values);
+    va_end(values);
+}
+
+void scene_expect_of(struct scene *scene, enum wrong wrong, const char *format, ...)
+{
+    va_list values;
+    bool is_own = (scene->about & ABOUT(wrong)) != 0;
+    va_start(values, format);
+    if (!is_own)
+        scene_write_consequence(scene, format, values);
+    else if (scene->own_words != NULL)
+        scene_expect(scene, "%s", scene->own_words);
+    va_end(values);
+}
+
+void scene_mean(struct scene *scene, unsigned about, const char *own_words)
+{
+    scene->about = about;
+    scene->own_words = own_words;
 }
 
 int64_t scene_new_order(struct scene *scene)

@@ -51,6 +51,21 @@ enum outcome {
 };
 const char *outcome_name(enum outcome outcome);
 
+/* What kind of wrong an answer is: by that, not by the case alone, a till does one thing or another. */
+enum wrong {
+    WRONG_SILENT,    /* no usable reply came */
+    WRONG_NO_OBJECT, /* what came is no JSON object */
+    WRONG_UNDECIDED, /* it says neither yes nor no */
+    WRONG_APPROVED,  /* though it should be refused */
+    WRONG_REFUSED,   /* though it should be approved */
+    WRONG_AMOUNT,    /* approved, with another amount than is right */
+    WRONG_REPEAT,    /* the same request was answered otherwise before */
+    WRONG_LESS,      /* the card has less than the answers say */
+    WRONG_MORE,      /* the card has more than they say */
+    WRONG_OWN,       /* what only this case looks at */
+};
+#define ABOUT(wrong) (1U << (wrong))
+
 /* Why a case failed while it prepared: the next one that meets it is blocked. */
 struct obstacle {
     const char *case_id;
@@ -81,7 +96,9 @@ struct scene {
     enum outcome outcome;
     const char *blocked_by;         /* the case that has failed for the same; NULL: none */
     char sentence[SENTENCE_MAX];    /* why it did not pass; empty when it did */
-    char consequence[SENTENCE_MAX]; /* what the till would do; empty: that of the table */
+    char consequence[SENTENCE_MAX]; /* what the till would do; empty: what the case says itself */
+    unsigned about;                 /* ABOUT(...): the wrongs that the case's own words are about */
+    const char *own_words;          /* NULL: those of the table */
     struct step *steps[STEPS_MAX];
     size_t step_count;
     struct tab_entry tab[TAB_MAX];
@@ -103,8 +120,14 @@ bool sentences_are_alike(const char *a, const char *b);
 /* The first verdict stays. Both give false, so that a case can say `return scene_fail(...)`. */
 bool scene_fail(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool scene_skip(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What the till would do with what is asked from now on, if it goes wrong. */
-void scene_expect(struct scene *scene, const char *consequence);
+/* What the till would do with the answer that is wrong, just before scene_fail. */
+void scene_expect(struct scene *scene, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same for an answer that is wrong in this way, unless the case has its own words for that. */
+void scene_expect_of(struct scene *scene, enum wrong wrong, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* From now on the case's own words are these, and about these wrongs. */
+void scene_mean(struct scene *scene, unsigned about, const char *own_words);
 
 int64_t scene_new_order(struct scene *scene);
 /* Another number each time, since guesses of one may be counted; good until the next call. */

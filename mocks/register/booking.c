@@ -166,10 +166,14 @@ void booking_load(struct till *till, struct booking *booking)
     (void)snprintf(notes, sizeof(notes), "Top-up %s", booking->ref);
     CHECK(pthread_mutex_lock(&till->drawer) == 0);
     bool is_good = till_order(till, booking->order_id, &reply, &bill, &answer);
+    bool is_too_large = is_good && !till_amount_fits(booking->amount_minor, bill.exponent);
     bool is_there = is_good && booking->ref[0] != '\0' && bill_has_line_noted(&bill, notes);
     if (is_there)
         (void)snprintf(booking->why, sizeof(booking->why),
                        "This top-up is on the order already; it was not put there again.");
+    else if (is_too_large)
+        (void)snprintf(booking->why, sizeof(booking->why),
+                       "That does not fit on an order; nothing was put there.");
     else if (!is_good || !load_put(till, booking, &bill, notes, &answer))
         keep_why(booking, &answer);
     CHECK(pthread_mutex_unlock(&till->drawer) == 0);

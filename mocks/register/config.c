@@ -127,7 +127,7 @@ static bool read_text(struct config *config, const struct row *row, const struct
     if (row->kind == KIND_URL && text.length > 0 && !url_is_good(text))
         return till_refuse(answer, 422, "bad_value",
                            "%s: an address that begins with http:// or https:// wanted, without "
-                           "spaces; or nothing.",
+                           "spaces, a user or a password; or nothing.",
                            row->name);
     if (row->kind != KIND_URL && !text_is_printable(text))
         return till_refuse(answer, 422, "bad_value", "%s: no control characters.", row->name);

@@ -314,8 +314,8 @@ void press_say(struct press *press, const char *action)
         said.title = "The till has crashed";
         till_crash(press->till, exchange, text);
     } else if (judgement->ending == ENDING_MALFORMED) {
-        (void)snprintf(text, sizeof(text), "It failed at: %s. Nothing was put on the order.",
-                       first_failed(judgement));
+        (void)snprintf(text, sizeof(text), "It failed at: %s.%s", first_failed(judgement),
+                       press->options.has_order ? " Nothing was put on the order." : "");
         said.title = "The answer cannot be used";
     } else if (judgement->ending == ENDING_NO_REPLY || judgement->ending == ENDING_DROPPED) {
         explain_silence(press, text, sizeof(text));

@@ -6,6 +6,7 @@
 #include "mocks/lightspeed/call.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/banned.h"
 
@@ -92,6 +93,22 @@ int64_t till_clock_us(struct till *till)
     return clock_wall_us() + skew_s * CLOCK_US_PER_S;
 }
 
+/* "2,000,000.00", as the screen writes it. */
+static void append_grouped(struct text_buffer *buffer, int64_t amount_minor, int exponent)
+{
+    char memory[MONEY_TEXT_MAX];
+    struct text_buffer plain;
+    text_buffer_init(&plain, memory, sizeof(memory));
+    money_append(&plain, amount_minor, exponent);
+    size_t whole = strcspn(memory, ".");
+    for (size_t i = 0; i < plain.length; i++) {
+        bool is_group = i > 0 && i < whole && (whole - i) % 3 == 0 && memory[i - 1] != '-';
+        if (is_group)
+            text_append_char(buffer, ',');
+        text_append_char(buffer, memory[i]);
+    }
+}
+
 const char *till_money(struct till *till, int64_t amount_minor, char memory[TILL_MONEY_MAX])
 {
     struct text_buffer buffer;
@@ -100,7 +117,7 @@ const char *till_money(struct till *till, int64_t amount_minor, char memory[TILL
     till_unlock(till);
     text_buffer_init(&buffer, memory, TILL_MONEY_MAX);
     text_append(&buffer, text_of(currency_symbol(&currency)));
-    money_append(&buffer, amount_minor, currency.exponent);
+    append_grouped(&buffer, amount_minor, currency.exponent);
     return memory;
 }
 

@@ -84,7 +84,7 @@ void till_crash(struct till *till, int64_t exchange, const char *why);
 /* Forgets what a restart forgets; under the lock. */
 void till_forget(struct till *till);
 /* "$25.50"; memory is MONEY_TEXT_MAX + 8. */
-#define TILL_MONEY_MAX (MONEY_TEXT_MAX + 8)
+#define TILL_MONEY_MAX (MONEY_TEXT_MAX + 16) /* symbol, and six commas */
 const char *till_money(struct till *till, int64_t amount_minor, char memory[TILL_MONEY_MAX]);
 
 /* --- what the till offers -------------------------------------------------------------------- */

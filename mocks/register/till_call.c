@@ -1,6 +1,7 @@
 /* Reads what a call's body holds, and refuses what it must not. */
 #include "mocks/register/till_call.h"
 
+#include "base/error.h"
 #include "base/money.h"
 #include "mocks/lightspeed/call.h"
 
@@ -96,6 +97,14 @@ bool till_take_int(const struct jread *json, const char *name, int64_t min, int6
                        name, (long long)min, (long long)max);
 }
 
+bool till_amount_fits(int64_t amount_minor, int exponent)
+{
+    int64_t max_minor = TILL_UNITS_MAX;
+    while (exponent-- > 0)
+        max_minor *= 10;
+    return amount_minor < max_minor;
+}
+
 bool till_take_amount(const struct jread *json, const char *name, int exponent,
                       int64_t *amount_minor, struct till_answer *answer)
 {
@@ -104,7 +113,12 @@ bool till_take_amount(const struct jread *json, const char *name, int exponent,
         return true;
     if (!till_take_text(json, name, true, &text, answer))
         return false;
-    if (money_parse(text, exponent, amount_minor) == 0 && *amount_minor > 0)
+    int err = money_parse(text, exponent, amount_minor);
+    if (err == ERR_TOO_LARGE || (err == 0 && !till_amount_fits(*amount_minor, exponent)))
+        return till_refuse(answer, 422, "bad_value",
+                           "%s: less than %lld wanted; more does not fit on an order.", name,
+                           TILL_UNITS_MAX);
+    if (err == 0 && *amount_minor > 0)
         return true;
     return till_refuse(answer, 422, "bad_value",
                        "%s: an amount above zero wanted, such as \"25.50\", with at most %d "

@@ -14,7 +14,7 @@ struct till_call {
     const char *method;
     const char *path; /* without a query */
     struct text body;
-    const char *after, *wait_ms, *products; /* query parameters; NULL: not given */
+    const char *after, *before, *wait_ms, *products; /* query parameters; NULL: not given */
     /* Found on the way. */
     int64_t ids[TILL_IDS_MAX];
     int64_t known_products; /* the version whoever asks has; 0: none */
@@ -43,7 +43,10 @@ MUST_CHECK bool till_take_bool(const struct jread *json, const char *name, bool 
 /* *number stays where the member is not there. */
 MUST_CHECK bool till_take_int(const struct jread *json, const char *name, int64_t min, int64_t max,
                               int64_t *number, struct till_answer *answer);
-/* A positive amount; *amount_minor stays where the member is not there. */
+/* A line or payment of an order is below so many units (mocks/lightspeed/decimal.h). */
+#define TILL_UNITS_MAX 1000000000LL
+bool till_amount_fits(int64_t amount_minor, int exponent);
+/* A positive amount that fits; *amount_minor stays where the member is not there. */
 MUST_CHECK bool till_take_amount(const struct jread *json, const char *name, int exponent,
                                  int64_t *amount_minor, struct till_answer *answer);
 

@@ -62,6 +62,9 @@ static void pay_say(struct press *press, const struct booking *booking, int64_t 
     (void)till_money(till, approved, money[0]);
     if (booking->why[0] != '\0')
         (void)snprintf(text, sizeof(text), "%s approved. %s", money[0], booking->why);
+    else if (booking->is_booked && booking->due_minor < 0)
+        (void)snprintf(text, sizeof(text), "%s approved, %s more than was due. %s", money[0],
+                       till_money(till, -booking->due_minor, money[1]), sentence);
     else if (approved < asked)
         (void)snprintf(text, sizeof(text), "%s of %s approved. %s", money[0],
                        till_money(till, asked, money[1]), sentence);
@@ -73,6 +76,8 @@ static void pay_say(struct press *press, const struct booking *booking, int64_t 
         said.title = "Approved, but not on the order";
     else if (booking->due_minor > 0)
         said.title = "Part of it is paid";
+    else if (booking->due_minor < 0)
+        said.title = "More than was due is paid";
     till_say(till, &said);
 }
 

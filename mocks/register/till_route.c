@@ -35,11 +35,18 @@ static bool take_query(const char *name, const char *value, int64_t max, int64_t
 
 static bool read_wire(struct till *till, struct till_call *call, struct till_answer *answer)
 {
-    int64_t after, wait_ms;
+    int64_t after, before, wait_ms;
     if (!take_query("after", call->after, INT64_MAX, &after, answer) ||
+        !take_query("before", call->before, INT64_MAX, &before, answer) ||
         !take_query("wait_ms", call->wait_ms, WIRE_LOG_WAIT_MS_MAX, &wait_ms, answer))
         return false;
-    wire_log_read(&till->wire, after, wait_ms, &answer->body);
+    if (call->before != NULL && (call->after != NULL || call->wait_ms != NULL))
+        return till_refuse(answer, 422, "bad_value", "before: stands alone, without %s.",
+                           call->after != NULL ? "after" : "wait_ms");
+    if (call->before != NULL)
+        wire_log_read_back(&till->wire, before, &answer->body);
+    else
+        wire_log_read(&till->wire, after, wait_ms, &answer->body);
     return true;
 }
 

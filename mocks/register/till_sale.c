@@ -95,7 +95,8 @@ static bool take_quantity(const struct till_call *call, bool is_required, struct
         millionths % (DECIMAL_ONE / 1000) == 0)
         return true;
     return till_refuse(answer, 422, "bad_value",
-                       "quantity: a number above zero wanted, such as \"1\" or \"0.5\".");
+                       "quantity: a number above zero with at most three decimals wanted, such as "
+                       "\"1\" or \"0.5\".");
 }
 
 bool till_line_add(struct till *till, struct till_call *call, struct till_answer *answer)

@@ -210,6 +210,7 @@ static enum MHD_Result answer_request(struct till_server *server, struct MHD_Con
         .path = path + strlen(TILL_PREFIX),
         .body = {intake->body, intake->length},
         .after = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after"),
+        .before = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "before"),
         .wait_ms = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "wait_ms"),
         .products = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "products")};
     till_answer_call(server->till, &call, &answer);

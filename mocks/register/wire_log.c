@@ -96,29 +96,39 @@ static void wait_for_news(struct wire_log *log, int64_t after, int64_t wait_ms)
     CHECK(err == 0 || err == ETIMEDOUT);
 }
 
+static int64_t first_kept(const struct wire_log *log)
+{
+    int64_t oldest = log->last > WIRE_LOG_MAX ? log->last - WIRE_LOG_MAX + 1 : 1;
+    return log->forgotten >= oldest ? log->forgotten + 1 : oldest;
+}
+
 struct page {
     struct wire_log *log;
-    int64_t first;
+    int64_t first, end; /* numbers; from end on they are left out */
 };
 
 static void write_page(struct jwrite *writer, const void *context)
 {
     const struct page *page = context;
     struct wire_log *log = page->log;
-    int64_t end = page->first + WIRE_LOG_PAGE_MAX - 1;
     jwrite_object_begin(writer);
     jwrite_begin(writer, "exchanges", true);
-    for (int64_t i = page->first; i <= log->last && i <= end; i++)
+    for (int64_t i = page->first; i < page->end; i++)
         jwrite_raw(writer, made_text(entry_of(log, i)));
     jwrite_array_end(writer);
-    jwrite_named_int(writer, "last", log->last);
+    jwrite_named_int(writer, "last", page->end > page->first ? page->end - 1 : log->last);
+    jwrite_named_bool(writer, "has_older", page->first > first_kept(log));
     jwrite_object_end(writer);
 }
 
-static int64_t first_kept(const struct wire_log *log)
+static int64_t larger(int64_t a, int64_t b)
 {
-    int64_t oldest = log->last > WIRE_LOG_MAX ? log->last - WIRE_LOG_MAX + 1 : 1;
-    return log->forgotten >= oldest ? log->forgotten + 1 : oldest;
+    return a > b ? a : b;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 void wire_log_read(struct wire_log *log, int64_t after, int64_t wait_ms, struct made *json)
@@ -126,8 +136,21 @@ void wire_log_read(struct wire_log *log, int64_t after, int64_t wait_ms, struct 
     lock(log);
     if (wait_ms > 0)
         wait_for_news(log, after, wait_ms);
-    int64_t first = first_kept(log);
-    struct page page = {.log = log, .first = after >= first ? after + 1 : first};
+    struct page page = {.log = log, .first = first_kept(log)};
+    if (after >= page.first)
+        page.first = smaller(after, log->last) + 1;
+    page.end = smaller(page.first + WIRE_LOG_PAGE_MAX, log->last + 1);
+    made_create(json, write_page, &page);
+    unlock(log);
+}
+
+void wire_log_read_back(struct wire_log *log, int64_t before, struct made *json)
+{
+    lock(log);
+    struct page page = {.log = log, .end = log->last + 1};
+    if (before > 0)
+        page.end = smaller(before, page.end);
+    page.first = larger(page.end - WIRE_LOG_BACK_MAX, first_kept(log));
     made_create(json, write_page, &page);
     unlock(log);
 }

@@ -12,7 +12,8 @@
 /* A debugging session's worth; at the usual 6 KiB an exchange with two orders some 3 MiB, and never
  * above 500 replies of 64 KiB. */
 #define WIRE_LOG_MAX 500
-#define WIRE_LOG_PAGE_MAX 100
+#define WIRE_LOG_PAGE_MAX 100 /* forwards */
+#define WIRE_LOG_BACK_MAX 50  /* backwards, as a screen does that begins anew: under 1 MiB as a rule */
 #define WIRE_LOG_WAIT_MS_MAX 30000
 
 struct wire_log {
@@ -31,8 +32,12 @@ void wire_log_close(struct wire_log *log); /* whoever waits is sent home */
 int64_t wire_log_add(struct wire_log *log, struct exchange *exchange);
 void wire_log_clear(struct wire_log *log);
 int64_t wire_log_last(struct wire_log *log);
-/* {"exchanges":[...],"last":N}: those above after; waits for one when there are none. */
+/* {"exchanges":[...],"last":N,"has_older":b}, oldest first, at most WIRE_LOG_PAGE_MAX: the oldest of
+ * those above after; waits for one when there are none. last is where to go on: the number of the
+ * last one given, of the newest when there is none to give. */
 void wire_log_read(struct wire_log *log, int64_t after, int64_t wait_ms, struct made *json);
+/* The same, with the newest WIRE_LOG_BACK_MAX below before (0: of all); does not wait. */
+void wire_log_read_back(struct wire_log *log, int64_t before, struct made *json);
 /* false: not kept, or never was. */
 MUST_CHECK bool wire_log_find(struct wire_log *log, int64_t number, struct made *json);
 

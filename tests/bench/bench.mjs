@@ -1,5 +1,5 @@
 // ./dev bench: one table of ratios, all taken in one run on one machine.
-//   bench.mjs [--quick] [--cards N] [--many N] [--members N] [--rounds N] [--seconds N] [--only payments|redis|growth|search]
+//   bench.mjs [--quick] [--cards N] [--many N] [--members N] [--rounds N] [--seconds N] [--only payments|redis|growth|search|postgres]
 // Compares the service with a bare libh2o that answers the same bytes (the floor), with itself committing one command
 // at a time (COUNTERPART_BATCH_MAX=1), and with what the disk can flush. Measurements that are compared alternate, and
 // the median of the rounds is told, so that a busy neighbour hits both sides.
@@ -12,6 +12,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { writeCsvFile } from './members.mjs';
+import { SharedStore } from './postgres.mjs';
 import { writeRequests, zipf } from './requests.mjs';
 import { KINDS, MIX_CONNECTIONS, PACE_PER_S, Searches } from './search.mjs';
 
@@ -62,8 +63,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 const pinned = (cores, command, args) => (IS_PINNED ? ['taskset', ['-c', cores, command, ...args]] : [command, args]);
 if (IS_PINNED) execFileSync('taskset', ['-apc', LOAD_CORES, String(process.pid)]); // searches are paced from here
 
-function start(command, args, env = {}) {
-  const child = spawn(...pinned(SERVICE_CORES, command, args), { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+function start(command, args, env = {}, cores = SERVICE_CORES) {
+  const child = spawn(...pinned(cores, command, args), { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
   children.add(child);
   started.push(child);
   child.log = '';
@@ -96,15 +97,15 @@ async function ready(child, port, path) {
   throw new Error(`${child.spawnfile} did not become ready:\n${child.log}`);
 }
 
-/** CPU time a process has used so far, all threads, in microseconds. */
+/** CPU time a process has used so far, all threads, and its children that have ended, in microseconds. */
 function cpuUs(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_S;
+  return (fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * 1e6) / TICKS_PER_S;
 }
 const residentMb = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
 class Service {
-  static async start(data, batchMax, redis = '') {
+  static async start(data, batchMax, redis = '', more = {}, cores = SERVICE_CORES) {
     const service = new Service();
     service.data = data;
     service.port = await freePort();
@@ -112,7 +113,8 @@ class Service {
     const begin = process.hrtime.bigint();
     service.child = start(join(bin, 'counterpart'), ['serve'], { COUNTERPART_DATA: data, COUNTERPART_THREADS: String(THREADS),
       COUNTERPART_LISTEN: `127.0.0.1:${service.port}`, COUNTERPART_BATCH_MAX: String(batchMax),
-      COUNTERPART_REDIS: redis });
+      COUNTERPART_REDIS: redis, ...more }, cores);
+    service.environment = { COUNTERPART_DATA: data, ...more };
     await ready(service.child, service.port, '/readyz');
     service.startMs = Number(process.hrtime.bigint() - begin) / 1e6;
     service.pid = service.child.pid;
@@ -120,7 +122,7 @@ class Service {
   }
   url(action) { return `http://127.0.0.1:${this.port}/oseries/${this.key}/${action}`; }
   async cli(...args) {
-    const { stdout } = await promisify(execFile)(join(bin, 'counterpart'), args, { env: { ...process.env, COUNTERPART_DATA: this.data }, maxBuffer: 1 << 28 });
+    const { stdout } = await promisify(execFile)(join(bin, 'counterpart'), args, { env: { ...process.env, ...this.environment }, maxBuffer: 1 << 28 });
     return JSON.parse(stdout);
   }
   async addTenant() {
@@ -187,16 +189,17 @@ class Records {
   }
 }
 
-/** One wrk run: {rate, p50, p99, p999 (us), cpu (us a request), requests}. */
-async function load(url, child, connections, records, first, count) {
-  const threads = Math.min(connections, LOAD_THREADS);
-  const before = cpuUs(child.pid);
-  const { stdout } = await promisify(execFile)(...pinned(LOAD_CORES, 'wrk', ['-t', threads, '-c', connections, '-d', `${SECONDS}s`,
+/** One wrk run: {rate, p50, p99, p999 (us), cpu (us a request), requests}. addresses: "host:port,..." that its threads
+ *  take in turn instead of the URL's. */
+async function load(url, child, connections, records, first, count, options = {}) {
+  const { threads = Math.min(connections, LOAD_THREADS), cores = LOAD_CORES, addresses = '', spent = () => cpuUs(child.pid) } = options;
+  const before = spent();
+  const { stdout } = await promisify(execFile)(...pinned(cores, 'wrk', ['-t', threads, '-c', connections, '-d', `${SECONDS}s`,
     '--latency', '--timeout', '10s', '-s', join(here, 'load.lua'), url, '--', records.file, records.bytes, first,
-    Math.floor(count / threads)].map(String)));
+    Math.floor(count / threads)].map(String)), { env: { ...process.env, BENCH_ADDRESSES: addresses } });
   if (child.exitCode !== null || child.signalCode !== null)
     throw new Error(`${child.spawnfile} ended under load (${child.exitCode ?? child.signalCode}):\n${child.log}`);
-  const cpu = cpuUs(child.pid) - before;
+  const cpu = spent() - before;
   const line = /^RESULT (.*)$/m.exec(stdout);
   if (!line) throw new Error(`wrk said nothing:\n${stdout}`);
   const result = JSON.parse(line[1]);
@@ -504,13 +507,13 @@ function row(what, measured, wanted, isMet) {
   console.log(`| ${what.padEnd(64)} | ${measured.padStart(12)} | ${wanted.padStart(10)} | ${isMet ? 'pass' : 'FAIL'} |`);
 }
 function rates() {
-  console.log(`| ${'measurement'.padEnd(24)} | conn | ${'requests/s'.padStart(10)} | p50 ms | p99 ms | p99.9 ms | CPU us/request |`);
+  console.log(`| ${'measurement'.padEnd(34)} | conn | ${'requests/s'.padStart(10)} | p50 ms | p99 ms | p99.9 ms | CPU us/request |`);
   for (const name of results.keys()) {
     const at = name.lastIndexOf(' ');
     const what = name.slice(0, at), connections = name.slice(at + 1);
     const ms = (field) => (typical(name, field) / 1000).toFixed(2);
     const label = what.replace(/checkout\/(?=\d)/, 'checkout, batch ').replace('/', ', ');
-    console.log(`| ${label.padEnd(24)} | ${connections.padStart(4)} | ${typical(name, 'rate').toFixed(0).padStart(10)} | ${ms('p50').padStart(6)} `
+    console.log(`| ${label.padEnd(34)} | ${connections.padStart(4)} | ${typical(name, 'rate').toFixed(0).padStart(10)} | ${ms('p50').padStart(6)} `
       + `| ${ms('p99').padStart(6)} | ${ms('p999').padStart(8)} | ${typical(name, 'cpu').toFixed(2).padStart(14)} |`);
   }
 }
@@ -582,11 +585,15 @@ async function main() {
   const troubles = wants('redis') ? await redisTier() : null;
   const manyMs = wants('growth') ? await growth() : null;
   const importS = wants('search') ? await searchMembers() : null;
+  const shared = wants('postgres') ? new SharedStore({ root, bin, work, TOKEN, CARDS, MANY, ROUNDS, SECONDS, CORES, IS_PINNED, THREADS,
+    note, start, ready, freePort, cpuUs, median, cardNumber, load, keep, results, typical, ratio, row, Service, Redis, Records }) : null;
+  await shared?.measure();
   rates();
   if (paid) table(paid.idleMb, paid.startMs, paid.flush);
   if (troubles) redisTable(troubles);
   if (manyMs !== null) growthTable(manyMs);
   if (importS !== null) searchTable(importS);
+  shared?.table();
   console.log(failures === 0 ? '\nall bounds are met, and verify finds both ledgers clean' : `\n${failures} bounds are not met`);
   process.exitCode = failures === 0 ? 0 : 1;
 }

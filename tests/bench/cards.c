@@ -1,10 +1,11 @@
 /*
  * Fills a store with cards at the ledger's own speed, for benches with millions of them: the same
  * decisions and rows as issuing over the admin socket, without the socket. Nobody may serve the
- * data folder meanwhile. Card i has the number that bench.mjs makes of i; rows are written in the
- * order of the numbers' keyed hashes, which spares a random page of the index for each, and spreads
- * the popular cards over the table as chance would.
- * usage: bench_cards DATA_FOLDER TENANT_ID COUNT
+ * data folder meanwhile; a PostgreSQL may be filled by several, each a part (0 to PARTS - 1). Card
+ * i has the number that bench.mjs makes of i; rows are written in the order of the numbers' keyed
+ * hashes, which spares a random page of the index for each, and spreads the popular cards over the
+ * table as chance would.
+ * usage: bench_cards DATA_FOLDER TENANT_ID COUNT [LOCATION [PART PARTS]]
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -92,11 +93,12 @@ static int fill_batch(struct fill *fill, int64_t from, int64_t until)
     return store_commit(fill->writer, fill->batch);
 }
 
-static int fill_all(struct fill *fill, int64_t count)
+/* The cards at these places of the order. */
+static int fill_all(struct fill *fill, int64_t first, int64_t count)
 {
     int err = 0;
     int64_t batches = 0;
-    for (int64_t from = 0; err == 0 && from < count; from += BATCH_MAX) {
+    for (int64_t from = first; err == 0 && from < count; from += BATCH_MAX) {
         err = fill_batch(fill, from, from + BATCH_MAX < count ? from + BATCH_MAX : count);
         if (err == 0 && ++batches % CHECKPOINT_BATCHES == 0) {
             err = store_checkpoint(fill->checkpoint);
@@ -131,13 +133,15 @@ static int fill_order(struct fill *fill, int64_t count)
     return 0;
 }
 
-static int fill_open(struct fill *fill, const char *folder)
+/* location: NULL: SQLite's file in the folder. */
+static int fill_open(struct fill *fill, const char *folder, const char *location)
 {
     char key[4096], file[4096];
     snprintf(key, sizeof(key), "%s/master.key", folder);
     snprintf(file, sizeof(file), "%s/counterpart.sqlite", folder);
     int err = seal_open(key, false, &fill->seal);
-    const struct store_config config = {.location = file, .seal = fill->seal};
+    const struct store_config config = {.location = location == NULL ? file : location,
+                                        .seal = fill->seal};
     if (err == 0)
         err = store_open(&config, STORE_WRITER, &fill->writer);
     if (err == 0)
@@ -150,17 +154,19 @@ static int fill_open(struct fill *fill, const char *folder)
 int main(int argc, char **argv)
 {
     static struct fill fill;
-    if (argc != 4) {
-        fputs("usage: bench_cards DATA_FOLDER TENANT_ID COUNT\n", stderr);
+    if (argc < 4 || argc > 7 || argc == 6) {
+        fputs("usage: bench_cards DATA_FOLDER TENANT_ID COUNT [LOCATION [PART PARTS]]\n", stderr);
         return 2;
     }
     fill.tenant_id = strtoll(argv[2], NULL, 10);
-    int err = fill_open(&fill, argv[1]);
+    int err = fill_open(&fill, argv[1], argv[4]);
     int64_t count = strtoll(argv[3], NULL, 10);
+    int64_t part = argc == 7 ? strtoll(argv[5], NULL, 10) : 0;
+    int64_t parts = argc == 7 ? strtoll(argv[6], NULL, 10) : 1;
     if (err == 0)
         err = fill_order(&fill, count);
     if (err == 0)
-        err = fill_all(&fill, count);
+        err = fill_all(&fill, count * part / parts, count * (part + 1) / parts);
     if (err != 0)
         fprintf(stderr, "bench_cards: %s\n", error_name(err));
     free(fill.order);

@@ -5,8 +5,18 @@ local BLOCK = 128 -- records per read
 
 local threads = {}
 
+-- BENCH_ADDRESSES=host:port,host:port ..: the threads take them in turn, instead of the URL's.
+local addresses = {}
+for host, port in (os.getenv("BENCH_ADDRESSES") or ""):gmatch("([^:,]+):(%d+)") do
+   addresses[#addresses + 1] = { host = host, port = port }
+end
+
 function setup(thread)
    thread:set("index", #threads)
+   if #addresses > 0 then
+      local address = addresses[#threads % #addresses + 1]
+      thread.addr = wrk.lookup(address.host, address.port)[1]
+   end
    threads[#threads + 1] = thread
 end
 

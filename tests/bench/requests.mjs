@@ -2,18 +2,32 @@
 import { createHmac } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-/** Draws 0..count-1, the k-th most popular with weight 1/k. Deterministic, so that runs compare. */
-export function zipf(count, seed = 1) {
-  const reach = new Float64Array(count);
-  let sum = 0;
-  for (let i = 0; i < count; i++) reach[i] = sum += 1 / (i + 1);
+/** Numbers from 0 to below 1. Deterministic, so that runs compare. */
+function random(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0; // mulberry32
     let t = state;
     t = Math.imul(t ^ (t >>> 15), t | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    const wanted = (((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * sum;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Draws 0..count-1, each as often as any other. */
+export function uniform(count, seed = 1) {
+  const next = random(seed);
+  return () => Math.floor(next() * count);
+}
+
+/** Draws 0..count-1, the k-th most popular with weight 1/k. */
+export function zipf(count, seed = 1) {
+  const reach = new Float64Array(count);
+  let sum = 0;
+  for (let i = 0; i < count; i++) reach[i] = sum += 1 / (i + 1);
+  const next = random(seed);
+  return () => {
+    const wanted = next() * sum;
     let low = 0, high = count - 1;
     while (low < high) {
       const middle = (low + high) >> 1;

@@ -457,6 +457,27 @@ test('what is copied as curl is the same request: it gets the same answer', asyn
   assert.equal(await charges(card), 1);
 });
 
+test('a page that is loaded anew shows the newest exchange of very many, and the older ones when asked', async (t) => {
+  const COUNT = 120;
+  const own = await shop.register();
+  const cashier = await Cashier.sit(t, own, { isOwn: true });
+  for (let i = 0; i < COUNT; i++) await own.call('POST', 'check-balance', { reference: '6036280000019999' });
+  await cashier.page.reload();
+  const numbers = () => cashier.page.locator('.exchange-number').allInnerTexts();
+  const down = (from, to) => Array.from({ length: from - to + 1 }, (_, i) => `#${from - i}`);
+  await cashier.sees('.exchange.is-open .exchange-number', `#${COUNT}`);
+  assert.deepEqual(await numbers(), down(COUNT, 71));
+  await cashier.picture('wire-many');
+  await cashier.press('Show older ones');
+  await cashier.sees('.exchange-number', '#21');
+  await own.call('POST', 'check-balance', { reference: '6036280000019999' });
+  await cashier.sees('.exchange.is-open .exchange-number', `#${COUNT + 1}`);
+  await cashier.press('Show older ones');
+  await cashier.page.locator('.exchange-number', { hasText: /^#1$/ }).waitFor();
+  assert.deepEqual(await numbers(), down(COUNT + 1, 1));
+  assert.equal(await cashier.button('Show older ones').count(), 0);
+});
+
 test('a request is edited, signed anew and sent again; unsigned it is refused', async (t) => {
   const cashier = await Cashier.sit(t, register);
   const [card, other] = [await shop.newCard('100.00'), await shop.newCard('12.34')];
@@ -660,13 +681,27 @@ test('the cloud goes down and the register goes away: both are said, and the pag
   let own = await other.register();
   const cashier = await Cashier.sit(t, own, { isOwn: true, forgives: NO_SERVER });
   await cashier.page.locator('.tiles').waitFor();
+  await cashier.newSale('Latte');
   await other.close();
   await cashier.sees('.banner', 'The cloud is down');
+  await cashier.sees('.order', 'No sale can be shown');
+  assert.equal(await cashier.button('New sale').isDisabled(), true);
+  for (const size of [{ width: 360, height: 740 }, PHONE, { width: 430, height: 932 }, { width: 820, height: 1180 }]) {
+    await cashier.page.setViewportSize(size);
+    await cashier.fitsItsWindow('the till without a cloud');
+  }
+  await cashier.page.setViewportSize(PHONE);
+  await cashier.picture('cloud-down');
+  await cashier.page.setViewportSize(LAPTOP);
   await cashier.picture('cloud-down');
   await cashier.isAccessible('the till without a cloud');
   const { port } = new URL(own.url);
   await own.stop();
   await cashier.sees('.banner', 'The register does not answer');
+  await cashier.sees('.cloud.down', 'Register is gone');
+  await cashier.sees('.work .empty-title', 'The register does not answer');
+  await cashier.sees('.order', 'The register does not answer');
+  assert.doesNotMatch(await cashier.page.locator('body').innerText(), /cloud/i);
   await cashier.picture('register-gone');
   own = await shop.register('--listen', `127.0.0.1:${port}`);
   t.after(() => own.stop());

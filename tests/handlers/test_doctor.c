@@ -87,6 +87,7 @@ static const struct knob {
     {"parcel_reason", KNOB_TEXT, AT(facts.probes.parcel.reason)},
     {"has_client", KNOB_BOOL, AT(facts.rows.has_client)},
     {"has_token", KNOB_BOOL, AT(facts.has_token)},
+    {"profile_is_loaded", KNOB_BOOL, AT(facts.profile_is_loaded)},
     {"token", KNOB_TEXT, AT(tenant.signature_token)},
     {"grant_tenant", KNOB_INT64, AT(facts.grant.tenant_id)},
     {"grant_status", KNOB_INT32, AT(facts.grant.status)},
@@ -241,6 +242,7 @@ static void fill_tenant(struct tenant *tenant)
         .top_up_is_on = true,
         .refund_is_on = true,
         .balance_is_on = true,
+        .profile = "default",
         .payment_method = 88,
         TENANT_CHOICES,
     };
@@ -275,7 +277,7 @@ static void world_fill(struct world *world)
     facts->tenant = &world->tenant;
     facts->public_url = world->url;
     facts->now_us = facts->wall_us = NOW_US;
-    facts->has_token = true;
+    facts->has_token = facts->profile_is_loaded = true;
     facts->sites[0] = 923;
     facts->site_count = 1;
     facts->local_date = 19675;

@@ -880,7 +880,7 @@ static void what_could_not_be_done_is_told_by_what_happened_to_the_money(void **
         {oseries_top_up, BODY_TOP_UP, ERR_COMMIT_UNKNOWN, 200, "Not confirmed: check the card's"},
         {oseries_checkout, BODY_CHECKOUT, ERR_STORE_DOWN, 200, "Nothing was charged."},
         {oseries_top_up, BODY_TOP_UP, ERR_STORE_FULL, 200, "Nothing was loaded."},
-        {oseries_refund, BODY_CHECKOUT, ERR_STORE_BUSY, 200, "Nothing was refunded."},
+        {oseries_refund, BODY_CHECKOUT, ERR_STORE_BUSY, 200, "Not done: the system is busy."},
         {oseries_checkout, BODY_CHECKOUT, ERR_SHUTTING_DOWN, 200, "Nothing was charged."},
         {oseries_checkout, BODY_CHECKOUT, ERR_STORE_CONSTRAINT, 500, "Nothing was charged."},
         {oseries_checkout, BODY_CHECKOUT, ERR_BUG, 500, "Nothing was charged."},

@@ -292,6 +292,68 @@ test('a failed case says what should be, what was, what the till does, its page,
   assert.match(stdout, /<h1>Not Found<\/h1>/);
 });
 
+/** A server of a few lines: money in one pot, what is asked is answered by `answer(path, amount, pot)`. */
+async function potTarget(t, answer) {
+  const pot = { cents: 50_00 };
+  const amountOf = (body) => {
+    try {
+      return JSON.parse(body).amount;
+    } catch {
+      return undefined;
+    }
+  };
+  return httpTarget(t, (req, body) => ({
+    text: JSON.stringify(answer(req.url.split('/').at(-1), amountOf(body), pot, body)),
+  }));
+}
+const CRASH = /crashes/;
+
+test('what the till would do follows from the wrong answer that came, not from the case alone', async (t) => {
+  // Approves whatever comes, and takes it from the pot, signature or not.
+  const yes = await potTarget(t, (path, amount, pot) => {
+    const asked = Number(amount) || 0;
+    if (path === 'checkout') pot.cents -= Math.round(asked * 100);
+    return { success: true, amount: asked, balance: pot.cents / 100 };
+  });
+  const only = ['shape-error', 'json-unknown-path', 'json-broken-body', 'signature', 'amount-zero', 'once-retry'];
+  const args = (target) => ['--target', target, '--token', 'x', '--card', '1234', '--empty-card', '99'];
+  const approved = await checkWithReports([...args(yes), '--skip', 'once-retry-later', '--only', ...only]);
+  const means = (report, id) => {
+    const found = of(report.json, id);
+    assert.equal(found.outcome, 'failed', `${id}: ${report.stdout}`);
+    return found.consequence;
+  };
+  for (const id of ['json-unknown-path', 'json-broken-body']) {
+    assert.match(means(approved, id), /payment of 0\.00/, id);
+    assert.doesNotMatch(means(approved, id), CRASH, id);
+  }
+  assert.match(means(approved, 'shape-error'), /payment of 0\.00/);
+  assert.match(means(approved, 'amount-zero'), /payment of 0\.00/);
+  assert.match(means(approved, 'signature-missing'), /Anybody who knows the address/);
+  assert.match(means(approved, 'signature-odd-spacing'), /signature over other bytes/);
+  assert.match(means(approved, 'once-retry'), /customer pays twice/);
+
+  // Refuses all but looks: what cannot be loaded is not a huge sale that was paid.
+  const no = await potTarget(t, (path) =>
+    path === 'check-balance' ? { success: true, amount: 0, balance: 0 } : { success: false, amount: 0, error: 'No.' },
+  );
+  const refused = await checkWithReports([...args(no), '--only', 'amount-huge', 'signature-odd-spacing', 'amount-exact']);
+  assert.match(means(refused, 'amount-huge'), /cannot load the card/);
+  assert.match(means(refused, 'signature-odd-spacing'), /Every charge is refused as soon as/);
+  assert.match(means(refused, 'amount-exact'), /error although the card is good/);
+
+  // Says yes to the cent, and takes nothing.
+  const free = await potTarget(t, (path, amount) => ({ success: true, amount: amount ?? 50, balance: 50 }));
+  const given = await checkWithReports([...args(free), '--only', 'amount-exact', 'amount-cents']);
+  assert.match(means(given, 'amount-exact'), /the card has 2\.08 more: the shop loses it/);
+  assert.match(means(given, 'amount-cents'), /the card has 1\.00 more: the shop loses it/);
+
+  // Answers with half of what was asked.
+  const half = await potTarget(t, (path, amount) => ({ success: true, amount: amount / 2 || 0, balance: 50 }));
+  const less = await checkWithReports([...args(half), '--only', 'amount-cents']);
+  assert.match(means(less, 'amount-cents'), /books 0\.50, as the reply says; the rest of the 1\.00 stays open/);
+});
+
 test('one mistake that fails many cases is told once, first, with how many', async (t) => {
   const target = await httpTarget(t, () => ({ text: '{"success":true,"amount":0.10,"balance":"NaN"}' }));
   const cases = ['amount', 'balance', 'once', 'partial'];

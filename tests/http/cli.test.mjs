@@ -168,10 +168,7 @@ test('a change that is stored but could not be loaded says so, and the next one 
   const other = await Service.start();
   t.after(() => other.child.kill('SIGKILL'));
   const tenant = await newTenant(other), damaged = await newTenant(other);
-  const setZone = async (zone) => {
-    const edit = await run('sqlite3', [path.join(other.data, 'counterpart.sqlite'), `UPDATE tenant SET zone = '${zone}' WHERE id = ${damaged.id}`]);
-    assert.equal(edit.code, 0, edit.stderr);
-  };
+  const setZone = (zone) => other.sql(`UPDATE tenant SET zone = '${zone}' WHERE id = ${damaged.id}`);
   await setZone('Nowhere');
   const end = await other.cli(['tenant', 'set', '--tenant', String(tenant.id), '--partial', 'refuse']);
   assert.equal(end.code, 1);
@@ -474,8 +471,8 @@ test('a missing folder, key or store is named as missing, with what to do, and a
   for (const command of ['verify', 'serve']) await failsWith([command], env, /is no master key.*64 hex digits/);
 
   fs.writeFileSync(key, right);
-  fs.rmSync(path.join(other.data, 'counterpart.sqlite'));
-  await failsWith(['verify'], env, /there is no store at .*set COUNTERPART_DATA/);
+  await other.eraseStore();
+  await failsWith(['verify'], env, /there is no store (at .*set COUNTERPART_DATA|in the database of COUNTERPART_DATABASE; set it)/);
 });
 
 test('a fatal start is logged as an error and ends with one sentence that says why', async () => {
@@ -506,11 +503,7 @@ test('verify names a balance that somebody changed by hand, and exits with 1', a
   const tenant = await newTenant(other);
   await tenant.issue({ amount: '10.00' });
   await other.stop();
-  const edit = await run('sqlite3', [
-    path.join(other.data, 'counterpart.sqlite'),
-    'PRAGMA ignore_check_constraints=1; UPDATE card SET balance_minor = balance_minor + 1;',
-  ]);
-  assert.equal(edit.code, 0, edit.stderr);
+  await other.tamper('UPDATE card SET balance_minor = balance_minor + 1');
   const { code, json } = await other.cli(['verify', '--json']);
   assert.equal(code, 1);
   assert.equal(json.ok, false);

@@ -3,7 +3,6 @@
 // to go on, and afterwards every request that was sent, answered or not, has happened once or can be sent again and
 // happens once.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -22,10 +21,10 @@ import {
   sign,
   sleep,
   smallDisk,
-  spawnHelper,
   temporaryDirectory,
   until,
 } from './support.mjs';
+import { sqliteOnly } from './store.mjs';
 
 const LANES = 4;
 const DEADLINE_MS = 4000 + 1500; // the design's, and a sanitizer build's slowness
@@ -171,19 +170,11 @@ async function everythingHappenedOnce({ service, tenant, lanes }) {
     const { balance } = await tenant.show(number);
     assert.equal(Math.round(Number(balance) * 100), cents, `card ${number.slice(-4)}`);
   }
-  const twice = rowsOf(
-    service,
+  const twice = await service.sql(
     'SELECT order_id, action FROM operation WHERE result = 0 AND order_id > 0 GROUP BY 1, 2 HAVING count(*) > 1',
   );
-  assert.equal(twice, '', 'operations that happened twice');
+  assert.deepEqual(twice, [], 'operations that happened twice');
   await service.verifyIsClean();
-}
-
-function rowsOf(service, query) {
-  const file = path.join(service.data, 'counterpart.sqlite');
-  const { status, stdout, stderr } = spawnSync('sqlite3', ['-readonly', file, query], { encoding: 'utf8' });
-  assert.equal(status, 0, stderr);
-  return stdout.trim();
 }
 
 /** Points are burned where the order carries the reward, and nowhere else; who was told yes has it. */
@@ -287,7 +278,9 @@ async function isRefusedInTime(service, lanes) {
 
 // --- the troubles --------------------------------------------------------------------------------
 
-test('a full disk under load: refused in time, and nothing lost or doubled when there is room', async (t) => {
+const ofDisk = sqliteOnly('the disk under the data folder is the database');
+
+test('a full disk under load: refused in time, and nothing lost or doubled when there is room', ofDisk, async (t) => {
   const disk = smallDisk(DISK_BYTES);
   if (!disk) {
     t.skip('A small disk cannot be mounted here: that needs root. The next test fails writes in another way.');
@@ -318,7 +311,7 @@ test('a full disk under load: refused in time, and nothing lost or doubled when 
   releaseDisk(disk);
 });
 
-test('a disk that takes no more under load: refused in time, and nothing lost or doubled when it does', async (t) => {
+test('a disk that takes no more under load: refused in time, and nothing lost or doubled when it does', ofDisk, async (t) => {
   // The kernel's limit on the size of a file: needs no rights.
   const wrap = ['sh', '-c', 'trap "" XFSZ; exec "$0" "$@"'];
   const business = await openBusiness({ wrap });
@@ -332,18 +325,11 @@ test('a disk that takes no more under load: refused in time, and nothing lost or
 
 test('a locked database under load: refused in time, and nothing lost or doubled when it is free', async (t) => {
   const business = await openBusiness({ data: path.join(temporaryDirectory(), 'var') });
-  let locker;
+  let unlock;
   await surviveTrouble(t, business, {
     async begin() {
-      locker = spawnHelper('sqlite3', [path.join(business.service.data, 'counterpart.sqlite')]);
-      let said = '';
-      for (const stream of [locker.stdout, locker.stderr]) stream.on('data', (data) => (said += data));
-      // It asks until the writer lets it in, and is then the only one.
-      locker.stdin.write(".timeout 5000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n");
-      await until('the lock', () => said.includes('locked'));
+      unlock = await business.service.lockStore();
     },
-    end() {
-      locker.stdin.end('ROLLBACK;\n');
-    },
+    end: () => unlock(),
   });
 });

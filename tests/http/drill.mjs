@@ -4,7 +4,6 @@
 //
 // Time is scaled: what takes a shop SCALE seconds takes the drill one. Retries come after 1 to 120 s of the shop's
 // time, the replay window is its 90 s; how long reconciliation waits is scaled further (TIMES), for it only waits.
-import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import assert from 'node:assert/strict';
 import { Dice, RICH, ask, cents, money, openShops } from './drill_shop.mjs';
@@ -485,18 +484,12 @@ export class Drill {
   }
 
   sql(query) {
-    const { status, stdout, stderr } = spawnSync(
-      'sqlite3',
-      ['-readonly', '-json', path.join(this.service.data, 'counterpart.sqlite'), query],
-      { encoding: 'utf8', maxBuffer: 2 ** 28 },
-    );
-    assert.equal(status, 0, stderr);
-    return stdout.trim() === '' ? [] : JSON.parse(stdout);
+    return this.service.sql(query);
   }
 
   /** Charges and recharges less refunds and reversals, by shop, from the rows. */
-  ledgerTotals() {
-    const rows = this.sql(
+  async ledgerTotals() {
+    const rows = await this.sql(
       `SELECT tenant_id, sum(CASE WHEN action IN (2, 9) THEN amount_minor WHEN action IN (4, 8) THEN -amount_minor
        ELSE 0 END) AS total FROM operation WHERE result = 0 GROUP BY tenant_id`,
     );
@@ -512,22 +505,27 @@ export class Drill {
   }
 
   /** Operations that the ledger has and that somebody must have judged. */
-  provable() {
-    return this.sql('SELECT count(*) AS n FROM operation WHERE result = 0 AND action IN (2, 3, 4, 6)')[0].n;
+  async provable() {
+    const [{ n }] = await this.sql(
+      'SELECT count(*) AS n FROM operation WHERE result = 0 AND action IN (2, 3, 4, 6)',
+    );
+    return n;
   }
 
   /** Every shop has been swept by a walk that began after this time: one that was under way may have missed orders. */
-  sweptSince(us) {
-    return this.sql(`SELECT count(*) AS n FROM sweep WHERE begun_at_us > ${us}`)[0].n === this.shops.length;
+  async sweptSince(us) {
+    const [{ n }] = await this.sql(`SELECT count(*) AS n FROM sweep WHERE begun_at_us > ${us}`);
+    return n === this.shops.length;
   }
 
   /** Looks at orders that are still to be made, or made again soon; those at what is hidden for ever have no end. */
-  unread() {
+  async unread() {
     const soon = (Date.now() + SOON_MS) * 1000;
-    return this.sql(
+    const [{ n }] = await this.sql(
       `SELECT count(*) AS n FROM work WHERE state = 1 AND kind IN (1, 4) AND due_at_us < ${soon}
        AND subject_id NOT IN (${[0, ...this.hidden].join(',')})`,
-    )[0].n;
+    );
+    return n;
   }
 
   /**
@@ -542,9 +540,9 @@ export class Drill {
       const reports = await this.reports();
       const sum = (name) => reports.reduce((total, report) => total + report[name], 0);
       const open = sum('open') + sum('listed') + sum('changed') + sum('unclaimed_payments');
-      const isJudged = sum('operations') === this.provable();
-      const isSwept = this.sweptSince(ended * 1000);
-      const unread = this.unread();
+      const isJudged = sum('operations') === (await this.provable());
+      const isSwept = await this.sweptSince(ended * 1000);
+      const unread = await this.unread();
       const now = JSON.stringify([open, unread, sum('confirmed'), sum('reversed')]);
       if (turn % 5 === 0)
         this.say(
@@ -583,7 +581,7 @@ export class Drill {
   /** Orders whose payments of ours reconciliation knows otherwise than the cloud does. */
   async misread() {
     const known = new Map();
-    const rows = this.sql('SELECT order_id, sum(amount_minor) AS sum FROM register_payment GROUP BY 1');
+    const rows = await this.sql('SELECT order_id, sum(amount_minor) AS sum FROM register_payment GROUP BY 1');
     for (const { order_id: id, sum } of rows) known.set(id, sum);
     const methods = new Map(this.shops.map((shop) => [shop.ours, shop]));
     const orders = [];
@@ -601,8 +599,8 @@ export class Drill {
   async story(item) {
     const order = await this.cloud.control('GET', `/orders/${item.order_id}`);
     const payments = order.payments.map(({ amount, ref, method }) => `${amount} ${method.name} ${ref ?? '-'}`);
-    const rows = this.sql(
-      `SELECT o.id, o.card_id AS card, o.order_id AS 'order', o.action, o.result, o.answers_operation_id AS answers,
+    const rows = await this.sql(
+      `SELECT o.id, o.card_id AS card, o.order_id AS "order", o.action, o.result, o.answers_operation_id AS answers,
        o.amount_minor AS amount, o.given_back_minor AS back, p.state, p.reason, p.shown_order_id AS shown
        FROM operation o LEFT JOIN proof p ON p.operation_id = o.id
        WHERE o.order_id <> 0 AND o.card_id IN (SELECT card_id FROM operation WHERE order_id = ${Number(item.order_id)})
@@ -610,11 +608,11 @@ export class Drill {
     );
     const id = Number(item.order_id);
     rows.push(
-      ...this.sql(
+      ...(await this.sql(
         `SELECT kind, state, attempts, reason, created_at_us, due_at_us, ended_at_us
          FROM work WHERE subject_id = ${id}`,
-      ),
-      ...this.sql(`SELECT is_closed, updated_at, read_at_us FROM order_seen WHERE order_id = ${id}`),
+      )),
+      ...(await this.sql(`SELECT is_closed, updated_at, read_at_us FROM order_seen WHERE order_id = ${id}`)),
       { created_at: order.created_at, updated_at: order.updated_at, now_us: Date.now() * 1000 },
     );
     const head = `${item.state} ${item.reason} ${item.amount}, operation ${item.operation_id}, tenant ${item.tenant}`;

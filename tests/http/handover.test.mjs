@@ -1,6 +1,9 @@
 // One process hands its place to another on the same machine: no request is refused or lost on the way.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
+import path from 'node:path';
 import { after, test } from 'node:test';
 import {
   IS_SLOW,
@@ -8,11 +11,13 @@ import {
   RawSocket,
   Service,
   areIdentical,
+  certificate,
   isApproved,
   newOrder,
   newTenant,
   rawRequest,
   sleep,
+  temporaryDirectory,
   until,
 } from './support.mjs';
 
@@ -51,16 +56,15 @@ const checkout = (shop, card, amount) =>
 
 /** Charges 0.01 a time on a card of its own until it is over; whatever else happens is a failure of the test. */
 class Client {
-  constructor(shop, number, agent) {
-    Object.assign(this, { number, till: shop.till({ agent }), charges: 0, failures: [] });
+  constructor(shop, number, agent, options) {
+    Object.assign(this, { number, till: shop.till({ agent }), options, charges: 0, failures: [] });
   }
 
   async run(isOver) {
     while (!isOver()) {
       try {
-        isApproved(await this.till.checkout({ card: this.number, amount: '0.01', order: newOrder() }), {
-          amount: '0.01',
-        });
+        const sent = { card: this.number, amount: '0.01', order: newOrder() };
+        isApproved(await this.till.checkout(sent, this.options), { amount: '0.01' });
         this.charges++;
       } catch (error) {
         this.failures.push(`${error.code ?? ''} ${error.message}`);
@@ -69,16 +73,14 @@ class Client {
   }
 }
 
-test('hand-overs under load refuse and reset no request, and every charge is in the ledger once', async () => {
-  let service = started(await Service.start({ env: { COUNTERPART_LOG_LEVEL: 'info' } }));
+/** Every client charges while one process after the other takes over; then ledger and answers are compared. */
+async function handOverUnderLoad(first, makeAgent, options) {
+  let service = first;
   const shop = await newTenant(service);
   const clients = [];
-  const agents = [];
   for (let i = 0; i < CLIENTS; i++) {
     const { number } = await shop.issue({ amount: '500.00' });
-    const agent = i % 3 === 0 ? false : new http.Agent({ keepAlive: true, maxSockets: 1 });
-    if (agent) agents.push(agent);
-    clients.push(new Client(shop, number, agent));
+    clients.push(new Client(shop, number, makeAgent(i), options));
   }
   let isOver = false;
   const load = Promise.all(clients.map((client) => client.run(() => isOver)));
@@ -89,18 +91,32 @@ test('hand-overs under load refuse and reset no request, and every charge is in 
   }
   isOver = true;
   await load;
-  for (const agent of agents) agent.destroy();
+  for (const { till } of clients) if (till.agent) till.agent.destroy();
   assert.deepEqual(
     clients.flatMap(({ failures }) => failures),
     [],
   );
   for (const { number, charges } of clients) {
     const { balance } = await shop.show(number);
-    assert.equal(Number(balance) * 100, 50_000 - charges, `card of a client with ${charges} answered charges`);
+    assert.equal(Math.round(Number(balance) * 100), 50_000 - charges, `${charges} answered charges`);
   }
   await service.verifyIsClean();
   await service.stop();
   living.delete(service);
+}
+
+test('hand-overs under load refuse and reset no request, and every charge is in the ledger once', async () => {
+  const service = started(await Service.start());
+  await handOverUnderLoad(service, (i) => i % 3 > 0 && new http.Agent({ keepAlive: true, maxSockets: 1 }));
+});
+
+test('hand-overs under load refuse and reset no request over TLS', async () => {
+  const { cert, key } = await certificate(temporaryDirectory(), 'till');
+  const env = { COUNTERPART_TLS_CERT: cert, COUNTERPART_TLS_KEY: key };
+  const service = started(await Service.start({ scheme: 'https', env }));
+  const ca = fs.readFileSync(cert);
+  const kept = () => new https.Agent({ keepAlive: true, maxSockets: 1, ca });
+  await handOverUnderLoad(service, (i) => i % 2 > 0 && kept(), { client: https, ca });
 });
 
 test('a retry that reaches the successor gets the answer of the predecessor byte for byte', async () => {
@@ -178,6 +194,18 @@ test('a successor that cannot read its profiles ends before anything was handed 
   await assert.rejects(service.succeed({ env: { COUNTERPART_PROFILES: '/nowhere' } }), /the profiles in/);
   await until('the predecessor to have noticed', () => service.log.includes('not_handed_over'));
   assert.equal(service.log.includes('"event":"handed_over"'), false);
+  assert.equal(await service.probe('/readyz'), 200);
+  await service.stop();
+  living.delete(service);
+});
+
+test('a successor with another master key ends before anything was handed over', async () => {
+  const service = started(await Service.start());
+  const key = path.join(temporaryDirectory(), 'other.key');
+  fs.writeFileSync(key, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
+  await assert.rejects(service.succeed({ env: { COUNTERPART_MASTER_KEY: key } }), /is not the master key/);
+  await until('the predecessor to have noticed', () => service.log.includes('not_handed_over'));
+  assert.equal(service.log.includes('"event":"handing_over"'), false);
   assert.equal(await service.probe('/readyz'), 200);
   await service.stop();
   living.delete(service);

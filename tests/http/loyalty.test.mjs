@@ -529,9 +529,7 @@ test('an expired token redeems nothing', async () => {
   const branch = new Loyalty(service, cloud, other);
   const member = await branch.addMember({ points: 500 });
   // Shorter than a merchant may choose.
-  const sql = `UPDATE tenant SET redeem_token_us = 1000000 WHERE id = ${other.id}`;
-  const edit = await run('sqlite3', [path.join(service.data, 'counterpart.sqlite'), `PRAGMA busy_timeout = 5000; ${sql}`]);
-  assert.equal(edit.code, 0, edit.stderr);
+  await service.sql(`UPDATE tenant SET redeem_token_us = 1000000 WHERE id = ${other.id}`);
   await tenant.set('--name', 'Loyal Coffee'); // loads all tenants anew
   const reward = await branch.addReward();
   const link = await branch.redeemUrl(member, reward);

@@ -35,7 +35,7 @@ async function startBoth(t, { env = {}, application = true, cloud: options = {} 
     await noteSecrets(both);
     if (service.child.exitCode === null && service.child.signalCode === null) await service.stop();
     await cloud.stop();
-    assertNothingLeaked(both);
+    await assertNothingLeaked(both);
   });
   if (application) await setApp(service);
   return both;
@@ -52,14 +52,10 @@ async function noteSecrets({ cloud, secrets }) {
     for (const token of [grant.access_token, grant.refresh_token]) if (token) secrets.add(token);
 }
 
-function assertNothingLeaked({ service, secrets }) {
+async function assertNothingLeaked({ service, secrets }) {
   for (const secret of secrets) assert.ok(!service.log.includes(secret), `a secret is in the log: ${secret.slice(0, 8)}...`);
-  for (const name of fs.readdirSync(service.data)) {
-    const file = path.join(service.data, name);
-    if (!name.startsWith('counterpart.sqlite')) continue;
-    const bytes = fs.readFileSync(file);
+  for (const { name, bytes } of await service.storeBytes())
     for (const secret of secrets) assert.ok(!bytes.includes(secret), `a secret is readable in ${name}: ${secret.slice(0, 8)}...`);
-  }
 }
 
 /** A tenant for a company that the cloud knows. company null: whatever consent is given for. */

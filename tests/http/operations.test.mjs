@@ -15,6 +15,7 @@ import {
   Service,
   TOKEN,
   areIdentical,
+  certificate,
   freePort,
   isApproved,
   isJsonReply,
@@ -29,10 +30,10 @@ import {
   sign,
   sleep,
   smallDisk,
-  spawnHelper,
   temporaryDirectory,
   until,
 } from './support.mjs';
+import { IS_POSTGRES, sqliteOnly } from './store.mjs';
 
 /** Runs a service for one test and stops it whatever happens. */
 async function withService(options, body) {
@@ -97,7 +98,7 @@ test('healthz is alive, readyz names store and hot tier', () =>
     isJsonReply(ready);
     assert.equal(ready.status, 200);
     assert.equal(ready.json.ready, true);
-    assert.deepEqual([ready.json.store.name, ready.json.hot.name], ['sqlite', 'memory']);
+    assert.deepEqual([ready.json.store.name, ready.json.hot.name], [IS_POSTGRES ? 'postgresql' : 'sqlite', 'memory']);
     assert.deepEqual(ready.json.hot, { name: 'memory', ok: true, hit_rate: '0.0000' });
     const head = await service.get('/readyz', { method: 'HEAD' });
     assert.equal(head.status, 200);
@@ -362,32 +363,6 @@ test('a configuration that cannot be meant is refused by name', async () => {
 });
 
 // --- reloads -------------------------------------------------------------------------------------
-
-async function certificate(folder, name) {
-  const key = path.join(folder, `${name}.key`),
-    cert = path.join(folder, `${name}.crt`);
-  const made = await run('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:prime256v1',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    `/CN=${name}.test`,
-    '-addext',
-    'subjectAltName=IP:127.0.0.1',
-    '-keyout',
-    key,
-    '-out',
-    cert,
-  ]);
-  assert.equal(made.code, 0, made.stderr);
-  return { key, cert };
-}
 
 test('TLS is served, and a new certificate is taken up on SIGHUP without dropping anyone', async () => {
   const folder = temporaryDirectory();
@@ -821,7 +796,9 @@ async function isRefusedInTime(send) {
   return reply;
 }
 
-test('a full disk: nothing is charged and that is said, readyz is red all the time, room is enough to go on', async (t) => {
+const ofDisk = sqliteOnly('the disk under the data folder is the database');
+
+test('a full disk: nothing is charged and that is said, readyz is red all the time, room is enough to go on', ofDisk, async (t) => {
   const disk = smallDisk(16 * 1024 * 1024);
   if (!disk) {
     t.skip('A small disk cannot be mounted here: that needs root, and a container that allows mounting. NOT TESTED.');
@@ -906,7 +883,7 @@ test('a full disk: nothing is charged and that is said, readyz is red all the ti
   releaseDisk(disk);
 });
 
-test('a failing disk is told in JSON within the deadline, and service resumes without a restart', async () => {
+test('a failing disk is told in JSON within the deadline, and service resumes without a restart', ofDisk, async () => {
   // The kernel's file-size limit stands for it: writes fail, everything else works. Whether what was
   // written so far will count is then not known, and nothing else is decided before it is.
   const wrap = ['sh', '-c', 'trap "" XFSZ; exec "$0" "$@"'];
@@ -942,16 +919,7 @@ test('a locked database is told in JSON within the deadline, and what was told a
     const shop = await newTenant(service);
     const { number: card } = await shop.issue({ amount: '10.00' });
     const till = shop.till();
-    const locker = spawnHelper('sqlite3', [path.join(service.data, 'counterpart.sqlite')]);
-    let said = '';
-    locker.stdout.on('data', (data) => {
-      said += data;
-    });
-    locker.stderr.on('data', (data) => {
-      said += data;
-    });
-    locker.stdin.write("BEGIN IMMEDIATE;\nSELECT 'locked';\n");
-    await until('the lock', () => said.includes('locked'), 5000);
+    const unlock = await service.lockStore();
     const orders = Array.from({ length: 20 }, newOrder);
     // Some are taken by the committer, which waits for the lock; the others wait in its queue.
     const replies = await Promise.all(
@@ -964,7 +932,7 @@ test('a locked database is told in JSON within the deadline, and what was told a
     for (const reply of replies) assert.match(reply.json.error, /^Not done|Nothing was charged|^Not confirmed/);
     assert.ok(notDone.length > 0);
     isApproved(await till.checkBalance({ card }), { balance: '10.00' });
-    locker.stdin.end('ROLLBACK;\n');
+    unlock();
     const next = newOrder();
     await until(
       'the next checkout to work',

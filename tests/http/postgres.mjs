@@ -106,8 +106,25 @@ class PostgresServer {
     fs.appendFileSync(path.join(this.data, 'postgresql.auto.conf'), `${lines.join('\n')}\n`);
   }
 
+  /** Its processes, the first one included. */
+  get #pids() {
+    const { pid } = this.child;
+    const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return [pid, ...children.split(' ').filter(Boolean).map(Number)];
+  }
+
+  pause() {
+    this.paused = this.#pids.filter((pid) => process.kill(pid, 'SIGSTOP'));
+  }
+
+  resume() {
+    for (const pid of this.paused ?? []) process.kill(pid, 'SIGCONT');
+    this.paused = undefined;
+  }
+
   async end(signal) {
     if (!this.isRunning) return;
+    this.resume();
     this.child.ref();
     this.child.kill(signal);
     await this.ended;
@@ -115,6 +132,7 @@ class PostgresServer {
 
   /** For the end of the test process, which waits for nothing else. */
   endNow() {
+    this.resume();
     const args = program('pg_ctl', ['stop', '-D', this.data, '-m', 'immediate', '-w', '-t', '10']);
     spawnSync('setpriv', args, { cwd: '/' });
   }
@@ -146,6 +164,11 @@ export class Postgres {
     await must('pg_basebackup', ['-D', this.replica.data, '-d', source, '-R', '-c', 'fast', '--no-sync']);
     this.replica.write(`primary_conninfo = '${source} application_name=replica'`);
     await this.replica.launch();
+    await this.#waitForReplica();
+  }
+
+  /** From now on every commit is on the replica, and so is what came before. */
+  async #waitForReplica() {
     await this.primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'replica'");
     await this.primary.sql('SELECT pg_reload_conf()');
     await this.primary.awaitTrue("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'");
@@ -161,9 +184,14 @@ export class Postgres {
     return this.primary.sql(`DROP DATABASE ${name} WITH (FORCE)`);
   }
 
-  url(name) {
+  url(name, account = 'counterpart') {
     const hosts = [this.primary, this.replica].filter(Boolean).map(({ port }) => `127.0.0.1:${port}`);
-    return `postgresql://counterpart@${hosts.join(',')}/${name}`;
+    return `postgresql://${account}@${hosts.join(',')}/${name}`;
+  }
+
+  /** Of the cluster's owner, the primary first. */
+  get adminUrl() {
+    return this.url('postgres', 'postgres');
   }
 
   /** SQL on the primary; see PostgresServer. */
@@ -189,6 +217,32 @@ export class Postgres {
   async revive() {
     this.replaced.write("synchronous_standby_names = ''");
     await this.replaced.launch();
+  }
+
+  /** The primary that was replaced follows the new one, as its synchronous replica. */
+  async rejoin() {
+    const server = this.replaced;
+    await server.end('SIGINT');
+    const source = `host=127.0.0.1 port=${this.primary.port} user=postgres gssencmode=disable`;
+    await this.primary.sql('CHECKPOINT'); // pg_rewind reads the timeline there
+    await must('pg_rewind', ['-D', server.data, '--source-server', `${source} dbname=postgres`, '--no-sync']);
+    server.write("synchronous_standby_names = ''", `primary_conninfo = '${source} application_name=replica'`);
+    const signal = path.join(server.data, 'standby.signal');
+    fs.writeFileSync(signal, '');
+    if (IS_ROOT) assert.equal(spawnSync('chown', [`${ACCOUNT}:`, signal]).status, 0);
+    this.replica = server;
+    this.replaced = undefined;
+    await server.launch();
+    await this.#waitForReplica();
+  }
+
+  /** The replica stands still: it takes what is sent and says nothing, and commits wait for it. */
+  pauseReplica() {
+    this.replica.pause();
+  }
+
+  resumeReplica() {
+    this.replica.resume();
   }
 
   async stop() {

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { PostgresServer } from './postgres_server.mjs';
+import { Postgres } from './postgres.mjs';
 import { COUNTERPART, Service, areIdentical, isApproved, isRefused, newOrder, newTenant, run,
   temporaryDirectory, until } from './support.mjs';
 
@@ -13,8 +13,8 @@ const untilReady = (service, isOk = true) =>
   until(`readiness ${isOk}`, async () => (await service.get('/readyz')).status === (isOk ? 200 : 503), 60_000);
 
 test('what was answered is there after a restart of the service and of its database', async () => {
-  const server = await PostgresServer.start();
-  const service = await Service.start({ env: { COUNTERPART_DATABASE: server.location() } });
+  const cluster = await Postgres.start();
+  const service = await Service.start({ env: { COUNTERPART_DATABASE: await cluster.createDatabase() } });
   const shop = await newTenant(service);
   const { number: card } = await shop.issue({ amount: '50.00' });
   const till = shop.till();
@@ -28,50 +28,46 @@ test('what was answered is there after a restart of the service and of its datab
   await service.restart();
   areIdentical(await till.checkout({ card, amount: '12.50', order }), first);
 
-  await server.kill();
+  await cluster.killPrimary();
   isRefused(await till.checkout({ card, amount: '1.00', order: newOrder() }));
   await untilReady(service, false);
-  await server.launch();
+  await cluster.primary.launch();
   await untilReady(service);
   isApproved(await till.checkout({ card, amount: '1.00', order: newOrder() }), { balance: '36.50' });
   isApproved(await till.topUp({ card, amount: '3.50', order: newOrder() }), { balance: '40.00' });
   await service.verifyIsClean();
   await service.stop();
-  await server.stop();
+  await cluster.stop();
 });
 
 test('the replica takes over, and the old primary is refused when it comes back', async () => {
-  const primary = await PostgresServer.start();
-  const replica = await primary.startReplica();
-  const service = await Service.start({ env: { COUNTERPART_DATABASE: primary.location(replica) } });
+  const cluster = await Postgres.start({ replica: true });
+  const service = await Service.start({ env: { COUNTERPART_DATABASE: await cluster.createDatabase() } });
   const shop = await newTenant(service);
   const { number: card } = await shop.issue({ amount: '50.00' });
   const till = shop.till();
   isApproved(await till.checkout({ card, amount: '10.00', order: newOrder() }), { balance: '40.00' });
 
-  await primary.kill();
-  await replica.promote();
+  await cluster.killPrimary();
+  await cluster.promote();
   await untilReady(service);
   isApproved(await till.checkout({ card, amount: '10.00', order: newOrder() }), { balance: '30.00' });
   assert.match(fs.readFileSync(path.join(service.data, 'timeline'), 'utf8'), /^\d+ 2\n$/);
 
-  // Alone it would take writes, and wait for nobody.
-  fs.appendFileSync(path.join(primary.data, 'postgresql.auto.conf'), "synchronous_standby_names = ''\n");
-  await primary.launch();
+  await cluster.revive(); // alone it would take writes
   await service.stop();
   await service.restart(); // it stands first in the location
   isApproved(await till.checkBalance({ card }), { balance: '30.00' });
   isApproved(await till.checkout({ card, amount: '10.00', order: newOrder() }), { balance: '20.00' });
-  await replica.kill();
+  await cluster.killPrimary();
   isRefused(await till.checkout({ card, amount: '1.00', order: newOrder() }));
   await until('the old primary to be refused', () => service.log.includes('postgres_is_an_old_primary'));
-  await replica.launch();
+  await cluster.primary.launch();
   await untilReady(service);
   isApproved(await till.checkBalance({ card }), { balance: '20.00' });
   await service.verifyIsClean();
   await service.stop();
-  await primary.stop();
-  await replica.stop();
+  await cluster.stop();
 });
 
 test('a database that is not there is a start error without its password', async () => {

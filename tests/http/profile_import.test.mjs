@@ -96,6 +96,74 @@ test('a collection with other names becomes a profile that the service takes, an
   await service.must(['tenant', 'set', '--tenant', '1', '--profile', json.name]);
 });
 
+test('a profile that is not loaded cannot be set, and doctor says when one has gone', async () => {
+  const set = (name) => service.cli(['tenant', 'set', '--tenant', '1', '--profile', name]);
+  const refused = await set('nosuch');
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stdout + refused.stderr, /no profile 'nosuch'.*COUNTERPART_PROFILES.*SIGHUP/s);
+  const line = async () => {
+    const { json } = await service.cli(['doctor', '--tenant', '1']);
+    return json.lines.find(({ id }) => id === 'profile');
+  };
+  assert.deepEqual([(await line()).state, (await line()).found], ['ok', 'Profile "the-other-till-api"']);
+
+  const file = path.join(profiles, 'the-other-till-api.json');
+  const away = path.join(temporaryDirectory(), 'kept');
+  const reload = async (isThere) => {
+    service.signal('SIGHUP');
+    await until('the profiles to be read again', async () => ((await line()).state === 'ok') === isThere);
+  };
+  fs.copyFileSync(file, away);
+  fs.rmSync(file);
+  await reload(false);
+  const gone = await line();
+  assert.deepEqual([gone.state, gone.command], ['todo', 'counterpart tenant set --tenant 1 --profile default']);
+  assert.match(gone.found, /"the-other-till-api" is not loaded: registers are spoken to in the default one/);
+  assert.match(gone.todo, /the-other-till-api\.json .*COUNTERPART_PROFILES/);
+  const touched = await service.must(['tenant', 'set', '--tenant', '1', '--amounts', 'number']);
+  assert.match(touched.warning, /profile names one that is not loaded/);
+  fs.copyFileSync(away, file);
+  await reload(true);
+});
+
+test('what was answered for one reply counts for the same name in the others', async () => {
+  const collection = oneCheckout(
+    { ...IDS, amount: 12.5 },
+    { approved: true, paid: 12.5, remaining_on_card: 87.5 },
+    { approved: false, reason: 'Nothing on the card', remaining_on_card: 0 },
+  );
+  collection.item.push({
+    name: 'Check balance',
+    request: { method: 'POST', url: 'https://example.com/check-balance', body: { mode: 'raw', raw: JSON.stringify(IDS) } },
+    response: [{ name: 'Example', code: 200, body: JSON.stringify({ approved: true, remaining_on_card: 87.5 }) }],
+  });
+  const asked = await importing(collection);
+  assert.deepEqual(asked.json.questions.map(({ where }) => where), ['check_balance.reply.balance']);
+  const { code, json } = await importing(collection, ['--field', 'check_balance.reply.balance=remaining_on_card']);
+  assert.equal(code, 0, JSON.stringify(json));
+  const { checkout, check_balance: look } = json.profile.reply;
+  for (const list of [checkout.success, checkout.failure, look.success])
+    assert.deepEqual(
+      list.filter(({ value }) => value === 'balance'),
+      [{ name: 'remaining_on_card', value: 'balance' }],
+    );
+  assert.doesNotMatch(JSON.stringify(json), /cannot fill/);
+  // Who says that it is something else there, is believed.
+  const none = ['--field', 'check_balance.reply.balance=remaining_on_card', '--field', 'checkout.reply.balance='];
+  const other = await importing(collection, none);
+  assert.deepEqual(other.json.profile.reply.checkout.success.map(({ value }) => value), ['success', 'amount']);
+});
+
+test('the import for people says where the profile is read, and how', async () => {
+  const into = temporaryDirectory();
+  const file = path.join(into, 'collection.txt');
+  fs.writeFileSync(file, JSON.stringify(otherNames()));
+  const command = `"${COUNTERPART}" profile import "${file}" --into "${into}"`;
+  const { code, stdout } = await run('script', ['-qec', command, '/dev/null']); // on a terminal
+  assert.equal(code, 0, stdout);
+  assert.match(stdout.replaceAll(/\s+/g, ' '), /folder that COUNTERPART_PROFILES names.*SIGHUP.*--profile the-other-till-api/);
+});
+
 test('all four payments are asked and answered under the imported names', async (t) => {
   hasOtherNames(t);
   const card = demo.DEMO_CARD;

@@ -56,7 +56,7 @@ function everythingOccurred({ counts }, checkouts) {
 /** Each shop: the report's two sums, and the two that the drill has counted itself. */
 async function sums(one, reports) {
   const registers = await one.registerTotals();
-  const ledgers = one.ledgerTotals();
+  const ledgers = await one.ledgerTotals();
   return one.shops.map((shop, i) => ({
     tenant: shop.tenant.id,
     register: cents(reports[i].register_total),

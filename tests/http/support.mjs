@@ -10,6 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { observe, observeCommand, observeTill } from './contract.mjs';
+import { createStore, dropStores, eraseStore, lockStore, storeBytes, storeEnvironment, storeSql, tamperStore } from './store.mjs';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 const BUILD = path.resolve(ROOT, process.env.COUNTERPART_BIN ?? 'build/dev');
@@ -76,6 +77,7 @@ function cleanUp() {
       /* gone already */
     }
   }
+  dropStores();
   for (const mount of mounts) releaseDisk(mount);
   for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
 }
@@ -112,10 +114,11 @@ function start(command, args, options) {
   return child;
 }
 
-/** Runs a program to its end: {code, signal, stdout, stderr, json}. */
-export function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_000 } = {}) {
+/** Runs a program to its end: {code, signal, stdout, stderr, json}. With the data folder of a service, in its store. */
+export async function run(command, args, { env = {}, input = '', cwd = ROOT, ms = 60_000 } = {}) {
+  const store = await storeEnvironment(env.COUNTERPART_DATA);
   return new Promise((resolve, reject) => {
-    const child = start(command, args, { env: { ...ENVIRONMENT, ...env }, cwd });
+    const child = start(command, args, { env: { ...ENVIRONMENT, ...store, ...env }, cwd });
     const out = [],
       err = [];
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
@@ -332,6 +335,7 @@ export class Service {
     service.takesOver = takesOver;
     service.env = { COUNTERPART_THREADS: '2', ...env };
     service.log = '';
+    service.store = env.COUNTERPART_DATABASE ? {} : await createStore(service.data);
     await service.#launch();
     return service;
   }
@@ -344,8 +348,29 @@ export class Service {
       ...ENVIRONMENT,
       COUNTERPART_LISTEN: `${this.scheme === 'https' ? 'https://' : ''}127.0.0.1:${this.port}`,
       COUNTERPART_DATA: this.data,
+      ...this.store,
       ...this.env,
     };
+  }
+
+  /** SQL of both databases; gives the rows of the one query in it, as objects. */
+  sql(text) {
+    return storeSql(this.data, text);
+  }
+  /** The same against what the schema forbids. */
+  tamper(text) {
+    return tamperStore(this.data, text);
+  }
+  /** All bytes that the store keeps: [{name, bytes}]. */
+  storeBytes() {
+    return storeBytes(this.data);
+  }
+  eraseStore() {
+    return eraseStore(this.data);
+  }
+  /** Somebody else holds the whole store; gives what lets it go. */
+  lockStore() {
+    return lockStore(this.data);
   }
 
   #end;
@@ -656,6 +681,33 @@ export class Till {
   refund(fields, options) {
     return this.call('refund', fields, options);
   }
+}
+
+/** A certificate of its own for 127.0.0.1: the names of two files in folder. */
+export async function certificate(folder, name) {
+  const key = path.join(folder, `${name}.key`),
+    cert = path.join(folder, `${name}.crt`);
+  const made = await run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}.test`,
+    '-addext',
+    'subjectAltName=IP:127.0.0.1',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ]);
+  assert.equal(made.code, 0, made.stderr);
+  return { key, cert };
 }
 
 // --- what replies must look like -----------------------------------------------------------------

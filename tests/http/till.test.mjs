@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { startCloud } from './cloud.mjs';
 import { Loyalty } from './loyal.mjs';
-import { RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
+import { ROOT, RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
 import { startStub } from './stub.mjs';
 import { manyMore, startCloudWithProducts, startShop, startTill } from './till.mjs';
 
@@ -421,6 +422,51 @@ test('strict and lenient differ in what they use: no balance, no success, more t
   }
 });
 
+test('a lenient till that books more than is due says how much it is too much', async (t) => {
+  const { own } = await tillAt(
+    t,
+    (req, res) => answerJson(res, { success: true, amount: 2000000, balance: 0 }),
+    ['--without-grant', '--profile', 'lenient'],
+  );
+  await own.order(LATTE);
+  const { said, order } = await own.post('pay', { type: GIFT, reference: '1' });
+  assert.deepEqual([said.ending, said.is_booked, order.paid], ['approved', true, '2000000.00']);
+  assert.equal(said.title, 'More than was due is paid');
+  assert.match(said.text, /^\$2,000,000\.00 approved, \$1,999,995\.50 more than was due/);
+});
+
+test('an amount that no order can hold is not sent, and one that a partner makes up is not put there', async (t) => {
+  let reply;
+  const { own, partner } = await tillAt(t, (req, res) => answerJson(res, reply), ['--without-grant', '--profile', 'lenient']);
+  for (const [path, more] of [['top-up', {}], ['pay', { type: GIFT }]]) {
+    await own.order(LATTE);
+    for (const amount of ['99999999999', '1000000000', '99999999999999999999']) {
+      const said = await own.refuses(422, 'bad_value', 'POST', path, { ...more, reference: '1', amount });
+      assert.match(said, /^amount: less than 1000000000 wanted/);
+    }
+  }
+  assert.equal(partner.seen.length, 0);
+  reply = { success: true, amount: 99999999999, balance: 1 };
+  const { said } = await own.post('top-up', { reference: '1', amount: '999999999.99' });
+  assert.deepEqual([said.ending, said.is_booked], ['approved', false]);
+  assert.match(said.text, /does not fit on an order/);
+  assert.doesNotMatch(said.text, /unit_price/);
+});
+
+test('what is wrong with a number is said, and a look that failed speaks of no order', async (t) => {
+  const { own } = await tillAt(t, (req, res) => answerJson(res, { success: true, balance: 'much' }), ['--without-grant']);
+  await own.order(LATTE);
+  const quantity = await own.refuses(422, 'bad_value', 'PUT', 'lines/1', { quantity: '1.0001' });
+  assert.match(quantity, /at most three decimals/);
+  const address = await own.refuses(422, 'bad_value', 'PUT', 'config', { checkout_url: 'http://user:pw@host/x' });
+  assert.match(address, /without spaces, a user or a password/);
+  const { said } = await own.post('check-balance', { reference: '1' });
+  assert.equal(said.ending, 'malformed');
+  assert.doesNotMatch(said.text, /order/);
+  const paid = await own.post('pay', { type: GIFT, reference: '1' });
+  assert.match(paid.said.text, /Nothing was put on the order/);
+});
+
 // --- pressing twice ----------------------------------------------------------------------------------------------------
 
 test('a second tap sends a second request at once, and is charged and booked once', async () => {
@@ -729,6 +775,34 @@ test('keywords reach the partner whatever is in them, and a GET is signed as con
   }
 });
 
+test('the commands of docs/going-live.md lead to a payment without a register, of a company of one’s own', async (t) => {
+  const page = fs.readFileSync(path.join(ROOT, 'docs/going-live.md'), 'utf8');
+  const step = page.slice(page.indexOf('## 5. '), page.indexOf('## 6. '));
+  const [start, tell] = [...step.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block);
+  assert.match(start, /^build\/release\/tillsim cloud .*&\nbuild\/release\/tillsim register /);
+  const company = Number(/--company (\d+)/.exec(start)[1]);
+
+  const cloud = await startCloud(t);
+  const told = await run('sh', ['-ec', tell.replaceAll('http://127.0.0.1:8090', cloud.urls.url)]);
+  assert.equal(told.code, 0, told.stderr);
+  assert.doesNotMatch(told.stdout, /"error"/);
+  const tenant = await shop.service.addTenant({ name: 'Own', company });
+  const { number } = await tenant.issue({ amount: '10.00' });
+  const options = start.slice(start.indexOf('tillsim register ') + 17).replaceAll('\\\n', ' ').trim().split(/\s+/);
+  const real = {
+    'http://127.0.0.1:8090': cloud.urls.url,
+    '127.0.0.1:8091': '127.0.0.1:0',
+    'https://gifts.example.com/oseries/TENANT-KEY': shop.service.origin + tenant.base,
+    'SIGNATURE-TOKEN': tenant.token,
+  };
+  for (const word of Object.keys(real)) assert.ok(options.includes(word), `${word} is not in the command`);
+  const own = await startTill(t, options.map((word) => real[word] ?? word));
+  const [product] = (await own.state()).products;
+  await own.post('lines', { product_id: product.id });
+  const { order, said } = await own.post('pay', { type: GIFT, reference: number });
+  assert.deepEqual([said.ending, order.status, (await tenant.show(number)).balance], ['approved', 'COMPLETE', '5.50']);
+});
+
 // --- the wire ----------------------------------------------------------------------------------------------------------
 
 test('the wire can be waited for, is read from where one is, and is cleared', async () => {
@@ -745,6 +819,35 @@ test('the wire can be waited for, is read from where one is, and is cleared', as
   assert.deepEqual([await till.wire(), (await till.state()).last_exchange], [[], now]);
   await till.refuses(404, 'not_found', 'GET', `wire/${now}`);
   await till.refuses(422, 'bad_value', 'GET', 'wire?after=x');
+});
+
+test('whoever comes anew gets the newest of the wire, and goes on forwards and back without a gap', async (t) => {
+  const { own } = await tillAt(t, (req, res) => answerJson(res, { success: true, balance: 1 }), ['--without-grant']);
+  const COUNT = 130;
+  for (let i = 0; i < COUNT; i++) await own.post('check-balance', { reference: '1' });
+  const numbers = ({ exchanges }) => exchanges.map(({ number }) => number);
+  const from = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+  const newest = await own.must('GET', 'wire?before=0');
+  assert.deepEqual([numbers(newest), newest.last, newest.has_older], [from(81, 130), COUNT, true]);
+  const older = await own.must('GET', 'wire?before=81');
+  assert.deepEqual([numbers(older), older.has_older], [from(31, 80), true]);
+  const oldest = await own.must('GET', 'wire?before=31');
+  assert.deepEqual([numbers(oldest), oldest.has_older], [from(1, 30), false]);
+  assert.deepEqual(numbers(await own.must('GET', 'wire?before=1')), []);
+
+  const first = await own.must('GET', 'wire?after=0');
+  assert.deepEqual([numbers(first), first.last], [from(1, 100), 100]);
+  const rest = await own.must('GET', `wire?after=${first.last}&wait_ms=20000`);
+  assert.deepEqual([numbers(rest), rest.last, rest.has_older], [from(101, 130), COUNT, true]);
+  const none = await own.must('GET', `wire?after=${COUNT + 5}`);
+  assert.deepEqual([numbers(none), none.last], [[], COUNT]);
+
+  await own.must('DELETE', 'wire');
+  const cleared = await own.must('GET', 'wire?before=0');
+  assert.deepEqual(cleared, { exchanges: [], last: COUNT, has_older: false });
+  for (const query of ['before=x', 'before=-1', 'before=5&after=1', 'before=5&wait_ms=1'])
+    await own.refuses(422, 'bad_value', 'GET', `wire?${query}`);
 });
 
 test('the wire keeps what was sent and what came, bytes that are no text included', async (t) => {

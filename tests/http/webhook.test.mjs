@@ -669,7 +669,8 @@ test('a full order may be larger than what a register sends, up to 256 KiB', asy
 });
 
 test('other topics are taken, counted and leave nothing', async () => {
-  const before = await works();
+  const ids = async () => (await works()).map(({ work_id }) => work_id); // what there is may be under way
+  const before = await ids();
   const counted = async () => {
     const { text } = await service.get('/metrics');
     const line = text.match(/^counterpart_requests_total\{[^}]*route="webhook\.other"[^}]*status="200"[^}]*\} (\d+)$/m);
@@ -679,7 +680,7 @@ test('other topics are taken, counted and leave nothing', async () => {
   for (const topic of ['orders/updated', 'customers/created', 'something/else/entirely', 'x'])
     isTaken(await hook(topic, 'not even JSON'));
   assert.equal(await counted(), count + 4);
-  assert.deepEqual(await works(), before);
+  assert.deepEqual(await ids(), before);
   const wrong = await hook('orders/completed', '{}', { method: 'PUT' });
   isRefused(wrong, undefined, { status: 405 });
 });
@@ -696,7 +697,7 @@ test('webhooks that somebody has deleted are registered again after a restart', 
   const before = registrations();
   await service.kill();
   await service.restart();
-  await until('the webhooks to be registered', () => registrations() > before, 20_000);
+  await until('the webhooks to be registered', () => registrations() > before, 60_000);
   assert.equal((await registered()).length, 2);
 });
 

@@ -354,7 +354,7 @@ static void start_scan(struct fixture *fixture)
                                       .inbox = fixture->inbox,
                                       .times = fixture->times};
     assert_int_equal(reconcile_create(&config, &fixture->reconcile), 0);
-    assert_int_equal(scheduler_create(fixture->outbound, &fixture->scheduler), 0);
+    assert_int_equal(scheduler_create(fixture->outbound, NULL, &fixture->scheduler), 0);
     scheduler_add(fixture->scheduler, "reconcile", fixture->times.scan_us, reconcile_scan,
                   fixture->reconcile);
     scheduler_start(fixture->scheduler, 0, fixture->times.scan_us);

@@ -69,6 +69,17 @@ void outbound_set_timer(struct outbound *of, struct outbound_timer *timer, int64
     fail_msg("too many timers");
 }
 
+/* --- other processes --- */
+
+static bool duty_is_anothers;
+
+bool duty_is_ours(const struct duty *duty, int64_t for_us)
+{
+    (void)duty;
+    (void)for_us;
+    return !duty_is_anothers;
+}
+
 /* --- errands: the store's faults --- */
 
 enum store_fault {
@@ -1252,6 +1263,20 @@ static void what_a_kill_left_is_settled_by_the_order(void **state)
     points_are(400, 0);
 }
 
+static void what_is_left_open_is_settled_by_the_process_that_has_the_duty(void **state)
+{
+    (void)state;
+    reserve_as_before_a_kill("made", &ten_off, 7);
+    snprintf(orders[7]->notes, sizeof(orders[7]->notes), "x; $10 off (CP-R1-made)");
+    duty_is_anothers = true;
+    redeem_restart();
+    turn_for(40 * SETTLE_US);
+    state_is(1, RESERVATION_RESERVED);
+    duty_is_anothers = false;
+    turn_for(40 * SETTLE_US);
+    state_is(1, RESERVATION_BURNED);
+}
+
 static void the_same_request_after_a_kill_goes_on(void **state)
 {
     (void)state;
@@ -1772,6 +1797,7 @@ int main(void)
         TEST(what_could_not_be_marked_unsure_is_remembered),
         TEST(who_waits_for_a_slow_store_is_answered_in_time),
         TEST(what_a_kill_left_is_settled_by_the_order),
+        TEST(what_is_left_open_is_settled_by_the_process_that_has_the_duty),
         TEST(the_same_request_after_a_kill_goes_on),
         TEST(a_line_that_a_kill_may_have_sent_is_not_sent_again),
         TEST(a_clock_that_was_set_back_makes_no_old_reservation_ours),

@@ -26,6 +26,7 @@
 
 #define PATIENCE_US (INT64_C(20) * CLOCK_US_PER_S)
 #define HOUR_US (INT64_C(3600) * CLOCK_US_PER_S)
+#define MINUTE_US (INT64_C(60) * CLOCK_US_PER_S)
 #define DATE 20000
 #define SEEDED 2 /* open orders that the cloud begins with */
 
@@ -295,6 +296,21 @@ static struct proof_task add_proof(const struct outcome *charge)
 
 /* --- sweeps --- */
 
+static int task_put_seen(struct job *job, struct store *store)
+{
+    return store_put_order_seen(store, errand_data_of(job));
+}
+
+/* As if it had been read when it had rested: so long after its last change. */
+static void read_later(int64_t order_id, int64_t later_us)
+{
+    struct order_seen seen = await_seen(order_id);
+    int64_t updated_us;
+    assert_int_equal(clock_parse_time(text_of(seen.updated_at), &updated_us), 0);
+    seen.read_at_us = updated_us + later_us;
+    write_rows(task_put_seen, &seen, sizeof(seen));
+}
+
 static void a_sweep_looks_at_every_order_that_nobody_has_read(void **state)
 {
     (void)state;
@@ -328,8 +344,9 @@ static void what_was_read_is_looked_at_again_only_when_it_has_changed(void **sta
     struct order_seen seen = await_seen(order_id);
     assert_true(seen.is_closed);
     assert_int_equal(seen.site_id, 923);
-    (void)await_seen(other_id);
     await_done(WORK_ORDER_CHANGED, 0);
+    read_later(order_id, MINUTE_US);
+    read_later(other_id, MINUTE_US);
     struct sweep again = sweep();
     assert_int_equal(again.listed, 2 + SEEDED);
     assert_int_equal(again.missed, 0);
@@ -340,6 +357,41 @@ static void what_was_read_is_looked_at_again_only_when_it_has_changed(void **sta
     await_done(WORK_ORDER_CHANGED, 0);
     assert_int_equal(reads_of(order_id), 2);
     assert_int_equal(reads_of(other_id), 1);
+}
+
+/* The API tells seconds. */
+static void what_changes_in_the_second_in_which_it_was_read_is_looked_at_again(void **state)
+{
+    (void)state;
+    int64_t order_id = change_order(make_order(), "complete", "{}");
+    assert_int_equal(sweep().missed, 1);
+    await_done(WORK_ORDER_CHANGED, 0);
+    read_later(order_id, 0);
+    assert_int_equal(sweep().missed, 1);
+    await_done(WORK_ORDER_CHANGED, 0);
+    assert_int_equal(reads_of(order_id), 2);
+    read_later(order_id, MINUTE_US);
+    assert_int_equal(sweep().missed, 0);
+}
+
+static void what_was_open_when_it_was_read_and_has_ended_is_looked_at_again(void **state)
+{
+    (void)state;
+    int64_t order_id =
+        change_order(make_order(), "payments", "{\"method\":\"Cash\",\"amount\":10}");
+    assert_int_equal(sweep().missed, 1);
+    await_done(WORK_ORDER_CHANGED, 0);
+    change_order(order_id, "delete", "{}");
+    assert_int_equal(sweep().missed, 1);
+    await_done(WORK_ORDER_CHANGED, 0);
+    struct order_seen seen = await_seen(order_id);
+    assert_true(seen.is_closed);
+    seen.is_closed = false; /* both in one second, and at rest */
+    write_rows(task_put_seen, &seen, sizeof(seen));
+    read_later(order_id, MINUTE_US);
+    assert_int_equal(sweep().missed, 1);
+    await_done(WORK_ORDER_CHANGED, 0);
+    assert_true(await_seen(order_id).is_closed);
 }
 
 /* A bill may have been merged into it. Its points wait for its end. */
@@ -353,6 +405,7 @@ static void an_open_order_is_read_when_it_has_money_and_once(void **state)
     assert_int_equal(first.missed, 1);
     assert_false(await_seen(paid).is_closed);
     await_done(WORK_ORDER_CHANGED, 0);
+    read_later(paid, MINUTE_US);
     assert_int_equal(sweep().missed, 0);
     assert_int_equal(reads_of(paid), 1);
     assert_int_equal(reads_of(empty), 0);
@@ -606,6 +659,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_sweep_looks_at_every_order_that_nobody_has_read),
         TEST(what_was_read_is_looked_at_again_only_when_it_has_changed),
+        TEST(what_changes_in_the_second_in_which_it_was_read_is_looked_at_again),
+        TEST(what_was_open_when_it_was_read_and_has_ended_is_looked_at_again),
         TEST(an_open_order_is_read_when_it_has_money_and_once),
         TEST(an_order_whose_money_was_proved_has_its_webhook_made_up_for_too),
         TEST(a_page_that_fails_is_asked_for_again),

@@ -479,6 +479,37 @@ static void an_unknown_commit_that_did_not_happen_never_can(void **state)
     call_finish(&retried);
 }
 
+/* A store whose replica is silent: there is nothing to settle, and the next one is answered. */
+static void an_answer_that_may_not_stay_is_not_repeated_and_holds_up_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[4];
+    call_init(&calls[0], fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &calls[0]);
+    call_await(&calls[0]);
+    fixture->faulty.commit_error = ERR_COMMIT_UNKNOWN;
+    fixture->faulty.unknown_happens = true;
+    fixture->faulty.fail_commits = 1;
+    fixture->faulty.fail_settles = 1000000;
+    call_init(&calls[1], fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &calls[1]);
+    call_await(&calls[1]);
+    assert_int_equal(calls[1].job.error, ERR_UNCONFIRMED);
+    call_init(&calls[2], fixture, ACTION_CHARGE, 1, 1000);
+    submit(fixture, &calls[2]);
+    call_await(&calls[2]);
+    assert_int_equal(calls[2].job.error, 0);
+    assert_true(calls[2].job.outcome.is_replay);
+    call_init(&calls[3], fixture, ACTION_CHARGE, 2, 1000);
+    submit(fixture, &calls[3]);
+    call_await(&calls[3]);
+    assert_int_equal(calls[3].job.error, 0);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 2000);
+    for (int i = 0; i < 4; i++)
+        call_finish(&calls[i]);
+}
+
 static void an_unknown_commit_at_the_end_stays_unconfirmed(void **state)
 {
     struct fixture *fixture = *state;
@@ -942,6 +973,7 @@ int main(void)
         committer_test(a_batch_that_met_a_busy_file_is_not_run_again),
         committer_test(an_unknown_commit_that_happened_is_answered_as_done),
         committer_test(an_unknown_commit_that_did_not_happen_never_can),
+        committer_test(an_answer_that_may_not_stay_is_not_repeated_and_holds_up_nobody),
         committer_test(an_unknown_commit_at_the_end_stays_unconfirmed),
         committer_test(nothing_is_decided_after_a_commit_that_stays_unknown),
         committer_test(a_batch_that_writes_nothing_proves_no_health),

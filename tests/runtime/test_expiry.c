@@ -135,7 +135,7 @@ static void start(struct fixture *fixture)
     const struct committer_config config = {.stores = {fixture->store}, .batch_max = 8};
     assert_int_equal(outbound_create(&fixture->outbound), 0);
     assert_int_equal(committer_create(&config, &fixture->committer), 0);
-    assert_int_equal(scheduler_create(fixture->outbound, &fixture->scheduler), 0);
+    assert_int_equal(scheduler_create(fixture->outbound, NULL, &fixture->scheduler), 0);
     assert_int_equal(
         expiry_create(fixture->outbound, fixture->committer, fixture->directory, &fixture->expiry),
         0);

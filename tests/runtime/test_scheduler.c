@@ -43,7 +43,7 @@ static int setup(void **state)
 {
     struct fixture *fixture = test_calloc(1, sizeof(*fixture));
     assert_int_equal(outbound_create(&fixture->outbound), 0);
-    assert_int_equal(scheduler_create(fixture->outbound, &fixture->scheduler), 0);
+    assert_int_equal(scheduler_create(fixture->outbound, NULL, &fixture->scheduler), 0);
     for (int i = 0; i < 2; i++)
         fixture->fakes[i].outbound = fixture->outbound;
     *state = fixture;

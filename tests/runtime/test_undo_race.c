@@ -181,7 +181,8 @@ static int setup(void **state)
     add_tenant(fixture);
     assert_int_equal(store_open(&config, STORE_READER, &fixture->reader), 0);
     faulty_store_init(&fixture->faulty, fixture->writer);
-    struct committer_config committer = {.stores = {&fixture->faulty.super}, .batch_max = BATCH_MAX};
+    struct committer_config committer = {.stores = {&fixture->faulty.super},
+                                         .batch_max = BATCH_MAX};
     assert_int_equal(committer_create(&committer, &fixture->committer), 0);
     run(fixture, ACTION_ISSUE, CARD_RACED, 0, CARD_BALANCE);
     run(fixture, ACTION_ISSUE, CARD_PLUG, 0, INTERLEAVINGS);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@
 #define ACCOUNT "postgres" /* who the server runs as when the tests run as root */
 #define ARGUMENTS_MAX 16
 #define TEXT_MAX 512
+#define PORT_FIRST 20000
+#define PORT_COUNT 12000
 
 static const char settings[] = "listen_addresses = '127.0.0.1'\n"
                                "fsync = off\n"
@@ -41,15 +44,28 @@ static const char settings[] = "listen_addresses = '127.0.0.1'\n"
 
 /* --- programs --- */
 
+static bool is_free(uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool is_bound = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    close(fd);
+    return is_bound;
+}
+
+/* Below those that outgoing connections use: while a server is down nobody may take its place. */
 static uint16_t spare_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    close(fd);
-    return ntohs(address.sin_port);
+    uint16_t offset;
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(getrandom(&offset, sizeof(offset), 0), sizeof(offset));
+        uint16_t port = (uint16_t)(PORT_FIRST + offset % PORT_COUNT);
+        if (is_free(port))
+            return port;
+    }
+    fail_msg("no port is free");
+    return 0;
 }
 
 static void format_into(char *out, size_t size, const char *format, ...)

@@ -10,6 +10,7 @@
 #define WALL_OFFSET_US (INT64_C(1700000000) * CLOCK_US_PER_S)
 
 _Atomic int64_t redis_party_generation = 1;
+int64_t redis_party_spread_us;
 static _Atomic int64_t now;
 
 static int64_t read_now(void)
@@ -56,7 +57,8 @@ void redis_party_init_as(struct redis_party *party, const struct redis_process *
                                             .ttl_us = HOT_TTL_US,
                                             .now_us = read_now,
                                             .wall_us = wall_of,
-                                            .pending_max = pending_max};
+                                            .pending_max = pending_max,
+                                            .spread_us = redis_party_spread_us};
     assert_int_equal(hot_redis_create(&config, &party->hot), 0);
     pumped_lane_init(&party->pumped, party->depot, now_us);
 }

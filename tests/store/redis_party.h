@@ -27,6 +27,9 @@ struct redis_party {
 /* What the store has; raising it gives it to who asks next. */
 extern _Atomic int64_t redis_party_generation;
 
+/* spread_us of the parties that are made from now on. */
+extern int64_t redis_party_spread_us;
+
 /* now_us: where time starts, when this is the first party. */
 void redis_party_init(struct redis_party *party, const struct redis_process *process,
                       int64_t now_us);

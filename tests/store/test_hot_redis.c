@@ -519,6 +519,49 @@ static void nothing_is_asked_or_held_until_the_store_has_given_a_generation(void
     redis_party_finish(&new);
 }
 
+/* Until everybody knows of it others write elsewhere, and what is filled in would be stale. */
+static void a_new_generation_is_asked_and_filled_when_every_process_may_know_of_it(void **state)
+{
+    (void)state;
+    struct redis_party new;
+    struct card old = make_card(7, 1);
+    deliver(&one, 7, 1);
+    redis_party_spread_us = 2 * SECOND_US;
+    redis_party_init(&new, &server, redis_party_now_us());
+    redis_party_spread_us = 0;
+    redis_party_start_held(&new);
+    int64_t generation = atomic_fetch_add(&redis_party_generation, 1) + 1;
+    hot_redis_trust(new.hot, generation);
+    hot_fill(new.hot, new.pumped.lane, &old, redis_party_now_us());
+    assert_miss(&new, 7);
+    deliver(&one, 7, 2);
+    deliver(&new, 9, 1);
+    hot_redis_follow(one.hot, generation);
+    hot_redis_follow(one.hot, generation - 1); /* what was asked before, and answered late */
+    assert_int_equal(counters(&one).generation, generation);
+    assert_version(&one, 9, 1);
+    redis_party_pass(redis_party_now_us() + 2 * SECOND_US);
+    assert_miss(&new, 7);
+    assert_version(&new, 9, 1);
+    struct card now = make_card(7, 2);
+    hot_fill(new.hot, new.pumped.lane, &now, redis_party_now_us());
+    assert_version(&new, 7, 2);
+    redis_party_finish(&new);
+}
+
+static void who_waits_for_a_generation_of_its_own_follows_no_other(void **state)
+{
+    (void)state;
+    struct redis_party new;
+    deliver(&one, 7, 1);
+    redis_party_init(&new, &server, redis_party_now_us());
+    redis_party_start_held(&new);
+    hot_redis_follow(new.hot, redis_party_generation);
+    assert_miss(&new, 7);
+    assert_false(hot_is_up(new.hot));
+    redis_party_finish(&new);
+}
+
 static void stores_under_other_keys_do_not_mix(void **state)
 {
     (void)state;
@@ -595,6 +638,8 @@ int main(void)
         TEST_CASE(more_than_can_wait_costs_a_generation),
         TEST_CASE(one_card_that_moves_all_the_time_waits_once),
         TEST_CASE(nothing_is_asked_or_held_until_the_store_has_given_a_generation),
+        TEST_CASE(a_new_generation_is_asked_and_filled_when_every_process_may_know_of_it),
+        TEST_CASE(who_waits_for_a_generation_of_its_own_follows_no_other),
         TEST_CASE(stores_under_other_keys_do_not_mix),
         TEST_CASE(commits_go_on_after_a_restart_of_redis),
         TEST_CASE(what_is_answered_while_redis_is_down_is_no_hit),

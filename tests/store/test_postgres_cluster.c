@@ -147,6 +147,7 @@ static void await_begin(struct store_postgres *postgres)
 static int change(struct store_postgres *postgres)
 {
     await_begin(postgres);
+    postgres->patience_us = 60 * CLOCK_US_PER_S; /* a replica on a busy machine */
     assert_int_equal(postgres_execute(postgres, "UPDATE item SET n = n + 1"), 0);
     return postgres_driver.commit(&postgres->sql);
 }
@@ -214,6 +215,35 @@ static void primary_and_replica_change_places_under_open_connections(void **stat
     postgres_process_destroy(&second);
 }
 
+/* The first is started again by its machine, as one that knows of no other. */
+static void
+of_two_primaries_the_newer_one_is_taken_by_who_has_met_neither_or_only_the_old(void **state)
+{
+    struct postgres_process first, second;
+    char both[POSTGRES_LOCATION_MAX];
+    (void)state;
+    postgres_process_create(&first);
+    postgres_process_create_replica(&second, &first, false);
+    postgres_process_location(&first, &second, "postgres", both); /* it stands first */
+    struct store_postgres *old = open_at(both);
+    assert_int_equal(old->timeline, 1);
+    postgres_process_kill(&first);
+    postgres_process_promote(&second);
+    postgres_process_start(&first);
+
+    assert_int_equal(postgres_begin(old), 0);
+    assert_int_equal(old->timeline, 2);
+    assert_int_equal(postgres_driver.commit(&old->sql), 0);
+    store_close(&old->sql.store);
+    assert_int_equal(unlink(path), 0);
+    struct store_postgres *new = open_at(both);
+    assert_int_equal(new->timeline, 2);
+    assert_int_equal(new->host_last, 1);
+    store_close(&new->sql.store);
+    postgres_process_destroy(&first);
+    postgres_process_destroy(&second);
+}
+
 static void connection_of_an_older_timeline_is_given_up_at_its_next_begin(void **state)
 {
     struct postgres_process server;
@@ -243,6 +273,7 @@ int main(void)
         TEST_CASE(file_outlives_the_process),
         TEST_CASE(damaged_file_is_never_taken_for_none),
         TEST_CASE(primary_and_replica_change_places_under_open_connections),
+        TEST_CASE(of_two_primaries_the_newer_one_is_taken_by_who_has_met_neither_or_only_the_old),
         TEST_CASE(connection_of_an_older_timeline_is_given_up_at_its_next_begin),
     };
     return cmocka_run_group_tests_name("postgresql cluster", tests, NULL, NULL);

@@ -129,7 +129,7 @@ static void what_is_still_under_way_is_not_settled(void **state)
     struct fixture *fixture = *state;
     struct rows *rows = &fixture->rows;
     struct command command = charge(rows, 1);
-    char sql[256];
+    char sql[512];
     bool happened;
     rows_decide(rows, &command, 1);
     /* The old connection has written its row and not ended yet. */
@@ -137,8 +137,11 @@ static void what_is_still_under_way_is_not_settled(void **state)
     (void)snprintf(sql, sizeof(sql),
                    "BEGIN; SELECT set_config('session_replication_role', 'replica', true);"
                    "INSERT INTO operation SELECT (jsonb_populate_record(operation, "
-                   "'{\"id\": %lld, \"order_id\": 1}')).* FROM operation LIMIT 1",
-                   (long long)rows->batch->view.next_operation_id - 1);
+                   "'{\"id\": %lld, \"order_id\": 1, \"action\": 2, \"asked_minor\": 10, "
+                   "\"amount_minor\": 10, \"card_version_after\": 2, \"created_at_us\": %lld}')).* "
+                   "FROM operation LIMIT 1",
+                   (long long)rows->batch->view.next_operation_id - 1,
+                   (long long)rows->batch->decided_at_us);
     PGresult *result = PQexec(old, sql);
     assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
     PQclear(result);
@@ -162,7 +165,58 @@ static void a_torn_batch_is_damage(void **state)
     assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation"), 3);
 }
 
+/* As a server that was killed, or a replica that took its place, gives them out again. */
+static void forget_ids(const struct fixture *fixture, int64_t next_id)
+{
+    char sql[96];
+    (void)snprintf(sql, sizeof(sql), "SELECT setval('operation_ids', %lld)",
+                   (long long)next_id - 1);
+    postgres_process_execute(&primary, fixture->database, sql);
+}
+
+static void operations_of_others_at_the_same_ids_are_not_taken_for_ours(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct rows *other = &fixture->other;
+    struct command lost[] = {charge(rows, 1), charge(rows, 2)};
+    bool happened = true;
+    other->now_us = rows->now_us;
+    struct command theirs[] = {charge(other, 3), charge(other, 4)};
+    rows_decide(rows, lost, 2);
+    int64_t next_id = rows->batch->view.next_operation_id;
+    postgres_process_kill(&primary);
+    postgres_process_start(&primary);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
+    forget_ids(fixture, read_int(fixture, "SELECT max(id) + 1 FROM operation"));
+    rows_run_all(other, theirs, 2);
+    assert_int_equal(other->batch->view.next_operation_id, next_id);
+
+    assert_int_equal(store_settle(rows->store, rows->batch, &happened), 0);
+    assert_false(happened);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation WHERE order_id IN (1, 2)"),
+                     0);
+    assert_int_equal(rows_card(rows, CARD).balance_minor, 980);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 /* --- with a replica */
+
+static int64_t count_waiting(const struct fixture *fixture)
+{
+    return read_int(fixture, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+}
+
+/* What waits for the replica is seen by all from now on, as after a crash of the primary. */
+static void cut_waits_short(const struct fixture *fixture)
+{
+    postgres_process_execute(&primary, fixture->database,
+                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                             "WHERE wait_event = 'SyncRep'");
+    postgres_process_await(
+        &primary, fixture->database,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+}
 
 static void what_the_replica_does_not_have_is_unknown_until_it_does(void **state)
 {
@@ -174,18 +228,58 @@ static void what_the_replica_does_not_have_is_unknown_until_it_does(void **state
     postgres_process_execute(&primary, fixture->database, "SELECT take_ids(9, 9, 9)");
     postgres_process_stop(&replica);
     assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
-    postgres_process_execute(&primary, fixture->database,
-                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                             "WHERE wait_event = 'SyncRep'");
-    postgres_process_await(
-        &primary, fixture->database,
-        "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    cut_waits_short(fixture);
     assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation"), 2);
     /* It is there, but only here: to say so would be too early. */
     assert_int_not_equal(store_settle(rows->store, rows->batch, &happened), 0);
     postgres_process_start(&replica);
     assert_int_equal(store_settle(rows->store, rows->batch, &happened), 0);
     assert_true(happened);
+    assert_int_equal(rows_card(rows, CARD).balance_minor, 990);
+}
+
+static void attempts_to_settle_do_not_pile_up_on_a_server_that_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command command = charge(rows, 1);
+    bool happened = false;
+    rows_decide(rows, &command, 1);
+    postgres_process_stop(&replica);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
+    cut_waits_short(fixture);
+    for (int i = 0; i < 3; i++)
+        assert_int_not_equal(store_settle(rows->store, rows->batch, &happened), 0);
+    assert_int_equal(count_waiting(fixture), 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_not_equal(store_ping(fixture->other.store), 0);
+    assert_int_equal(count_waiting(fixture), 2);
+    postgres_process_start(&replica);
+    while (store_settle(rows->store, rows->batch, &happened) != 0)
+        continue; /* as the committer does */
+    assert_true(happened);
+}
+
+static void an_answer_is_not_repeated_before_the_replica_has_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    struct command command = charge(rows, 1);
+    rows_decide(rows, &command, 1);
+    postgres_process_stop(&replica);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
+    cut_waits_short(fixture);
+    struct rows *other = &fixture->other;
+    other->now_us = rows->now_us;
+    rows_decide(other, &command, 1);
+    assert_true(other->batch->outcomes[0].is_replay);
+    assert_false(batch_has_changes(other->batch));
+    assert_int_equal(store_commit(other->store, other->batch), ERR_COMMIT_UNKNOWN);
+    postgres_process_start(&replica);
+    postgres_process_await(
+        &primary, fixture->database,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_true(rows_run(other, command).is_replay);
     assert_int_equal(rows_card(rows, CARD).balance_minor, 990);
 }
 
@@ -221,6 +315,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_commit_that_never_happened_never_can, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_still_under_way_is_not_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(a_torn_batch_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(operations_of_others_at_the_same_ids_are_not_taken_for_ours,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(attempts_to_settle_do_not_pile_up_on_a_server_that_waits,
+                                        setup_replicated, teardown_replicated),
+        cmocka_unit_test_setup_teardown(an_answer_is_not_repeated_before_the_replica_has_it,
+                                        setup_replicated, teardown_replicated),
         cmocka_unit_test_setup_teardown(what_the_replica_does_not_have_is_unknown_until_it_does,
                                         setup_replicated, teardown_replicated),
         cmocka_unit_test_setup_teardown(what_the_old_primary_alone_had_never_happened,

@@ -6,6 +6,7 @@
 #include "tests/store/postgres_process.h"
 #include "tests/store/twins.h"
 
+#include "store/foreign.h"
 #include "store/postgres.h"
 
 #include <pthread.h>
@@ -322,6 +323,95 @@ static void cards_are_locked_in_the_order_of_their_ids(void **state)
     store_rollback(rows->store);
 }
 
+/* --- the limit of a day, which changes and batches both raise */
+
+struct payer {
+    struct rows *rows;
+    struct foreign_attempt attempt;
+    int err;
+    pthread_t thread;
+};
+
+static void *run_begin_payment(void *context)
+{
+    struct payer *payer = context;
+    payer->err =
+        store_begin_foreign_payment(payer->rows->store, payer->rows->now_us, &payer->attempt);
+    return NULL;
+}
+
+static struct command charge_elsewhere(struct rows *rows, int64_t order_id, int64_t amount_minor)
+{
+    struct command command =
+        rows_command(rows, ACTION_CHARGE, "6000000000000001", order_id, amount_minor);
+    command.payment_is_ours = true;
+    return command;
+}
+
+static void approve(struct rows *rows, int64_t day_max_minor)
+{
+    struct foreign_change change = {.tenant_id = rows->tenant.id,
+                                    .to = {.state = FOREIGN_REQUESTED},
+                                    .created_at_us = rows->now_us};
+    assert_int_equal(store_add_foreign_change(rows->store, &change), 0);
+    change.to =
+        (struct foreign_approval){.state = FOREIGN_APPROVED, .day_max_minor = day_max_minor};
+    assert_int_equal(store_add_foreign_change(rows->store, &change), 0);
+}
+
+/* A payment of 500 on a charge that the register was to book. */
+static struct payer payer_of(struct rows *rows)
+{
+    struct command charge = rows_command(rows, ACTION_CHARGE, "6000000000000001", 9, 500);
+    return (struct payer){.rows = rows,
+                          .attempt = {.tenant_id = rows->tenant.id,
+                                      .operation_id = rows_run(rows, charge).operation_id,
+                                      .order_id = 9,
+                                      .amount_minor = 500,
+                                      .local_date = ROWS_DATE}};
+}
+
+static void a_payment_waits_for_what_a_batch_under_way_pays_on_the_same_day(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    rows_run(rows, rows_issue(rows, "6000000000000001", 10000));
+    approve(rows, 1000);
+    fixture->other.now_us = rows->now_us;
+    struct payer payer = payer_of(&fixture->other);
+    rows_run(rows, charge_elsewhere(rows, 1, 100)); /* begins the day */
+    struct command charge = charge_elsewhere(rows, 2, 600);
+    rows_decide(rows, &charge, 1);
+    assert_int_equal(rows->batch->outcomes[0].result, RESULT_OK);
+    assert_int_equal(pthread_create(&payer.thread, NULL, run_begin_payment, &payer), 0);
+    await_waiting(fixture);
+    assert_int_equal(store_commit(rows->store, rows->batch), 0);
+    assert_int_equal(pthread_join(payer.thread, NULL), 0);
+    assert_int_equal(payer.err, 0);
+    assert_int_equal(payer.attempt.verdict, FOREIGN_OVER_DAY_MAX);
+    assert_int_equal(read_int(fixture, "SELECT paid_minor FROM foreign_day"), 700);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void a_batch_that_would_begin_a_day_which_a_payment_has_begun_is_decided_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    rows_run(rows, rows_issue(rows, "6000000000000001", 10000));
+    approve(rows, 1000);
+    fixture->other.now_us = rows->now_us;
+    struct payer payer = payer_of(&fixture->other);
+    struct command charge = charge_elsewhere(rows, 2, 600);
+    rows_decide(rows, &charge, 1);
+    assert_int_equal(rows->batch->outcomes[0].result, RESULT_OK);
+    (void)run_begin_payment(&payer);
+    assert_int_equal(payer.attempt.verdict, FOREIGN_ALLOWED);
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_CONSTRAINT);
+    assert_int_not_equal(rows_run(rows, charge).result, RESULT_OK);
+    assert_int_equal(read_int(fixture, "SELECT paid_minor FROM foreign_day"), 500);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 /* Ids rise along a card's chain, so they are taken by who holds its lock. */
 static void ids_are_taken_by_who_comes_next_and_not_by_who_asked_first(void **state)
 {
@@ -577,6 +667,8 @@ int main(void)
         FETCH_TEST(a_card_that_is_not_as_it_was_loaded_stops_the_whole_batch),
         FETCH_TEST(an_operation_or_a_day_that_is_not_as_it_was_loaded_stops_the_batch),
         FETCH_TEST(cards_are_locked_in_the_order_of_their_ids),
+        FETCH_TEST(a_payment_waits_for_what_a_batch_under_way_pays_on_the_same_day),
+        FETCH_TEST(a_batch_that_would_begin_a_day_which_a_payment_has_begun_is_decided_again),
         FETCH_TEST(ids_are_taken_by_who_comes_next_and_not_by_who_asked_first),
         FETCH_TEST(a_batch_that_may_skip_leaves_out_what_another_process_holds),
         FETCH_TEST(a_register_day_under_way_is_waited_for),

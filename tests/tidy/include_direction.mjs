@@ -7,7 +7,7 @@ const WRAPPERS = [
   { header: /^json-c\//, files: /^tests\/fuzz\// },
   { header: /^glib(\/|\.h$)/, files: /^base\/(clock|fold)\.c$/ },
   { header: /^sqlite3\.h$/, files: /^store\/sqlite[a-z0-9_]*\.[ch]$|^tests\/(store|service)\// },
-  { header: /^libpq-fe\.h$/, files: /^store\/postgres[a-z0-9_]*\.[ch]$|^tests\/store\// },
+  { header: /^libpq-fe\.h$/, files: /^store\/postgres[a-z0-9_]*\.[ch]$|^tests\/(bench|store)\// },
   { header: /^systemd\//, files: /^service\/manager\.c$/ },
   { header: /^openssl\//, files: /^base\/(seal|id|digest)\.c$|^service\/tls\.[ch]$/ },
   { header: /^curl\//, files: /^(service|mocks\/[a-z]+)\/[a-z0-9_]+\.c$|^runtime\/http_call\.c$/ },

@@ -46,6 +46,7 @@ const syncButton = () =>
 
 function cloudMark() {
   const { cloud } = store.state;
+  if (store.isGone) return h('span', { class: 'cloud down' }, 'Register is gone');
   return h(
     'span',
     { class: `cloud ${cloud.is_up ? 'up' : 'down'}`, title: cloud.is_up ? cloud.url : cloud.why },

@@ -120,13 +120,23 @@ export async function startSale() {
   if (state) go('sale');
 }
 
-const newSaleButton = () => runner('new', { class: 'primary big', key: 'new', onclick: startSale }, 'New sale');
+/** Sales are in the cloud, which only the register reaches. */
+const isReachable = () => !store.isGone && store.state.cloud.is_up;
+
+const newSaleButton = () =>
+  runner('new', { class: 'primary big', key: 'new', disabled: !isReachable(), onclick: startSale }, 'New sale');
+
+function noSale() {
+  if (isReachable()) return empty('sales', 'No sale is open', 'Touch a product, or start one here.');
+  const why = store.isGone ? 'The register does not answer.' : 'The cloud keeps the sales, and it is down.';
+  return empty('sales', 'No sale can be shown', `${why} One that was open is there again afterwards.`);
+}
 
 const nothing = () =>
   h(
     'section',
     { class: 'order', 'aria-label': 'Order' },
-    h('div', { class: 'order-body' }, empty('sales', 'No sale is open', 'Touch a product, or start one here.')),
+    h('div', { class: 'order-body' }, noSale()),
     h('div', { class: 'order-foot' }, newSaleButton()),
   );
 

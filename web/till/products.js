@@ -47,10 +47,12 @@ function tile(product, index) {
   );
 }
 
-const none = () =>
-  store.state.cloud.is_up
+function none() {
+  if (store.isGone) return empty('warning', 'The register does not answer', 'This page goes on by itself.');
+  return store.state.cloud.is_up
     ? empty('warning', 'No products', 'The cloud has none for this company.')
     : empty('warning', 'The cloud does not answer', store.state.cloud.why);
+}
 
 /** More tiles than that nobody looks through, and a browser takes long to lay them out. */
 const TILES_MAX = 120;

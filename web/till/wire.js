@@ -4,14 +4,15 @@ import { h } from './dom.js';
 import { exchangeDetail } from './exchange.js';
 import { armed, disarmButton, faultsTab } from './faults.js';
 import { recordingTab } from './recording.js';
-import { call, change, changed, Gone, refresh, store } from './store.js';
+import { call, change, changed, complain, Gone, refresh, store } from './store.js';
 import { empty, icon, iconButton, view } from './view.js';
 
-const KEPT_MAX = 200;
+const KEPT_MAX = 500; // as many as the register keeps
 const WAIT_MS = 25000;
 const RETRY_MS = 1500;
 
-const wire = { exchanges: [], last: 0, open: 0, follows: true, tab: 'exchanges' };
+const UNREAD = { exchanges: [], last: 0, isBegun: false, hasOlder: false, open: 0, follows: true };
+const wire = { ...UNREAD, isReadingBack: false, tab: 'exchanges' };
 
 export function showWireTab(tab) {
   wire.tab = tab;
@@ -34,16 +35,20 @@ function take(exchanges) {
 
 /** A register that was started anew counts from 1 again. */
 function startOver() {
-  Object.assign(wire, { exchanges: [], last: 0, open: 0, follows: true });
+  Object.assign(wire, UNREAD);
 }
+
+/** The newest first, whatever was before; from then on what is new. */
+const ask = () => call('GET', wire.isBegun ? `wire?after=${wire.last}&wait_ms=${WAIT_MS}` : 'wire?before=0');
 
 /** Waits for exchanges for as long as the page is there; each may have changed what the till shows. */
 export async function followWire() {
   for (;;) {
     try {
-      const { exchanges, last } = await call('GET', `wire?after=${wire.last}&wait_ms=${WAIT_MS}`);
+      const { exchanges, last, has_older: hasOlder } = await ask();
       if (last < wire.last) startOver();
-      else wire.last = last;
+      else if (wire.isBegun) wire.last = last;
+      else Object.assign(wire, { isBegun: true, hasOlder, last });
       if (exchanges.length > 0) {
         take(exchanges);
         refresh();
@@ -57,10 +62,29 @@ export async function followWire() {
   }
 }
 
+/** What lies before the oldest that is shown, at the end of the list. */
+async function readBack() {
+  if (wire.isReadingBack) return;
+  wire.isReadingBack = true;
+  try {
+    const oldest = wire.exchanges.at(-1);
+    const { exchanges, has_older: hasOlder } = await call('GET', `wire?before=${oldest.number}`);
+    if (wire.exchanges.at(-1) !== oldest) return; // cleared meanwhile
+    wire.exchanges.push(...exchanges.reverse());
+    wire.hasOlder = hasOlder;
+  } catch (error) {
+    complain(error);
+  } finally {
+    wire.isReadingBack = false;
+    changed();
+  }
+}
+
 async function clear() {
   const state = await change('clear', 'DELETE', 'wire');
   if (!state) return;
   wire.exchanges = [];
+  wire.hasOlder = false;
   wire.open = 0;
   changed();
 }
@@ -148,6 +172,9 @@ const exchangesTab = () =>
           'Pay with the partner’s payment type, check a balance, or search a customer.',
         )
       : h('ol', { class: 'exchanges' }, wire.exchanges.map(row)),
+    wire.hasOlder &&
+      wire.exchanges.length > 0 &&
+      h('button', { type: 'button', class: 'quiet older', onclick: readBack }, 'Show older ones'),
   );
 
 const TABS = {
