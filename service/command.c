@@ -40,9 +40,10 @@ static const struct subcommand subcommands[] = {
                 "a new one, or an empty one; then COUNTERPART_DATA"}}},
     {.noun = "move",
      .kind = COMMAND_MOVE,
-     .help = "move a tenant with all its rows and ids from the SQLite store of the data folder into "
-             "PostgreSQL: copies beside the running service, asks for its end, compares every row; "
-             "may be broken off and begun again",
+     .help =
+         "move a tenant with all its rows and ids from the SQLite store of the data folder into "
+         "PostgreSQL: copies beside the running service, asks for its end, compares every row; "
+         "may be broken off and begun again",
      .flags = {{"tenant", FLAG_TEXT, true, "ID", "which tenant"},
                {"to", FLAG_SECRET, true, "URL|-",
                 "postgresql://..., an empty database or one that got tenants of this store only"}}},

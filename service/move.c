@@ -59,20 +59,27 @@ static void say(const char *sentence)
     fprintf(stderr, "counterpart: %s\n", sentence);
 }
 
-static void begin_phase(struct errand *errand, const char *phase)
-{
-    if (errand->shows_progress && errand->shown_us != 0)
-        fputc('\n', stderr);
-    errand->phase = phase;
-    errand->begun_us = clock_monotonic_us();
-    errand->rows = errand->table_rows = errand->shown_us = 0;
-    errand->table = "";
-}
-
 static int64_t rate_of(const struct errand *errand, int64_t now_us)
 {
     int64_t ms = (now_us - errand->begun_us) / 1000;
     return (errand->rows + errand->table_rows) * 1000 / (ms + 1);
+}
+
+/* Tells what the phase before it came to. */
+static void begin_phase(struct errand *errand, const char *phase)
+{
+    int64_t now_us = clock_monotonic_us();
+    int64_t rows = errand->rows + errand->table_rows;
+    if (errand->shown_us != 0)
+        fputc('\n', stderr);
+    if (rows > 0)
+        fprintf(stderr, "counterpart: %s: %lld rows in %lld ms, %lld/s\n", errand->phase,
+                (long long)rows, (long long)(now_us - errand->begun_us) / 1000,
+                (long long)rate_of(errand, now_us));
+    errand->phase = phase;
+    errand->begun_us = now_us;
+    errand->rows = errand->table_rows = errand->shown_us = 0;
+    errand->table = "";
 }
 
 static void on_progress(void *context, const char *table, int64_t rows)
@@ -281,6 +288,7 @@ static int run_steps(struct errand *errand)
         err = open_move(errand);
     if (err != 0 || errand->is_done)
         return err;
+    errand->rows = errand->table_rows = 0; /* its one row is no figure */
     err = copy_all(errand);
     if (err == 0 && errand->lock_fd == -1)
         err = wait_for_service(errand);

@@ -219,7 +219,7 @@ static int copy_chunks(struct move *move, struct table_run *run)
     struct move_pass *pass = &run->pass;
     int err;
     do {
-        err = move_pass_read(pass);
+        err = move_pass_read(pass, !run->is_final || !pass->table->is_early);
         if (err == 0)
             err = copy_chunk(move, run);
         if (err != 0)
@@ -280,8 +280,8 @@ static int end_table(struct move *move, struct table_run *run)
 static int run_table(struct move *move, const struct move_table *table, struct table_run *run,
                      int64_t after_id)
 {
-    int err = move_pass_open(source_of(move), target_of(move), table, move->config.tenant_id,
-                             &run->pass);
+    int err =
+        move_pass_open(source_of(move), target_of(move), table, move->config.tenant_id, &run->pass);
     if (err == 0)
         err = digest_create(&run->digest);
     if (err == 0)
@@ -512,8 +512,8 @@ static int copy_new(struct move *move, const struct move_table *table, int64_t *
     bool is_there;
     int err = progress_read(move, table->name, &progress, &is_there);
     if (err == 0)
-        err = run_table(move, table, &run,
-                        is_there && table->is_by_id ? progress.up_to : INT64_MIN);
+        err =
+            run_table(move, table, &run, is_there && table->is_by_id ? progress.up_to : INT64_MIN);
     *copied += run.written;
     return err;
 }
@@ -561,8 +561,8 @@ static int write_approval(struct sql *target, const struct columns *row, int64_t
                   "expires_on, is_suspended, state) VALUES (?, ?, ?, ?, ?, 1)",
                   5, values);
     if (err == 0 && state == FOREIGN_REVOKED)
-        err = run_one(target, "UPDATE foreign_approval SET state = 3 WHERE tenant_id = ?",
-                      tenant_id);
+        err =
+            run_one(target, "UPDATE foreign_approval SET state = 3 WHERE tenant_id = ?", tenant_id);
     if (err == 0 && state != FOREIGN_REQUESTED)
         err = run(target, "UPDATE foreign_approval SET state = ? WHERE tenant_id = ?", 2,
                   (const int64_t[]){state, tenant_id});

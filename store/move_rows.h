@@ -73,6 +73,7 @@ struct move_pass {
     struct digest *digest;
     struct move_key from, to; /* the chunk: behind the one, up to the other */
     bool is_last;             /* it has no end */
+    bool is_kept;             /* its rows are with the writer */
 };
 
 /* ownership  caller, move_pass_close, also after an error. */
@@ -82,11 +83,12 @@ MUST_CHECK int move_pass_open(struct sql *source, struct sql *target,
 void move_pass_close(struct move_pass *pass);
 /* From the beginning, or behind an id. */
 void move_pass_begin(struct move_pass *pass, int64_t after_id);
-/* The next chunk of the source, as it is now; its rows are kept for writing. */
-MUST_CHECK int move_pass_read(struct move_pass *pass);
+/* The next chunk of the source. is_kept: its rows are likely to be written. */
+MUST_CHECK int move_pass_read(struct move_pass *pass, bool is_kept);
 /* The same rows of the target. */
 MUST_CHECK int move_pass_compare(struct move_pass *pass, bool *is_equal);
-/* Make the target's rows those of the source; inside a transaction. */
+/* Make the target's rows those of the source, which must not have changed since they were read;
+ * inside a transaction. */
 MUST_CHECK int move_pass_write(struct move_pass *pass);
 /* The chunk is done. */
 void move_pass_go_on(struct move_pass *pass);

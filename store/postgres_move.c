@@ -151,9 +151,8 @@ int move_target_begin(struct sql *target, bool is_change)
     if (err != 0)
         return err;
     postgres->patience_us = INT64_MAX / 2;
-    err = postgres_execute(postgres,
-                           "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "
-                           "SET LOCAL idle_in_transaction_session_timeout = 0");
+    err = postgres_execute(postgres, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "
+                                     "SET LOCAL idle_in_transaction_session_timeout = 0");
     if (err != 0)
         target->driver->rollback(target);
     return err;

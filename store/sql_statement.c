@@ -19,7 +19,7 @@
 /* Read with the tenant, never written with it. */
 #define TENANT_APPROVAL                                                                            \
     ", coalesce(state, 0), coalesce(foreign_approval.payment_max_minor, 0), "                      \
-    "coalesce(day_max_minor, 0), coalesce(expires_on, 0), coalesce(is_suspended, 0), place "              \
+    "coalesce(day_max_minor, 0), coalesce(expires_on, 0), coalesce(is_suspended, 0), place "       \
     "FROM tenant LEFT JOIN foreign_approval ON foreign_approval.tenant_id = tenant.id"
 
 /*
