@@ -1,6 +1,7 @@
 /*
- * The move of a tenant into PostgreSQL, table by table: what was copied early and has changed since,
- * rows of many chunks, ids that leap, approvals in each state, targets that hold something else.
+ * The move of a tenant into PostgreSQL, table by table: what was copied early and has changed
+ * since, rows of many chunks, ids that leap, approvals in each state, targets that hold something
+ * else.
  */
 #include "store/move.h"
 
