@@ -130,8 +130,8 @@ static bool has_ended(const struct page_task *task, const struct order_brief *or
     return !is_open(task, order) || order->status == ORDER_REJECTED;
 }
 
-/* The API tells seconds: what changes in the second in which it was read looks as it did, and may be
- * where another bill's payment went. So each order is read once more, when it has rested. */
+/* The API tells seconds: what changes in the second in which it was read looks as it did, and may
+ * be where another bill's payment went. So each order is read once more, when it has rested. */
 static bool was_read_too_soon(const struct order_seen *seen)
 {
     int64_t updated_us;

@@ -49,6 +49,7 @@ struct committer {
     pthread_mutex_t mutex; /* guards what is below */
     pthread_cond_t stopping;
     bool is_stopping;
+    int32_t settling_count; /* shares whose last commit is unknown: their cards are refused */
     struct committer_counters counters;
 };
 
@@ -114,6 +115,7 @@ static int shard_settle(struct shard *shard)
     pthread_mutex_lock(&committer->mutex);
     committer->counters.unknown_commits++;
     committer->counters.is_healthy = false;
+    committer->settling_count++;
     pthread_mutex_unlock(&committer->mutex);
     bool happened;
     while (store_settle(shard->store, shard->batch, &happened) != 0) {
@@ -122,6 +124,9 @@ static int shard_settle(struct shard *shard)
             return ERR_UNCONFIRMED;
         }
     }
+    pthread_mutex_lock(&committer->mutex);
+    committer->settling_count--;
+    pthread_mutex_unlock(&committer->mutex);
     log_event(LOG_WARNING, "commit_settled", LOG_BOOL("happened", happened));
     return happened ? 0 : ERR_STORE_DOWN;
 }
@@ -533,6 +538,7 @@ void committer_read_counters(struct committer *committer, struct committer_count
 {
     pthread_mutex_lock(&committer->mutex);
     *counters = committer->counters;
+    counters->is_healthy = counters->is_healthy && committer->settling_count == 0;
     pthread_mutex_unlock(&committer->mutex);
     counters->queue_depth = 0;
     for (int32_t i = 0; i < committer->shard_count; i++)

@@ -207,6 +207,13 @@ void answer_append_made(struct text_buffer *buffer, const struct answer_style *s
     int64_t made_us = answer_time_us(report, "made_at");
     text_append(buffer, made_us == 0 ? TEXT("Made") : TEXT("Made on "));
     answer_append_time(buffer, style, made_us, true);
+    if (made_us != 0) {
+        struct text zone = answer_text(report, "timezone");
+        bool is_known = style->zone != NULL && text_is_printable(zone);
+        text_append(buffer, TEXT(" ("));
+        text_append(buffer, is_known ? zone : TEXT("UTC"));
+        text_append_char(buffer, ')');
+    }
     text_append_format(buffer, " by counterpart %s.", command);
 }
 

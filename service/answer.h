@@ -39,8 +39,8 @@ void answer_append_money(struct text_buffer *buffer, const struct answer_style *
 /* "2026-05-29 21:14", with_seconds: "2026-05-29 21:14:06"; empty for 0. */
 void answer_append_time(struct text_buffer *buffer, const struct answer_style *style,
                         int64_t time_us, bool with_seconds);
-/* "Made on 2026-05-29 21:14:06 by counterpart doctor.", from the member "made_at"; without it "Made
- * by counterpart doctor." */
+/* "Made on 2026-05-29 21:14:06 (Australia/Sydney) by counterpart doctor.", from the member
+ * "made_at"; without it "Made by counterpart doctor." */
 void answer_append_made(struct text_buffer *buffer, const struct answer_style *style,
                         const struct jread *report, const char *command);
 /* For a terminal: control characters and what is no UTF-8 become '?'; longer than width: cut, and

@@ -88,11 +88,24 @@ static bool shows_colours(void)
            strcmp(terminal, "dumb") != 0;
 }
 
+/* What came of it is said here as well: who made the page has not opened it yet. */
+static int write_page(const char *path, const struct jread *report)
+{
+    char bytes[128];
+    struct text_buffer verdict;
+    int err = answer_write_page(path, doctor_page_write, report);
+    text_buffer_init(&verdict, bytes, sizeof(bytes));
+    doctor_append_verdict(&verdict, report);
+    if (err == 0 && isatty(STDOUT_FILENO))
+        printf("%s: %s\n", path, bytes);
+    return err;
+}
+
 static int write_report(const struct invocation *invocation, const struct jread *report)
 {
     const char *path = command_value(invocation, "html");
     if (path != NULL)
-        return answer_write_page(path, doctor_page_write, report);
+        return write_page(path, report);
     if (invocation->wants_json || !isatty(STDOUT_FILENO)) {
         answer_write(stdout, report);
         putchar('\n');

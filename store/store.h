@@ -32,7 +32,8 @@ struct store_config {
 /*
  * ownership  *store is the caller's, store_close.
  * errors     ERR_BAD_KEY (key-check value differs), ERR_SCHEMA_TOO_NEW, ERR_STORE_DOWN,
- * ERR_STORE_CORRUPT, ERR_NO_MEMORY.
+ * ERR_STORE_CORRUPT, ERR_NO_MEMORY. A reader where there is no store: ERR_STORE_DOWN, or
+ * ERR_NOT_FOUND where that is certain.
  */
 MUST_CHECK int store_open(const struct store_config *config, enum store_mode mode,
                           struct store **store);

@@ -76,9 +76,17 @@ bool results_are_alike(const struct result *a, const struct result *b)
 static int compare_causes(const void *left, const void *right)
 {
     const struct cause *a = left, *b = right;
+    if (a->is_money != b->is_money)
+        return a->is_money ? -1 : 1;
     if (a->count != b->count)
         return a->count > b->count ? -1 : 1;
     return a->first < b->first ? -1 : 1;
+}
+
+static bool is_about_money(const struct result *result)
+{
+    enum wrong wrong = result->scene->wrong;
+    return wrong == WRONG_LESS || wrong == WRONG_MORE;
 }
 
 size_t report_find_causes(const struct report *report, struct cause causes[CASES_MAX])
@@ -92,7 +100,7 @@ size_t report_find_causes(const struct report *report, struct cause causes[CASES
         while (at < count && !results_are_alike(result, &report->results[causes[at].first]))
             at++;
         if (at == count)
-            causes[count++] = (struct cause){.first = i};
+            causes[count++] = (struct cause){.first = i, .is_money = is_about_money(result)};
         causes[at].count++;
     }
     qsort(causes, count, sizeof(causes[0]), compare_causes);

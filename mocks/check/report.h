@@ -42,10 +42,11 @@ const char *result_group_title(const struct result *result);
 struct cause {
     size_t first; /* of report->results */
     size_t count;
+    bool is_money; /* a card has another amount than its holder was told */
 };
 /* It failed, or was blocked by what another one failed for. */
 bool result_has_cause(const struct result *result);
-/* Those with the most cases first; gives how many. */
+/* Money that was lost first, then those with the most cases; gives how many. */
 size_t report_find_causes(const struct report *report, struct cause causes[CASES_MAX]);
 bool results_are_alike(const struct result *a, const struct result *b);
 /* "tillsim check: 85 asked ..." */

@@ -119,9 +119,12 @@ static void print_causes(const struct report *report, const struct cause *causes
     if (count == report->outcomes[OUTCOME_FAILED] + report->outcomes[OUTCOME_BLOCKED])
         return;
     printf("%sMend these first%s\n", ink(INK_BOLD), ink(INK_PLAIN));
-    for (size_t i = 0; i < count && causes[i].count > 1; i++) {
+    for (size_t i = 0; i < count; i++) {
         char title[32];
-        (void)snprintf(title, sizeof(title), "  %3zu cases  ", causes[i].count);
+        if (causes[i].count == 1 && !causes[i].is_money)
+            continue;
+        (void)snprintf(title, sizeof(title), "  %3zu case%s  ", causes[i].count,
+                       causes[i].count == 1 ? " " : "s");
         paper_wrap(text_of(report->results[causes[i].first].scene->sentence), title,
                    "             ", 8);
     }

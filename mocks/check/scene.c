@@ -31,7 +31,7 @@ const char *cents_text(char out[], int64_t amount_minor)
 
 void scene_begin(struct scene *scene, struct run_state *run)
 {
-    *scene = (struct scene){.run = run, .settings = run->settings};
+    *scene = (struct scene){.run = run, .settings = run->settings, .wrong = WRONG_OWN};
 }
 
 static void step_destroy(struct step *step)
@@ -148,6 +148,8 @@ void scene_expect_of(struct scene *scene, enum wrong wrong, const char *format, 
 {
     va_list values;
     bool is_own = (scene->about & ABOUT(wrong)) != 0;
+    if (scene->outcome == OUTCOME_PASSED && !scene->cleans_up)
+        scene->wrong = wrong;
     va_start(values, format);
     if (!is_own)
         scene_write_consequence(scene, format, values);

@@ -51,7 +51,7 @@ enum outcome {
 };
 const char *outcome_name(enum outcome outcome);
 
-/* What kind of wrong an answer is: by that, not by the case alone, a till does one thing or another. */
+/* What kind of wrong an answer is: what a till does follows from that, not from the case alone. */
 enum wrong {
     WRONG_SILENT,    /* no usable reply came */
     WRONG_NO_OBJECT, /* what came is no JSON object */
@@ -97,6 +97,7 @@ struct scene {
     const char *blocked_by;         /* the case that has failed for the same; NULL: none */
     char sentence[SENTENCE_MAX];    /* why it did not pass; empty when it did */
     char consequence[SENTENCE_MAX]; /* what the till would do; empty: what the case says itself */
+    enum wrong wrong;               /* of the answer it failed by */
     unsigned about;                 /* ABOUT(...): the wrongs that the case's own words are about */
     const char *own_words;          /* NULL: those of the table */
     struct step *steps[STEPS_MAX];

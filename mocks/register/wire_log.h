@@ -13,7 +13,7 @@
  * above 500 replies of 64 KiB. */
 #define WIRE_LOG_MAX 500
 #define WIRE_LOG_PAGE_MAX 100 /* forwards */
-#define WIRE_LOG_BACK_MAX 50  /* backwards, as a screen does that begins anew: under 1 MiB as a rule */
+#define WIRE_LOG_BACK_MAX 50  /* backwards, for a screen that begins anew: mostly under 1 MiB */
 #define WIRE_LOG_WAIT_MS_MAX 30000
 
 struct wire_log {
@@ -32,9 +32,9 @@ void wire_log_close(struct wire_log *log); /* whoever waits is sent home */
 int64_t wire_log_add(struct wire_log *log, struct exchange *exchange);
 void wire_log_clear(struct wire_log *log);
 int64_t wire_log_last(struct wire_log *log);
-/* {"exchanges":[...],"last":N,"has_older":b}, oldest first, at most WIRE_LOG_PAGE_MAX: the oldest of
- * those above after; waits for one when there are none. last is where to go on: the number of the
- * last one given, of the newest when there is none to give. */
+/* {"exchanges":[...],"last":N,"has_older":b}, oldest first, at most WIRE_LOG_PAGE_MAX: the oldest
+ * of those above after; waits for one when there are none. last is where to go on: the number of
+ * the last one given, of the newest when there is none to give. */
 void wire_log_read(struct wire_log *log, int64_t after, int64_t wait_ms, struct made *json);
 /* The same, with the newest WIRE_LOG_BACK_MAX below before (0: of all); does not wait. */
 void wire_log_read_back(struct wire_log *log, int64_t before, struct made *json);

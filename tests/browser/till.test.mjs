@@ -663,6 +663,56 @@ test('a reply that is not JSON turns the till red, with the bytes; Restart bring
   assert.equal(await cashier.page.evaluate(() => globalThis.hurt), undefined);
 });
 
+test('what a cashier touches is large enough for a finger, and a long sentence keeps its title and buttons', async (t) => {
+  const long = `No. ${'x'.repeat(20_000)}`;
+  const partner = await startPartner(t, (res) => {
+    res.writeHead(200, { 'Content-Type': 'application/json' });
+    res.end(JSON.stringify({ success: false, error: long }));
+  });
+  const own = await shop.register('--url', partner, '--without-grant');
+  const cashier = await Cashier.sit(t, own, { isOwn: true, size: { width: 1180, height: 820 } });
+  const { page } = cashier;
+  await cashier.newSale('Latte');
+  await cashier.go('checkout');
+  await cashier.payByCard('6036280000010010');
+  await cashier.said('Declined');
+  await cashier.press('Close', { exact: true });
+  const small = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll('.order a, .order button, .wire button, .work button')]
+        .map((node) => [node, node.getBoundingClientRect()])
+        .filter(([, { height }]) => height > 0 && height < 40)
+        .map(([node, { height }]) => `${node.textContent} ${height}`),
+    );
+  assert.deepEqual(await small(), []);
+  await page.getByRole('button', { name: /^The wire/ }).last().click();
+  assert.deepEqual(await small(), []);
+  await cashier.go('customer');
+  const isCut = await page.locator('#keyword').evaluate((input) => {
+    const style = getComputedStyle(input);
+    const pen = document.createElement('canvas').getContext('2d');
+    pen.font = `${style.fontSize} ${style.fontFamily}`;
+    const room = input.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
+    return pen.measureText(input.placeholder).width > room;
+  });
+  assert.equal(isCut, false, 'the hint of the search field');
+
+  await page.setViewportSize({ width: 360, height: 560 });
+  await cashier.go('checkout');
+  await cashier.payByCard('6036280000010010');
+  await cashier.said('Declined');
+  for (const part of ['.said h2', '.said .actions'])
+    assert.ok(
+      await page.locator(part).evaluate((node) => {
+        const { top, bottom } = node.getBoundingClientRect();
+        return top >= 0 && bottom <= window.innerHeight;
+      }),
+      part,
+    );
+  await cashier.isAccessible('a long sentence');
+  await cashier.picture('long-sentence');
+});
+
 test('a partner that nobody can reach is told as no answer', async (t) => {
   const own = await shop.register();
   await own.call('PUT', 'config', { checkout_url: 'http://127.0.0.1:1/checkout' });

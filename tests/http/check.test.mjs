@@ -354,6 +354,22 @@ test('what the till would do follows from the wrong answer that came, not from t
   assert.match(means(less, 'amount-cents'), /books 0\.50, as the reply says; the rest of the 1\.00 stays open/);
 });
 
+test('money that is lost is told before what merely fails in more cases', async (t) => {
+  const target = await potTarget(t, (path, amount, pot) => {
+    const asked = Number(amount) || 0;
+    if (path === 'checkout') pot.cents -= Math.round(asked * 100);
+    return { success: true, amount: asked, balance: pot.cents / 100 };
+  });
+  const only = ['shape-error', 'amount-zero', 'json-unknown-path', 'json-broken-body', 'json-empty-body', 'once-retry'];
+  const args = ['--target', target, '--token', 'x', '--card', '1234', '--skip', 'once-retry-later', '--only', ...only];
+  const { stdout, html } = await checkWithReports(args);
+  const listed = html.slice(html.indexOf('Mend these first'), html.indexOf('What failed'));
+  const causes = [...listed.matchAll(/href="#([\w-]+)"><b>(\d+)/g)].map(([, id, count]) => [id, Number(count)]);
+  assert.deepEqual(causes[0], ['once-retry', 1], listed);
+  assert.ok(causes.some(([, count]) => count === 1) && causes.length > 2, listed);
+  assert.match(stdout, /Mend these first\n +1 case +after the same charge of 0\.30 twice/);
+});
+
 test('one mistake that fails many cases is told once, first, with how many', async (t) => {
   const target = await httpTarget(t, () => ({ text: '{"success":true,"amount":0.10,"balance":"NaN"}' }));
   const cases = ['amount', 'balance', 'once', 'partial'];

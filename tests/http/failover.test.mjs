@@ -35,6 +35,11 @@ before(async () => {
   const shop = await newTenant(first, { settings: ['--replay-window', '86400'] });
   shops = services.map((service) => Object.assign(Object.create(shop), { service }));
   cards = await Promise.all(Array.from({ length: CARDS }, () => shop.issue({ amount: LOADED })));
+  const elsewhere = shops[1].till({ register: 1, agent }); // the shop is not known there at once: 401 until then
+  await until('the other process to know the shop', async () => {
+    const reply = await elsewhere.checkBalance({ card: cards[0].number });
+    return reply.status === 200;
+  });
 });
 after(async () => {
   agent.destroy();

@@ -23,8 +23,11 @@ const LATE_MS = 1_200;
 let cloud, service, tenant, till;
 
 before(async () => {
-  // Nobody else reads orders meanwhile.
+  // Nobody else reads orders meanwhile: the scan of the start is the only one.
   ({ cloud, service } = await startPair(undefined, { env: { COUNTERPART_RECONCILE_SCAN_S: '3600' } }));
+  await until('the scan of the start', async () =>
+    /^counterpart_scheduled_runs_total\{task="reconcile"\} [1-9]/m.test((await service.get('/metrics')).text),
+  );
   tenant = await service.addTenant({ token: null });
   tenant.token = cloud.signatureToken;
   await connect(service, cloud, tenant);

@@ -135,12 +135,13 @@ export async function eraseStore(data) {
 
 // --- trouble -------------------------------------------------------------------------------------
 
-/** Somebody else holds the whole store; gives what lets it go. */
+/** Nobody else may write to the store, but read it; gives what lets it go. */
 export async function lockStore(data) {
   const [program, args, begin] = IS_POSTGRES
     ? ['psql', ['-X', '-q', '-d', (await cluster()).ownerOf(databases.get(data))], lockTables]
     : ['sqlite3', [fileOf(data)], `.timeout ${BUSY_MS}\nBEGIN EXCLUSIVE;\n`];
   const locker = spawnHelper(program, args);
+  for (const handle of [locker, ...locker.stdio]) handle.unref(); // a failed test must come to its end
   let said = '';
   for (const stream of [locker.stdout, locker.stderr]) stream.on('data', (data) => (said += data));
   locker.stdin.write(`${begin}SELECT 'locked';\n`);
@@ -152,6 +153,6 @@ const lockTables = `BEGIN;
 DO $$ DECLARE name text; BEGIN
   FOR name IN SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition
     AND relnamespace = 'public'::regnamespace ORDER BY 1
-  LOOP EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', name); END LOOP;
+  LOOP EXECUTE format('LOCK TABLE %I IN EXCLUSIVE MODE', name); END LOOP;
 END $$;
 `;

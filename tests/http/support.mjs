@@ -368,7 +368,7 @@ export class Service {
   eraseStore() {
     return eraseStore(this.data);
   }
-  /** Somebody else holds the whole store; gives what lets it go. */
+  /** Nobody else may write to it; gives what lets it go. */
   lockStore() {
     return lockStore(this.data);
   }

@@ -159,8 +159,9 @@ test('every rule of a register has a verdict of its own', async () => {
     ['body is an object', '[true]'],
     ['success is true or false', '{"success":"yes","amount":1,"balance":1}'],
     ['success is true or false', '{"amount":1,"balance":1}'],
-    ['a refusal says why', '{"success":false,"error":" "}'],
-    ['a refusal says why', '{"success":false}'],
+    ['a refusal says why, and nothing else has an error', '{"success":false,"error":" "}'],
+    ['a refusal says why, and nothing else has an error', '{"success":false}'],
+    ['a refusal says why, and nothing else has an error', '{"success":true,"amount":1,"balance":1,"error":"no"}'],
     ['amount is a number, 0 <= amount <= asked', '{"success":true,"amount":10.01,"balance":1}'],
     ['amount is a number, 0 <= amount <= asked', '{"success":true,"amount":-0.01,"balance":1}'],
     ['amount is a number, 0 <= amount <= asked', '{"success":true,"amount":"ten","balance":1}'],
@@ -179,7 +180,7 @@ test('every rule of a register has a verdict of its own', async () => {
   answer = replyWith(APPROVED);
   const { json } = await checkout('--json');
   assert.deepEqual(new Set(Object.values(json.replies[0].verdicts)), new Set(['passed', 'not_asked']));
-  assert.equal(json.replies[0].verdicts['a refusal says why'], 'not_asked');
+  assert.equal(json.replies[0].verdicts['a refusal says why, and nothing else has an error'], 'not_asked');
 });
 
 test('what a browser reads is read: some levels deep, pairs of surrogates, backslashes before a u', async () => {

@@ -246,7 +246,7 @@ test('a search reply that breaks a rule is refused, and the rule is named', asyn
     [TYPES, withMember({ current_points: '4 hundred' })],
     [TYPES, withMember({ icon_url: [] })],
     [TYPES, withMember({ params: [] })],
-    ['a refusal says why', { error: ' ' }],
+    ['a refusal says why, and nothing else has an error', { error: ' ' }],
   ];
   for (const [rule, body, options] of cases) {
     answer = (res) => reply(res, body, options);

@@ -953,6 +953,34 @@ static void a_store_is_well_again_when_any_share_has_written(void **state)
     shares_finish(&shares);
 }
 
+/* Its cards are refused for as long as it looks. */
+static void a_share_that_settles_is_an_illness_whatever_the_others_write(void **state)
+{
+    struct fixture *fixture = *state;
+    struct shares shares;
+    struct committer_counters counters = {0};
+    struct call call, task;
+    shares_init(&shares, fixture);
+    shares.faulty[1].commit_error = ERR_COMMIT_UNKNOWN;
+    shares.faulty[1].fail_commits = 1;
+    shares.faulty[1].fail_settles = 1000000;
+    call_of_card(&call, fixture, 7, 1);
+    submit(fixture, &call);
+    while (counters.unknown_commits == 0)
+        committer_read_counters(fixture->committer, &counters);
+    call_of_card(&task, fixture, 0, 0);
+    task.job.task = task_note_store;
+    submit(fixture, &task);
+    call_await(&task);
+    committer_read_counters(fixture->committer, &counters);
+    assert_false(counters.is_healthy);
+    shares_finish(&shares);
+    call_await(&call);
+    assert_int_equal(call.job.error, ERR_UNCONFIRMED);
+    call_finish(&call);
+    call_finish(&task);
+}
+
 #define committer_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -990,6 +1018,7 @@ int main(void)
         committer_test(a_share_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes),
         committer_test(tasks_are_all_the_first_shares),
         committer_test(a_store_is_well_again_when_any_share_has_written),
+        committer_test(a_share_that_settles_is_an_illness_whatever_the_others_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

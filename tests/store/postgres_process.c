@@ -360,6 +360,8 @@ void postgres_process_rewind(struct postgres_process *process,
                 primary->port);
     const char *const rewind_data[] = {"pg_rewind", "-D",        data, "--source-server",
                                        source,      "--no-sync", NULL};
+    postgres_process_execute(primary, "postgres",
+                             "CHECKPOINT"); /* pg_rewind reads the timeline there */
     run(process, rewind_data);
     format_into(signal_path, sizeof(signal_path), "%s/data/standby.signal", process->folder);
     FILE *file = fopen(signal_path, "w");

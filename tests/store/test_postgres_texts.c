@@ -220,8 +220,7 @@ static int check_text(PGconn *admin, const char *text)
 static bool is_of_sqlite(const char *text)
 {
     return strstr(text, "FROM tenant CROSS JOIN work") != NULL ||
-           strstr(text, " INDEXED BY ") != NULL ||
-           strstr(text, "(result <> 0) = ? ") != NULL;
+           strstr(text, " INDEXED BY ") != NULL || strstr(text, "(result <> 0) = ? ") != NULL;
 }
 
 static int check_texts(PGconn *admin, text_fn text, int *bad)

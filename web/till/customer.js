@@ -70,7 +70,7 @@ function searchForm() {
         pattern: '.*\\S.*',
         title: 'A few letters or digits',
         maxlength: '4096',
-        placeholder: 'Name, phone, email or number',
+        placeholder: 'Name, phone, email',
         oninput: (event) => {
           search.keyword = event.target.value;
           changed();

@@ -76,6 +76,13 @@ let last = 0; // the dialogue that was shown last
 /** The state is of an action that has just ended; gives whether the register had something new to say. */
 export const isNews = (state) => Boolean(state.said) && state.said.number > last && !state.crash;
 
+const LONG = 300; // letters: beyond it the title and the buttons would leave a small phone's screen
+
+const sentence = (text) =>
+  text.length <= LONG
+    ? h('p', { class: 'said-text' }, text)
+    : h('p', { class: 'said-text is-long', tabindex: '0', role: 'region', 'aria-label': 'What was said' }, text);
+
 /** Shows what the register said last. again: what "Try again" does; isSale: it was a payment of the open order. */
 export function showSaid({ again, isSale = false } = {}) {
   const { said, crash } = store.state;
@@ -88,7 +95,7 @@ export function showSaid({ again, isSale = false } = {}) {
       { key: `said-${said.number}`, class: `sheet small said ${look}`, 'aria-labelledby': 'said-title' },
       h('span', { class: 'said-mark' }, icon(iconName)),
       h('h2', { id: 'said-title' }, said.title),
-      said.text && h('p', { class: 'said-text' }, said.text),
+      said.text && sentence(said.text),
       figures(said, isSale),
       h('div', { class: 'actions' }, buttons(said, { again, isSale })),
     ),
