@@ -232,8 +232,8 @@ static void refuse_unauthorized(struct exchange *exchange)
     exchange_refuse(exchange, 401, "unauthorized", "Not authorised");
 }
 
-/* His rows are in another store, or on their way here: what is asked is for whoever serves them, and
- * comes there when it comes again. */
+/* His rows are in another store, or on their way here: what is asked is for whoever serves them,
+ * and comes there when it comes again. */
 static void refuse_elsewhere(struct exchange *exchange, enum tenant_place place)
 {
     if (place == TENANT_ARRIVING)
