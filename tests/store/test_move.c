@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "store/foreign.h"
+#include "store/grant.h"
 #include "store/move_rows.h"
 #include "tests/store/loyalty.h"
 #include "tests/store/postgres_process.h"
@@ -223,12 +224,11 @@ static void a_row_of_each_table_arrives_and_the_ids_go_on_behind_them(void **sta
 static void what_changed_after_it_was_copied_is_made_equal(void **state)
 {
     struct fixture *fixture = *state;
-    begin_and_copy(fixture);
-    /* Steps that the law knows one by one: there they are taken at once. */
     tamper(fixture->location, "UPDATE proof SET state = 3, reason = 0 WHERE operation_id = 2;"
                               "UPDATE proof SET state = 2 WHERE operation_id = 4;"
                               "UPDATE proof SET state = 4, reason = 1 WHERE operation_id = 5");
-    copy(fixture); /* by id: it does not look back */
+    begin_and_copy(fixture);
+    /* By steps that the law knows one by one, and not as one. */
     tamper(fixture->location,
            "UPDATE proof SET state = 1 WHERE operation_id = 5;"
            "UPDATE proof SET state = 4, reason = 2 WHERE operation_id = 4;"
@@ -282,14 +282,78 @@ static void tables_of_many_chunks_arrive_whole(void **state)
            " INSERT INTO order_seen SELECT 1, i, 2, 0, 'then', 4 FROM n;"
            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000)"
            " INSERT INTO member_word SELECT 1, 'w' || i, 1 FROM n");
+    tamper(fixture->location,
+           "UPDATE register_payment SET operation_id = 9999 WHERE number = 8000");
     begin_and_copy(fixture);
-    tamper(fixture->location, "DELETE FROM register_payment WHERE number IN (1, 4000, 9000);"
+    /* The claim goes to a row of another chunk: there it is still taken when that one is written. */
+    tamper(fixture->location, "UPDATE register_payment SET operation_id = 0 WHERE number = 8000;"
+                              "UPDATE register_payment SET operation_id = 9999 WHERE number = 10;"
+                              "DELETE FROM register_payment WHERE number IN (1, 4000, 9000);"
                               "UPDATE register_payment SET amount_minor = 6 WHERE number = 4500");
     must_finish(fixture);
     assert_int_equal(told(fixture, "register_payment"), 2 + 9000 - 4);
     assert_int_equal(ask("SELECT count(*) FROM register_payment"),
                      told(fixture, "register_payment"));
     assert_int_equal(ask("SELECT count(*) FROM order_seen"), 8192);
+}
+
+static void count_grant(void *context, const struct grant *grant)
+{
+    (void)grant;
+    ++*(int *)context;
+}
+
+static void count_work(void *context, const struct work *work)
+{
+    (void)work;
+    ++*(int *)context;
+}
+
+static void count_reservation(void *context, const struct reservation *reservation)
+{
+    (void)reservation;
+    ++*(int *)context;
+}
+
+static void count_site(void *context, const struct site *site)
+{
+    (void)site;
+    ++*(int *)context;
+}
+
+/* What a service would look after: grants to refresh, work, redemptions to settle; and sites. */
+static int duties(const struct fixture *fixture, const char *location)
+{
+    const struct store_config config = {.location = location, .seal = fixture->rows.seal};
+    struct store *store;
+    int count = 0;
+    assert_int_equal(store_open(&config, STORE_READER, &store), 0);
+    assert_int_equal(store_each_grant(store, count_grant, &count), 0);
+    assert_int_equal(store_each_open_work(store, 9, 9, count_work, &count), 0);
+    assert_int_equal(store_each_open_reservation(store, RESERVATION_RESERVED, INT64_MAX, 9,
+                                                 count_reservation, &count),
+                     0);
+    assert_int_equal(store_each_site(store, count_site, &count), 0);
+    store_close(store);
+    return count;
+}
+
+static void the_store_that_let_go_looks_after_nothing_and_the_other_after_all(void **state)
+{
+    struct fixture *fixture = *state;
+    tamper(
+        fixture->location,
+        "INSERT INTO site VALUES (7, 1, 'Kiosk', 923, '');"
+        "INSERT INTO work (tenant_id, kind, subject_id, identity, state, attempts, due_at_us,"
+        " created_at_us, ended_at_us, reason) VALUES (1, 1, 8, zeroblob(32), 1, 1, 2, 3, 0, '')");
+    int before = duties(fixture, fixture->location);
+    assert_true(before >= 4);
+    begin_and_copy(fixture);
+    assert_int_equal(duties(fixture, fixture->target), 0);
+    assert_int_equal(duties(fixture, fixture->location), before);
+    must_finish(fixture);
+    assert_int_equal(duties(fixture, fixture->target), before);
+    assert_int_equal(duties(fixture, fixture->location), 0);
 }
 
 static void ids_that_leap_lie_in_partitions_of_their_own(void **state)
@@ -351,6 +415,7 @@ int main(void)
         MOVE_TEST(what_was_written_there_by_somebody_is_made_equal),
         MOVE_TEST(rows_that_the_source_does_not_have_are_no_copy),
         MOVE_TEST(tables_of_many_chunks_arrive_whole),
+        MOVE_TEST(the_store_that_let_go_looks_after_nothing_and_the_other_after_all),
         MOVE_TEST(ids_that_leap_lie_in_partitions_of_their_own),
         MOVE_TEST(approvals_move_in_each_of_their_states),
         MOVE_TEST(only_one_moves_into_a_target_at_a_time),
