@@ -285,7 +285,7 @@ static void tables_of_many_chunks_arrive_whole(void **state)
     tamper(fixture->location,
            "UPDATE register_payment SET operation_id = 9999 WHERE number = 8000");
     begin_and_copy(fixture);
-    /* The claim goes to a row of another chunk: there it is still taken when that one is written. */
+    /* The claim goes to a row of another chunk, and is still taken there when that is written. */
     tamper(fixture->location, "UPDATE register_payment SET operation_id = 0 WHERE number = 8000;"
                               "UPDATE register_payment SET operation_id = 9999 WHERE number = 10;"
                               "DELETE FROM register_payment WHERE number IN (1, 4000, 9000);"
