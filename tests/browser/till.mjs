@@ -6,7 +6,7 @@ import path from 'node:path';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import { Loyalty, connect, startPair } from '../http/loyal.mjs';
-import { startStub } from '../http/stub.mjs';
+import { startOwnServer } from '../http/own_server.mjs';
 import { ROOT, until } from '../http/support.mjs';
 import { Till } from '../http/till.mjs';
 
@@ -99,7 +99,7 @@ export class Shop {
 
 /** A partner that answers as a test wants; answer gets (response, url, body). */
 export const startPartner = (t, answer) =>
-  startStub(t, (res, req, body) => answer(res, new URL(req.url, 'http://partner'), body));
+  startOwnServer(t, (res, req, body) => answer(res, new URL(req.url, 'http://partner'), body));
 
 // --- the browser
 

@@ -1,7 +1,7 @@
 // The till with a screen as the suites use it: the real `tillsim register` on a free port, over its /_till address.
 import assert from 'node:assert/strict';
 import { Simulator } from './simulator.mjs';
-import { startStub } from './stub.mjs';
+import { startOwnServer } from './own_server.mjs';
 import { Service, request } from './support.mjs';
 import { connect, startPair } from './loyal.mjs';
 
@@ -24,7 +24,7 @@ export async function startShop({ env = {}, settings = [] } = {}) {
 
 /** A cloud as this one, but for what it says of its products: change gets the list, and gives another. */
 export const startCloudWithProducts = (t, cloud, change) =>
-  startStub(t, async (res, { method, url }, body) => {
+  startOwnServer(t, async (res, { method, url }, body) => {
     const headers = { 'Content-Type': 'application/json' };
     const reply = await request(cloud.urls.url + url, { method, headers, body: body || undefined });
     const isList = method === 'GET' && url === '/_cloud/products';

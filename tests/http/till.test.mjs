@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { startCloud } from './cloud.mjs';
 import { Loyalty } from './loyal.mjs';
 import { ROOT, RawSocket, TILLSIM, request, run, sign, sleep, temporaryDirectory, until } from './support.mjs';
-import { startStub } from './stub.mjs';
+import { startOwnServer } from './own_server.mjs';
 import { manyMore, startCloudWithProducts, startShop, startTill } from './till.mjs';
 
 const GIFT = 'Our Gift Card';
@@ -36,7 +36,7 @@ const pay = (reference, amount, more = {}) => till.post('pay', { type: GIFT, ref
 /** A partner that answers as told: answer(req, res, body, n). */
 async function startPartner(t, answer) {
   const seen = [];
-  const url = await startStub(t, (res, req, body) => {
+  const url = await startOwnServer(t, (res, req, body) => {
     seen.push({ method: req.method, url: req.url, headers: req.headers, body });
     answer(req, res, body, seen.length);
   });

@@ -2,7 +2,7 @@
 import http from 'node:http';
 
 /** answer gets (response, request, body as text). Gives the address. */
-export async function startStub(t, answer) {
+export async function startOwnServer(t, answer) {
   const server = http.createServer(async (req, res) => {
     const parts = [];
     try {
