@@ -137,7 +137,9 @@ static bool find_tenant(struct exchange *exchange, int64_t tenant_id,
         admin_refuse(exchange, 404, "tenant_elsewhere",
                      place == TENANT_GONE
                          ? "Tenant %lld has moved to another store, and is served there"
-                         : "Tenant %lld is being moved to this store, and is not served yet",
+                     : place == TENANT_ARRIVING
+                         ? "Tenant %lld is being moved to this store, and is not served yet"
+                         : "Tenant %lld is being moved to another store: try again in a minute",
                      (long long)tenant_id);
     return false;
 }

@@ -52,6 +52,8 @@ static const struct route routes[] = {
     {"GET", "/readyz", "readyz", SURFACE_OPERATIONS, AUTH_NONE, operations_readyz},
     {"GET", "/metrics", "metrics", SURFACE_OPERATIONS, AUTH_NONE, operations_metrics},
     {"POST", "/admin/tenant/add", "admin.tenant_add", SURFACE_ADMIN, AUTH_LOCAL, admin_tenant_add},
+    {"POST", "/admin/tenant/reload", "admin.tenant_reload", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_tenant_reload},
     {"GET", "/admin/tenant/list", "admin.tenant_list", SURFACE_ADMIN, AUTH_LOCAL,
      admin_tenant_list},
     {"POST", "/admin/tenant/set", "admin.tenant_set", SURFACE_ADMIN, AUTH_LOCAL, admin_tenant_set},
@@ -232,17 +234,21 @@ static void refuse_unauthorized(struct exchange *exchange)
     exchange_refuse(exchange, 401, "unauthorized", "Not authorised");
 }
 
-/* His rows are in another store, or on their way here: what is asked is for whoever serves them,
- * and comes there when it comes again. */
-static void refuse_elsewhere(struct exchange *exchange, enum tenant_place place)
+static const char *sentence_of(enum tenant_place place)
 {
-    if (place == TENANT_ARRIVING)
-        exchange_refuse(exchange, 503, "tenant_is_arriving",
-                        "This shop is being moved here, please try again shortly");
-    else
-        exchange_refuse(exchange, 503, "tenant_has_moved",
-                        "This shop has moved to another server, nothing was done. Please call "
-                        "your gift card provider");
+    if (place == TENANT_GONE)
+        return "This shop has moved to another server, nothing was done. Please call your gift "
+               "card provider";
+    return "This shop is being moved to another server, nothing was done. Try again in a minute";
+}
+
+/* His rows are in another store, or on their way: what is asked is for whoever serves them, and
+ * comes there when it comes again. */
+static void refuse_elsewhere(struct exchange *exchange, const struct directory_elsewhere *elsewhere)
+{
+    const char *code = elsewhere->place == TENANT_GONE ? "tenant_has_moved" : "tenant_is_moving";
+    exchange_add_header(exchange, "retry-after", TEXT("60"));
+    exchange_refuse_as(exchange, 503, elsewhere->profile, code, sentence_of(elsewhere->place));
 }
 
 static void log_signature(struct exchange *exchange, enum signature_verdict verdict, bool is_served)
@@ -276,16 +282,16 @@ static bool signature_is_accepted(struct exchange *exchange)
 static const struct directory_tenant *find_tenant(struct exchange *exchange, struct text key)
 {
     const struct directory_tenant *found = NULL;
-    enum tenant_place place = TENANT_HERE;
+    const struct directory_elsewhere *elsewhere = NULL;
     if (key.length == ID_KEY_CHARS) {
         found = directory_find_key(exchange->snapshot, key);
         if (found == NULL) {
             news_wake(exchange->handlers->news);
-            place = directory_place_of_key(exchange->snapshot, key);
+            elsewhere = directory_find_elsewhere(exchange->snapshot, key);
         }
     }
-    if (place != TENANT_HERE)
-        refuse_elsewhere(exchange, place);
+    if (elsewhere != NULL)
+        refuse_elsewhere(exchange, elsewhere);
     else if (found == NULL)
         refuse_unauthorized(exchange);
     return found;

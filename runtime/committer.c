@@ -225,8 +225,8 @@ static int shard_commit_batch(struct shard *shard)
     return err;
 }
 
-/* A law of the schema refused the batch, which is a bug of one command at most: the others must not
- * pay for it. */
+/* A law of the schema refused the batch, which is a bug of one command at most; or one is of a
+ * tenant that has just been closed: the others must not pay for it. */
 static void shard_commit_one_by_one(struct shard *shard)
 {
     struct batch *batch = shard->batch;
@@ -245,7 +245,7 @@ static void shard_commit_one_by_one(struct shard *shard)
 static void shard_flush_batch(struct shard *shard)
 {
     int err = shard_commit_batch(shard);
-    if (err == ERR_STORE_CONSTRAINT && shard->batch->count > 1)
+    if ((err == ERR_STORE_CONSTRAINT || err == ERR_ELSEWHERE) && shard->batch->count > 1)
         shard_commit_one_by_one(shard);
     else
         shard_end_batch(shard, err);

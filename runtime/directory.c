@@ -17,13 +17,6 @@ struct keyed_tenant {
     const struct directory_tenant *tenant;
 };
 
-/* A tenant that is not served here. */
-struct elsewhere {
-    int64_t id;
-    char key[ID_KEY_CHARS + 1];
-    enum tenant_place place;
-};
-
 struct directory_snapshot {
     _Atomic int64_t holders;
     struct directory_tenant *tenants; /* sorted by id */
@@ -33,7 +26,7 @@ struct directory_snapshot {
     struct directory_site *sites; /* sorted by tenant id, then site id */
     size_t site_count;
     size_t site_room;
-    struct elsewhere *elsewhere;
+    struct directory_elsewhere *elsewhere;
     size_t elsewhere_count;
     size_t elsewhere_room;
     int64_t version; /* of the configuration, before it was read; or less */
@@ -88,16 +81,17 @@ static struct seal_hmac *prepare_token(const char *token)
 
 static void load_elsewhere(struct directory_snapshot *snapshot, const struct tenant *tenant)
 {
-    struct elsewhere *elsewhere = grow(snapshot->elsewhere, snapshot->elsewhere_count,
-                                       &snapshot->elsewhere_room, sizeof(*elsewhere));
+    struct directory_elsewhere *elsewhere = grow(snapshot->elsewhere, snapshot->elsewhere_count,
+                                                 &snapshot->elsewhere_room, sizeof(*elsewhere));
     if (elsewhere == NULL) {
         snapshot->error = ERR_NO_MEMORY;
         return;
     }
     snapshot->elsewhere = elsewhere;
-    struct elsewhere *added = &elsewhere[snapshot->elsewhere_count++];
-    *added = (struct elsewhere){.id = tenant->id, .place = tenant->place};
+    struct directory_elsewhere *added = &elsewhere[snapshot->elsewhere_count++];
+    *added = (struct directory_elsewhere){.id = tenant->id, .place = tenant->place};
     memcpy(added->key, tenant->key, sizeof(added->key));
+    memcpy(added->profile, tenant->profile, sizeof(added->profile));
 }
 
 static void load_tenant(void *context, const struct tenant *tenant)
@@ -319,13 +313,14 @@ const struct directory_tenant *directory_find_id(const struct directory_snapshot
                    compare_tenants);
 }
 
-enum tenant_place directory_place_of_key(const struct directory_snapshot *snapshot, struct text key)
+const struct directory_elsewhere *
+directory_find_elsewhere(const struct directory_snapshot *snapshot, struct text key)
 {
     for (size_t i = 0; i < snapshot->elsewhere_count; i++) {
         if (text_equal_constant_time(text_of(snapshot->elsewhere[i].key), key))
-            return snapshot->elsewhere[i].place;
+            return &snapshot->elsewhere[i];
     }
-    return TENANT_HERE;
+    return NULL;
 }
 
 enum tenant_place directory_place_of_id(const struct directory_snapshot *snapshot,

@@ -39,10 +39,17 @@ const struct directory_tenant *directory_find_key(const struct directory_snapsho
                                                   struct text key);
 const struct directory_tenant *directory_find_id(const struct directory_snapshot *snapshot,
                                                  int64_t tenant_id);
-/* The two do not find a tenant that is served elsewhere. Where is it? TENANT_HERE also for one that
- * nobody knows. */
-enum tenant_place directory_place_of_key(const struct directory_snapshot *snapshot,
-                                         struct text key);
+/* A tenant that the two do not find, because it is served elsewhere. */
+struct directory_elsewhere {
+    int64_t id;
+    char key[ID_KEY_CHARS + 1];
+    enum tenant_place place;
+    char profile[33];
+};
+/* NULL: served here, or not known at all. */
+const struct directory_elsewhere *
+directory_find_elsewhere(const struct directory_snapshot *snapshot, struct text key);
+/* TENANT_HERE also for one that nobody knows. */
 enum tenant_place directory_place_of_id(const struct directory_snapshot *snapshot,
                                         int64_t tenant_id);
 /* NULL: not mapped. */

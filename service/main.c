@@ -91,6 +91,17 @@ static int run_help(const struct invocation *invocation)
     return EXIT_USAGE;
 }
 
+static int run_move(const struct invocation *invocation, const struct config *config)
+{
+    const struct move_wish wish = {.tenant = command_value(invocation, "tenant"),
+                                   .is_all = command_value(invocation, "all") != NULL,
+                                   .is_cancel = command_value(invocation, "cancel") != NULL,
+                                   .is_dry_run = command_value(invocation, "dry-run") != NULL,
+                                   .wants_json = invocation->wants_json,
+                                   .to = command_value(invocation, "to")};
+    return move_run(config, &wish);
+}
+
 int main(int count, char **words)
 {
     struct invocation invocation;
@@ -120,8 +131,7 @@ int main(int count, char **words)
     case COMMAND_MOVE:
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
-        return move_run(&config, command_value(&invocation, "tenant"),
-                        command_value(&invocation, "to"), invocation.wants_json);
+        return run_move(&invocation, &config);
     case COMMAND_HAND_OVER:
     case COMMAND_GET:
     case COMMAND_POST:

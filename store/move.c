@@ -14,9 +14,13 @@
 
 #include "base/banned.h"
 
+/* Where the scan for proofs was when the tenant took leave: from then on it passed over him. */
+#define CURSOR_NAME "proof_cursor"
+
 struct move {
     struct move_config config;
-    struct store *source; /* a reader */
+    enum tenant_place place; /* in the source, as it was read or written last */
+    struct store *source;    /* a reader */
     struct store *target;
     int64_t now_us;
     char fault[512];
@@ -369,7 +373,8 @@ static int check_ids(struct move *move)
     if (err == 0)
         err = ask_plain(target_of(move),
                         "SELECT count(*) FROM operation WHERE id > (SELECT max(up_to) FROM "
-                        "move_progress WHERE name = 'tenant')",
+                        "move_progress WHERE name = 'tenant') AND tenant_id IN "
+                        "(SELECT id FROM tenant WHERE place = 0)",
                         &used);
     if (err == 0 && used > 0)
         err = fail(move, ERR_ALREADY_EXISTS,
@@ -410,17 +415,66 @@ static int arrive(struct move *move)
     return err;
 }
 
-static int begin_new(struct move *move, enum tenant_place place)
+static int begin_new(struct move *move)
 {
-    if (place != TENANT_HERE)
+    if (move->place == TENANT_GONE)
         return fail(move, ERR_ALREADY_EXISTS,
                     "tenant %lld has moved from this store already, and not to this target",
                     (long long)move->config.tenant_id);
+    if (move->place != TENANT_HERE)
+        return fail(
+            move, ERR_ALREADY_EXISTS,
+            "tenant %lld is closed for a move to another target: end that one, or cancel it",
+            (long long)move->config.tenant_id);
     int err = check_ids(move);
     return err != 0 ? err : arrive(move);
 }
 
-static int begin(struct move *move, enum tenant_place place, bool *is_done)
+static struct move_source source_config_of(const struct move *move)
+{
+    return (struct move_source){.location = move->config.source,
+                                .seal = move->config.seal,
+                                .tenant_id = move->config.tenant_id};
+}
+
+/* Whether both have the tenant by the same key, and what this store decided since the move. */
+static int compare_ended(struct move *move, int64_t up_to, bool *is_same, int64_t *newer)
+{
+    struct tenant here, there;
+    const int64_t bounds[] = {move->config.tenant_id, up_to};
+    int err = store_read_tenant(move->source, move->config.tenant_id, &here);
+    if (err == 0)
+        err = store_read_tenant(move->target, move->config.tenant_id, &there);
+    *is_same = err == 0 && strcmp(here.key, there.key) == 0;
+    seal_wipe(&here, sizeof(here));
+    seal_wipe(&there, sizeof(there));
+    if (err == 0)
+        err = ask(source_of(move),
+                  "SELECT count(*) FROM operation WHERE +tenant_id = ? AND id > ? AND action <> 5",
+                  newer, 2, bounds);
+    return err;
+}
+
+/* The target has the tenant, and this store does not know: it was restored from a back-up of
+ * before. It lets go, too, unless it has served him since. */
+static int let_go_again(struct move *move, int64_t up_to)
+{
+    const struct move_source source = source_config_of(move);
+    bool is_same;
+    int64_t newer = 0;
+    int err = compare_ended(move, up_to, &is_same, &newer);
+    if (err != 0)
+        return err;
+    if (!is_same || newer > 0)
+        return fail(move, ERR_ALREADY_EXISTS,
+                    "the target got tenant %lld by an earlier move, but this store is not the one "
+                    "that it came from, or was restored since and has served it (%lld operations "
+                    "came after the move): two stores have taken its money",
+                    (long long)move->config.tenant_id, (long long)newer);
+    return move_source_go(&source);
+}
+
+static int begin(struct move *move, bool *is_done)
 {
     struct progress progress;
     bool is_there;
@@ -429,20 +483,15 @@ static int begin(struct move *move, enum tenant_place place, bool *is_done)
         return err;
     if (is_there && progress.ended_at_us != 0) {
         *is_done = true;
-        if (place == TENANT_GONE)
-            return 0;
-        return fail(move, ERR_ALREADY_EXISTS,
-                    "the target got tenant %lld by an earlier move, but this store is not the one "
-                    "that it came from, or was restored since",
-                    (long long)move->config.tenant_id);
+        return move->place == TENANT_GONE ? 0 : let_go_again(move, progress.up_to);
     }
     err = check_target(move);
     if (err == 0 && !is_there)
-        err = begin_new(move, place);
+        err = begin_new(move);
     return err;
 }
 
-static int read_place(struct move *move, enum tenant_place *place)
+static int read_place(struct move *move)
 {
     int64_t count, number = TENANT_HERE;
     int err = ask_one(source_of(move), "SELECT count(*) FROM tenant WHERE id = ?",
@@ -453,45 +502,60 @@ static int read_place(struct move *move, enum tenant_place *place)
     if (err == 0)
         err = ask_one(source_of(move), "SELECT place FROM tenant WHERE id = ?",
                       move->config.tenant_id, &number);
-    *place = (enum tenant_place)number;
+    move->place = (enum tenant_place)number;
     return err;
 }
 
-static int open_stores(struct move *move)
+static int open_stores(struct move *move, enum store_mode mode)
 {
     const struct store_config source = {.location = move->config.source, .seal = move->config.seal};
     const struct store_config target = {.location = move->config.target, .seal = move->config.seal};
     int err = store_open(&source, STORE_READER, &move->source);
     if (err != 0)
         return fail(move, err, "the store of this service cannot be opened (%s)", error_name(err));
-    err = store_open(&target, STORE_WRITER, &move->target);
+    err = store_open(&target, mode, &move->target);
+    if (err == ERR_NOT_FOUND && mode == STORE_READER)
+        return 0; /* empty */
     if (err == ERR_BAD_KEY)
         return fail(move, err,
                     "the target was made with another master key: numbers and PINs of cards can be "
                     "read and compared with the key of this store only");
+    if (err == ERR_SCHEMA_TOO_NEW)
+        return fail(move, err, "the target was made by a later program; move with that one");
     if (err != 0)
         return fail(move, err, "the target cannot be opened (%s); the log says why",
                     error_name(err));
     return 0;
 }
 
-int move_open(const struct move_config *config, struct move **move, bool *is_done)
+static int lock_target(struct move *move)
 {
-    enum tenant_place place;
-    *is_done = false;
+    int err = move_target_lock(target_of(move));
+    return err == ERR_LOCKED
+               ? fail(move, err, "somebody else moves a tenant into the target just now")
+               : err;
+}
+
+static int create(const struct move_config *config, struct move **move)
+{
     *move = calloc(1, sizeof(**move));
     if (*move == NULL)
         return ERR_NO_MEMORY;
     (*move)->config = *config;
-    int err = open_stores(*move);
+    return 0;
+}
+
+int move_open(const struct move_config *config, struct move **move, bool *is_done)
+{
+    *is_done = false;
+    int err = create(config, move);
     if (err == 0)
-        err = read_place(*move, &place);
-    if (err == 0) {
-        err = move_target_lock(target_of(*move));
-        if (err == ERR_LOCKED)
-            return fail(*move, err, "somebody else moves a tenant into the target just now");
-    }
-    return err != 0 ? err : begin(*move, place, is_done);
+        err = open_stores(*move, STORE_WRITER);
+    if (err == 0)
+        err = read_place(*move);
+    if (err == 0)
+        err = lock_target(*move);
+    return err != 0 ? err : begin(*move, is_done);
 }
 
 void move_close(struct move *move)
@@ -533,6 +597,54 @@ int move_copy(struct move *move, int64_t *copied)
             err = copy_new(move, table, copied);
     source->driver->rollback(source);
     return err;
+}
+
+/* --- closing --- */
+
+/* The scan for proofs passes over a tenant that it does not know: where it was must be known before
+ * he takes leave. */
+static int note_cursor(struct move *move)
+{
+    struct progress progress = {0};
+    int err = ask_plain(source_of(move), "SELECT proof_cursor FROM meta", &progress.up_to);
+    if (err == 0)
+        err = move_target_begin(target_of(move), false);
+    if (err != 0)
+        return err;
+    err = progress_write(move, CURSOR_NAME, &progress);
+    if (err == 0)
+        return target_of(move)->driver->commit(target_of(move));
+    target_of(move)->driver->rollback(target_of(move));
+    return err;
+}
+
+int move_leave(struct move *move)
+{
+    const struct move_source source = source_config_of(move);
+    if (move->place != TENANT_HERE)
+        return 0; /* an earlier run did it */
+    int err = note_cursor(move);
+    if (err == 0)
+        err = move_source_leave(&source);
+    if (err != 0)
+        return fail(move, err, "the tenant cannot be closed in this store (%s)", error_name(err));
+    move->place = TENANT_LEAVING;
+    return 0;
+}
+
+int move_shut(struct move *move, int64_t now_us)
+{
+    const struct move_source source = source_config_of(move);
+    CHECK(move->place != TENANT_HERE);
+    if (move->place != TENANT_LEAVING)
+        return 0;
+    int err = move_source_close(&source, now_us);
+    if (err == ERR_LEASED)
+        return err;
+    if (err != 0)
+        return fail(move, err, "the tenant cannot be closed in this store (%s)", error_name(err));
+    move->place = TENANT_CLOSED;
+    return 0;
 }
 
 /* --- finishing --- */
@@ -630,21 +742,22 @@ static int skip_ids(struct move *move, int64_t *last_operation_id)
  * place on, which makes none twice. */
 static int write_meta(struct move *move)
 {
-    int64_t meta[3];
-    int err = ask_plain(source_of(move), "SELECT proof_cursor FROM meta", &meta[0]);
+    struct progress cursor;
+    bool is_there;
+    int64_t token[2] = {0, move->config.tenant_id};
+    int err = progress_read(move, CURSOR_NAME, &cursor, &is_there);
     if (err == 0)
-        err = store_token_generation(move->source, &meta[1]);
-    meta[2] = move->config.tenant_id;
+        err = store_token_generation(move->source, &token[0]);
     if (err == 0)
         err = run_one(target_of(move),
                       "UPDATE meta SET proof_cursor = ?1 WHERE proof_cursor > ?1 OR "
                       "NOT EXISTS (SELECT 1 FROM tenant WHERE place = 0)",
-                      meta[0]);
+                      cursor.up_to);
     if (err == 0)
         err = run(target_of(move),
                   "UPDATE meta SET token_generation = ? "
                   "WHERE NOT EXISTS (SELECT 1 FROM tenant WHERE id <> ?)",
-                  2, &meta[1]);
+                  2, token);
     return err;
 }
 
@@ -668,28 +781,6 @@ static int write_end(struct move *move)
     return err;
 }
 
-/* In the source. */
-static int set_place(struct move *move, enum tenant_place place)
-{
-    const struct store_config config = {.location = move->config.source, .seal = move->config.seal};
-    const int64_t arguments[] = {(int64_t)place, move->config.tenant_id};
-    struct store *writer;
-    int err = store_open(&config, STORE_WRITER, &writer);
-    if (err != 0)
-        return err;
-    struct sql *sql = sql_of(writer);
-    err = sql_begin_change(sql);
-    if (err == 0) {
-        err = run(sql, "UPDATE tenant SET place = ? WHERE id = ?", 2, arguments);
-        if (err == 0)
-            err = sql_commit_change(sql);
-        else
-            sql_rollback_change(sql);
-    }
-    store_close(writer);
-    return err;
-}
-
 /*
  * The source lets go before the target takes: if this ends between the two, nobody serves the
  * tenant, and the next run goes on from there. Only where the target is certain not to have taken,
@@ -698,12 +789,14 @@ static int set_place(struct move *move, enum tenant_place place)
 static int change_place(struct move *move)
 {
     struct sql *target = target_of(move);
-    int err = set_place(move, TENANT_GONE);
+    const struct move_source source = source_config_of(move);
+    int err = move_source_go(&source);
     if (err != 0) {
         target->driver->rollback(target);
         return fail(move, err, "the tenant cannot be marked as moved in this store (%s)",
                     error_name(err));
     }
+    move->place = TENANT_GONE;
     err = target->driver->commit(target);
     if (err == 0)
         return 0;
@@ -711,7 +804,7 @@ static int change_place(struct move *move)
         return fail(move, err,
                     "it is not known whether the target has the tenant now; neither store serves "
                     "it until this is run again");
-    int back_err = set_place(move, TENANT_HERE);
+    int back_err = move_source_return(&source);
     return fail(move, err, "the target did not take the tenant (%s); %s", error_name(err),
                 back_err == 0 ? "this store serves it as before" : "run this again");
 }
@@ -720,7 +813,11 @@ int move_finish(struct move *move, int64_t now_us)
 {
     struct sql *target = target_of(move);
     move->now_us = now_us;
-    int err = check_target(move);
+    int err = read_place(move);
+    if (err == 0 && move->place != TENANT_CLOSED && move->place != TENANT_GONE)
+        err = fail(move, ERR_STALE, "somebody has opened the tenant again in this store meanwhile");
+    if (err == 0)
+        err = check_target(move);
     if (err == 0)
         err = move_target_make_room(target, source_of(move));
     if (err == 0)
@@ -734,4 +831,149 @@ int move_finish(struct move *move, int64_t now_us)
         return change_place(move);
     target->driver->rollback(target);
     return err;
+}
+
+/* --- undoing --- */
+
+static int clear_table(struct sql *target, const struct move_table *table, int64_t tenant_id)
+{
+    char text[512];
+    struct text_buffer buffer;
+    if (table->is_shared)
+        return 0;
+    text_buffer_init(&buffer, text, sizeof(text));
+    text_append_format(&buffer, "DELETE FROM %s WHERE %s", table->name, table->whose);
+    CHECK(!buffer.is_cut);
+    int err = move_target_lift_laws(target, table->name, true);
+    if (err == 0)
+        err = run_one(target, text, tenant_id);
+    return err != 0 ? err : move_target_lift_laws(target, table->name, false);
+}
+
+/* What refers to others goes before them. */
+static int clear_tables(struct move *move)
+{
+    int err = 0;
+    int count = 0;
+    while (move_tables[count].name != NULL)
+        count++;
+    for (int i = count - 1; err == 0 && i >= 0; i--)
+        err = clear_table(target_of(move), &move_tables[i], move->config.tenant_id);
+    if (err == 0)
+        err = run_one(target_of(move), "DELETE FROM move_progress WHERE tenant_id = ?",
+                      move->config.tenant_id);
+    return err;
+}
+
+static int clear_target(struct move *move)
+{
+    struct sql *target = target_of(move);
+    int err = move_target_begin(target, true);
+    if (err != 0)
+        return err;
+    err = clear_tables(move);
+    if (err == 0)
+        return target->driver->commit(target);
+    target->driver->rollback(target);
+    return err;
+}
+
+/* Nothing is undone where the target serves the tenant, or holds one of its own. */
+static int check_unended(struct move *move, bool *is_begun)
+{
+    struct progress progress;
+    int64_t tenants = 0;
+    int err = lock_target(move);
+    if (err == 0)
+        err = progress_read(move, "tenant", &progress, is_begun);
+    if (err == 0)
+        err = ask_one(target_of(move), "SELECT count(*) FROM tenant WHERE id = ? AND place = 0",
+                      move->config.tenant_id, &tenants);
+    if (err == 0 && tenants > 0)
+        err = fail(move, ERR_ALREADY_EXISTS,
+                   "the target serves tenant %lld: there is nothing that could be cancelled",
+                   (long long)move->config.tenant_id);
+    return err;
+}
+
+/* Where he has gone, only the target that he went to can tell that it has not taken him. */
+static int open_again(struct move *move, bool is_begun)
+{
+    const struct move_source source = source_config_of(move);
+    if (move->place == TENANT_HERE)
+        return 0;
+    if (move->place == TENANT_GONE && !is_begun)
+        return fail(move, ERR_STALE,
+                    "tenant %lld has gone to a target, and only that one can tell whether it has "
+                    "taken the tenant",
+                    (long long)move->config.tenant_id);
+    return move_source_return(&source);
+}
+
+/* The source first: what is left in the target then is what any move that was broken off leaves. */
+int move_cancel(const struct move_config *config, struct move **move)
+{
+    bool is_begun = false;
+    int err = create(config, move);
+    if (err != 0)
+        return err;
+    int there_err = open_stores(*move, STORE_WRITER);
+    if ((*move)->source == NULL)
+        return there_err;
+    err = read_place(*move);
+    if (err == 0 && there_err == 0)
+        there_err = check_unended(*move, &is_begun);
+    if (err == 0 && (there_err == ERR_LOCKED || there_err == ERR_ALREADY_EXISTS))
+        err = there_err;
+    if (err == 0)
+        err = open_again(*move, is_begun);
+    if (err == 0 && there_err == 0 && is_begun)
+        there_err = clear_target(*move);
+    return err != 0 ? err : there_err;
+}
+
+/* --- a first look --- */
+
+static int count_rows(struct move *move, int64_t *rows)
+{
+    int err = 0;
+    *rows = 0;
+    for (const struct move_table *table = move_tables; err == 0 && table->name != NULL; table++) {
+        char text[512];
+        struct text_buffer buffer;
+        int64_t count;
+        if (table->is_shared)
+            continue;
+        text_buffer_init(&buffer, text, sizeof(text));
+        text_append_format(&buffer, "SELECT count(*) FROM %s WHERE %s", table->name, table->whose);
+        CHECK(!buffer.is_cut);
+        err = ask_one(source_of(move), text, move->config.tenant_id, &count);
+        *rows += err == 0 ? count : 0;
+    }
+    return err;
+}
+
+static int look_at_target(struct move *move, struct move_look *look)
+{
+    struct progress progress;
+    if (move->target == NULL)
+        return 0;
+    int err = progress_read(move, "tenant", &progress, &look->is_begun);
+    look->is_done = progress.ended_at_us != 0;
+    if (err == 0 && !look->is_done)
+        err = check_target(move);
+    return err != 0 || look->is_begun ? err : check_ids(move);
+}
+
+int move_look(const struct move_config *config, struct move **move, struct move_look *look)
+{
+    *look = (struct move_look){0};
+    int err = create(config, move);
+    if (err == 0)
+        err = open_stores(*move, STORE_READER);
+    if (err == 0)
+        err = read_place(*move);
+    if (err == 0)
+        err = count_rows(*move, &look->rows);
+    return err != 0 ? err : look_at_target(*move, look);
 }

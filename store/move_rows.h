@@ -96,6 +96,24 @@ void move_pass_go_on(struct move_pass *pass);
 /* Text that was put together at run time: prepared, and not kept. */
 MUST_CHECK int move_prepare(struct sql *sql, const char *text, struct binder *binder);
 
+/* --- the tenant in the source (move_source.c) --- */
+
+struct move_source {
+    const char *location;
+    const struct seal *seal;
+    int64_t tenant_id;
+};
+/*
+ * Nothing new begins; his rows change no more; they are another store's; he is served here as
+ * before. Each is one commit, beside a service too.
+ *
+ * errors  the store's own; close: ERR_LEASED: a token is being refreshed, try again soon.
+ */
+MUST_CHECK int move_source_leave(const struct move_source *source);
+MUST_CHECK int move_source_close(const struct move_source *source, int64_t now_us);
+MUST_CHECK int move_source_go(const struct move_source *source);
+MUST_CHECK int move_source_return(const struct move_source *source);
+
 /* --- writing to PostgreSQL (postgres_move.c) --- */
 
 /* Rows of one table, many in one statement. ownership: caller, move_writer_close. */
@@ -112,6 +130,8 @@ MUST_CHECK int move_writer_write(struct move_writer *writer);
 MUST_CHECK int move_target_begin(struct sql *target, bool is_change);
 /* Until the connection ends nobody else moves. errors: ERR_LOCKED. */
 MUST_CHECK int move_target_lock(struct sql *target);
+/* The laws of one table that forbid to delete rows, until they are back or the transaction ends. */
+MUST_CHECK int move_target_lift_laws(struct sql *target, const char *table, bool are_lifted);
 /* The partitions in which these rows of the source will lie. */
 MUST_CHECK int move_target_make_room(struct sql *target, struct sql *source);
 

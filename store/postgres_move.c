@@ -179,6 +179,17 @@ int move_target_lock(struct sql *target)
     return err == 0 && is_ours == 0 ? ERR_LOCKED : err;
 }
 
+int move_target_lift_laws(struct sql *target, const char *table, bool are_lifted)
+{
+    char text[128];
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, text, sizeof(text));
+    text_append_format(&buffer, "ALTER TABLE %s %s TRIGGER USER", table,
+                       are_lifted ? "DISABLE" : "ENABLE");
+    CHECK(!buffer.is_cut);
+    return postgres_execute(postgres_of_sql(target), text);
+}
+
 /* --- partitions --- */
 
 static int make_partition(struct sql *target, const char *make, int64_t number)

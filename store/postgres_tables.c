@@ -160,7 +160,7 @@ const char postgres_schema_1[] =
     " payment_method BIGINT NOT NULL CHECK (payment_method >= 0),"
     " order_look_is_on BIGINT NOT NULL CHECK (order_look_is_on IN (0, 1)),"
     " notify_is_on BIGINT NOT NULL CHECK (notify_is_on IN (0, 1)),"
-    " place BIGINT NOT NULL DEFAULT 0 CHECK (place BETWEEN 0 AND 2)"
+    " place BIGINT NOT NULL DEFAULT 0 CHECK (place BETWEEN 0 AND 4)"
     ");"
     "CREATE UNIQUE INDEX tenant_by_company ON tenant (oseries_company) WHERE oseries_company <> 0;"
 

@@ -651,7 +651,7 @@ static const char schema_3[] =
 
 /* Version 4: which tenants are served elsewhere (enum tenant_place). */
 static const char schema_4[] = "ALTER TABLE tenant ADD COLUMN place INTEGER NOT NULL DEFAULT 0"
-                               " CHECK (place BETWEEN 0 AND 2);";
+                               " CHECK (place BETWEEN 0 AND 4);";
 
 /* In order; entry n brings a database of version n to n + 1. Entries are never changed. */
 static const char *const migrations[] = {schema_1, schema_2, schema_3, schema_4};

@@ -34,7 +34,12 @@ enum tenant_place {
     TENANT_HERE = 0,
     TENANT_ARRIVING = 1, /* its rows are on their way here */
     TENANT_GONE = 2,     /* they are in another store; those that are left here change no more */
+    TENANT_LEAVING = 3,  /* about to go: nothing new begins, what is under way may end */
+    TENANT_CLOSED = 4,   /* his rows are being compared with those of the other store, and change
+                            no more */
 };
+
+#define TENANT_PLACE_LAST TENANT_CLOSED
 
 #define TENANT_STATUSES_MAX 60 /* "400,401,403,404,422" */
 #define TENANT_TOPICS_MAX 400  /* "orders/completed,orders/deleted" */

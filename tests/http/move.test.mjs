@@ -18,6 +18,7 @@ import {
   newTenant,
   run,
   seededRandom,
+  sleep,
   temporaryDirectory,
   until,
 } from './support.mjs';
@@ -88,7 +89,7 @@ test('a tenant moves whole: retries get the same bytes, refunds find their sale,
   await service.restart();
   for (const reply of [await shop.till().checkout(sales[0].sale), await shop.till().checkBalance(sales[0].sale)]) {
     isJsonReply(reply);
-    assert.equal(reply.status, 503);
+    assert.deepEqual([reply.status, reply.json.success, reply.json.code], [503, false, 'tenant_has_moved']);
     assert.match(reply.text, /This shop has moved to another server, nothing was done/);
   }
   const refused = await service.cli(['card', 'issue', '--tenant', '1', '--amount', '1.00']);
@@ -111,45 +112,73 @@ test('a tenant moves whole: retries get the same bytes, refunds find their sale,
   assert.deepEqual([again.moved, again.tables], [false, []]);
 });
 
-test('copied beside a service that serves, which is asked to stop only for the end', async () => {
-  const service = await Service.start();
-  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
-  const { number: card } = await shop.issue({ amount: '500.00' });
-  const url = await postgres.createDatabase();
-  const answered = [];
-  let isOver = false;
+/** One cent after the other, until it is told to end; what was answered, and what was refused. */
+function selling(shop, card) {
   const till = shop.till();
-  const load = (async () => {
-    while (!isOver) {
+  const log = { approved: [], refused: [], isOver: false };
+  log.end = (async () => {
+    while (!log.isOver) {
       const sale = { card, amount: '0.01', order: newOrder() };
       const answer = await till.checkout(sale);
-      isApproved(answer);
-      answered.push({ sale, answer });
+      isJsonReply(answer);
+      (answer.json.success ? log.approved : log.refused).push({ sale, answer });
+      if (!answer.json.success) await sleep(20);
     }
   })();
-  await until('sales', () => answered.length > 20);
-  const moving = service.cli(moveArgs(url), { ms: 120_000 });
-  const rows = () => postgres.sql('SELECT count(*) FROM operation', database(url)).catch(() => 0);
-  await until('operations in the target while sales go on', async () => Number(await rows()) > 20, 60_000);
-  const seen = answered.length;
-  await until('more sales', () => answered.length > seen + 5);
-  isOver = true;
-  await load;
-  await service.stop();
-  const { code, stderr } = await moving;
-  assert.equal(code, 0, stderr);
-  assert.match(stderr, /Stop the service now/);
+  return log;
+}
+
+test('one tenant moves beside a service that serves: it is closed for a moment, and the others go on', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
+  const other = await newTenant(service, { name: 'Second', company: 777 });
+  const { number: card } = await shop.issue({ amount: '500.00' });
+  const { number: otherCard } = await other.issue({ amount: '500.00' });
+  const url = await postgres.createDatabase();
+  const moving = selling(shop, card);
+  const staying = selling(other, otherCard);
+  await until('sales', () => moving.approved.length > 20 && staying.approved.length > 20);
+  const told = await mustMove(service, url);
+  const sold = staying.approved.length;
+  await until('more sales of the other tenant', () => staying.approved.length > sold + 5);
+  moving.isOver = staying.isOver = true;
+  await Promise.all([moving.end, staying.end]);
+
+  assert.deepEqual(staying.refused, []);
+  assert.ok(told.closed_ms > 0);
+  const sentences = moving.refused.map(({ answer }) => [answer.status, answer.json.code]);
+  const codes = new Set(sentences.map(([, code]) => code));
+  assert.ok(sentences.every(([status]) => status === 503));
+  assert.ok(codes.has('tenant_is_moving') && codes.has('tenant_has_moved'), [...codes].join());
+  const closed = moving.refused.find(({ answer }) => answer.json.code === 'tenant_is_moving');
+  assert.match(closed.answer.text, /being moved to another server, nothing was done. Try again in a minute/);
 
   const target = await startTarget(service, url);
   const there = at(target, shop);
-  assert.equal((await there.show(card)).balance, (500 - answered.length / 100).toFixed(2));
+  assert.equal((await there.show(card)).balance, (500 - moving.approved.length / 100).toFixed(2));
   const random = seededRandom('retries after the move');
   for (let i = 0; i < 20; i++) {
-    const { sale, answer } = answered[Math.floor(random() * answered.length)];
+    const { sale, answer } = moving.approved[Math.floor(random() * moving.approved.length)];
     areIdentical(await there.till().checkout(sale), answer);
   }
+  // What was refused moved nothing, and goes through where the tenant is now.
+  isApproved(await there.till().checkout(moving.refused[0].sale));
   await target.verifyIsClean();
+  await service.verifyIsClean();
   await target.stop();
+  await service.stop();
+});
+
+test('a webhook of a tenant that has moved is to come again', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service);
+  await someSales(shop, 1);
+  const url = await postgres.createDatabase();
+  await mustMove(service, url);
+  const reply = await shop.till().send('webhooks/orders/completed', '{"id":5}');
+  isJsonReply(reply);
+  assert.deepEqual([reply.status, reply.headers['retry-after'], reply.json.code], [503, '60', 'tenant_has_moved']);
+  await service.stop();
 });
 
 /** Starts the command and kills it after so many ms; whether it ended by itself before. */
@@ -180,10 +209,11 @@ test('killed at any moment and run again it ends right, and never do two stores 
     const url = await postgres.createDatabase();
     let isOver = false;
     for (let attempt = 0; attempt < 4 && !isOver; attempt++) {
-      await service.stop();
-      isOver = await killedMove(service, url, Math.floor(random() * 1200));
+      const isBeside = random() < 0.5; // with a service it takes some seconds longer
+      if (!isBeside) await service.stop();
+      isOver = await killedMove(service, url, Math.floor(random() * (isBeside ? 6500 : 1200)));
       killed += isOver ? 0 : 1;
-      await service.restart();
+      if (!isBeside) await service.restart();
       const source = await placeHere(service, shop);
       const state = await postgres.sql(
         "SELECT CASE WHEN to_regclass('tenant') IS NULL THEN 0 ELSE 1 END",
@@ -244,7 +274,7 @@ test('between the two commits nobody serves the tenant, and the next run ends it
   const served = await startTarget(service, url);
   const waiting = await at(served, shop).till().checkout(sales[0].sale);
   isJsonReply(waiting);
-  assert.deepEqual([waiting.status, waiting.json.code], [503, 'tenant_is_arriving']);
+  assert.deepEqual([waiting.status, waiting.json.code], [503, 'tenant_is_moving']);
   await postgres.sql('DROP FUNCTION fail CASCADE', database(url));
   assert.equal((await mustMove(service, url)).moved, true); // beside a service on the target
   await until('the target to serve it', async () => placeHere(served, shop));
@@ -290,6 +320,7 @@ test('a target under another key, with tenants of its own or in use is refused, 
   await mustNotMove(service, url, /there is no tenant 3/, 3);
   await mustNotMove(service, 'postgresql://counterpart@127.0.0.1:1/none', /the target cannot be opened/);
   await mustNotMove(service, 'sqlite', /--to must be a postgresql:\/\/ URL/);
+  await mustNotMove(service, service.data, /never another SQLite file/);
   await mustNotMove(service, url, /--tenant must be the number of a tenant/, 'one');
 });
 
@@ -317,7 +348,161 @@ test('a target that was used since, and a source that was restored, are refused'
   assert.equal(code, 0, stderr);
   const restored = await Service.start({ data });
   await restored.stop();
-  await mustNotMove(restored, url, /this store is not the one that it came from, or was restored since/);
+  const sold = await Service.start({ data: restored.data });
+  await someSales(at(sold, shop), 1);
+  await sold.stop();
+  await mustNotMove(sold, url, /was restored since and has served it \(\d+ operations came after the move\)/);
+});
+
+const tableCounts = async (url) => {
+  const rows = await postgres.sql(
+    `SELECT (SELECT count(*) FROM tenant), (SELECT count(*) FROM card), (SELECT count(*) FROM operation),
+     (SELECT count(*) FROM transfer), (SELECT count(*) FROM move_progress)`,
+    database(url),
+  );
+  return rows.split('|').map(Number);
+};
+
+const places = async (service) => (await service.must(['tenant', 'list'])).tenants.map(({ id }) => id);
+
+test('a first look writes nothing, and says what would be moved and what stands against it', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service);
+  await someSales(shop, 2);
+  const url = await postgres.createDatabase();
+  const look = async (...more) => service.cli([...moveArgs(url), '--dry-run', ...more], { ms: 60_000 });
+  const { code, json, stderr } = await look();
+  assert.equal(code, 0, stderr);
+  assert.equal(json.tenant, 1);
+  assert.ok(json.rows >= 8 && json.copy_s > 0 && json.closed_s > 0);
+  assert.deepEqual([json.begun, json.moved], [false, false]);
+  assert.equal(await postgres.sql("SELECT to_regclass('tenant') IS NULL", database(url)), 't');
+  const used = await postgres.createDatabase();
+  const stranger = await startTarget(service, used);
+  await newTenant(stranger);
+  await stranger.stop();
+  const refused = await service.cli([...moveArgs(used), '--dry-run']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /the target has tenants of its own/);
+  const both = await look('--cancel');
+  assert.match(both.stderr, /--cancel and --dry-run do not go together/);
+  await service.stop();
+});
+
+test('all tenants of a store move one after the other, beside the service', async () => {
+  const service = await Service.start();
+  const shops = [await newTenant(service), await newTenant(service, { name: 'Second', company: 777 })];
+  const sales = [await someSales(shops[0], 3), await someSales(shops[1], 4)];
+  const url = await postgres.createDatabase();
+  const { code, json, stderr } = await service.cli(['move', '--all', '--to', url], { ms: 120_000 });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(
+    json.tenants.map(({ tenant, moved }) => [tenant, moved]),
+    [
+      [1, true],
+      [2, true],
+    ],
+  );
+  assert.deepEqual(await places(service), []);
+  const neither = await service.cli(['move', '--to', url]);
+  assert.match(neither.stderr, /either --tenant ID or --all must be given/);
+  const target = await startTarget(service, url);
+  for (const [i, shop] of shops.entries())
+    for (const { sale, answer } of sales[i]) areIdentical(await at(target, shop).till().checkout(sale), answer);
+  await target.verifyIsClean();
+  await target.stop();
+  await service.stop();
+});
+
+test('a move that was broken off is cancelled: the target is cleared, and the shop is open again', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
+  await newTenant(service, { name: 'Second', company: 777 });
+  const sales = await someSales(shop, 3);
+  const url = await postgres.createDatabase();
+  // Held up when it compares: a lock that somebody else has.
+  await startTarget(service, url).then((target) => target.stop());
+  await postgres.sql(
+    `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$;
+     CREATE TRIGGER hold AFTER UPDATE ON tenant FOR EACH ROW WHEN (new.place = 0) EXECUTE FUNCTION hold()`,
+    database(url),
+  );
+  const child = spawn(COUNTERPART, moveArgs(url), {
+    stdio: 'ignore',
+    env: { ...process.env, COUNTERPART_DATA: service.data },
+  });
+  const holding = "FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE tenant SET place = 0%'";
+  await until('the end of the move', async () => (await postgres.sql(`SELECT count(*) ${holding}`)) !== '0', 60_000);
+  const closed = await shop.till().checkout(sales[0].sale);
+  assert.deepEqual([closed.status, closed.json.code], [503, 'tenant_is_moving']);
+  const early = await service.cli([...moveArgs(url), '--cancel']);
+  assert.equal(early.code, 1);
+  assert.match(early.stderr, /somebody else moves a tenant into the target just now/);
+  child.kill('SIGKILL');
+  await postgres.sql(`SELECT pg_terminate_backend(pid) ${holding}`);
+  await postgres.sql('DROP FUNCTION hold CASCADE', database(url));
+
+  await service.stop();
+  await service.restart(); // it stays closed, whoever starts
+  const still = await shop.till().checkout(sales[0].sale);
+  assert.equal(still.json.code, 'tenant_is_moving');
+  const refused = await service.cli(['card', 'issue', '--tenant', '1', '--amount', '1.00']);
+  assert.match(refused.stdout, /Tenant 1 is being moved to another store: try again in a minute/);
+  const cancelled = await service.cli([...moveArgs(url), '--cancel'], { ms: 60_000 });
+  assert.equal(cancelled.code, 0, cancelled.stderr);
+  assert.equal(cancelled.json.cancelled, true);
+  assert.deepEqual(await tableCounts(url), [0, 0, 0, 0, 0]);
+  areIdentical(await shop.till().checkout(sales[0].sale), sales[0].answer);
+  await someSales(shop, 2);
+  await service.verifyIsClean();
+
+  const target = await startTarget(service, url); // its laws are back
+  await target.verifyIsClean();
+  await target.stop();
+  const told = await mustMove(service, url);
+  assert.equal(told.moved, true);
+  const late = await service.cli([...moveArgs(url), '--cancel']);
+  assert.equal(late.code, 1);
+  assert.match(late.stderr, /the target serves tenant 1: there is nothing that could be cancelled/);
+  assert.deepEqual(await places(service), [2]);
+  await service.stop();
+});
+
+test('a shop that is closed is opened again also while the target cannot be reached', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service);
+  await someSales(shop, 1);
+  await service.stop();
+  await run('sqlite3', [path.join(service.data, 'counterpart.sqlite'), 'UPDATE tenant SET place = 3']);
+  await service.restart();
+  assert.equal((await shop.till().checkBalance({ card: '1' })).json.code, 'tenant_is_moving');
+  const gone = 'postgresql://counterpart@127.0.0.1:1/none';
+  const { code, stderr } = await service.cli([...moveArgs(gone), '--cancel']);
+  assert.equal(code, 1);
+  assert.match(stderr, /the target cannot be opened/);
+  await someSales(shop, 1);
+  await service.stop();
+});
+
+test('a store that was restored from before the move lets go of the tenant when the move is run again', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service);
+  await someSales(shop, 2);
+  const folder = path.join(temporaryDirectory(), 'copy');
+  await service.must(['backup', '--to', folder]);
+  await someSales(shop, 1);
+  const url = await postgres.createDatabase();
+  await mustMove(service, url);
+  await service.stop();
+  const data = path.join(temporaryDirectory(), 'data');
+  const { code, stderr } = await run(COUNTERPART, ['restore', '--from', folder, '--to', data]);
+  assert.equal(code, 0, stderr);
+  const restored = await Service.start({ data });
+  assert.equal(await placeHere(restored, shop), true); // it cannot know
+  assert.equal((await mustMove(restored, url)).moved, false);
+  assert.equal(await placeHere(restored, shop), false);
+  await restored.verifyIsClean();
+  await restored.stop();
 });
 
 test('a connected merchant with members, a redemption, proofs and an approval moves with all of it', async (t) => {

@@ -143,9 +143,17 @@ static void begin_and_copy(struct fixture *fixture)
     copy(fixture);
 }
 
+static int finish(struct fixture *fixture)
+{
+    int err = move_leave(fixture->move);
+    if (err == 0)
+        err = move_shut(fixture->move, ROWS_NOW_US);
+    return err != 0 ? err : move_finish(fixture->move, ROWS_NOW_US);
+}
+
 static void must_finish(struct fixture *fixture)
 {
-    int err = move_finish(fixture->move, ROWS_NOW_US);
+    int err = finish(fixture);
     if (err != 0)
         fail_msg("%s: %s", error_name(err), move_fault(fixture->move));
 }
@@ -266,7 +274,7 @@ static void rows_that_the_source_does_not_have_are_no_copy(void **state)
     postgres_process_execute(&cluster, DATABASE,
                              "INSERT INTO operation SELECT 1000, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, "
                              "0, 0, 0, 0, 0, 0");
-    assert_int_equal(move_finish(fixture->move, ROWS_NOW_US), ERR_STORE_CORRUPT);
+    assert_int_equal(finish(fixture), ERR_STORE_CORRUPT);
     assert_non_null(strstr(move_fault(fixture->move), "table operation: the target has other"));
     assert_int_equal(ask("SELECT place FROM tenant"), TENANT_ARRIVING);
 }
@@ -392,6 +400,108 @@ static void approvals_move_in_each_of_their_states(void **state)
     }
 }
 
+static int try_charge(struct rows *rows, int64_t order_id)
+{
+    const struct command command = rows_command(rows, ACTION_CHARGE, CARD_A, order_id, 1);
+    rows_decide(rows, &command, 1);
+    return store_commit(rows->store, rows->batch);
+}
+
+/* What is under way when a tenant is closed must not be half of it there. */
+static void rows_of_a_closed_tenant_do_not_change_whoever_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct store_config config = {.location = fixture->location, .seal = fixture->rows.seal};
+    struct store *beside; /* a service that has loaded its directory before */
+    struct tenant tenant;
+    begin_and_copy(fixture);
+    assert_int_equal(store_open(&config, STORE_WRITER, &beside), 0);
+    assert_int_equal(store_read_tenant(beside, 1, &tenant), 0);
+    fixture->rows.store = beside;
+    assert_int_equal(move_leave(fixture->move), 0);
+    proofs_run(&fixture->rows, ACTION_CHARGE, CARD_A, ORDER + 50, 1); /* it may still end */
+    assert_int_equal(move_shut(fixture->move, ROWS_NOW_US), 0);
+    assert_int_equal(try_charge(&fixture->rows, ORDER + 51), ERR_ELSEWHERE);
+    assert_int_equal(store_update_tenant(beside, &tenant), ERR_ELSEWHERE);
+    assert_int_equal(rows_verify(beside), 0);
+    assert_int_equal(move_finish(fixture->move, ROWS_NOW_US), 0);
+    assert_int_equal(try_charge(&fixture->rows, ORDER + 51), ERR_ELSEWHERE);
+    assert_int_equal(ask("SELECT count(*) FROM operation WHERE order_id = 2802065958"), 1);
+    assert_int_equal(rows_verify(beside), 0);
+    store_close(beside);
+    fixture->rows.store = NULL;
+}
+
+static void a_tenant_is_not_closed_while_its_token_is_refreshed(void **state)
+{
+    struct fixture *fixture = *state;
+    char sql[160];
+    snprintf(sql, sizeof(sql),
+             "UPDATE oauth_grant SET lease_owner = 'beside', leased_until_us = %lld",
+             (long long)ROWS_NOW_US + 1);
+    tamper(fixture->location, sql);
+    begin_and_copy(fixture);
+    assert_int_equal(move_leave(fixture->move), 0);
+    assert_int_equal(move_shut(fixture->move, ROWS_NOW_US), ERR_LEASED);
+    assert_int_equal(move_finish(fixture->move, ROWS_NOW_US), ERR_STALE);
+    assert_int_equal(move_shut(fixture->move, ROWS_NOW_US + 1), 0); /* it has ended */
+    assert_int_equal(move_finish(fixture->move, ROWS_NOW_US), 0);
+}
+
+/* A service that no longer knows the tenant passes over his operations. */
+static void proofs_are_looked_for_from_where_they_were_when_the_tenant_left(void **state)
+{
+    struct fixture *fixture = *state;
+    tamper(fixture->location, "UPDATE meta SET proof_cursor = 4");
+    begin_and_copy(fixture);
+    assert_int_equal(move_leave(fixture->move), 0);
+    tamper(fixture->location, "UPDATE meta SET proof_cursor = 7");
+    assert_int_equal(move_shut(fixture->move, ROWS_NOW_US), 0);
+    assert_int_equal(move_finish(fixture->move, ROWS_NOW_US), 0);
+    assert_int_equal(ask("SELECT proof_cursor FROM meta"), 4);
+}
+
+static void a_move_that_is_cancelled_leaves_nothing_there_and_all_laws(void **state)
+{
+    struct fixture *fixture = *state;
+    struct move *undone;
+    bool is_done;
+    tamper(fixture->location, fill_the_rest);
+    begin_and_copy(fixture);
+    assert_int_equal(move_leave(fixture->move), 0);
+    assert_int_equal(move_shut(fixture->move, ROWS_NOW_US), 0);
+    const struct move_config config = {.source = fixture->location,
+                                       .target = fixture->target,
+                                       .seal = fixture->rows.seal,
+                                       .tenant_id = 1};
+    assert_int_equal(move_cancel(&config, &undone), ERR_LOCKED);
+    move_close(undone);
+    move_close(fixture->move);
+    fixture->move = NULL;
+    assert_int_equal(move_cancel(&config, &undone), 0);
+    move_close(undone);
+    assert_int_equal(ask("SELECT (SELECT count(*) FROM tenant) + (SELECT count(*) FROM operation)"
+                         " + (SELECT count(*) FROM transfer) + (SELECT count(*) FROM card)"
+                         " + (SELECT count(*) FROM proof) + (SELECT count(*) FROM move_progress)"),
+                     0);
+    assert_int_equal(ask("SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"), 0);
+    assert_int_equal(findings_there(fixture), 0);
+    const struct store_config source = {.location = fixture->location, .seal = fixture->rows.seal};
+    assert_int_equal(store_open(&source, STORE_WRITER, &fixture->rows.store), 0);
+    proofs_run(&fixture->rows, ACTION_CHARGE, CARD_A, ORDER + 50, 1);
+    store_close(fixture->rows.store);
+    fixture->rows.store = NULL;
+    assert_int_equal(begin(fixture, &is_done), 0);
+    copy(fixture);
+    must_finish(fixture);
+    assert_int_equal(move_cancel(&config, &undone), ERR_LOCKED);
+    move_close(undone);
+    move_close(fixture->move);
+    fixture->move = NULL;
+    assert_int_equal(move_cancel(&config, &undone), ERR_ALREADY_EXISTS);
+    move_close(undone);
+}
+
 static void only_one_moves_into_a_target_at_a_time(void **state)
 {
     struct fixture *fixture = *state;
@@ -418,6 +528,10 @@ int main(void)
         MOVE_TEST(the_store_that_let_go_looks_after_nothing_and_the_other_after_all),
         MOVE_TEST(ids_that_leap_lie_in_partitions_of_their_own),
         MOVE_TEST(approvals_move_in_each_of_their_states),
+        MOVE_TEST(rows_of_a_closed_tenant_do_not_change_whoever_writes),
+        MOVE_TEST(a_tenant_is_not_closed_while_its_token_is_refreshed),
+        MOVE_TEST(proofs_are_looked_for_from_where_they_were_when_the_tenant_left),
+        MOVE_TEST(a_move_that_is_cancelled_leaves_nothing_there_and_all_laws),
         MOVE_TEST(only_one_moves_into_a_target_at_a_time),
     };
     postgres_process_create(&cluster);
