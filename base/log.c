@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -20,6 +21,10 @@
 #define LINE_MAX_BYTES 4096
 /* 256 KiB hold about 1,000 lines: a second of a busy service at one line per request. */
 #define QUEUE_MAX_BYTES (256 * 1024)
+/* A line waits so long for others: each time that the thread wakes costs as much as several lines.
+ * What may be the last word, a warning or an error, waits for nothing, and takes along what came
+ * before it. */
+#define GATHER_US (INT64_C(10) * 1000)
 /* Room that is kept for ',"is_cut":true}' and the newline. */
 #define LINE_TAIL 32
 
@@ -30,6 +35,7 @@ static struct {
     char buffers[2][QUEUE_MAX_BYTES];
     int filling;
     size_t filled;
+    bool is_urgent; /* what is filled is to be written at once */
     bool is_running;
     bool is_stopping;
     uint64_t dropped_told;
@@ -137,7 +143,7 @@ static void format_line(struct text_buffer *buffer, enum log_level level, const 
     text_append_char(buffer, '\n');
 }
 
-static void enqueue(struct text line)
+static void enqueue(struct text line, bool is_urgent)
 {
     if (queue.filled + line.length > QUEUE_MAX_BYTES) {
         atomic_fetch_add(&dropped, 1);
@@ -145,9 +151,12 @@ static void enqueue(struct text line)
     }
     memcpy(queue.buffers[queue.filling] + queue.filled, line.base, line.length);
     queue.filled += line.length;
-    /* Waking costs a system call: only the first line of a batch does it. */
-    if (queue.filled == line.length)
+    is_urgent |= queue.filled > QUEUE_MAX_BYTES / 2;
+    /* Waking costs a system call: only the first line of a batch does it, and the first urgent one.
+     */
+    if (queue.filled == line.length || is_urgent > queue.is_urgent)
         pthread_cond_signal(&queue.has_work);
+    queue.is_urgent |= is_urgent;
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
@@ -161,7 +170,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 
     pthread_mutex_lock(&queue.lock);
     if (queue.is_running)
-        enqueue(text_buffer_text(&buffer));
+        enqueue(text_buffer_text(&buffer), level >= LOG_WARNING);
     else
         write_out(text_buffer_text(&buffer));
     pthread_mutex_unlock(&queue.lock);
@@ -179,18 +188,31 @@ static void tell_dropped(uint64_t count)
     write_out(text_buffer_text(&buffer));
 }
 
+/* Until there is something to write, and what comes with it has come. */
+static void gather(void)
+{
+    while (queue.filled == 0 && !queue.is_stopping)
+        pthread_cond_wait(&queue.has_work, &queue.lock);
+    int64_t until_us = clock_monotonic_us() + GATHER_US;
+    const struct timespec until = {.tv_sec = until_us / CLOCK_US_PER_S,
+                                   .tv_nsec = until_us % CLOCK_US_PER_S * 1000};
+    int woken = 0;
+    while (!queue.is_urgent && !queue.is_stopping && woken == 0)
+        woken = pthread_cond_clockwait(&queue.has_work, &queue.lock, CLOCK_MONOTONIC, &until);
+}
+
 static void *run(void *unused)
 {
     (void)unused;
     pthread_mutex_lock(&queue.lock);
-    while (queue.filled > 0 || !queue.is_stopping) {
-        if (queue.filled == 0) {
-            pthread_cond_wait(&queue.has_work, &queue.lock);
-            continue;
-        }
+    for (;;) {
+        gather();
+        if (queue.filled == 0)
+            break; /* it is stopping */
         struct text batch = {queue.buffers[queue.filling], queue.filled};
         queue.filling = 1 - queue.filling;
         queue.filled = 0;
+        queue.is_urgent = false;
         uint64_t dropped_now = atomic_load(&dropped);
         uint64_t dropped_new = dropped_now - queue.dropped_told;
         queue.dropped_told = dropped_now;

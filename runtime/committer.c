@@ -1,10 +1,11 @@
-/* Group commit: the threads that decide and commit, each for its share of the cards, and beside
- * the one that moves the log into the database. */
+/* Group commit: the threads that decide and commit, each with a connection, and beside them the one
+ * that moves the log into the database. */
 #include "runtime/committer.h"
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "runtime/commit_queue.h"
 #include "runtime/queue.h"
 
 #include <stdlib.h>
@@ -24,32 +25,33 @@
  * one more run may wait as long as a lock does (1.5 s). */
 #define RERUN_WITHIN_US (INT64_C(2) * CLOCK_US_PER_S)
 
-/* A share of the cards: nothing of one card overtakes itself, and no two shards wait for each other
- * where the store locks rows. */
-struct shard {
+struct worker {
     struct committer *committer;
     struct store *store;
-    struct queue queue;
+    int32_t index; /* as a taker of the queue */
     struct batch *batch;
     struct job *jobs[BATCH_MAX]; /* of the batch, same index as its commands */
     struct job *joined;          /* tasks that will share a transaction, oldest first */
     struct job **joined_end;
-    bool is_unsettled; /* stopped while a commit's outcome was unknown: no decision after it */
     pthread_t thread;
     bool has_thread;
 };
 
 struct committer {
     struct committer_config config;
-    struct shard *shards; /* tasks are the first one's */
-    int32_t shard_count;
+    struct commit_queue queue;
+    struct worker *workers; /* tasks are the first one's */
+    int32_t worker_count;
+    /* Stopped while a commit's outcome was unknown: no decision after it. Told before the cards of
+     * that commit are anybody's again. */
+    _Atomic bool is_unsettled;
     pthread_t checkpoint_thread;
     bool has_checkpoint_thread;
     bool is_joined;        /* the threads have ended */
     pthread_mutex_t mutex; /* guards what is below */
     pthread_cond_t stopping;
     bool is_stopping;
-    int32_t settling_count; /* shares whose last commit is unknown: their cards are refused */
+    int32_t settling_count; /* workers whose last commit is unknown: its cards wait */
     struct committer_counters counters;
 };
 
@@ -69,11 +71,11 @@ static int32_t count_decided(const struct batch *batch)
     return count;
 }
 
-static void count_batch(struct shard *shard, int err, int64_t commit_us)
+static void count_batch(struct worker *worker, int err, int64_t commit_us)
 {
-    struct committer *committer = shard->committer;
-    int32_t size = count_decided(shard->batch);
-    bool has_written = err == 0 && batch_has_changes(shard->batch);
+    struct committer *committer = worker->committer;
+    int32_t size = count_decided(worker->batch);
+    bool has_written = err == 0 && batch_has_changes(worker->batch);
     pthread_mutex_lock(&committer->mutex);
     struct committer_counters *counters = &committer->counters;
     /* A full disk still lets us say no to unknown cards: only a commit that wrote proves health. */
@@ -108,19 +110,19 @@ static bool committer_wait(struct committer *committer, int64_t pause_us)
  * second attempt on the same identity must not run beside a first one that may yet appear. The
  * tills are answered "not confirmed" by their loops' timers meanwhile.
  */
-static int shard_settle(struct shard *shard)
+static int worker_settle(struct worker *worker)
 {
-    struct committer *committer = shard->committer;
-    log_event(LOG_ERROR, "commit_unknown", LOG_INT("commands", shard->batch->count));
+    struct committer *committer = worker->committer;
+    log_event(LOG_ERROR, "commit_unknown", LOG_INT("commands", worker->batch->count));
     pthread_mutex_lock(&committer->mutex);
     committer->counters.unknown_commits++;
     committer->counters.is_healthy = false;
     committer->settling_count++;
     pthread_mutex_unlock(&committer->mutex);
     bool happened;
-    while (store_settle(shard->store, shard->batch, &happened) != 0) {
+    while (store_settle(worker->store, worker->batch, &happened) != 0) {
         if (committer_wait(committer, SETTLE_PAUSE_US)) {
-            shard->is_unsettled = true;
+            committer->is_unsettled = true;
             return ERR_UNCONFIRMED;
         }
     }
@@ -131,15 +133,15 @@ static int shard_settle(struct shard *shard)
     return happened ? 0 : ERR_STORE_DOWN;
 }
 
-static int shard_decide(struct shard *shard, int64_t *commit_us)
+static int worker_decide(struct worker *worker, int64_t *commit_us)
 {
-    struct batch *batch = shard->batch;
-    int err = store_fetch(shard->store, batch);
+    struct batch *batch = worker->batch;
+    int err = store_fetch(worker->store, batch);
     if (err != 0)
         return err;
     batch_decide(batch, clock_steady_us());
     int64_t began_us = clock_monotonic_us();
-    err = store_commit(shard->store, batch);
+    err = store_commit(worker->store, batch);
     *commit_us = clock_monotonic_us() - began_us;
     return err;
 }
@@ -152,56 +154,56 @@ static bool was_in_the_way(const struct batch *batch, int err)
 }
 
 /* Another process that went first is no reason to say no: what it left is decided on anew. */
-static int shard_decide_again(struct shard *shard, int64_t *commit_us)
+static int worker_decide_again(struct worker *worker, int64_t *commit_us)
 {
-    int32_t reruns = store_reruns_max(shard->store);
+    int32_t reruns = store_reruns_max(worker->store);
     int64_t until_us = clock_monotonic_us() + RERUN_WITHIN_US;
-    int err = shard_decide(shard, commit_us);
-    while (was_in_the_way(shard->batch, err) && reruns > 0 && clock_monotonic_us() < until_us) {
+    int err = worker_decide(worker, commit_us);
+    while (was_in_the_way(worker->batch, err) && reruns > 0 && clock_monotonic_us() < until_us) {
         reruns--;
-        batch_rewind(shard->batch);
-        err = shard_decide(shard, commit_us);
+        batch_rewind(worker->batch);
+        err = worker_decide(worker, commit_us);
     }
     return err;
 }
 
-static int shard_transact(struct shard *shard)
+static int worker_transact(struct worker *worker)
 {
     int64_t commit_us = 0;
-    int err = shard_decide_again(shard, &commit_us);
-    if (err == ERR_COMMIT_UNKNOWN && !batch_has_changes(shard->batch))
+    int err = worker_decide_again(worker, &commit_us);
+    if (err == ERR_COMMIT_UNKNOWN && !batch_has_changes(worker->batch))
         err = ERR_UNCONFIRMED; /* it repeats what may not stay; nothing of its own may appear */
     else if (err == ERR_COMMIT_UNKNOWN)
-        err = shard_settle(shard);
-    count_batch(shard, err, commit_us);
+        err = worker_settle(worker);
+    count_batch(worker, err, commit_us);
     return err;
 }
 
 /* Cards that may answer look-ups from now on. Unsold stock must look like an unknown number, in
  * time too. */
-static void shard_warm(struct shard *shard, int64_t read_at_us)
+static void worker_warm(struct worker *worker, int64_t read_at_us)
 {
-    const struct view *view = &shard->batch->view;
-    if (shard->committer->config.hot == NULL)
+    const struct view *view = &worker->batch->view;
+    if (worker->committer->config.hot == NULL)
         return;
     for (int32_t i = 0; i < view->card_count; i++) {
         const struct view_card *each = &view->cards[i];
         if ((each->is_new || each->is_changed) && each->card.status != CARD_STOCK)
-            hot_put(shard->committer->config.hot, &each->card, read_at_us);
+            hot_put(worker->committer->config.hot, &each->card, read_at_us);
     }
 }
 
-static void shard_end_batch(struct shard *shard, int err)
+static void worker_end_batch(struct worker *worker, int err)
 {
-    struct batch *batch = shard->batch;
+    struct batch *batch = worker->batch;
     if (err != 0)
         log_event(LOG_ERROR, "batch_failed", LOG_TEXT("error", error_name(err)),
                   LOG_INT("commands", batch->count));
     int32_t kept = 0;
     for (int32_t i = 0; i < batch->count; i++) {
-        struct job *job = shard->jobs[i];
+        struct job *job = worker->jobs[i];
         if (err == 0 && batch->is_skipped[i]) {
-            shard->jobs[kept++] = job;
+            worker->jobs[kept++] = job;
             continue;
         }
         if (err == 0)
@@ -214,50 +216,60 @@ static void shard_end_batch(struct shard *shard, int err)
         batch_clear(batch);
 }
 
-static int shard_commit_batch(struct shard *shard)
+static int worker_commit_batch(struct worker *worker)
 {
-    if (shard->is_unsettled)
+    if (worker->committer->is_unsettled)
         return ERR_STORE_DOWN; /* an earlier commit may yet appear: nothing is decided beside it */
     int64_t read_at_us = clock_monotonic_us();
-    int err = shard_transact(shard);
+    int err = worker_transact(worker);
     if (err == 0)
-        shard_warm(shard, read_at_us);
+        worker_warm(worker, read_at_us);
     return err;
 }
 
 /* A law of the schema refused the batch, which is a bug of one command at most; or one is of a
  * tenant that has just been closed: the others must not pay for it. */
-static void shard_commit_one_by_one(struct shard *shard)
+static void worker_commit_one_by_one(struct worker *worker)
 {
-    struct batch *batch = shard->batch;
+    struct batch *batch = worker->batch;
     struct job *jobs[BATCH_MAX];
     int32_t count = batch->count;
     for (int32_t i = 0; i < count; i++)
-        jobs[i] = shard->jobs[i];
+        jobs[i] = worker->jobs[i];
     for (int32_t i = 0; i < count; i++) {
         batch_clear(batch);
         batch_add(batch, &jobs[i]->command);
-        shard->jobs[0] = jobs[i];
-        shard_end_batch(shard, shard_commit_batch(shard));
+        worker->jobs[0] = jobs[i];
+        worker_end_batch(worker, worker_commit_batch(worker));
     }
 }
 
-static void shard_flush_batch(struct shard *shard)
+static void worker_flush_batch(struct worker *worker)
 {
-    int err = shard_commit_batch(shard);
-    if ((err == ERR_STORE_CONSTRAINT || err == ERR_ELSEWHERE) && shard->batch->count > 1)
-        shard_commit_one_by_one(shard);
+    int err = worker_commit_batch(worker);
+    if ((err == ERR_STORE_CONSTRAINT || err == ERR_ELSEWHERE) && worker->batch->count > 1)
+        worker_commit_one_by_one(worker);
     else
-        shard_end_batch(shard, err);
+        worker_end_batch(worker, err);
+}
+
+/* The cards of commands that were answered are free for whoever comes first; of others only what is
+ * in the batch is waited for. */
+static void worker_keep(struct worker *worker)
+{
+    commit_queue_keep(&worker->committer->queue, worker->index, worker->jobs, worker->batch->count);
 }
 
 /* First without the cards that another process holds, so that the others need not wait for it; then
  * those, which must. */
-static void shard_flush(struct shard *shard)
+static void worker_flush(struct worker *worker)
 {
-    shard->batch->may_skip = shard->batch->count > 1;
-    while (shard->batch->count > 0)
-        shard_flush_batch(shard);
+    worker->batch->may_skip = worker->batch->count > 1;
+    while (worker->batch->count > 0) {
+        worker_flush_batch(worker);
+        if (worker->batch->count > 0)
+            worker_keep(worker);
+    }
 }
 
 static bool is_stores(int err)
@@ -272,14 +284,14 @@ static bool is_stores(int err)
  * that tells when a store that was ill is well again. commit_us 0: how long it took says nothing
  * about the disk.
  */
-static void note_tasks(struct shard *shard, int err, int64_t commit_us)
+static void note_tasks(struct worker *worker, int err, int64_t commit_us)
 {
-    struct committer *committer = shard->committer;
+    struct committer *committer = worker->committer;
     pthread_mutex_lock(&committer->mutex);
     bool was_healthy = committer->counters.is_healthy;
     pthread_mutex_unlock(&committer->mutex);
     if (err == 0 && !was_healthy)
-        err = store_ping(shard->store);
+        err = store_ping(worker->store);
     pthread_mutex_lock(&committer->mutex);
     committer->counters.task_commits++;
     if (commit_us > 0) {
@@ -293,23 +305,24 @@ static void note_tasks(struct shard *shard, int err, int64_t commit_us)
     pthread_mutex_unlock(&committer->mutex);
 }
 
-static void shard_run_task(struct shard *shard, struct job *job)
+static void worker_run_task(struct worker *worker, struct job *job)
 {
-    int err = shard->is_unsettled ? ERR_STORE_DOWN : job->task(job, shard->store);
-    note_tasks(shard, err, 0);
+    worker_keep(worker);
+    int err = worker->committer->is_unsettled ? ERR_STORE_DOWN : job->task(job, worker->store);
+    note_tasks(worker, err, 0);
     job_end(job, err);
 }
 
 /* One flush pays for all of them, as it does for commands. */
-static int shard_transact_joined(struct shard *shard, int64_t *commit_us)
+static int worker_transact_joined(struct worker *worker, int64_t *commit_us)
 {
-    struct store *store = shard->store;
-    if (shard->is_unsettled)
+    struct store *store = worker->store;
+    if (worker->committer->is_unsettled)
         return ERR_STORE_DOWN;
     int err = store_begin_group(store);
     if (err != 0)
         return err;
-    for (struct job *job = shard->joined; job != NULL; job = job->next)
+    for (struct job *job = worker->joined; job != NULL; job = job->next)
         job->error = job->task(job, store);
     int64_t began_us = clock_monotonic_us();
     err = store_commit_group(store);
@@ -326,65 +339,67 @@ static int find_store_error(const struct job *job)
 }
 
 /* A group for one alone, too: it may make many changes, and cashiers wait for each flush. */
-static void shard_flush_joined(struct shard *shard)
+static void worker_flush_joined(struct worker *worker)
 {
-    struct job *job = shard->joined;
+    struct job *job = worker->joined;
     if (job == NULL)
         return;
+    worker_keep(worker);
     int64_t commit_us = 0;
-    int err = shard_transact_joined(shard, &commit_us);
-    note_tasks(shard, err != 0 ? err : find_store_error(job), commit_us);
+    int err = worker_transact_joined(worker, &commit_us);
+    note_tasks(worker, err != 0 ? err : find_store_error(job), commit_us);
     while (job != NULL) {
         struct job *next = job->next; /* before the job may be gone */
         job_end(job, err != 0 ? err : job->error);
         job = next;
     }
-    shard->joined = NULL;
-    shard->joined_end = &shard->joined;
+    worker->joined = NULL;
+    worker->joined_end = &worker->joined;
 }
 
-static void shard_join(struct shard *shard, struct job *job)
+static void worker_join(struct worker *worker, struct job *job)
 {
     job->next = NULL;
-    *shard->joined_end = job;
-    shard->joined_end = &job->next;
+    *worker->joined_end = job;
+    worker->joined_end = &job->next;
 }
 
-/* What waited at the same time has no order among itself; a task that does not join runs after
- * what came before it. */
-static void shard_add(struct shard *shard, struct job *job)
+/* What waited at the same time has no order among itself; a task that does not join is the last of
+ * what was taken, and runs after it. */
+static void worker_add(struct worker *worker, struct job *job)
 {
     if (!job_take(job, clock_monotonic_us())) {
-        struct committer *committer = shard->committer;
+        struct committer *committer = worker->committer;
         pthread_mutex_lock(&committer->mutex);
         committer->counters.cancelled++;
         pthread_mutex_unlock(&committer->mutex);
         return;
     }
     if (job->task != NULL && job->joins) {
-        shard_join(shard, job);
+        worker_join(worker, job);
     } else if (job->task != NULL) {
-        shard_flush(shard);
-        shard_flush_joined(shard);
-        shard_run_task(shard, job);
+        worker_flush(worker);
+        worker_flush_joined(worker);
+        worker_run_task(worker, job);
     } else {
-        shard->jobs[shard->batch->count] = job;
-        batch_add(shard->batch, &job->command);
+        worker->jobs[worker->batch->count] = job;
+        batch_add(worker->batch, &job->command);
     }
 }
 
-static void *shard_run(void *argument)
+static void *worker_run(void *argument)
 {
-    struct shard *shard = argument;
+    struct worker *worker = argument;
     struct job *list;
-    while ((list = queue_take(&shard->queue, shard->committer->config.batch_max)) != NULL) {
+    while ((list = commit_queue_take(&worker->committer->queue, worker->index,
+                                     worker->committer->config.batch_max)) != NULL) {
         while (list != NULL) {
             struct job *job = list;
             list = job->next; /* before the job may be gone */
-            shard_add(shard, job);
+            worker_add(worker, job);
         }
-        shard_flush(shard);
-        shard_flush_joined(shard);
+        worker_flush(worker);
+        worker_flush_joined(worker);
     }
     return NULL;
 }
@@ -411,11 +426,11 @@ static void *checkpoint_run(void *argument)
 
 static int committer_start_threads(struct committer *committer)
 {
-    for (int32_t i = 0; i < committer->shard_count; i++) {
-        struct shard *shard = &committer->shards[i];
-        if (pthread_create(&shard->thread, NULL, shard_run, shard) != 0)
+    for (int32_t i = 0; i < committer->worker_count; i++) {
+        struct worker *worker = &committer->workers[i];
+        if (pthread_create(&worker->thread, NULL, worker_run, worker) != 0)
             return ERR_NO_MEMORY;
-        shard->has_thread = true;
+        worker->has_thread = true;
     }
     if (committer->config.checkpoint_store == NULL)
         return 0;
@@ -437,40 +452,45 @@ static void committer_init_locks(struct committer *committer)
 
 static void committer_free(struct committer *committer)
 {
-    for (int32_t i = 0; i < committer->shard_count; i++) {
-        queue_finish(&committer->shards[i].queue);
-        batch_destroy(committer->shards[i].batch);
-    }
+    for (int32_t i = 0; i < committer->worker_count; i++)
+        batch_destroy(committer->workers[i].batch);
+    commit_queue_finish(&committer->queue);
     pthread_cond_destroy(&committer->stopping);
     pthread_mutex_destroy(&committer->mutex);
-    free(committer->shards);
+    free(committer->workers);
     free(committer);
 }
 
-static int committer_add_shard(struct committer *committer, struct store *store)
+static int committer_add_worker(struct committer *committer, struct store *store)
 {
-    struct shard *shard = &committer->shards[committer->shard_count];
-    shard->committer = committer;
-    shard->store = store;
-    shard->joined_end = &shard->joined;
-    shard->batch = batch_create();
-    if (shard->batch == NULL)
+    struct worker *worker = &committer->workers[committer->worker_count];
+    worker->committer = committer;
+    worker->store = store;
+    worker->joined_end = &worker->joined;
+    worker->batch = batch_create();
+    if (worker->batch == NULL)
         return ERR_NO_MEMORY;
-    queue_init(&shard->queue, COMMITTER_QUEUE_MAX);
-    committer->shard_count++;
+    worker->index = committer->worker_count++;
     return 0;
 }
 
-static int committer_add_shards(struct committer *committer)
+static int committer_add_workers(struct committer *committer, int32_t count)
 {
-    struct store *const *stores = committer->config.stores;
     int err = 0;
-    committer->shards = calloc(COMMITTER_SHARDS_MAX, sizeof(*committer->shards));
-    if (committer->shards == NULL)
+    committer->workers = calloc((size_t)count, sizeof(*committer->workers));
+    if (committer->workers == NULL)
         return ERR_NO_MEMORY;
-    for (int32_t i = 0; err == 0 && i < COMMITTER_SHARDS_MAX && stores[i] != NULL; i++)
-        err = committer_add_shard(committer, stores[i]);
+    for (int32_t i = 0; err == 0 && i < count; i++)
+        err = committer_add_worker(committer, committer->config.stores[i]);
     return err;
+}
+
+static int32_t count_stores(const struct committer_config *config)
+{
+    int32_t count = 0;
+    while (count < COMMITTER_STORES_MAX && config->stores[count] != NULL)
+        count++;
+    return count;
 }
 
 int committer_create(const struct committer_config *config, struct committer **committer)
@@ -482,7 +502,9 @@ int committer_create(const struct committer_config *config, struct committer **c
     made->config = *config;
     made->counters.is_healthy = true;
     committer_init_locks(made);
-    int err = committer_add_shards(made);
+    int32_t count = count_stores(config);
+    commit_queue_init(&made->queue, COMMITTER_QUEUE_MAX, count);
+    int err = committer_add_workers(made, count);
     if (err == 0)
         err = committer_start_threads(made);
     if (err != 0) {
@@ -497,15 +519,14 @@ void committer_stop(struct committer *committer)
 {
     if (committer == NULL || committer->is_joined)
         return;
-    for (int32_t i = 0; i < committer->shard_count; i++)
-        queue_close(&committer->shards[i].queue);
+    commit_queue_close(&committer->queue);
     pthread_mutex_lock(&committer->mutex);
     committer->is_stopping = true;
     pthread_cond_broadcast(&committer->stopping);
     pthread_mutex_unlock(&committer->mutex);
-    for (int32_t i = 0; i < committer->shard_count; i++)
-        if (committer->shards[i].has_thread)
-            pthread_join(committer->shards[i].thread, NULL);
+    for (int32_t i = 0; i < committer->worker_count; i++)
+        if (committer->workers[i].has_thread)
+            pthread_join(committer->workers[i].thread, NULL);
     if (committer->has_checkpoint_thread)
         pthread_join(committer->checkpoint_thread, NULL);
     committer->is_joined = true;
@@ -519,19 +540,9 @@ void committer_destroy(struct committer *committer)
     committer_free(committer);
 }
 
-/* The index of a card is a keyed hash already: any of its bytes are as good. */
-static struct shard *shard_of(struct committer *committer, const struct job *job)
-{
-    uint32_t bits;
-    if (job->task != NULL)
-        return &committer->shards[0];
-    memcpy(&bits, job->command.card_index, sizeof(bits));
-    return &committer->shards[bits % (uint32_t)committer->shard_count];
-}
-
 int committer_submit(struct committer *committer, struct job *job)
 {
-    return queue_push(&shard_of(committer, job)->queue, job);
+    return commit_queue_push(&committer->queue, job);
 }
 
 void committer_read_counters(struct committer *committer, struct committer_counters *counters)
@@ -540,7 +551,5 @@ void committer_read_counters(struct committer *committer, struct committer_count
     *counters = committer->counters;
     counters->is_healthy = counters->is_healthy && committer->settling_count == 0;
     pthread_mutex_unlock(&committer->mutex);
-    counters->queue_depth = 0;
-    for (int32_t i = 0; i < committer->shard_count; i++)
-        counters->queue_depth += queue_depth(&committer->shards[i].queue);
+    counters->queue_depth = commit_queue_depth(&committer->queue);
 }

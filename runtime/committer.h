@@ -1,31 +1,32 @@
 /*
- * The committer: a thread and a writer connection for each share of the cards; one share with
- * SQLite. A thread takes every job that waits for it (1..batch_max, no timer), decides and commits
- * them in one transaction, then gives them back: the answer leaves after the commit. While the disk
- * works its next batch gathers by itself.
+ * The committer: threads with a writer connection each; one with SQLite. A thread takes every job
+ * that waits (1..batch_max), decides and commits them in one transaction, then gives them back: the
+ * answer leaves after the commit. While the disk works the next batch gathers by itself, and where
+ * there are several threads another begins it when that pays (runtime/commit_queue.h).
  *
- * Commands go by their card, so those of one card stay in order; tasks all go to the first share.
- * What is right does not depend on it: the store lets one transaction at a time have a card.
+ * Nothing of a card overtakes itself; tasks are all the first thread's. What is right does not
+ * depend on it: the store lets one transaction at a time have a card.
  */
 #ifndef COUNTERPART_RUNTIME_COMMITTER_H
 #define COUNTERPART_RUNTIME_COMMITTER_H
 
-#include "runtime/job.h"
+#include "runtime/commit_queue.h"
 #include "store/hot.h"
 #include "store/store.h"
 
-/* Waiting jobs of one share; beyond it 503. 8 full batches: at 10 ms a commit that is 80 ms of
+/* Waiting jobs; beyond it 503. 8 full batches: at 10 ms a commit that is 80 ms of
  * waiting. */
 #define COMMITTER_QUEUE_MAX 4096
 
-#define COMMITTER_SHARDS_MAX 16 /* each a connection that the database keeps a process for */
+/* Each a connection that the database keeps a process for. */
+#define COMMITTER_STORES_MAX COMMIT_QUEUE_TAKERS_MAX
 
 struct committer;
 
 struct committer_config {
-    /* Writers, one for each share, then NULL; the committer's alone until committer_destroy.
+    /* Writers, one for each thread, then NULL; the committer's alone until committer_destroy.
      * Borrowed */
-    struct store *stores[COMMITTER_SHARDS_MAX];
+    struct store *stores[COMMITTER_STORES_MAX];
     struct store
         *checkpoint_store; /* a second writer connection for the checkpoint thread; NULL: none */
     struct hot *hot;       /* gets every committed card; NULL: none */

@@ -53,6 +53,10 @@ static const struct subcommand subcommands[] = {
                 "copied is deleted from the target"},
                {"to", FLAG_SECRET, true, "URL|-",
                 "postgresql://..., an empty database or one that got tenants of this store only"}}},
+    {.noun = "begin-anew",
+     .kind = COMMAND_BEGIN_ANEW,
+     .help = "tell a store that was restored otherwise, such as a PostgreSQL database, that it "
+             "was, before anybody serves it; references of before are never given out again"},
     {.noun = "tenant",
      .verb = "add",
      .kind = COMMAND_POST,
@@ -744,8 +748,10 @@ static void print_overview(FILE *file)
                  each->verb == NULL ? "" : each->verb);
         fprintf(file, "  %-22s %s\n", left, each->help);
     }
-    fputs("\nAll but serve, hand-over, verify, backup, restore, routes and profile import ask the "
-          "running\nservice over admin.sock in COUNTERPART_DATA [./var].\nOutput is JSON with "
+    fputs("\nAll but serve, hand-over, verify, backup, restore, begin-anew, routes and profile "
+          "import "
+          "ask the\nrunning service over admin.sock in COUNTERPART_DATA [./var].\nOutput is JSON "
+          "with "
           "--json or when it does not go to a "
           "terminal.\nOne subcommand with its flags: counterpart help card issue\n",
           file);

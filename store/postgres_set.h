@@ -1,6 +1,8 @@
 /*
- * Sets: one statement for all rows of a batch. Its parameters are arrays, one per column, and the
- * text puts them side by side with unnest(). Not for other folders.
+ * Sets: one statement for all rows of a batch. Its parameters are arrays: one per column, which the
+ * text puts side by side with unnest(); or one for all integers, row behind row, of which the text
+ * picks each by its place (POSTGRES_ROWS). The server makes a table of each array that it unnests,
+ * and reads a place at once: what every charge sends comes in rows. Not for other folders.
  *
  *     err = postgres_set_begin(postgres, SET_.., text, kinds, &set);
  *     struct binder binder = postgres_set_row(&set);      for each row, then bind_int(&binder, ..)
@@ -19,9 +21,9 @@ enum postgres_set_number {
     SET_LOCK_CHANGES,
     SET_LOCK_CARDS,
     SET_LOCK_FREE_CARDS,
-    SET_READ_WANTED,
     SET_TAKE_IDS,
     SET_READ_KNOWN,
+    SET_READ_ORDERS_SEEN,
     SET_READ_ORDERS,
     SET_READ_ORDERLESS,
     SET_READ_ANSWERED,
@@ -51,12 +53,16 @@ enum postgres_set_number {
 struct postgres_set {
     struct sql_statement row; /* what is bound to it is appended to the arrays */
     struct sql_statement *statement;
+    const char *kinds;
     int32_t row_count;
     bool is_sent;
 };
 
-/* kinds: of the parameters, a letter each: i for integers, b for bytes, t for text; "" for none.
- * text, always the same for a number, must outlive the connection. */
+/*
+ * kinds: of the columns, a letter each: i for integers, b for bytes, t for text, each an array of
+ * its own; "" for none. r: integers in rows; they come first, and all of them are ?1. text, always
+ * the same for a number, must outlive the connection.
+ */
 MUST_CHECK int postgres_set_begin(struct store_postgres *postgres, enum postgres_set_number number,
                                   const char *text, const char *kinds, struct postgres_set *set);
 struct binder postgres_set_row(struct postgres_set *set);
@@ -65,5 +71,26 @@ MUST_CHECK int postgres_set_send(struct store_postgres *postgres, struct postgre
 MUST_CHECK int postgres_set_receive(struct store_postgres *postgres, struct postgres_set *set);
 MUST_CHECK int postgres_set_step(struct store_postgres *postgres, struct postgres_set *set,
                                  bool *has_row);
+
+/* The rows of ?1, width integers each, in a FROM: at is where one begins, ?1[at + n] its column n. */
+#define POSTGRES_ROWS(width) "generate_series(1, cardinality(?1), " width ") AS rows (at)"
+/* Their columns, the first 2 to 18 of them. */
+#define POSTGRES_ROW_2 "?1[at], ?1[at + 1]"
+#define POSTGRES_ROW_3 POSTGRES_ROW_2 ", ?1[at + 2]"
+#define POSTGRES_ROW_4 POSTGRES_ROW_3 ", ?1[at + 3]"
+#define POSTGRES_ROW_5 POSTGRES_ROW_4 ", ?1[at + 4]"
+#define POSTGRES_ROW_6 POSTGRES_ROW_5 ", ?1[at + 5]"
+#define POSTGRES_ROW_7 POSTGRES_ROW_6 ", ?1[at + 6]"
+#define POSTGRES_ROW_8 POSTGRES_ROW_7 ", ?1[at + 7]"
+#define POSTGRES_ROW_9 POSTGRES_ROW_8 ", ?1[at + 8]"
+#define POSTGRES_ROW_10 POSTGRES_ROW_9 ", ?1[at + 9]"
+#define POSTGRES_ROW_11 POSTGRES_ROW_10 ", ?1[at + 10]"
+#define POSTGRES_ROW_12 POSTGRES_ROW_11 ", ?1[at + 11]"
+#define POSTGRES_ROW_13 POSTGRES_ROW_12 ", ?1[at + 12]"
+#define POSTGRES_ROW_14 POSTGRES_ROW_13 ", ?1[at + 13]"
+#define POSTGRES_ROW_15 POSTGRES_ROW_14 ", ?1[at + 14]"
+#define POSTGRES_ROW_16 POSTGRES_ROW_15 ", ?1[at + 15]"
+#define POSTGRES_ROW_17 POSTGRES_ROW_16 ", ?1[at + 16]"
+#define POSTGRES_ROW_18 POSTGRES_ROW_17 ", ?1[at + 17]"
 
 #endif

@@ -30,8 +30,9 @@ struct fixture {
 struct call {
     struct job job;
     pthread_mutex_t mutex;
-    pthread_cond_t ended;
+    pthread_cond_t ended; /* or begun, or let go */
     int homecomings;
+    bool is_begun, is_let_go; /* of task_wait */
 };
 
 static void on_home(struct job *job)
@@ -833,33 +834,71 @@ static void many_tills_at_once_each_get_their_own_answer(void **state)
     assert_int_equal(balance(fixture), CARD_BALANCE - 10 * TILLS * 200);
 }
 
-/* --- shares of the cards --- */
+/* --- several threads --- */
 
-/* Shares of one store, each with a front of its own that can be held. The store belongs to one
+/* Threads of one store, each with a front of its own that can be held. The store belongs to one
  * thread at a time: the tests let only one of them go on. */
-#define SHARES 2
-struct shares {
+#define THREADS 2
+struct threads {
     struct fixture *fixture;
-    struct faulty_store faulty[SHARES];
+    struct faulty_store faulty[THREADS];
+    struct call waiting; /* what keeps the first one from taking anything */
 };
 
-static void shares_init(struct shares *shares, struct fixture *fixture)
+static int task_wait(struct job *job, struct store *store)
+{
+    struct call *call = (struct call *)job;
+    (void)store;
+    pthread_mutex_lock(&call->mutex);
+    call->is_begun = true;
+    pthread_cond_broadcast(&call->ended);
+    while (!call->is_let_go)
+        pthread_cond_wait(&call->ended, &call->mutex);
+    pthread_mutex_unlock(&call->mutex);
+    return 0;
+}
+
+static void threads_init(struct threads *threads, struct fixture *fixture)
 {
     struct committer_config config = {.batch_max = BATCH_MAX};
     stop_committer(fixture);
-    shares->fixture = fixture;
-    for (int i = 0; i < SHARES; i++) {
-        faulty_store_init(&shares->faulty[i], fixture->real);
-        config.stores[i] = &shares->faulty[i].super;
+    threads->fixture = fixture;
+    for (int i = 0; i < THREADS; i++) {
+        faulty_store_init(&threads->faulty[i], fixture->real);
+        config.stores[i] = &threads->faulty[i].super;
     }
     assert_int_equal(committer_create(&config, &fixture->committer), 0);
 }
 
-static void shares_finish(struct shares *shares)
+/* From now on commands are all the second one's. */
+static void threads_occupy_first(struct threads *threads)
 {
-    stop_committer(shares->fixture);
-    for (int i = 0; i < SHARES; i++)
-        faulty_store_finish(&shares->faulty[i]);
+    struct call *call = &threads->waiting;
+    call_init(call, threads->fixture, ACTION_CHARGE, 0, 0);
+    call->job.task = task_wait;
+    submit(threads->fixture, call);
+    pthread_mutex_lock(&call->mutex);
+    while (!call->is_begun)
+        pthread_cond_wait(&call->ended, &call->mutex);
+    pthread_mutex_unlock(&call->mutex);
+}
+
+static void threads_free_first(struct threads *threads)
+{
+    struct call *call = &threads->waiting;
+    pthread_mutex_lock(&call->mutex);
+    call->is_let_go = true;
+    pthread_cond_broadcast(&call->ended);
+    pthread_mutex_unlock(&call->mutex);
+    call_await(call);
+    call_finish(call);
+}
+
+static void threads_finish(struct threads *threads)
+{
+    stop_committer(threads->fixture);
+    for (int i = 0; i < THREADS; i++)
+        faulty_store_finish(&threads->faulty[i]);
 }
 
 static void call_of_card(struct call *call, const struct fixture *fixture, uint8_t card,
@@ -869,38 +908,124 @@ static void call_of_card(struct call *call, const struct fixture *fixture, uint8
     memset(call->job.command.card_index, card, CARD_INDEX_BYTES);
 }
 
-static void a_share_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes(void **state)
+static void submit_of_card(struct fixture *fixture, struct call *call, uint8_t card,
+                           int64_t order_id)
+{
+    call_of_card(call, fixture, card, order_id);
+    submit(fixture, call);
+}
+
+/* Of the fixture's card, in the order in which they were submitted. */
+static void await_in_order(struct call *calls, int count)
+{
+    for (int i = 0; i < count; i++) {
+        call_await(&calls[i]);
+        assert_int_equal(calls[i].job.error, 0);
+        assert_int_equal(calls[i].job.outcome.balance_minor, CARD_BALANCE - 100 * (i + 1));
+        call_finish(&calls[i]);
+    }
+}
+
+static void a_thread_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes(void **state)
 {
     enum { COUNT = 20 };
     static struct call held[COUNT], other;
     struct fixture *fixture = *state;
-    struct shares shares;
+    struct threads threads;
     struct committer_counters counters;
-    shares_init(&shares, fixture);
-    faulty_store_hold(&shares.faulty[1]);
+    threads_init(&threads, fixture);
+    faulty_store_hold(&threads.faulty[1]);
+    threads_occupy_first(&threads);
     for (int i = 0; i < COUNT; i++) {
-        call_of_card(&held[i], fixture, 7, 10 + i);
-        submit(fixture, &held[i]);
+        submit_of_card(fixture, &held[i], 7, 10 + i);
+        faulty_store_await_waiting(&threads.faulty[1]);
     }
-    faulty_store_await_waiting(&shares.faulty[1]);
-    call_of_card(&other, fixture, 8, 1);
-    submit(fixture, &other);
+    threads_free_first(&threads);
+    submit_of_card(fixture, &other, 8, 1);
     call_await(&other);
     assert_int_equal(other.job.outcome.result, RESULT_NOT_FOUND);
-    assert_int_equal(shares.faulty[0].fetches, 1);
+    assert_int_equal(threads.faulty[0].fetches, 1);
     committer_read_counters(fixture->committer, &counters);
     assert_int_equal(counters.commands, 1);
-    faulty_store_let_go(&shares.faulty[1]);
-    for (int i = 0; i < COUNT; i++) {
-        call_await(&held[i]);
-        assert_int_equal(held[i].job.outcome.balance_minor, CARD_BALANCE - 100 * (i + 1));
-        call_finish(&held[i]);
-    }
+    assert_int_equal(counters.queue_depth, COUNT - 1);
+    faulty_store_let_go(&threads.faulty[1]);
+    await_in_order(held, COUNT);
     committer_read_counters(fixture->committer, &counters);
     assert_int_equal(counters.commands, 1 + COUNT);
-    assert_int_equal(shares.faulty[0].fetches, 1);
     call_finish(&other);
-    shares_finish(&shares);
+    threads_finish(&threads);
+}
+
+/* Another process has the card: what waits for it keeps no other card from anybody. */
+static void what_waits_for_another_process_holds_up_its_own_card_only(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[3], others[2];
+    struct threads threads;
+    threads_init(&threads, fixture);
+    faulty_store_hold(&threads.faulty[1]);
+    threads_occupy_first(&threads);
+    submit_of_card(fixture, &calls[0], 7, 1);
+    faulty_store_await_waiting(&threads.faulty[1]);
+    submit_of_card(fixture, &calls[1], 7, 2);
+    submit_of_card(fixture, &others[0], 8, 1);
+    threads.faulty[1].skip_firsts = 1;
+    threads.faulty[1].holds_skipped = true;
+    faulty_store_let_go(&threads.faulty[1]);
+    call_await(&others[0]);
+    faulty_store_await_waiting(&threads.faulty[1]);
+    submit_of_card(fixture, &calls[2], 7, 3);
+    submit_of_card(fixture, &others[1], 8, 2);
+    threads_free_first(&threads);
+    call_await(&others[1]);
+    assert_int_equal(threads.faulty[0].fetches, 1);
+    assert_int_equal(calls[1].homecomings + calls[2].homecomings, 0);
+    faulty_store_let_go(&threads.faulty[1]);
+    await_in_order(calls, 3);
+    call_finish(&others[0]);
+    call_finish(&others[1]);
+    threads_finish(&threads);
+}
+
+static void what_waits_for_its_card_may_be_cancelled(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call calls[2], cancelled;
+    struct threads threads;
+    threads_init(&threads, fixture);
+    faulty_store_hold(&threads.faulty[1]);
+    threads_occupy_first(&threads);
+    submit_of_card(fixture, &calls[0], 7, 1);
+    faulty_store_await_waiting(&threads.faulty[1]);
+    submit_of_card(fixture, &cancelled, 7, 2);
+    submit_of_card(fixture, &calls[1], 7, 3);
+    assert_true(job_move(&cancelled.job, JOB_QUEUED, JOB_CANCELLED));
+    faulty_store_let_go(&threads.faulty[1]);
+    await_in_order(calls, 2);
+    call_await(&cancelled);
+    assert_int_equal(cancelled.job.error, ERR_CANCELLED);
+    threads_free_first(&threads);
+    call_finish(&cancelled);
+    threads_finish(&threads);
+}
+
+static void what_waits_for_its_card_at_the_end_is_decided(void **state)
+{
+    enum { COUNT = 20 };
+    static struct call calls[COUNT];
+    struct fixture *fixture = *state;
+    struct threads threads;
+    threads_init(&threads, fixture);
+    faulty_store_hold(&threads.faulty[1]);
+    threads_occupy_first(&threads);
+    for (int i = 0; i < COUNT; i++) {
+        submit_of_card(fixture, &calls[i], 7, 10 + i);
+        faulty_store_await_waiting(&threads.faulty[1]);
+    }
+    threads_free_first(&threads);
+    faulty_store_let_go(&threads.faulty[1]);
+    threads_finish(&threads);
+    await_in_order(calls, COUNT);
 }
 
 static int task_note_store(struct job *job, struct store *store)
@@ -909,76 +1034,73 @@ static int task_note_store(struct job *job, struct store *store)
     return 0;
 }
 
-static void tasks_are_all_the_first_shares(void **state)
+static void tasks_are_all_the_first_threads(void **state)
 {
     struct fixture *fixture = *state;
-    struct shares shares;
-    shares_init(&shares, fixture);
+    struct threads threads;
+    threads_init(&threads, fixture);
     for (uint8_t card = 0; card < 4; card++) {
         struct call call;
         call_of_card(&call, fixture, card, 0);
         call.job.task = task_note_store;
         submit(fixture, &call);
         call_await(&call);
-        assert_true(call.job.command.order_id == (int64_t)(intptr_t)&shares.faulty[0].super);
+        assert_true(call.job.command.order_id == (int64_t)(intptr_t)&threads.faulty[0].super);
         call_finish(&call);
     }
-    shares_finish(&shares);
+    threads_finish(&threads);
 }
 
-/* What a share could not write is the store's illness, and any other shows that it is over. */
-static void a_store_is_well_again_when_any_share_has_written(void **state)
+/* What one could not write is the store's illness, and any other shows that it is over. */
+static void a_store_is_well_again_when_any_thread_has_written(void **state)
 {
     struct fixture *fixture = *state;
-    struct shares shares;
+    struct threads threads;
     struct committer_counters counters;
     struct call call;
-    shares_init(&shares, fixture);
-    shares.faulty[1].commit_error = ERR_STORE_DOWN;
-    shares.faulty[1].fail_commits = 1;
-    call_of_card(&call, fixture, 7, 1);
-    submit(fixture, &call);
+    threads_init(&threads, fixture);
+    threads.faulty[1].commit_error = ERR_STORE_DOWN;
+    threads.faulty[1].fail_commits = 1;
+    threads_occupy_first(&threads);
+    submit_of_card(fixture, &call, 7, 1);
     call_await(&call);
     assert_int_equal(call.job.error, ERR_STORE_DOWN);
     committer_read_counters(fixture->committer, &counters);
     assert_false(counters.is_healthy);
     call_finish(&call);
-    call_of_card(&call, fixture, 0, 0);
-    call.job.task = task_note_store;
-    submit(fixture, &call);
-    call_await(&call);
+    threads_free_first(&threads);
     committer_read_counters(fixture->committer, &counters);
     assert_true(counters.is_healthy);
-    call_finish(&call);
-    shares_finish(&shares);
+    threads_finish(&threads);
 }
 
-/* Its cards are refused for as long as it looks. */
-static void a_share_that_settles_is_an_illness_whatever_the_others_write(void **state)
+/* Its cards wait for as long as it looks, and are nobody else's afterwards. */
+static void a_thread_that_settles_is_an_illness_whatever_the_others_write(void **state)
 {
     struct fixture *fixture = *state;
-    struct shares shares;
+    struct threads threads;
     struct committer_counters counters = {0};
-    struct call call, task;
-    shares_init(&shares, fixture);
-    shares.faulty[1].commit_error = ERR_COMMIT_UNKNOWN;
-    shares.faulty[1].fail_commits = 1;
-    shares.faulty[1].fail_settles = 1000000;
-    call_of_card(&call, fixture, 7, 1);
-    submit(fixture, &call);
+    struct call call, same;
+    threads_init(&threads, fixture);
+    threads.faulty[1].commit_error = ERR_COMMIT_UNKNOWN;
+    threads.faulty[1].fail_commits = 1;
+    threads.faulty[1].fail_settles = 1000000;
+    threads_occupy_first(&threads);
+    submit_of_card(fixture, &call, 7, 1);
     while (counters.unknown_commits == 0)
         committer_read_counters(fixture->committer, &counters);
-    call_of_card(&task, fixture, 0, 0);
-    task.job.task = task_note_store;
-    submit(fixture, &task);
-    call_await(&task);
+    submit_of_card(fixture, &same, 7, 2);
+    threads_free_first(&threads);
     committer_read_counters(fixture->committer, &counters);
     assert_false(counters.is_healthy);
-    shares_finish(&shares);
+    threads_finish(&threads);
     call_await(&call);
+    call_await(&same);
     assert_int_equal(call.job.error, ERR_UNCONFIRMED);
+    assert_int_equal(same.job.error, ERR_STORE_DOWN);
+    assert_int_equal(threads.faulty[0].fetches, 0);
     call_finish(&call);
-    call_finish(&task);
+    call_finish(&same);
 }
 
 #define committer_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -1015,10 +1137,13 @@ int main(void)
         committer_test(the_hot_tier_does_not_know_unsold_stock),
         committer_test(nothing_is_taken_after_the_end),
         committer_test(many_tills_at_once_each_get_their_own_answer),
-        committer_test(a_share_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes),
-        committer_test(tasks_are_all_the_first_shares),
-        committer_test(a_store_is_well_again_when_any_share_has_written),
-        committer_test(a_share_that_settles_is_an_illness_whatever_the_others_write),
+        committer_test(a_thread_that_waits_holds_up_no_other_and_nothing_of_a_card_overtakes),
+        committer_test(what_waits_for_another_process_holds_up_its_own_card_only),
+        committer_test(what_waits_for_its_card_may_be_cancelled),
+        committer_test(what_waits_for_its_card_at_the_end_is_decided),
+        committer_test(tasks_are_all_the_first_threads),
+        committer_test(a_store_is_well_again_when_any_thread_has_written),
+        committer_test(a_thread_that_settles_is_an_illness_whatever_the_others_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

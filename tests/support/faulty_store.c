@@ -33,6 +33,8 @@ static int faulty_fetch(struct store *store, struct batch *batch)
         return faulty->fetch_error;
     int err = store_fetch(faulty->real, batch);
     batch->is_skipped[0] = err == 0 && batch->may_skip && count_down(faulty, &faulty->skip_firsts);
+    if (batch->is_skipped[0] && faulty->holds_skipped)
+        faulty_store_hold(faulty);
     return err;
 }
 

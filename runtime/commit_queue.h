@@ -1,0 +1,76 @@
+/*
+ * The queue of the committers. Each takes what waits, and while it has commands of a card the rest
+ * of that card waits for it: nothing of a card overtakes itself, and no two committers of a process
+ * wait for each other's rows. Tasks are all the first committer's.
+ *
+ * Who commands wait for is decided by what pays: a free committer begins when no other is at work,
+ * when COMMIT_QUEUE_WORTH commands wait, or when one has waited for COMMIT_QUEUE_WAIT_US.
+ */
+#ifndef COUNTERPART_RUNTIME_COMMIT_QUEUE_H
+#define COUNTERPART_RUNTIME_COMMIT_QUEUE_H
+
+#include "ledger/ledger.h"
+#include "runtime/job.h"
+
+#include <pthread.h>
+
+#define COMMIT_QUEUE_TAKERS_MAX 16
+/* As many commands as one transaction of PostgreSQL costs by itself (0.6 ms of processor time,
+ * and 0.04 ms for each command): from here on a second one beside the first costs less than half
+ * of what it does. */
+#define COMMIT_QUEUE_WORTH 16
+/* Longer than a batch of so many takes where nothing but a disk of its own is waited for: what
+ * takes longer waits for a replica or a slow disk, and does not need the processor meanwhile. */
+#define COMMIT_QUEUE_WAIT_US (INT64_C(2) * 1000)
+/* Cards are told apart by so many bits of their index: a full batch keeps one in eight of the
+ * others waiting besides its own. */
+#define COMMIT_QUEUE_SLOTS 4096
+
+struct commit_queue_taker {
+    pthread_cond_t called;
+    bool is_idle;
+    uint16_t slots[BATCH_MAX]; /* of the commands that it has */
+    int32_t slot_count;
+};
+
+struct commit_queue {
+    pthread_mutex_t mutex; /* guards everything */
+    struct job *oldest;
+    struct job **end; /* where the next is put */
+    int32_t depth, depth_max;
+    int32_t task_count;    /* that wait */
+    int32_t free_count;    /* commands that wait, of cards that nobody has */
+    int64_t free_since_us; /* how long the first of them may have waited */
+    int32_t busy_count;    /* takers that have commands */
+    int32_t called;        /* the taker that looks after them; or COMMIT_QUEUE_NOBODY */
+    bool is_watching;      /* it waits until enough have come, or for long enough */
+    bool is_closed;
+    int32_t taker_count;
+    struct commit_queue_taker takers[COMMIT_QUEUE_TAKERS_MAX];
+    struct {
+        int16_t taker; /* whose it is while held is not 0 */
+        int16_t held;  /* commands that the taker has */
+        int32_t waiting;
+    } slots[COMMIT_QUEUE_SLOTS];
+};
+#define COMMIT_QUEUE_NOBODY (-1)
+
+void commit_queue_init(struct commit_queue *queue, int32_t depth_max, int32_t taker_count);
+void commit_queue_finish(struct commit_queue *queue); /* CHECKs that it is empty */
+
+/* errors  ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays the caller's. */
+MUST_CHECK int commit_queue_push(struct commit_queue *queue, struct job *job);
+/*
+ * The taker is done with what it took before. Waits; takes up to count_max of the oldest jobs that
+ * it may have, as a list by job->next; a task that does not join is the last of its list. NULL:
+ * closed, and nothing is left for it.
+ */
+struct job *commit_queue_take(struct commit_queue *queue, int32_t taker, int32_t count_max);
+/* Of the commands that the taker took, it has these left: the cards of the others are free. */
+void commit_queue_keep(struct commit_queue *queue, int32_t taker, struct job *const jobs[],
+                       int32_t count);
+/* No more pushes; takers get what is left, then NULL. */
+void commit_queue_close(struct commit_queue *queue);
+int32_t commit_queue_depth(struct commit_queue *queue);
+
+#endif
