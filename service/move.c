@@ -308,6 +308,14 @@ static int close_tenant(struct errand *errand)
     return give_fault(errand, err);
 }
 
+static void say_closed(const struct errand *errand)
+{
+    fprintf(stderr,
+            "counterpart: tenant %lld stays closed: run the same command again, which goes on from "
+            "here, or with --cancel, which opens it in this store\n",
+            (long long)errand->now->tenant_id);
+}
+
 static int finish(struct errand *errand)
 {
     int64_t closed_us = clock_monotonic_us();
@@ -316,6 +324,8 @@ static int finish(struct errand *errand)
     begin_phase(errand, "comparing");
     if (err == 0)
         err = give_fault(errand, move_finish(errand->move, clock_wall_us()));
+    if (err != 0 && move_place(errand->move) != TENANT_HERE)
+        say_closed(errand);
     int told_err = tell_service(errand, &is_there);
     errand->now->closed_us = clock_monotonic_us() - closed_us;
     return err != 0 ? err : told_err;

@@ -54,6 +54,11 @@ const char *move_fault(const struct move *move)
     return move == NULL ? "" : move->fault;
 }
 
+enum tenant_place move_place(const struct move *move)
+{
+    return move->place;
+}
+
 /* --- single values --- */
 
 /* The first column of the first row; without one, 0. Bound are the integers that follow. */
@@ -805,6 +810,7 @@ static int change_place(struct move *move)
                     "it is not known whether the target has the tenant now; neither store serves "
                     "it until this is run again");
     int back_err = move_source_return(&source);
+    move->place = back_err == 0 ? TENANT_HERE : TENANT_GONE;
     return fail(move, err, "the target did not take the tenant (%s); %s", error_name(err),
                 back_err == 0 ? "this store serves it as before" : "run this again");
 }
@@ -830,7 +836,7 @@ int move_finish(struct move *move, int64_t now_us)
     if (err == 0)
         return change_place(move);
     target->driver->rollback(target);
-    return err;
+    return fail(move, err, "the target broke off (%s); the log says why", error_name(err));
 }
 
 /* --- undoing --- */

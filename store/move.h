@@ -84,6 +84,8 @@ struct move_look {
 /* ownership, errors  as of move_open. */
 MUST_CHECK int move_look(const struct move_config *config, struct move **move,
                          struct move_look *look);
+/* Where the tenant is, as the source has it: after an error he may be closed there. */
+enum tenant_place move_place(const struct move *move);
 /* What the latest error was about, as a sentence; "": nothing besides the error. Accepts NULL. */
 const char *move_fault(const struct move *move);
 

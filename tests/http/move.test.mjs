@@ -468,6 +468,31 @@ test('a move that was broken off is cancelled: the target is cleared, and the sh
   await service.stop();
 });
 
+test('a target that is lost in the middle leaves the shop closed, says so, and the next run goes on', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
+  const sales = await someSales(shop, 2);
+  const url = await postgres.createDatabase();
+  await startTarget(service, url).then((target) => target.stop());
+  await postgres.sql(
+    `CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+     PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+     CREATE TRIGGER lose AFTER UPDATE ON tenant FOR EACH ROW WHEN (new.place = 0) EXECUTE FUNCTION lose()`,
+    database(url),
+  );
+  const { code, stderr } = await move(service, url);
+  assert.equal(code, 1);
+  assert.match(stderr, /tenant 1 stays closed: run the same command again.*or with --cancel/);
+  assert.match(stderr, /the target broke off \(store_down\)/);
+  assert.equal((await shop.till().checkout(sales[0].sale)).json.code, 'tenant_is_moving');
+  await postgres.sql('DROP FUNCTION lose CASCADE', database(url));
+  assert.equal((await mustMove(service, url)).moved, true);
+  const target = await startTarget(service, url);
+  for (const { sale, answer } of sales) areIdentical(await at(target, shop).till().checkout(sale), answer);
+  await target.stop();
+  await service.stop();
+});
+
 test('a shop that is closed is opened again also while the target cannot be reached', async () => {
   const service = await Service.start();
   const shop = await newTenant(service);
