@@ -47,7 +47,7 @@ test('it takes official images and our own, opens one port to this machine alone
   assert.doesNotMatch(fs.readFileSync(FILE, 'utf8'), /password\s*[:=]|:\/\/\w+:[^@/]+@/i);
 });
 
-test('the notice of a drain is longer than the probes of the balancer need, and its patience than our deadline', () => {
+test('the times of the balancer fit those of the counterparts', () => {
   const configuration = fs.readFileSync(path.join(ROOT, 'packaging/haproxy/haproxy.cfg'), 'utf8');
   const number = (pattern) => Number(configuration.match(pattern)[1]);
   const [inter, fast, fall] = [/inter (\d+)s/, /fastinter (\d+)ms/, / fall (\d+)/].map(number);
@@ -56,6 +56,8 @@ test('the notice of a drain is longer than the probes of the balancer need, and 
   assert.ok(notice * 1000 > 2 * (inter * 1000 + fast * (fall - 1)));
   assert.ok(parseInt(one.stop_grace_period, 10) > notice + 10, 'COUNTERPART_DRAIN_S');
   assert.ok(number(/timeout server (\d+)s/) > 4, 'the deadline of a command');
+  assert.ok(number(/timeout http-keep-alive (\d+)s/) < 15, 'COUNTERPART_REQUEST_TIMEOUT_S');
+  assert.match(configuration, /^ +http-reuse never$/m);
 });
 
 // --- running -------------------------------------------------------------------------------------
