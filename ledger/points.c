@@ -136,7 +136,10 @@ static struct reservation *change_reservation(struct points_decision *decision)
     struct reservation *reservation = &decision->view->reservation;
     decision->changes->reservation_is_changed = true;
     decision->changes->state_before = reservation->state;
-    reservation->changed_at_us = decision->now_us;
+    /* Never the same twice, whatever the clocks of the processes: who has read it sees the change. */
+    reservation->changed_at_us = decision->now_us > reservation->changed_at_us
+                                     ? decision->now_us
+                                     : reservation->changed_at_us + 1;
     if (decision->command->reason[0] != '\0')
         memcpy(reservation->reason, decision->command->reason, sizeof(reservation->reason));
     return reservation;
@@ -360,9 +363,18 @@ static enum points_result give_back_burned(struct points_decision *decision)
     return POINTS_OK;
 }
 
+static bool is_as_seen(const struct points_decision *decision)
+{
+    int64_t seen_us = decision->command->seen_changed_at_us;
+    return seen_us == 0 || seen_us == decision->view->reservation.changed_at_us;
+}
+
 static enum points_result give_back(struct points_decision *decision)
 {
-    if (decision->view->reservation.state == RESERVATION_BURNED)
+    enum reservation_state state = decision->view->reservation.state;
+    if (state != RESERVATION_RETURNED && !is_as_seen(decision))
+        return POINTS_STALE;
+    if (state == RESERVATION_BURNED)
         return give_back_burned(decision);
     enum points_result result = move_to(decision, RESERVATION_RETURNED);
     if (result == POINTS_OK)

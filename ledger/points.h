@@ -101,6 +101,7 @@ enum points_action {
     X(POINTS_OK, "ok")                                                                             \
     X(POINTS_NOT_FOUND, "not_found")       /* no such member, reward or reservation */             \
     X(POINTS_ALREADY_DONE, "already_done") /* was done; a replay, nothing moves */                 \
+    X(POINTS_STALE, "stale")               /* return: somebody has moved the reservation since */  \
     X(POINTS_OTHER_ORDER, "other_order")   /* reserve: the token is used for another order */      \
     X(POINTS_UNDER_WAY, "under_way")       /* reserve: this very redemption is not settled */      \
     X(POINTS_WRONG_STATE, "wrong_state")   /* the reservation cannot move there (law 6) */         \
@@ -137,6 +138,8 @@ struct points_command {
     int64_t reservation_id;                /* MARK_UNSURE, APPLY, BURN, RETURN */
     int32_t alike_before;                  /* MARK_UNSURE */
     bool is_order_deleted;                 /* RETURN */
+    int64_t seen_changed_at_us;            /* RETURN: of the reservation as it was read; 0: however
+                                              it is by now */
     int64_t inactive_since_us;             /* EXPIRE: only when account.active_at_us is before it */
     char reason[POINTS_REASON_MAX + 1];
 };
@@ -206,7 +209,9 @@ int64_t points_for_amount(int64_t amount_minor, int exponent, int64_t earn_milli
  *          many refunds and deletions it has, no more than it earned.
  * MARK_UNSURE, APPLY, BURN, RETURN   of what is there already: POINTS_ALREADY_DONE; a reason that
  *          is not empty is kept with the move.
- * RETURN   of a burned one: gives the points back by an entry of its own; the state stays BURNED.
+ * RETURN   of one that has changed since it was read: POINTS_STALE. What the order showed then says
+ *          nothing of what somebody else has sent since.
+ *          of a burned one: gives the points back by an entry of its own; the state stays BURNED.
  */
 void points_decide(struct points_view *view, const struct points_command *command, int64_t now_us,
                    struct points_changes *changes, struct points_outcome *outcome);

@@ -113,12 +113,18 @@ static void on_updated(struct errand *errand)
         inbox_look_in(inbox, LOOK_AGAIN_US);
 }
 
+/* What was read under a duty that has ended is another process' to judge. */
 struct errand *chore_errand(struct chore *chore, size_t extra_bytes)
 {
-    struct errand *errand = errand_create(chore->inbox->config.outbound, extra_bytes);
-    if (errand != NULL)
-        return errand;
     struct inbox *inbox = chore->inbox;
+    const struct duty *duty = inbox->config.duty;
+    struct errand *errand = NULL;
+    if (duty_is_still(duty, chore->duty_version))
+        errand = errand_create(inbox->config.outbound, extra_bytes);
+    if (errand != NULL) {
+        errand->until_us = duty_ends_us(duty);
+        return errand;
+    }
     chore_free(chore);
     inbox_look_in(inbox, LOOK_AGAIN_US);
     return NULL;
@@ -278,6 +284,7 @@ static void inbox_start(struct inbox *inbox, const struct work *work)
         return; /* it stays open */
     chore->inbox = inbox;
     chore->work = *work;
+    chore->duty_version = duty_version(inbox->config.duty);
     chore->snapshot = directory_acquire(inbox->config.directory);
     chore->tenant = directory_find_id(chore->snapshot, work->tenant_id);
     chore->next = inbox->chores;

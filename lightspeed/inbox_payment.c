@@ -312,17 +312,16 @@ static bool may_be_there(const struct arm *arm)
     return arm->alike > arm->attempt.alike_before;
 }
 
-/* Decided where reversals and refunds are: what comes after it finds this work armed. */
+/* Decided where reversals and refunds are: what comes after it finds this work armed. A process that
+ * has lost the duty meanwhile finds it taken. */
 static int task_arm(struct job *job, struct store *store)
 {
     struct arm *arm = errand_data_of(job);
     int err = store_read_operation(store, arm->attempt.operation_id, &arm->operation);
     if (err != 0 || is_given_back(&arm->operation))
         return err;
-    err = store_begin_foreign_payment(store, clock_steady_us(), &arm->attempt);
-    if (err != 0 || !may_be_sent(&arm->attempt) || may_be_there(arm))
-        return err;
-    return store_update_work(store, &arm->work);
+    err = store_take_work(store, &arm->work);
+    return err != 0 ? err : store_begin_foreign_payment(store, clock_steady_us(), &arm->attempt);
 }
 
 /* Nothing was sent; work that is retried is judged anew. */
@@ -350,6 +349,7 @@ static void on_armed(struct errand *errand)
     struct chore *chore = errand->context;
     const struct arm *arm = errand_data(errand);
     char ref[ORDER_REF_MAX + 1];
+    chore->work.openings = arm->work.openings;
     if (errand->job.error != 0) {
         chore_retry_store(chore, errand->job.error);
         return;

@@ -423,7 +423,6 @@ static void prove_judge(struct chore *chore)
     if (errand == NULL)
         return;
     prove->about.order = prove->has_order ? &prove->order : NULL;
-    prove->about.now_us = clock_steady_us();
     reconcile_judge(&prove->about, prove->judged, prove->count, prove->claimed);
     *(struct prove **)errand_data(errand) = prove;
     errand_write(errand, chore->inbox->config.committer, task_write, on_written, chore);
@@ -464,6 +463,9 @@ static void on_read(struct errand *errand)
     if (prove_failed(errand))
         return;
     struct api_call call = chore_call(chore);
+    /* The order is judged as of the question: a process may be stopped with the reply in hand, and
+     * two such reads would seem further apart than they are. */
+    chore->prove->about.now_us = clock_steady_us();
     oseries_api_get_order(chore->inbox->config.api, &call, chore->work.subject_id, on_order, chore);
 }
 

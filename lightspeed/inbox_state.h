@@ -38,6 +38,7 @@ struct chore {
     struct chore *next;
     struct inbox *inbox;
     struct work work;
+    int64_t duty_version; /* it ends with that duty */
     const struct directory_snapshot *snapshot;
     const struct directory_tenant *tenant;
     struct order_facts order;
@@ -119,7 +120,7 @@ bool api_error_may_pass(int error);
 void chore_retry_store(struct chore *chore, int err);
 
 struct api_call chore_call(const struct chore *chore);
-/* NULL: memory was short and the chore has ended. */
+/* NULL: memory was short, or the duty was lost, and the chore has ended: its row is open. */
 struct errand *chore_errand(struct chore *chore, size_t extra_bytes);
 
 /* --- the kinds of work --- */

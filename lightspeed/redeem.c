@@ -370,7 +370,7 @@ static void on_read_back(void *context, const struct api_result *result,
         attempt_not_taken(attempt);
     else if (is_applied && !is_ignored)
         attempt_burn(attempt);
-    else if (is_absent && !attempt->may_arrive_later)
+    else if (is_absent && !attempt->may_arrive_later && !attempt->was_there)
         attempt_return(attempt, is_deleted ? SENTENCE_DELETED : SENTENCE_UNREACHABLE);
     else
         attempt_mark_unsure(attempt);
@@ -494,12 +494,14 @@ static void on_changed(void *context, const struct api_result *result)
         attempt_change(attempt);
     } else if (attempt->is_unsure || attempt->may_arrive_later) {
         attempt_read_back(attempt);
+    } else if (attempt->was_there) {
+        attempt_leave_open(attempt); /* who was at it before may have had more luck */
     } else {
         attempt_return_for(attempt, result);
     }
 }
 
-static void attempt_change(struct attempt *attempt)
+static void attempt_send(struct attempt *attempt)
 {
     const struct reward_plan *plan = &attempt->plan;
     struct oseries_api *api = attempt->redeem->config.api;
@@ -532,6 +534,30 @@ static void attempt_change(struct attempt *attempt)
                                  attempt);
         break;
     }
+}
+
+/* Only who has written it down sends it again: of several processes one, and whoever was about to
+ * return the points finds that the reservation has moved. */
+static void on_sending_noted(struct errand *errand)
+{
+    struct attempt *attempt = errand->context;
+    const struct redeem_move *move = errand_data(errand);
+    bool is_ours = errand->job.error == 0 && move->outcome.result == POINTS_OK;
+    if (is_ours)
+        attempt->reservation = move->outcome.reservation;
+    if (is_ours && left_us_of(attempt) >= CHANGE_MIN_US)
+        attempt_send(attempt);
+    else
+        attempt_leave_open(attempt);
+}
+
+static void attempt_change(struct attempt *attempt)
+{
+    if (!attempt->was_there || attempt->reservation.is_unsure)
+        attempt_send(attempt);
+    else if (!redeem_move_begin(attempt->redeem, &attempt->reservation, POINTS_MARK_UNSURE, NULL,
+                                NULL, on_sending_noted, attempt))
+        attempt_leave_open(attempt);
 }
 
 /* --- the order as it is --- */
@@ -706,6 +732,7 @@ static void say_result(struct attempt *attempt, const struct points_outcome *out
     case POINTS_OK:
     case POINTS_ALREADY_DONE:
     case POINTS_UNDER_WAY:
+    case POINTS_STALE:
     case POINTS_BAD_AMOUNT:
     case POINTS_WRONG_STATE:
     case POINTS_NOTHING:

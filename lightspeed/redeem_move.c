@@ -43,6 +43,8 @@ bool redeem_move_begin(struct redeem *redeem, const struct reservation *reservat
                                             .member_id = reservation->member_id,
                                             .reservation_id = reservation->id,
                                             .alike_before = reservation->alike_before};
+    if (action == POINTS_RETURN) /* by what was read of the order until then */
+        move->command.seen_changed_at_us = reservation->changed_at_us;
     if (answer != NULL)
         move->answer = *answer;
     if (reason != NULL)

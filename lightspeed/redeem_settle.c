@@ -131,6 +131,7 @@ static void on_settled(struct errand *errand)
               LOG_TEXT("result", points_result_name(move->outcome.result)),
               LOG_TEXT("error", error_name(errand->job.error)));
     if (!is_done) {
+        watch->absent_since_us = 0;
         watch_rest(watch); /* the next scan shows whether it is still open */
         return;
     }
@@ -143,7 +144,8 @@ static void on_settled(struct errand *errand)
 static void watch_move(struct watch *watch, enum points_action action, const char *reason)
 {
     watch->move = action;
-    if (!redeem_move_begin(watch->redeem, &watch->reservation, action, reason, NULL, on_settled,
+    if (!duty_is_ours(watch->redeem->config.duty, 0) ||
+        !redeem_move_begin(watch->redeem, &watch->reservation, action, reason, NULL, on_settled,
                            watch))
         watch_rest(watch);
 }
@@ -331,6 +333,14 @@ static void drop_ended(struct redeem *redeem, int64_t now_us)
     }
 }
 
+/* Somebody may have sent its change since it was read. */
+static void watch_take(struct watch *watch, const struct reservation *found)
+{
+    if (watch->reservation.changed_at_us != found->changed_at_us)
+        watch->absent_since_us = 0;
+    watch->reservation = *found;
+}
+
 static void take_found(struct redeem *redeem, const struct scan *scan)
 {
     for (int32_t i = 0; i < scan->count; i++) {
@@ -339,7 +349,7 @@ static void take_found(struct redeem *redeem, const struct scan *scan)
             break;
         watch->scan_round = redeem->scan_round;
         if (!watch->is_busy)
-            watch->reservation = scan->found[i];
+            watch_take(watch, &scan->found[i]);
     }
 }
 

@@ -17,6 +17,7 @@ struct duty {
     char holder[LEASE_OWNER_CHARS + 1];
     struct outbound_message start;
     struct outbound_timer timer;
+    _Atomic int64_t version; /* of the lease, when it was ours last */
     _Atomic int64_t ends_us; /* monotonic; 0: it is not ours */
 };
 
@@ -29,6 +30,16 @@ bool duty_is_ours(const struct duty *duty, int64_t for_us)
 {
     int64_t ends_us = duty_ends_us(duty);
     return ends_us == INT64_MAX || ends_us - clock_monotonic_us() >= for_us;
+}
+
+int64_t duty_version(const struct duty *duty)
+{
+    return duty == NULL ? 0 : atomic_load(&duty->version);
+}
+
+bool duty_is_still(const struct duty *duty, int64_t version)
+{
+    return duty_is_ours(duty, 0) && duty_version(duty) == version;
 }
 
 /* The extra bytes of its errand. */
@@ -66,6 +77,8 @@ static void duty_take(struct duty *duty, const struct asking *asking)
     bool is_ours = strcmp(asking->state.owner, duty->config.owner) == 0;
     bool was_ours = duty_is_ours(duty, 0);
     note_holder(duty, &asking->state);
+    if (is_ours)
+        atomic_store(&duty->version, asking->state.version);
     atomic_store(&duty->ends_us, is_ours ? asking->asked_at_us + duty->config.life_us : 0);
     if (is_ours && !was_ours && duty->config.on_taken != NULL)
         duty->config.on_taken(duty->config.taken_context);

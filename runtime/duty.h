@@ -4,7 +4,10 @@
  * renewed long before it ends; the process that has lost it starts nothing more, and another one
  * takes it when it has ended. A store with one process has no lease: the duty is always ours.
  *
- * What is done twice when a process hangs in the middle of something is safe to repeat.
+ * A process may be stopped in the middle of something, for longer than the lease, and go on with what
+ * it knew then. So what was begun with the duty ends with it (duty_is_still), nothing is sent and no
+ * errand is run after the lease that it was begun under, and what is done twice all the same is safe
+ * to repeat.
  */
 #ifndef COUNTERPART_RUNTIME_DUTY_H
 #define COUNTERPART_RUNTIME_DUTY_H
@@ -45,5 +48,9 @@ void duty_give_up(struct duty *duty, struct store *store);
 bool duty_is_ours(const struct duty *duty, int64_t for_us);
 /* monotonic; INT64_MAX: it does not end. */
 int64_t duty_ends_us(const struct duty *duty);
+/* Which time it is that we have it. */
+int64_t duty_version(const struct duty *duty);
+/* Has it been ours without a break since it was of this version? */
+bool duty_is_still(const struct duty *duty, int64_t version);
 
 #endif

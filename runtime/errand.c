@@ -56,6 +56,8 @@ static void errand_prepare(struct errand *errand, job_task_fn task, errand_done_
     errand->job.task = task;
     errand->job.give_back = on_give_back;
     errand->job.deadline_us = clock_monotonic_us() + ERRAND_WAIT_US;
+    if (errand->until_us != 0 && errand->until_us < errand->job.deadline_us)
+        errand->job.deadline_us = errand->until_us;
     outbound_expect(errand->outbound, &errand->message);
 }
 

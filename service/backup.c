@@ -184,7 +184,9 @@ static int make_copy_config(const char *folder, const char *store_name, struct c
     int err = manifest_path(folder, store_name, path);
     bool is_cut =
         err == 0 &&
-        (snprintf(copy->store_location, sizeof(copy->store_location), "%s", path) >=
+        (snprintf(copy->store_name, sizeof(copy->store_name), "%s", path) >=
+             (int)sizeof(copy->store_name) ||
+         snprintf(copy->store_location, sizeof(copy->store_location), "%s", path) >=
              (int)sizeof(copy->store_location) ||
          snprintf(copy->data, sizeof(copy->data), "%s", folder) >= (int)sizeof(copy->data) ||
          snprintf(copy->master_key, sizeof(copy->master_key), "%s/" MANIFEST_KEY, folder) >=
@@ -231,9 +233,11 @@ static int copy_store(const struct config *config, const char *path)
 {
     bool shows_progress = isatty(STDERR_FILENO);
     if (config->is_postgres)
-        return reason_give(ERR_BAD_CONFIG,
-                           "the store is a PostgreSQL database: pg_basebackup copies it whole, and "
-                           "docs/operations.md says what goes with it");
+        return reason_give(
+            ERR_BAD_CONFIG,
+            "the store is a PostgreSQL database: packaging/postgres/backup.sh copies "
+            "its whole server with the master key, and docs/operations.md says "
+            "what goes with it");
     if (access(config->store_location, F_OK) != 0)
         return reason_give(ERR_NOT_FOUND,
                            "there is no store at %s; set COUNTERPART_DATA to the service's data "
@@ -305,11 +309,17 @@ static int migrate(const struct config *copy)
 
 static int begin_anew(const struct config *copy)
 {
+    const struct store_config store = {.location = copy->store_location};
     int err = migrate(copy);
     if (err != 0)
         return err;
-    err = store_begin_anew(copy->store_location, operation_now(), clock_wall_us());
-    return err == 0 ? 0 : reason_give(err, "%s cannot be written", copy->store_location);
+    err = store_begin_anew(&store, operation_now(), clock_wall_us());
+    if (err == ERR_LOCKED)
+        return reason_give(err,
+                           "%s is in use: stop every process of the service, and then say this "
+                           "again; nothing was changed",
+                           copy->store_name);
+    return err == 0 ? 0 : reason_give(err, "%s cannot be written", copy->store_name);
 }
 
 static int fill_data(const char *from, const char *to, struct content *content)
@@ -362,5 +372,50 @@ int restore_run(const char *from, const char *to, bool wants_json)
     if (err != 0)
         return finish_failed(err);
     print_content(to, &content, wants_json);
+    return EXIT_SUCCESS;
+}
+
+/* --- begin anew */
+
+/* What the folder remembers of a cluster is of before. */
+static int forget_timeline(const char *path)
+{
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return complain(ERR_IO, path, "cannot be removed");
+}
+
+static int begin_anew_in_place(const struct config *config, struct content *content)
+{
+    static struct config restored;
+    int lock_fd = -1;
+    restored = *config;
+    restored.timeline_path[0] = '\0';
+    if (access(config->data, F_OK) != 0)
+        return complain(ERR_NOT_FOUND, config->data, "there is no data folder");
+    int err = data_folder_lock(config->data, &lock_fd);
+    if (err == 0)
+        err = begin_anew(&restored);
+    if (err == 0)
+        err = check_copy(&restored, content);
+    if (err == 0)
+        err = forget_timeline(config->timeline_path);
+    data_folder_unlock(lock_fd);
+    return err;
+}
+
+int begin_anew_run(const struct config *config, bool wants_json)
+{
+    struct content content;
+    if (!config->core_dumps_are_on)
+        core_dump_forbid();
+    int err = begin_anew_in_place(config, &content);
+    if (err != 0)
+        return finish_failed(err);
+    print_content(config->data, &content, wants_json);
+    if (config->is_postgres)
+        fputs("counterpart: before they start, remove the file timeline from the data folder of "
+              "each other process\n",
+              stderr);
     return EXIT_SUCCESS;
 }

@@ -38,6 +38,10 @@ static const struct subcommand subcommands[] = {
      .flags = {{"from", FLAG_TEXT, true, "FOLDER", "what counterpart backup has made"},
                {"to", FLAG_TEXT, true, "FOLDER",
                 "a new one, or an empty one; then COUNTERPART_DATA"}}},
+    {.noun = "begin-anew",
+     .kind = COMMAND_BEGIN_ANEW,
+     .help = "tell a store that was restored otherwise, such as a PostgreSQL database, that it "
+             "was, before anybody serves it; references of before are never given out again"},
     {.noun = "tenant",
      .verb = "add",
      .kind = COMMAND_POST,
@@ -729,8 +733,10 @@ static void print_overview(FILE *file)
                  each->verb == NULL ? "" : each->verb);
         fprintf(file, "  %-22s %s\n", left, each->help);
     }
-    fputs("\nAll but serve, hand-over, verify, backup, restore, routes and profile import ask the "
-          "running\nservice over admin.sock in COUNTERPART_DATA [./var].\nOutput is JSON with "
+    fputs("\nAll but serve, hand-over, verify, backup, restore, begin-anew, routes and profile "
+          "import "
+          "ask the\nrunning service over admin.sock in COUNTERPART_DATA [./var].\nOutput is JSON "
+          "with "
           "--json or when it does not go to a "
           "terminal.\nOne subcommand with its flags: counterpart help card issue\n",
           file);

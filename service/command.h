@@ -16,8 +16,9 @@ enum command_kind {
     COMMAND_SERVE,
     COMMAND_HAND_OVER, /* asks the running service, but not over the admin socket */
     COMMAND_VERIFY,
-    COMMAND_BACKUP, /* these two work on files */
+    COMMAND_BACKUP, /* these work on files, or on a database that nobody serves */
     COMMAND_RESTORE,
+    COMMAND_BEGIN_ANEW,
     COMMAND_HELP,
     COMMAND_ROUTES,        /* asks nobody: the table is in the binary */
     COMMAND_GET,           /* flags become the query */

@@ -85,6 +85,8 @@ static const struct variable {
      "between sweeps for orders that no webhook has told of"},
     {"TRUSTED_PROXIES", TEXT_AT(trusted_proxies), "",
      "comma-separated networks whose X-Forwarded-For is believed"},
+    {"DRAIN_NOTICE_S", NUMBER_AT(drain_notice_s, 0, 600), "0",
+     "after SIGTERM, serve on with a red /readyz so long, for balancers to see it"},
     {"DRAIN_S", NUMBER_AT(drain_s, 0, 600), "10",
      "after SIGTERM, wait this long for requests under way"},
     {"LOG_LEVEL", TEXT_AT(log_level_name), "info", "debug, info, warning or error"},

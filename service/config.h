@@ -36,6 +36,7 @@ struct config {
     int64_t committers; /* of PostgreSQL; SQLite has one writer */
     int64_t connections_max;
     bool connections_max_was_set; /* by somebody, and is not the default */
+    int64_t drain_notice_s;
     int64_t drain_s;
     int64_t request_timeout_s;
     int64_t redeem_settle_s;

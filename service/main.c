@@ -65,6 +65,7 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
     case COMMAND_VERIFY:
     case COMMAND_BACKUP:
     case COMMAND_RESTORE:
+    case COMMAND_BEGIN_ANEW:
     case COMMAND_HELP:
     case COMMAND_ROUTES:
     case COMMAND_PROFILE_IMPORT:
@@ -112,6 +113,10 @@ int main(int count, char **words)
         if (config_read(environ, &config) != 0)
             return EXIT_FAILURE;
         return backup_run(&config, command_value(&invocation, "to"), invocation.wants_json);
+    case COMMAND_BEGIN_ANEW:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return begin_anew_run(&config, invocation.wants_json);
     case COMMAND_RESTORE:
         return restore_run(command_value(&invocation, "from"), command_value(&invocation, "to"),
                            invocation.wants_json);

@@ -65,19 +65,39 @@ int opening_seal(const struct config *config, bool may_create, struct seal **sea
                        path, may_create ? "read or made" : "read", error_name(err));
 }
 
-int opening_store(const struct config *config, const struct seal *seal, enum store_mode mode,
-                  struct store **store)
+int opening_store_failed(const struct config *config, enum store_mode mode, int err)
 {
-    const struct store_config store_config = {
-        .location = config->store_location, .seal = seal, .timeline_path = config->timeline_path};
-    int err = store_open(&store_config, mode, store);
-    if (err == 0)
-        return 0;
     if (err == ERR_BAD_KEY)
         return reason_give(err, "%s is not the master key that %s was made with (%s)",
                            config->master_key, config->store_name, error_name(err));
+    if (err == ERR_SCHEMA_TOO_NEW)
+        return reason_give(err,
+                           "a later program has changed the schema of %s so that this one cannot "
+                           "use it; install that program (%s)",
+                           config->store_name, error_name(err));
+    if (err == ERR_LOCKED)
+        return reason_give(err,
+                           "programs that could not live with this one's schema still use %s: "
+                           "upgrade those first. Nothing was changed (%s)",
+                           config->store_name, error_name(err));
+    if (err == ERR_STORE_BUSY && config->is_postgres)
+        return reason_give(err,
+                           "the schema of %s cannot be changed now, because a long statement uses "
+                           "it; try again. Nothing was changed (%s)",
+                           config->store_name, error_name(err));
     if (mode == STORE_READER && (err == ERR_NOT_FOUND || !store_may_be_there(config)))
         return give_no_store(config, err);
     return reason_give(err, "%s%s cannot be opened (%s)", config->is_postgres ? "" : "the store ",
                        config->store_name, error_name(err));
+}
+
+int opening_store(const struct config *config, const struct seal *seal, enum store_mode mode,
+                  struct store **store)
+{
+    const struct store_config store_config = {
+        .location = config->store_location,
+        .seal = seal,
+        .timeline_path = config->timeline_path[0] == '\0' ? NULL : config->timeline_path};
+    int err = store_open(&store_config, mode, store);
+    return err == 0 ? 0 : opening_store_failed(config, mode, err);
 }

@@ -13,5 +13,7 @@ MUST_CHECK int opening_seal(const struct config *config, bool may_create, struct
 /* errors  as store_open. */
 MUST_CHECK int opening_store(const struct config *config, const struct seal *seal,
                              enum store_mode mode, struct store **store);
+/* store_open said err: gives the reason and returns it. */
+int opening_store_failed(const struct config *config, enum store_mode mode, int err);
 
 #endif

@@ -692,21 +692,38 @@ static bool all_are_quiet(const struct service *service)
     return true;
 }
 
-/* A second signal ends the waiting. */
-static void drain(struct service *service, const sigset_t *signals)
+/* A second signal ends any waiting. */
+static bool is_hurried(const sigset_t *signals)
 {
     const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
-    int64_t until_us = clock_monotonic_us() + service->config.drain_s * CLOCK_US_PER_S;
+    int number = sigtimedwait(signals, NULL, &pause);
+    return number == SIGTERM || number == SIGINT;
+}
+
+/* The door is still open, and /readyz red: a balancer sends what comes elsewhere from now on, and
+ * none of its idle connections is closed under a request. Gives false when there is no more time.
+ */
+static bool drain_give_notice(const struct service *service, const sigset_t *signals)
+{
+    int64_t until_us = clock_monotonic_us() + service->config.drain_notice_s * CLOCK_US_PER_S;
+    while (clock_monotonic_us() < until_us) {
+        if (is_hurried(signals))
+            return false;
+    }
+    return true;
+}
+
+static void drain(struct service *service, const sigset_t *signals)
+{
     atomic_store(&service->handlers.is_draining, true);
+    bool has_time = drain_give_notice(service, signals);
     listeners_close(&service->listeners); /* the loops hold the last references, and close them when
                                              their backlog is empty */
     for (int i = 0; i < service->loop_count; i++)
         loop_ask(service->loops[i], LOOP_DRAINING);
-    while (!all_are_quiet(service) && clock_monotonic_us() < until_us) {
-        int number = sigtimedwait(signals, NULL, &pause);
-        if (number == SIGTERM || number == SIGINT)
-            return;
-    }
+    int64_t until_us = clock_monotonic_us() + service->config.drain_s * CLOCK_US_PER_S;
+    while (has_time && !all_are_quiet(service) && clock_monotonic_us() < until_us)
+        has_time = !is_hurried(signals);
 }
 
 /*
@@ -896,16 +913,22 @@ static bool wait_for_successor(struct service *service)
     return true;
 }
 
-/* Rather now than with the lock in our hands. That the schema is to be migrated is no fault. */
+/*
+ * Rather now than with the lock in our hands. SQLite's schema is migrated when the predecessor has
+ * let go; PostgreSQL's beside it, so that nobody waits: it goes on with the later one, or is one of
+ * those programs that must end first (ERR_LOCKED).
+ */
 static int try_store(struct service *service)
 {
+    enum store_mode mode = service->config.is_postgres ? STORE_WRITER : STORE_READER;
     struct store *store = NULL;
     const struct store_config config = {.location = service->config.store_location,
                                         .seal = service->seal};
-    int err = store_open(&config, STORE_READER, &store);
+    int err = store_open(&config, mode, &store);
     store_close(store);
-    if (err == ERR_BAD_KEY || err == ERR_SCHEMA_TOO_NEW || err == ERR_STORE_CORRUPT)
-        return open_store(service, STORE_READER, &store);
+    if (err == ERR_BAD_KEY || err == ERR_SCHEMA_TOO_NEW || err == ERR_STORE_CORRUPT ||
+        err == ERR_STORE_BUSY)
+        return opening_store_failed(&service->config, mode, err);
     return 0;
 }
 

@@ -79,6 +79,7 @@ struct store_backend_work {
                 void *context);
     int (*count_open)(struct store *store, int64_t *open);
     int (*update)(struct store *store, const struct work *work);
+    int (*take)(struct store *store, struct work *work);
     int (*reopen)(struct store *store, int64_t tenant_id, int64_t work_id, int64_t now_us);
     int (*hasten)(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened);
     int (*hasten_unswept)(struct store *store, int64_t tenant_id, int64_t now_us,
@@ -225,6 +226,10 @@ int store_sqlite_is_empty(const char *location, bool *is_empty);
 int store_postgres_open(const struct store_config *config, enum store_mode mode,
                         struct store **store);
 int store_postgres_is_empty(const char *location, bool *is_empty);
+/* store/backup.h */
+int store_sqlite_begin_anew(const char *location, int64_t operation_least, int64_t now_us);
+int store_postgres_begin_anew(const struct store_config *config, int64_t operation_least,
+                              int64_t now_us);
 bool postgres_is_location(const char *location);
 /* NULL, or what is wrong with it, to follow the name of the setting. */
 const char *postgres_location_fault(const char *location);

@@ -1,13 +1,12 @@
 /*
- * Back-up and restore of a store in a file: a copy of one moment, made beside a running service,
- * and the start of a copy as a store of its own.
+ * Back-up and restore: a copy of a store in a file, of one moment, made beside a running service;
+ * and the start of any copy as a store of its own. (PostgreSQL is copied by its own programs:
+ * packaging/postgres.)
  */
 #ifndef COUNTERPART_STORE_BACKUP_H
 #define COUNTERPART_STORE_BACKUP_H
 
-#include "base/check.h"
-
-#include <stdint.h>
+#include "store/store.h"
 
 typedef void (*store_copy_fn)(void *context, int64_t done, int64_t total); /* pages; may be NULL */
 
@@ -24,10 +23,13 @@ MUST_CHECK int store_copy(const char *from, const char *to, store_copy_fn progre
  * A copy, of today's schema, becomes a store of its own: what it gives out from now on (references,
  * tokens, entries in Redis) is never taken for what the original has given out since the copy was
  * made. The ids of operations, which references carry, go on from operation_least at least; those
- * that are there keep theirs, so that a repeated request gets the answer it had.
+ * that are there keep theirs, so that a repeated request gets the answer it had. Nobody may serve
+ * it: of PostgreSQL that is looked at.
  *
- * errors     ERR_STORE_FULL, _DOWN, _CORRUPT, _BUSY.
+ * errors     ERR_STORE_FULL, _DOWN, _CORRUPT, _BUSY. PostgreSQL: ERR_LOCKED: this role has other
+ *            connections to the database; how many is logged.
  */
-MUST_CHECK int store_begin_anew(const char *location, int64_t operation_least, int64_t now_us);
+MUST_CHECK int store_begin_anew(const struct store_config *config, int64_t operation_least,
+                                int64_t now_us);
 
 #endif

@@ -2,7 +2,7 @@
  * The PostgreSQL backend: one connection, how it finds the primary, comes back after a loss and is
  * closed.
  */
-#include "store/postgres.h"
+#include "store/postgres_schema.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -19,8 +19,9 @@
  * processes do not fall upon a server that starts. */
 #define RETRY_FIRST_US (INT64_C(50) * 1000)
 #define RETRY_MAX_US (INT64_C(1000) * 1000)
-/* Months ahead are looked after so often. */
-#define PARTITION_EVERY_US (INT64_C(3600) * CLOCK_US_PER_S)
+/* Room for the ids to come is looked after so often: half a partition, 2^25 ids, lasts five minutes
+ * at 50,000 charges a second. */
+#define PARTITION_EVERY_US (INT64_C(60) * CLOCK_US_PER_S)
 /* pg_current_xact_id and what target_session_attrs stands on are there since. */
 #define SERVER_VERSION_MIN 140000
 
@@ -47,10 +48,6 @@ static const char sql_configure[] =
     "SELECT (SELECT system_identifier FROM pg_control_system()),"
     " CAST(CAST('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS bit(32)) AS bigint)";
 static const char sql_configure_reader[] = "SET default_transaction_read_only = on";
-static const char sql_count_tables[] =
-    "SELECT count(*) FROM pg_catalog.pg_class AS c"
-    " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
-    " WHERE c.relkind IN ('r', 'p', 'v', 'S') AND n.nspname = current_schema()";
 /* A commit that flushes and waits for the replica as a charge's does, and locks no row. One at a
  * time: where the replica is silent, each leaves a session behind that waits for it. */
 static const char sql_touch[] = "SELECT pg_advisory_xact_lock(" POSTGRES_LOCK_TOUCH_TEXT "); "
@@ -98,6 +95,13 @@ static int32_t count_items(const char *list)
     return count;
 }
 
+/* Of a list of hosts without ports libpq makes as many empty ones, which name the default; one of
+ * them, for one host, would not replace the list. */
+static struct text port_or_default(struct text port)
+{
+    return port.length == 0 ? TEXT("5432") : port;
+}
+
 /* As libpq pairs them: by position; one port stands for all. */
 static int split_hosts(struct store_postgres *postgres, const PQconninfoOption *options)
 {
@@ -116,8 +120,8 @@ static int split_hosts(struct store_postgres *postgres, const PQconninfoOption *
         if (err == 0)
             err = copy_item(host->address, sizeof(host->address), list_next(&addresses));
         if (err == 0)
-            err =
-                copy_item(host->port, sizeof(host->port), list_next(is_one_port ? &port : &ports));
+            err = copy_item(host->port, sizeof(host->port),
+                            port_or_default(list_next(is_one_port ? &port : &ports)));
     }
     return err;
 }
@@ -214,7 +218,7 @@ static int introduce(struct store_postgres *postgres)
         err = cluster_meet(postgres->cluster, identifier, postgres->timeline);
     if (err == 0 && postgres->sql.mode == STORE_READER)
         err = postgres_execute(postgres, sql_configure_reader);
-    return err;
+    return err == 0 ? postgres_schema_announce(postgres) : err;
 }
 
 static int try_host(struct store_postgres *postgres, int32_t which, bool is_needed)
@@ -328,7 +332,7 @@ static int run_change(struct store_postgres *postgres, const char *text)
     return err != 0 ? err : postgres_driver.commit(&postgres->sql);
 }
 
-/* The server does that itself; what is left to do now and then is to make room for the months to
+/* The server does that itself; what is left to do now and then is to make room for the ids to
  * come. */
 static int postgres_checkpoint(struct store *store)
 {
@@ -431,7 +435,7 @@ int store_postgres_is_empty(const char *location, bool *is_empty)
     int err = postgres_open(location, NULL, STORE_READER, &postgres);
     if (err != 0)
         return err;
-    err = postgres_ask(postgres, sql_count_tables, &result);
+    err = postgres_ask(postgres, postgres_sql_count_tables, &result);
     if (err == 0)
         err = text_parse_int64(text_of(PQgetvalue(result, 0, 0)), &count);
     PQclear(result);

@@ -17,6 +17,8 @@
 #define POSTGRES_LOCK_SCHEMA INT64_C(0x436f756e74657232)
 /* Of those who write only in order to wait for the replica: as many sessions as wait at most. */
 #define POSTGRES_LOCK_TOUCH_TEXT "4859231640215712308"
+/* And the version of the program's schema: held, shared, by each session (postgres_schema.c). */
+#define POSTGRES_LOCK_PROGRAM INT64_C(0x436f756e75000000)
 /* For take_ids, while it moves three sequences. */
 #define POSTGRES_LOCK_IDS INT64_C(0x436f756e74657233)
 
@@ -43,8 +45,9 @@ struct store_postgres {
     int64_t name_count;  /* names given to statements and cursors, never twice */
     int64_t retry_at_us; /* monotonic: no attempt to connect before */
     int64_t retry_wait_us;
-    int64_t partition_at_us; /* monotonic: then room for the months to come is made again */
+    int64_t partition_at_us; /* monotonic: then room for the ids to come is made again */
     int64_t patience_us;     /* an answer that takes longer is none: the connection is given up */
+    bool is_opened;          /* its schema has been looked at */
     bool has_ended;          /* the server said good-bye while nobody asked it anything */
     bool is_begun;           /* a transaction was begun and nobody has ended it yet */
     bool is_committing;      /* COMMIT was sent: whatever goes wrong now, it may have happened */
@@ -244,6 +247,9 @@ MUST_CHECK int postgres_end_pipeline(struct store_postgres *postgres, int err);
 
 /* postgres_schema.c: creates or migrates (writer), or refuses what is not ours. */
 MUST_CHECK int postgres_schema_open(struct store_postgres *postgres);
+/* On a new connection: says which schema the program knows, so that nobody migrates it away. Of a
+ * store that was opened: and looks whether somebody has meanwhile. errors: ERR_SCHEMA_TOO_NEW. */
+MUST_CHECK int postgres_schema_announce(struct store_postgres *postgres);
 MUST_CHECK int postgres_verify_schema(struct verify *verify); /* of struct sql_driver */
 
 /* postgres_fetch.c, postgres_commit.c */

@@ -14,7 +14,8 @@
 #define DIMENSION_SIZE 8
 #define VALUES_BEGIN (HEADER_SIZE + DIMENSION_SIZE)
 #define LENGTH_SIZE 4 /* before every value */
-/* What a batch of 512 needs of integers, with its header: most arrays grow once. */
+/* What a batch of 512 needs of integers, with its header: what holds a column grows once, and what
+ * holds rows a few times, for good. */
 #define CAPACITY_FIRST 8192
 
 static void put_32(uint8_t *out, uint32_t value)

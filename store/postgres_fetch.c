@@ -1,8 +1,9 @@
 /*
  * Fetch: begins the batch's transaction, locks its cards and loads what it needs into its view. All
  * commands at once: every look-up of sqlite_fetch.c is one set statement, and one pipeline carries
- * them all. A second one, for few batches, carries the recent charges of refunds whose sale is not
- * known: that a sale is not, and that the PIN is right, is known only after the first.
+ * what every batch needs. A second one, for few batches, carries what hangs on the answers to the
+ * first: operations of orders that have any, and the recent charges of refunds whose sale is not
+ * known (that a sale is not, and that the PIN is right, is known only then).
  *
  * Locks are taken in one order by all: the changes' lock where proofs will be written, cards by
  * their ids, register days and foreign days by their keys. What a statement reads after the cards
@@ -40,6 +41,8 @@ _Static_assert(ACTION_CHARGE == 2 && ACTION_RECHARGE == 9, "CHARGES");
 #define HOLDER                                                                                     \
     "CROSS JOIN LATERAL (SELECT coalesce((SELECT id FROM card WHERE tenant_id = of_tenant "        \
     "AND number_index = of_index), -1) AS of_card OFFSET 0) AS holder "
+/* Stands for such a card where its look-ups come after the cards. */
+#define NO_CARD (-1)
 /*
  * Rows of one order, newest first. More than ORDER_REACH are not a till's doing. Successes apart
  * from refusals, each by its own partial index; result_is says which, as the index has it.
@@ -76,31 +79,45 @@ _Static_assert(ACTION_CHARGE == 2 && ACTION_RECHARGE == 9, "CHARGES");
                                          "WHERE is_wanted = 1 AND at_us >= of_since)"
 
 static const char text_lock_changes[] = "SELECT 1 FROM pg_advisory_xact_lock(?)";
-#define WANTED_CARDS                                                                               \
-    " FROM unnest(?, ?, ?) AS wanted (of_wanted, of_tenant, of_index) "                            \
-    "JOIN card ON tenant_id = of_tenant AND number_index = of_index"
-#define LOCK_CARDS                                                                                 \
-    "SELECT " CARD_COLUMNS ", of_wanted" WANTED_CARDS " ORDER BY id FOR UPDATE OF card"
-static const char text_lock_cards[] = LOCK_CARDS;
-/* Those that nobody holds; and which there are at all. */
-static const char text_lock_free_cards[] = LOCK_CARDS " SKIP LOCKED";
-static const char text_read_wanted[] = "SELECT of_wanted" WANTED_CARDS;
+/* ?1 has their tenants, of_place counts from 1. */
+#define WANTED "unnest(?2) WITH ORDINALITY AS wanted (of_index, of_place)"
+#define IS_WANTED "tenant_id = ?1[of_place] AND number_index = of_index"
+static const char text_lock_cards[] = "SELECT " CARD_COLUMNS ", of_place, 0 FROM " WANTED
+                                      " JOIN card ON " IS_WANTED " ORDER BY id FOR UPDATE OF card";
+/* Those that nobody holds; of the others whether there are such. (One that was made since is held
+ * still, or was until now.) */
+static const char text_lock_free_cards[] =
+    "SELECT free.*, of_place, CASE WHEN free.id IS NULL THEN coalesce((SELECT 1 FROM card "
+    "WHERE " IS_WANTED "), 0) ELSE 0 END FROM " WANTED " LEFT JOIN LATERAL (SELECT " CARD_COLUMNS
+    " FROM card WHERE " IS_WANTED " FOR UPDATE SKIP LOCKED) AS free ON TRUE";
 static const char text_take_ids[] =
     "SELECT card_id, operation_id, transfer_id FROM take_ids(?, ?, ?)";
 static const char text_read_known[] =
     "SELECT of_command FROM unnest(?, ?, ?) AS wanted (of_command, of_tenant, of_order) "
     "CROSS JOIN LATERAL (SELECT 1 FROM operation WHERE tenant_id = of_tenant "
     "AND order_id = of_order AND result = 0 AND action IN " CHARGES " LIMIT 1) AS found";
+/* Which have any operation, on whatever card: of most sales a charge is the first. */
+static const char text_read_orders_seen[] = "SELECT of_command FROM " POSTGRES_ROWS_3(
+    "?1") " AS wanted "
+          "(of_command, of_tenant, of_order) CROSS JOIN LATERAL (SELECT 1 FROM operation "
+          "WHERE tenant_id = of_tenant AND order_id = of_order AND result = 0 UNION ALL "
+          "SELECT 1 FROM operation WHERE tenant_id = of_tenant AND order_id = of_order AND "
+          "result <> 0 "
+          "LIMIT 1) AS found";
 /* What a refund's named sale has, comes beside what its own order has. */
 static const char text_read_orders[] =
-    "SELECT found.*, of_command, is_of_sale FROM unnest(?, ?, ?, ?, ?, ?) AS wanted "
-    "(of_command, is_of_sale, of_tenant, of_index, of_order, of_loads_only) " HOLDER
-    "CROSS JOIN LATERAL (" ORDER_PART(
-        "result = 0",
-        SUCCESSES_MAX) " UNION ALL SELECT * FROM " ORDER_PART("result <> 0",
-                                                              REFUSALS_MAX) " AS refused WHERE "
-                                                                            "is_of_sale = 0) AS "
-                                                                            "found";
+    "SELECT found.*, of_command, is_of_sale FROM " POSTGRES_ROWS_6(
+        "?1") " AS wanted "
+              "(of_command, is_of_sale, of_tenant, of_card, "
+              "of_order, of_loads_only) "
+              "CROSS JOIN LATERAL (" ORDER_PART(
+                  "result = 0", SUCCESSES_MAX) " UNION ALL SELECT * "
+                                               "FROM " ORDER_PART("result <> 0",
+                                                                  REFUSALS_MAX) " AS refused "
+                                                                                "WHERE "
+                                                                                "is_of_sale = "
+                                                                                "0) AS "
+                                                                                "found";
 static const char text_read_orderless[] =
     "SELECT found.*, of_command, 0 FROM unnest(?, ?, ?, ?, ?, ?, ?) AS wanted "
     "(of_command, of_tenant, of_index, of_site, of_register, of_loads_only, of_since) " HOLDER
@@ -166,8 +183,9 @@ struct fetch {
     int32_t wanted_count;
     int32_t slots[WANTED_SLOTS];  /* into wanted, VIEW_NONE: free */
     int32_t wanted_of[BATCH_MAX]; /* by command */
-    struct postgres_set lock_changes, lock_cards, read_wanted, take_ids, read_known, read_orders,
-        read_orderless, read_answered, lock_days, lock_foreign_days, read_approvals, read_recent;
+    struct postgres_set lock_changes, lock_cards, take_ids, read_known, read_orders_seen,
+        read_orderless, read_answered, lock_days, lock_foreign_days, read_approvals, read_orders,
+        read_recent;
 };
 
 /* --- cards: each once per batch --- */
@@ -188,14 +206,6 @@ static int32_t *wanted_slot(struct fetch *fetch, const struct command *command)
     }
 }
 
-static void add_wanted(struct postgres_set *set, int32_t wanted, const struct command *command)
-{
-    struct binder binder = postgres_set_row(set);
-    bind_int(&binder, wanted);
-    bind_int(&binder, command->tenant_id);
-    bind_blob(&binder, command->card_index, CARD_INDEX_BYTES);
-}
-
 static void want_card(struct fetch *fetch, int32_t at)
 {
     const struct command *command = fetch->batch->commands[at];
@@ -203,9 +213,9 @@ static void want_card(struct fetch *fetch, int32_t at)
     if (*slot == VIEW_NONE) {
         *slot = fetch->wanted_count++;
         fetch->wanted[*slot] = (struct wanted_card){.command = command, .card = VIEW_NONE};
-        add_wanted(&fetch->lock_cards, *slot, command);
-        if (fetch->batch->may_skip)
-            add_wanted(&fetch->read_wanted, *slot, command);
+        struct binder binder = postgres_set_row(&fetch->lock_cards);
+        bind_int(&binder, command->tenant_id);
+        bind_blob(&binder, command->card_index, CARD_INDEX_BYTES);
     }
     fetch->wanted_of[at] = *slot;
     fetch->wanted[*slot].has_refund |= command->action == ACTION_REFUND;
@@ -218,38 +228,47 @@ static int read_index(struct columns *columns, int32_t count, int32_t *index)
     return *index >= 0 && *index < count ? 0 : ERR_STORE_CORRUPT;
 }
 
-static int receive_card(struct fetch *fetch, struct view_card cards[BATCH_MAX])
+/* Each row of what a set has brought. */
+typedef int (*receive_fn)(struct fetch *fetch, struct sql_statement *row);
+
+static int receive_rows(struct fetch *fetch, struct postgres_set *set, receive_fn receive)
 {
-    struct sql_statement *row = fetch->lock_cards.statement;
-    struct card card;
-    int32_t wanted;
-    int err = row_read_card(row, &card);
+    bool has_row = false;
+    int err = postgres_set_receive(fetch->postgres, set);
     if (err == 0)
-        err = read_index(&(struct columns){.statement = row, .position = sql_column_count(row) - 1},
-                         fetch->wanted_count, &wanted);
-    if (err != 0)
-        return err;
-    cards[wanted] = (struct view_card){.card = card,
-                                       .operation_newest = VIEW_NONE,
-                                       .version_loaded = card.version,
-                                       .new_card = VIEW_NONE};
-    fetch->wanted[wanted].card = wanted;
-    return 0;
+        err = postgres_set_step(fetch->postgres, set, &has_row);
+    while (err == 0 && has_row) {
+        err = receive(fetch, set->statement);
+        if (err == 0)
+            err = postgres_set_step(fetch->postgres, set, &has_row);
+    }
+    return err;
+}
+
+/* At the place of the wanted one for now; where there is none, or not for us, its id reads 0. */
+static int receive_card(struct fetch *fetch, struct sql_statement *row)
+{
+    struct columns columns = {.statement = row, .position = sql_column_count(row) - 2};
+    int64_t place = column_int(&columns);
+    if (place < 1 || place > fetch->wanted_count)
+        return ERR_STORE_CORRUPT;
+    struct wanted_card *wanted = &fetch->wanted[place - 1];
+    wanted->is_skipped = column_int(&columns) != 0;
+    if (sql_column_int(row, 0) == 0)
+        return 0;
+    struct view_card *loaded = &fetch->view->cards[place - 1];
+    *loaded = (struct view_card){.operation_newest = VIEW_NONE, .new_card = VIEW_NONE};
+    int err = row_read_card(row, &loaded->card);
+    loaded->version_loaded = loaded->card.version;
+    wanted->card = (int32_t)place - 1;
+    return err;
 }
 
 /* They come by id, and stand in the view in the order in which the commands name them. */
 static int receive_cards(struct fetch *fetch)
 {
     struct view *view = fetch->view;
-    bool has_row;
-    int err = postgres_set_receive(fetch->postgres, &fetch->lock_cards);
-    if (err == 0)
-        err = postgres_set_step(fetch->postgres, &fetch->lock_cards, &has_row);
-    while (err == 0 && has_row) {
-        err = receive_card(fetch, view->cards);
-        if (err == 0)
-            err = postgres_set_step(fetch->postgres, &fetch->lock_cards, &has_row);
-    }
+    int err = receive_rows(fetch, &fetch->lock_cards, receive_card);
     for (int32_t i = 0; err == 0 && i < fetch->wanted_count; i++) {
         if (fetch->wanted[i].card == VIEW_NONE)
             continue;
@@ -271,16 +290,13 @@ static bool is_loads_only(const struct command *command)
     return command->action == ACTION_TOP_UP || command->action == ACTION_RELEASE;
 }
 
-static void want_order(struct fetch *fetch, int32_t at, int64_t order_id, bool is_of_sale)
+static void want_orders_seen(struct fetch *fetch, int32_t at)
 {
     const struct command *command = fetch->batch->commands[at];
-    struct binder binder = postgres_set_row(&fetch->read_orders);
+    struct binder binder = postgres_set_row(&fetch->read_orders_seen);
     bind_int(&binder, at);
-    bind_int(&binder, is_of_sale);
     bind_int(&binder, command->tenant_id);
-    bind_blob(&binder, command->card_index, CARD_INDEX_BYTES);
-    bind_int(&binder, order_id);
-    bind_int(&binder, is_loads_only(command));
+    bind_int(&binder, command->order_id);
 }
 
 static void want_orderless(struct fetch *fetch, int32_t at)
@@ -319,41 +335,11 @@ static void want_operations(struct fetch *fetch, int32_t at)
     if (keys->wants_order_is_known)
         want_known(fetch, at);
     if (keys->wants_order_operations && command->order_id != 0)
-        want_order(fetch, at, command->order_id, false);
+        want_orders_seen(fetch, at);
     else if (keys->wants_order_operations)
         want_orderless(fetch, at);
-    if (keys->wants_refunded_operations)
-        want_order(fetch, at, keys->sale_order_id, true);
     if (keys->answers_operation_id != 0)
         want_answered(fetch, at);
-}
-
-/* Each row of what a set has brought. */
-typedef int (*receive_fn)(struct fetch *fetch, struct sql_statement *row);
-
-static int receive_rows(struct fetch *fetch, struct postgres_set *set, receive_fn receive)
-{
-    bool has_row = false;
-    int err = postgres_set_receive(fetch->postgres, set);
-    if (err == 0)
-        err = postgres_set_step(fetch->postgres, set, &has_row);
-    while (err == 0 && has_row) {
-        err = receive(fetch, set->statement);
-        if (err == 0)
-            err = postgres_set_step(fetch->postgres, set, &has_row);
-    }
-    return err;
-}
-
-/* A card that is there and was not locked. (One that was made since: that process has it still, or
- * had it until now.) */
-static int receive_wanted(struct fetch *fetch, struct sql_statement *row)
-{
-    int32_t wanted;
-    int err = read_index(&(struct columns){.statement = row}, fetch->wanted_count, &wanted);
-    if (err == 0)
-        fetch->wanted[wanted].is_skipped = fetch->wanted[wanted].card == VIEW_NONE;
-    return err;
 }
 
 static int receive_known(struct fetch *fetch, struct sql_statement *row)
@@ -362,6 +348,29 @@ static int receive_known(struct fetch *fetch, struct sql_statement *row)
     int err = read_index(&(struct columns){.statement = row}, fetch->batch->count, &at);
     if (err == 0)
         fetch->batch->scopes[at].order_is_known = true;
+    return err;
+}
+
+/* After the cards, whose ids are known now. */
+static void want_order(struct fetch *fetch, int32_t at, int64_t order_id, bool is_of_sale)
+{
+    const struct command *command = fetch->batch->commands[at];
+    int32_t card = *card_of(fetch, at);
+    struct binder binder = postgres_set_row(&fetch->read_orders);
+    bind_int(&binder, at);
+    bind_int(&binder, is_of_sale);
+    bind_int(&binder, command->tenant_id);
+    bind_int(&binder, card == VIEW_NONE ? NO_CARD : fetch->view->cards[card].card.id);
+    bind_int(&binder, order_id);
+    bind_int(&binder, is_loads_only(command));
+}
+
+static int receive_order_seen(struct fetch *fetch, struct sql_statement *row)
+{
+    int32_t at;
+    int err = read_index(&(struct columns){.statement = row}, fetch->batch->count, &at);
+    if (err == 0)
+        want_order(fetch, at, fetch->batch->commands[at]->order_id, false);
     return err;
 }
 
@@ -387,9 +396,8 @@ static int receive_operation(struct fetch *fetch, struct sql_statement *row)
 {
     struct operation operation;
     int32_t at;
-    bool is_of_sale = sql_column_int(row, sql_column_count(row) - 1) != 0;
     int err = read_operation(fetch, row, &operation, &at);
-    if (err == 0 && (!is_of_sale || fetch->batch->scopes[at].order_is_known))
+    if (err == 0)
         add_operation(fetch, at, &operation);
     return err;
 }
@@ -597,17 +605,17 @@ static int begin_sets(struct fetch *fetch)
         enum postgres_set_number number;
     } sets[] = {
         {&fetch->lock_changes, text_lock_changes, "", SET_LOCK_CHANGES},
-        {&fetch->lock_cards, may_skip ? text_lock_free_cards : text_lock_cards, "iib",
+        {&fetch->lock_cards, may_skip ? text_lock_free_cards : text_lock_cards, "rb",
          may_skip ? SET_LOCK_FREE_CARDS : SET_LOCK_CARDS},
-        {&fetch->read_wanted, text_read_wanted, "iib", SET_READ_WANTED},
         {&fetch->take_ids, text_take_ids, "", SET_TAKE_IDS},
         {&fetch->read_known, text_read_known, "iii", SET_READ_KNOWN},
-        {&fetch->read_orders, text_read_orders, "iiibii", SET_READ_ORDERS},
+        {&fetch->read_orders_seen, text_read_orders_seen, "rrr", SET_READ_ORDERS_SEEN},
         {&fetch->read_orderless, text_read_orderless, "iibiiii", SET_READ_ORDERLESS},
         {&fetch->read_answered, text_read_answered, "ii", SET_READ_ANSWERED},
         {&fetch->lock_days, text_lock_days, "iiiii", SET_LOCK_DAYS},
         {&fetch->lock_foreign_days, text_lock_foreign_days, "iii", SET_LOCK_FOREIGN_DAYS},
         {&fetch->read_approvals, text_read_approvals, "ii", SET_READ_APPROVALS},
+        {&fetch->read_orders, text_read_orders, "rrrrrr", SET_READ_ORDERS},
         {&fetch->read_recent, text_read_recent, "iiii", SET_READ_RECENT},
     };
     int err = 0;
@@ -644,10 +652,10 @@ static int receive_nothing(struct fetch *fetch, struct sql_statement *row)
 static int send_all(struct fetch *fetch)
 {
     struct postgres_set *const sets[] = {
-        &fetch->lock_changes,      &fetch->lock_cards,     &fetch->read_wanted,
-        &fetch->take_ids,          &fetch->read_known,     &fetch->read_orders,
-        &fetch->read_orderless,    &fetch->read_answered,  &fetch->lock_days,
-        &fetch->lock_foreign_days, &fetch->read_approvals,
+        &fetch->lock_changes,   &fetch->lock_cards,       &fetch->take_ids,
+        &fetch->read_known,     &fetch->read_orders_seen, &fetch->read_orderless,
+        &fetch->read_answered,  &fetch->lock_days,        &fetch->lock_foreign_days,
+        &fetch->read_approvals,
     };
     int err = postgres_send_begin(fetch->postgres);
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
@@ -673,7 +681,7 @@ static int receive_all(struct fetch *fetch)
     } sets[] = {
         {&fetch->take_ids, receive_ids},
         {&fetch->read_known, receive_known},
-        {&fetch->read_orders, receive_operation},
+        {&fetch->read_orders_seen, receive_order_seen},
         {&fetch->read_orderless, receive_operation},
         {&fetch->read_answered, receive_operation},
         {&fetch->lock_days, receive_day},
@@ -685,8 +693,6 @@ static int receive_all(struct fetch *fetch)
         err = receive_rows(fetch, &fetch->lock_changes, receive_nothing);
     if (err == 0)
         err = receive_cards(fetch);
-    if (err == 0)
-        err = receive_rows(fetch, &fetch->read_wanted, receive_wanted);
     if (err == 0)
         scope_cards(fetch);
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
@@ -724,18 +730,26 @@ static void want_recent(struct fetch *fetch, int32_t at)
     bind_int(&binder, card->last_operation_id);
 }
 
-static int fetch_recent(struct fetch *fetch)
+static int fetch_rest(struct fetch *fetch)
 {
-    for (int32_t i = 0; i < fetch->batch->count; i++)
+    for (int32_t i = 0; i < fetch->batch->count; i++) {
+        if (fetch->batch->keys[i].wants_refunded_operations &&
+            fetch->batch->scopes[i].order_is_known)
+            want_order(fetch, i, fetch->batch->keys[i].sale_order_id, true);
         want_recent(fetch, i);
-    if (fetch->read_recent.row_count == 0)
+    }
+    if (fetch->read_orders.row_count == 0 && fetch->read_recent.row_count == 0)
         return 0;
     int err = postgres_pipeline(fetch->postgres);
     if (err != 0)
         return err;
-    err = postgres_set_send(fetch->postgres, &fetch->read_recent);
+    err = postgres_set_send(fetch->postgres, &fetch->read_orders);
+    if (err == 0)
+        err = postgres_set_send(fetch->postgres, &fetch->read_recent);
     if (err == 0)
         err = postgres_sync(fetch->postgres);
+    if (err == 0)
+        err = receive_rows(fetch, &fetch->read_orders, receive_operation);
     if (err == 0)
         err = receive_rows(fetch, &fetch->read_recent, receive_recent);
     return postgres_end_pipeline(fetch->postgres, err);
@@ -755,7 +769,7 @@ static int fetch_once(struct store_postgres *postgres, struct batch *batch)
     want_all(&fetch);
     err = fetch_together(&fetch);
     if (err == 0)
-        err = fetch_recent(&fetch);
+        err = fetch_rest(&fetch);
     if (err != 0)
         postgres_driver.rollback(&postgres->sql);
     return err;

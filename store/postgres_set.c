@@ -3,26 +3,39 @@
 
 #include "base/check.h"
 
+#include <string.h>
+
 #include "base/banned.h"
 
-static struct sql_statement *target_of(struct sql_statement *row)
+static struct postgres_set *set_of(struct sql_statement *row)
 {
-    return ((struct postgres_set *)row)->statement;
+    return (struct postgres_set *)row;
+}
+
+/* The parameter that holds a column: what comes in rows is the first one. */
+static int parameter_of(const struct postgres_set *set, int column)
+{
+    int in_rows = (int)strspn(set->kinds, "r");
+    int place = in_rows == 0 ? column : column <= in_rows ? 1 : column - in_rows + 1;
+    return set->parameter_first + place - 1;
 }
 
 static void append_int(struct sql_statement *row, int position, int64_t value)
 {
-    postgres_add_int(target_of(row), position, value);
+    struct postgres_set *set = set_of(row);
+    postgres_add_int(set->statement, parameter_of(set, position), value);
 }
 
 static void append_blob(struct sql_statement *row, int position, const void *bytes, size_t size)
 {
-    postgres_add_blob(target_of(row), position, bytes, size);
+    struct postgres_set *set = set_of(row);
+    postgres_add_blob(set->statement, parameter_of(set, position), bytes, size);
 }
 
 static void append_text(struct sql_statement *row, int position, const char *c_string)
 {
-    postgres_add_text(target_of(row), position, c_string);
+    struct postgres_set *set = set_of(row);
+    postgres_add_text(set->statement, parameter_of(set, position), c_string);
 }
 
 /* Binds, and nothing else: it is never prepared nor run. */
@@ -34,7 +47,7 @@ static const struct sql_driver row_driver = {
 
 static void empty_array(struct sql_statement *statement, int position, char kind)
 {
-    if (kind == 'i')
+    if (kind == 'i' || kind == 'r')
         postgres_bind_ints(statement, position);
     else if (kind == 'b')
         postgres_bind_blobs(statement, position);
@@ -42,20 +55,39 @@ static void empty_array(struct sql_statement *statement, int position, char kind
         postgres_bind_texts(statement, position);
 }
 
+static void empty_arrays(const struct postgres_set *set)
+{
+    for (int i = 0; set->kinds[i] != '\0'; i++)
+        empty_array(set->statement, parameter_of(set, i + 1), set->kinds[i]);
+}
+
 int postgres_set_begin(struct store_postgres *postgres, enum postgres_set_number number,
                        const char *text, const char *kinds, struct postgres_set *set)
 {
     CHECK(SET_COUNT <= AREA_STATEMENTS_MAX);
-    *set = (struct postgres_set){.row = {.driver = &row_driver, .text = text}};
+    *set = (struct postgres_set){
+        .row = {.driver = &row_driver, .text = text}, .kinds = kinds, .parameter_first = 1};
     int err = sql_prepare_of(&postgres->sql, AREA_BACKEND, (int)number, text, &set->statement);
-    for (int i = 0; err == 0 && kinds[i] != '\0'; i++)
-        empty_array(set->statement, i + 1, kinds[i]);
+    if (err == 0)
+        empty_arrays(set);
     return err;
+}
+
+void postgres_set_join(struct postgres_set *first, int parameter, const char *kinds,
+                       struct postgres_set *set)
+{
+    *set = (struct postgres_set){.row = first->row,
+                                 .statement = first->statement,
+                                 .kinds = kinds,
+                                 .parameter_first = parameter,
+                                 .first = first};
+    empty_arrays(set);
 }
 
 struct binder postgres_set_row(struct postgres_set *set)
 {
-    set->row_count++;
+    struct postgres_set *sent = set->first == NULL ? set : set->first;
+    sent->row_count++;
     return (struct binder){.statement = &set->row};
 }
 

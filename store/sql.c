@@ -89,7 +89,8 @@ int sql_commit_group(struct store *store)
     sql->is_grouping = false;
     if (!sql_is_in_transaction(sql)) {
         sql->driver->rollback(sql);
-        return ERR_STORE_FULL; /* a full disk has ended it already: nothing of it is there */
+        /* It has ended already, and nothing of it is there: by a full disk, or with its server. */
+        return sql->driver->dialect == DIALECT_SQLITE ? ERR_STORE_FULL : ERR_STORE_DOWN;
     }
     return sql_commit_change(sql);
 }

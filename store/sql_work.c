@@ -16,6 +16,7 @@ enum work_statement {
     WORK_INSERT,
     WORK_OPEN_AGAIN,
     WORK_UPDATE,
+    WORK_TAKE,
     WORK_READ_IS_THERE,
     WORK_READ,
     WORK_READ_OPEN,
@@ -79,12 +80,15 @@ static const char *const work_text[WORK_STATEMENTS] = {
         "reason = CASE WHEN state = 1 THEN reason ELSE '' END "
         "WHERE tenant_id = ?1 AND kind = ?2 AND identity = ?3 RETURNING " WORK_COLUMNS,
     [WORK_UPDATE] = "UPDATE work SET state = ?, attempts = ?, due_at_us = ?, ended_at_us = ?, "
-                    "reason = ? WHERE id = ? AND openings = ?",
+                    "reason = ? WHERE id = ? AND openings = ? AND state = 1",
+    [WORK_TAKE] = "UPDATE work SET due_at_us = ?, openings = openings + 1 "
+                  "WHERE id = ? AND openings = ? AND state = 1",
     [WORK_READ_IS_THERE] = "SELECT 1 FROM work WHERE id = ?",
     [WORK_READ] = "SELECT " WORK_COLUMNS " FROM work "
                   "WHERE tenant_id = ? AND kind = ? AND identity = ?",
     [WORK_READ_OPEN] = THESE_OPEN(FIRST_OF_EACH_TENANT("NOT IN"), FIRST_OF_EACH_TENANT("IN")),
     [WORK_REOPEN] = "UPDATE work SET state = 1, attempts = 0, ended_at_us = 0, "
+                    "openings = openings + 1, "
                     "due_at_us = CASE WHEN due_at_us > ?1 THEN due_at_us ELSE ?1 END "
                     "WHERE id = ?2 AND tenant_id = ?3 AND state = 3",
     [WORK_HASTEN] =
@@ -377,6 +381,37 @@ static int sql_update_work(struct store *store, const struct work *work)
     return err;
 }
 
+static int take_work(struct sql *sql, const struct work *work)
+{
+    struct binder binder;
+    int err = work_prepare(sql, WORK_TAKE, &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, work->due_at_us);
+    bind_int(&binder, work->id);
+    bind_int(&binder, work->openings);
+    err = sql_finish(sql, binder.statement);
+    if (err != 0 || sql->changed_count == 1)
+        return err;
+    err = check_is_there(sql, work->id);
+    return err == 0 ? ERR_STALE : err;
+}
+
+static int sql_take_work(struct store *store, struct work *work)
+{
+    struct sql *sql = sql_of(store);
+    int err = sql_begin_change(sql);
+    if (err != 0)
+        return err;
+    err = take_work(sql, work);
+    if (err == 0)
+        err = sql_commit_change(sql);
+    else
+        sql_rollback_change(sql);
+    work->openings += err == 0;
+    return err;
+}
+
 struct hasten {
     enum work_statement which;
     int64_t tenant_id;
@@ -599,6 +634,7 @@ const struct store_backend_work sql_work = {
     .each = sql_each_work,
     .count_open = sql_count_open_work,
     .update = sql_update_work,
+    .take = sql_take_work,
     .reopen = sql_reopen_work,
     .hasten = sql_hasten_work,
     .hasten_unswept = sql_hasten_unswept,

@@ -24,7 +24,7 @@
 #define CHECKPOINT_WAIT_US 100
 #define CHECKPOINT_WAITS_MAX 500
 /* Passive rounds before a restart: each has only what was written during the one before, so that
- * little is left to copy while the writer stands still. */
+ * little is left to copy and to flush while the writer stands still. */
 #define CHECKPOINT_ROUNDS 3
 /*
  * A busy writer never lets the log end, so a passive checkpoint alone would let it grow for ever.
@@ -95,6 +95,23 @@ static int checkpoint_run(struct store_sqlite *sqlite, int mode, int *log_pages)
     return sqlite_fail(&sqlite->sql, "checkpoint");
 }
 
+/* A checkpoint that has not met the end of the log leaves what it copied to the system, unflushed:
+ * left to the restart, it would be flushed while the writer stands still, with 10 M cards for some
+ * 150 ms. */
+static int checkpoint_flush(struct store_sqlite *sqlite)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_file_control(sqlite->connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file == NULL || file->pMethods == NULL)
+        return 0; /* ":memory:" */
+    int code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+    if (code == SQLITE_OK)
+        return 0;
+    log_event(LOG_ERROR, "sql_failed", LOG_TEXT("statement", "checkpoint_flush"),
+              LOG_INT("code", code), LOG_TEXT("message", sqlite3_errstr(code)));
+    return sqlite_error_of(code);
+}
+
 static int on_checkpoint_busy(void *context, int waits)
 {
     (void)context;
@@ -111,8 +128,13 @@ static int sqlite_checkpoint(struct store *store)
     int err = checkpoint_run(sqlite, SQLITE_CHECKPOINT_PASSIVE, &log_pages);
     if (err != 0 || log_pages < LOG_PAGES_MAX)
         return err;
-    for (int i = 1; err == 0 && i < CHECKPOINT_ROUNDS; i++)
-        err = checkpoint_run(sqlite, SQLITE_CHECKPOINT_PASSIVE, &log_pages);
+    for (int i = 1; err == 0 && i < CHECKPOINT_ROUNDS; i++) {
+        err = checkpoint_flush(sqlite);
+        if (err == 0)
+            err = checkpoint_run(sqlite, SQLITE_CHECKPOINT_PASSIVE, &log_pages);
+    }
+    if (err == 0)
+        err = checkpoint_flush(sqlite);
     if (err != 0)
         return err;
     /* RESTART, not TRUNCATE: appending to space that the file already has makes fsync cheaper. */

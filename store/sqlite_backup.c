@@ -133,7 +133,7 @@ static int run_begin_anew(sqlite3 *connection, int64_t operation_least, int64_t 
     return err == 0 ? execute(connection, "COMMIT") : err; /* closing rolls back */
 }
 
-int store_begin_anew(const char *location, int64_t operation_least, int64_t now_us)
+int store_sqlite_begin_anew(const char *location, int64_t operation_least, int64_t now_us)
 {
     sqlite3 *connection = NULL;
     int err = open_connection(location, &connection);

@@ -74,6 +74,12 @@ void sqlite_rollback(struct sql *sql);
  * committed to a deleted file is lost with the process. */
 MUST_CHECK int sqlite_check_file(struct sql *sql);
 
+/* sqlite_migrations.c: in order; entry n brings a database of version n to n + 1. Entries are never
+ * changed. */
+extern const char *const sqlite_migrations[];
+extern const int64_t sqlite_migration_count; /* the version of this program's schema */
+extern const char sqlite_schema_1[], sqlite_schema_2[], sqlite_schema_3[]; /* sqlite_schema.c */
+
 /* sqlite_schema.c: creates or migrates (writer), or refuses what is not ours. */
 MUST_CHECK int sqlite_schema_open(struct sql *sql);
 /* An empty database in memory with the schema as it ought to be. ownership: caller, sqlite3_close,

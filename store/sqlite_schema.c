@@ -1,6 +1,5 @@
 /*
- * The schema: the ordered list of migrations, and the checks a database must pass before it is
- * used.
+ * The schema: the texts of the migrations, and the checks a database must pass before it is used.
  */
 #include "store/sqlite_driver.h"
 
@@ -24,7 +23,7 @@
  * row. operation_by_order leads with the tenant and the order, and order ids grow, so its inserts
  * stay at the right edge. card_by_last4 and the unique index have no column that a charge assigns.
  */
-static const char schema_1[] =
+const char sqlite_schema_1[] =
     "CREATE TABLE meta ("
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " key_check BLOB NOT NULL CHECK (length(key_check) = 32),"
@@ -172,7 +171,7 @@ static const char schema_1[] =
  * its table say changes without touching a row: the way that SQLite's own manual of ALTER TABLE
  * gives for it (the schema is text; whatever the new CHECKs allow, the old ones allowed less).
  */
-static const char schema_2[] =
+const char sqlite_schema_2[] =
     "PRAGMA writable_schema = ON;"
     "UPDATE sqlite_schema SET sql = replace(replace(sql,"
     " 'action BETWEEN 1 AND 5', 'action BETWEEN 1 AND 7'),"
@@ -401,7 +400,7 @@ static const char schema_2[] =
  * Version 3: reversals and recharges, and the proofs of what became of each operation at the
  * register; the approval to pay orders that are not ours. CHECKs are widened as in version 2.
  */
-static const char schema_3[] =
+const char sqlite_schema_3[] =
     "PRAGMA writable_schema = ON;"
     "UPDATE sqlite_schema SET sql = replace(replace(sql,"
     " 'action BETWEEN 1 AND 7', 'action BETWEEN 1 AND 9'),"
@@ -649,10 +648,6 @@ static const char schema_3[] =
     " PRIMARY KEY (tenant_id, local_date)"
     ") STRICT, WITHOUT ROWID;";
 
-/* In order; entry n brings a database of version n to n + 1. Entries are never changed. */
-static const char *const migrations[] = {schema_1, schema_2, schema_3};
-#define SCHEMA_VERSION ((int64_t)COUNT_OF(migrations))
-
 static const char sql_read_version[] = "PRAGMA user_version";
 static const char sql_read_application[] = "PRAGMA application_id";
 static const char sql_count_tables[] = "SELECT count(*) FROM sqlite_schema";
@@ -712,7 +707,7 @@ static int schema_write_version(struct sql *sql)
     struct text_buffer buffer;
     text_buffer_init(&buffer, text, sizeof(text));
     text_append_format(&buffer, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-                       APPLICATION_ID, (int)SCHEMA_VERSION);
+                       APPLICATION_ID, (int)sqlite_migration_count);
     CHECK(!buffer.is_cut);
     return schema_execute(sql, text, "write schema version");
 }
@@ -736,8 +731,8 @@ static int schema_insert_meta(struct sql *sql)
 static int schema_migrate_from(struct sql *sql, int64_t version)
 {
     int err = 0;
-    for (int64_t next = version; err == 0 && next < SCHEMA_VERSION; next++)
-        err = schema_execute(sql, migrations[next], "migrate schema");
+    for (int64_t next = version; err == 0 && next < sqlite_migration_count; next++)
+        err = schema_execute(sql, sqlite_migrations[next], "migrate schema");
     if (err == 0 && version == 0)
         err = schema_insert_meta(sql);
     if (err == 0)
@@ -762,9 +757,9 @@ static int schema_read_version(struct sql *sql, int64_t *version)
         log_event(LOG_ERROR, "store_is_not_ours", LOG_INT("tables", tables));
         return ERR_STORE_CORRUPT;
     }
-    if (*version > SCHEMA_VERSION) {
+    if (*version > sqlite_migration_count) {
         log_event(LOG_ERROR, "schema_too_new", LOG_INT("version", *version),
-                  LOG_INT("known", SCHEMA_VERSION));
+                  LOG_INT("known", sqlite_migration_count));
         return ERR_SCHEMA_TOO_NEW;
     }
     return 0;
@@ -778,7 +773,7 @@ static int schema_migrate(struct sql *sql)
     if (err != 0)
         return err;
     err = schema_read_version(sql, &version); /* again: another process may have migrated */
-    if (err == 0 && version < SCHEMA_VERSION)
+    if (err == 0 && version < sqlite_migration_count)
         err = schema_migrate_from(sql, version);
     if (err == 0)
         err = sqlite_run(sql, OWN_COMMIT);
@@ -813,8 +808,8 @@ static int schema_check_key(struct sql *sql)
 int sqlite_schema_create_model(sqlite3 **model)
 {
     int code = sqlite3_open_v2(":memory:", model, SQLITE_OPEN_READWRITE, NULL);
-    for (size_t i = 0; code == SQLITE_OK && i < COUNT_OF(migrations); i++)
-        code = sqlite3_exec(*model, migrations[i], NULL, NULL, NULL);
+    for (size_t i = 0; code == SQLITE_OK && i < (size_t)sqlite_migration_count; i++)
+        code = sqlite3_exec(*model, sqlite_migrations[i], NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : sqlite_error_of(code);
 }
 
@@ -826,11 +821,11 @@ int sqlite_schema_open(struct sql *sql)
         err = schema_set_journal(sql);
     if (err != 0)
         return err;
-    if (version < SCHEMA_VERSION && sql->mode == STORE_READER) {
+    if (version < sqlite_migration_count && sql->mode == STORE_READER) {
         log_event(LOG_ERROR, "schema_not_migrated", LOG_INT("version", version));
         return ERR_STORE_DOWN;
     }
-    if (version < SCHEMA_VERSION)
+    if (version < sqlite_migration_count)
         err = schema_migrate(sql);
     return err != 0 ? err : schema_check_key(sql);
 }

@@ -2,6 +2,7 @@
  * The store's front: forwards every call to the backend that was opened.
  */
 #include "store/backend.h"
+#include "store/backup.h"
 
 #include "base/check.h"
 
@@ -25,6 +26,14 @@ int store_is_empty(const char *location, bool *is_empty)
 {
     return postgres_is_location(location) ? store_postgres_is_empty(location, is_empty)
                                           : store_sqlite_is_empty(location, is_empty);
+}
+
+int store_begin_anew(const struct store_config *config, int64_t operation_least, int64_t now_us)
+{
+    CHECK(operation_least > 0);
+    return postgres_is_location(config->location)
+               ? store_postgres_begin_anew(config, operation_least, now_us)
+               : store_sqlite_begin_anew(config->location, operation_least, now_us);
 }
 
 bool store_is_postgres(const char *location, const char **fault)

@@ -33,7 +33,8 @@ struct store_config {
  * ownership  *store is the caller's, store_close.
  * errors     ERR_BAD_KEY (key-check value differs), ERR_SCHEMA_TOO_NEW, ERR_STORE_DOWN,
  * ERR_STORE_CORRUPT, ERR_NO_MEMORY. A reader where there is no store: ERR_STORE_DOWN, or
- * ERR_NOT_FOUND where that is certain.
+ * ERR_NOT_FOUND where that is certain. A writer that would migrate PostgreSQL: ERR_STORE_BUSY (a
+ * table is in use for long), ERR_LOCKED (a program is connected that could not live with it).
  */
 MUST_CHECK int store_open(const struct store_config *config, enum store_mode mode,
                           struct store **store);
@@ -100,7 +101,8 @@ MUST_CHECK int store_add_site(struct store *store, struct site *site);
 MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id,
                                      const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                                      struct card *card);
-/* Part of every reference, kept to tell restored stores apart; nothing raises it yet. */
+/* Part of every reference. It is 1 everywhere: a restored store is told apart by the ids that it goes
+ * on with (store/backup.h), so that what registers were told stays as it is. */
 MUST_CHECK int store_generation(struct store *store, int64_t *generation);
 /* Part of every key in Redis: raised (by the writer), it makes everything there forgotten. It has
  * nothing to do with the one of references. */

@@ -116,6 +116,12 @@ int store_update_work(struct store *store, const struct work *work)
     return store->backend->work->update(store, work);
 }
 
+int store_take_work(struct store *store, struct work *work)
+{
+    CHECK(work->id > 0 && work->state == WORK_OPEN);
+    return store->backend->work->take(store, work);
+}
+
 int store_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us, int32_t *hastened)
 {
     return store->backend->work->hasten(store, tenant_id, now_us, hastened);

@@ -121,6 +121,27 @@ test('what was signed before a restore opens nothing after it', async () => {
   assert.ok(hotAfter > hot, 'entries in Redis of the original would be believed');
 });
 
+test('a data folder that was copied by other means begins anew, and only when nobody serves it', async () => {
+  const { number } = await shop.issue({ amount: '50.00' });
+  const sent = { card: number, amount: '20.00', order: newOrder() };
+  const first = await shop.till().checkout(sent);
+  const served = await service.cli(['begin-anew']);
+  assert.equal(served.code, 1);
+  assert.match(served.stderr, /in use by another counterpart/);
+  const { folder } = await backUp(); // a snapshot of a disk would do
+  const lost = await shop.till().checkout({ card: number, amount: '1.00', order: newOrder() });
+  const { code, json, stderr } = await run(COUNTERPART, ['begin-anew'], { env: { COUNTERPART_DATA: folder } });
+  assert.equal(code, 0, stderr);
+  assert.ok(json.last_operation > operationOf(lost), JSON.stringify(json));
+  const copy = await Service.start({ data: folder });
+  shop.service = copy;
+  areIdentical(await shop.till().checkout(sent), first);
+  const next = await shop.till().checkout({ card: number, amount: '1.00', order: newOrder() });
+  shop.service = service;
+  assert.ok(operationOf(next) > json.last_operation);
+  await copy.stop();
+});
+
 test('a back-up has store, key and manifest, all for their owner alone, and warns of the key', async () => {
   const { folder, stderr } = await backUp();
   assert.deepEqual(fs.readdirSync(folder).sort(), ['counterpart.sqlite', 'manifest.json', 'master.key']);

@@ -676,6 +676,27 @@ test('while draining, readyz is red and the door is closed; what is under way is
   held.destroy();
 });
 
+test('during the notice of a drain readyz is red and everything is served, on new connections too; then it ends', async () => {
+  const service = await Service.start({ env: { COUNTERPART_DRAIN_NOTICE_S: '600' } });
+  const shop = await newTenant(service);
+  const { number: card } = await shop.issue({ amount: '10.00' });
+  const kept = await RawSocket.connect(service.port);
+  service.child.kill('SIGTERM');
+  await until('a red readyz', async () => (await service.probe('/readyz')) === 503, 5000);
+  await sleep(300); // far more than a process without notice stays
+  const sent = { card, amount: '1.00', order: newOrder() };
+  const reply = await shop.till().checkout(sent);
+  isApproved(reply, { amount: '1.00' });
+  assert.match(reply.headers.connection, /close/i);
+  await kept.write(rawRequest(`${shop.base}/checkout`, JSON.stringify(shop.till().fields('checkout', sent))));
+  const again = await kept.reply(1);
+  areIdentical(again, reply);
+  await kept.closed();
+  kept.destroy();
+  service.child.kill('SIGTERM'); // the second signal ends the notice
+  await service.stop();
+});
+
 test('a data folder that others may enter is warned of at the start, a closed one is not', async () => {
   const warned = (service) => service.events.filter(({ event }) => event === 'data_folder_is_open');
   const data = path.join(temporaryDirectory(), 'var');

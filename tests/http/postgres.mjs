@@ -28,6 +28,10 @@ const SETTINGS = [
 const become = IS_ROOT ? [`--reuid=${ACCOUNT}`, `--regid=${ACCOUNT}`, '--init-groups'] : [];
 const program = (name, args) => [...become, '--', path.join(PROGRAMS, name), ...args];
 
+/** A program, as the account that owns the servers: {code, stdout, stderr}. */
+export const runAsOwner = (command, args, options) =>
+  run('setpriv', [...become, '--', command, ...args], { cwd: '/', ms: START_MS, ...options });
+
 async function must(name, args) {
   const { code, stdout, stderr } = await run('setpriv', program(name, args), { cwd: '/', ms: START_MS });
   assert.equal(code, 0, `${name} ${args.join(' ')}:\n${stdout}${stderr}`);
@@ -234,6 +238,13 @@ export class Postgres {
     this.replaced = undefined;
     await server.launch();
     await this.#waitForReplica();
+  }
+
+  /** Another data folder, beside those of the cluster, takes the place of the primary at its address. */
+  async replacePrimary(name) {
+    await this.primary.end('SIGKILL');
+    this.primary = new PostgresServer(this.folder, this.primary.port, name);
+    await this.primary.launch();
   }
 
   /** The replica stands still: it takes what is sent and says nothing, and commits wait for it. */

@@ -58,6 +58,7 @@ struct oseries_api {
     int order_reads, payments_posted, webhook_calls;
     struct committer *committer;
     struct command meanwhile; /* decided while the next order is read */
+    struct store *elsewhere;  /* another process, that takes work 1 while an order is read; NULL */
     int64_t paid_minor;
     char ref[ORDER_REF_MAX + 1];
     char topics[200], address[300];
@@ -122,12 +123,23 @@ static void assert_call(const struct api_call *call)
     assert_true(call->deadline_us > clock_monotonic_us());
 }
 
+#define TAKEN_UNTIL_US (INT64_C(3600) * CLOCK_US_PER_S)
+
+static void take_elsewhere(struct store *store)
+{
+    struct work work = {
+        .id = 1, .state = WORK_OPEN, .due_at_us = clock_steady_us() + TAKEN_UNTIL_US};
+    assert_int_equal(store_take_work(store, &work), 0);
+}
+
 void oseries_api_get_order(struct oseries_api *api, const struct api_call *call, int64_t order_id,
                            api_order_fn on_done, void *context)
 {
     struct reply *reply =
         reply_create((struct api_result){.error = ERR_NOT_FOUND, .status = 404}, context);
     assert_call(call);
+    if (api->elsewhere != NULL)
+        take_elsewhere(api->elsewhere);
     pthread_mutex_lock(&api->mutex);
     api->order_reads++;
     for (int i = 0; i < api->order_count; i++) {
@@ -1402,6 +1414,29 @@ static void a_payment_that_surely_was_not_made_is_sent_again_soon(void **state)
     assert_attempt(fixture, FOREIGN_OPEN, 429, "rate_limited");
 }
 
+static void a_payment_that_another_process_has_taken_is_not_sent(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_config config = {.location = fixture->location, .seal = fixture->seal};
+    play_order(fixture, ORDER, ORDER_PENDING, 700);
+    struct work work = charge_that_is_ours(fixture, NULL);
+    assert_int_equal(store_open(&config, STORE_WRITER, &fixture->api.elsewhere), 0);
+    start(fixture);
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (counters_of(fixture).retried == 0 && clock_monotonic_us() < until_us)
+        usleep(2000);
+    stop(fixture);
+    store_close(fixture->api.elsewhere);
+    fixture->api.elsewhere = NULL;
+    assert_int_equal(fixture->api.payments_posted, 0);
+    struct seen seen = see(fixture, work.id);
+    assert_int_equal(seen.work.state, WORK_OPEN);
+    assert_int_equal(seen.work.attempts, 0);
+    assert_string_equal(seen.work.reason, "");
+    assert_true(seen.work.due_at_us > clock_steady_us() + TAKEN_UNTIL_US / 2);
+    start(fixture);
+}
+
 /* A minute later, in another process. */
 static void start_later(struct fixture *fixture, const struct work *work)
 {
@@ -1798,6 +1833,7 @@ int main(void)
         INBOX_TEST(a_payment_that_is_on_the_order_is_not_added_again),
         INBOX_TEST(a_payment_without_reply_is_looked_for_before_it_is_sent_again),
         INBOX_TEST(a_payment_that_surely_was_not_made_is_sent_again_soon),
+        INBOX_TEST(a_payment_that_another_process_has_taken_is_not_sent),
         INBOX_TEST(a_payment_that_may_be_there_without_our_reference_is_for_people),
         INBOX_TEST(what_surely_was_not_made_is_sent_whatever_else_has_its_amount),
         INBOX_TEST(a_refused_payment_is_given_up_and_says_why),

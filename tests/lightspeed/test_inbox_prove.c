@@ -222,6 +222,8 @@ struct fixture {
     struct committer *committer;
     struct reader *reader;
     struct inbox *inbox;
+    struct duty *duty;
+    bool shares_duty;
     struct scheduler *scheduler;
     struct reconcile *reconcile;
     struct oseries_api api;
@@ -341,8 +343,27 @@ static void start_inbox(struct fixture *fixture)
                                   .api = &fixture->api,
                                   .public_url = "https://partner.example",
                                   .generation = 1,
+                                  .duty = fixture->duty,
                                   .times = fixture->times};
     assert_int_equal(inbox_create(&config, &fixture->inbox), 0);
+}
+
+/* As if there were other processes: the lease is granted, and not asked for again. */
+static void start_duty(struct fixture *fixture)
+{
+    const struct duty_config config = {.outbound = fixture->outbound,
+                                       .committer = fixture->committer,
+                                       .owner = "this process",
+                                       .is_shared = true,
+                                       .life_us = HOUR_US,
+                                       .renew_us = HOUR_US};
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    assert_int_equal(duty_create(&config, &fixture->duty), 0);
+    duty_start(fixture->duty);
+    while (!duty_is_ours(fixture->duty, DUTY_MARGIN_US)) {
+        assert_true(clock_monotonic_us() < until_us);
+        usleep(1000);
+    }
 }
 
 static void start_scan(struct fixture *fixture)
@@ -370,6 +391,8 @@ static void start(struct fixture *fixture)
     assert_int_equal(committer_create(&committer, &fixture->committer), 0);
     assert_int_equal(outbound_create(&fixture->outbound), 0);
     fixture->api.outbound = fixture->outbound;
+    if (fixture->shares_duty)
+        start_duty(fixture);
     start_inbox(fixture);
     start_scan(fixture);
 }
@@ -389,6 +412,8 @@ static void stop(struct fixture *fixture)
     committer_destroy(fixture->committer);
     reader_destroy(fixture->reader);
     directory_destroy(fixture->directory);
+    duty_destroy(fixture->duty);
+    fixture->duty = NULL;
     fixture->outbound = NULL;
 }
 
@@ -1647,6 +1672,15 @@ static void make_due(struct fixture *fixture, int64_t order_id)
     assert_int_equal(store_update_work(fixture->writer, &work), 0);
 }
 
+/* All other orders were read just now. While the threads are stopped. */
+static void put_sweep(struct fixture *fixture)
+{
+    int64_t now_us = clock_steady_us();
+    struct sweep sweep = {
+        .tenant_id = fixture->tenant.id, .begun_at_us = now_us, .finished_at_us = now_us};
+    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+}
+
 /* Nobody was listed when the payment went, so nobody is told of it. */
 static void a_payment_that_goes_while_a_look_is_under_way_lists_nobody(void **state)
 {
@@ -1660,10 +1694,7 @@ static void a_payment_that_goes_while_a_look_is_under_way_lists_nobody(void **st
     (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_NOT_SWEPT);
     await_payments(fixture, OTHER_ORDER, 1);
     stop(fixture);
-    int64_t now_us = clock_steady_us();
-    struct sweep sweep = {
-        .tenant_id = fixture->tenant.id, .begun_at_us = now_us, .finished_at_us = now_us};
-    assert_int_equal(store_put_sweep(fixture->writer, &sweep), 0);
+    put_sweep(fixture);
     unpay(fixture, OTHER_ORDER);
     hold(fixture, 0, ORDER);
     hold(fixture, 1, OTHER_ORDER);
@@ -1677,6 +1708,50 @@ static void a_payment_that_goes_while_a_look_is_under_way_lists_nobody(void **st
     release(fixture, 0);
     (void)await_reversed(fixture, id);
     assert_int_equal(balance_of(fixture, 0), BALANCE);
+}
+
+/* A process that was stopped with the reply in its hands looks at what was true when it asked. */
+static void a_look_is_as_old_as_its_question(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->times.reread_us = 1500 * MS_US;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    start(fixture);
+    (void)await(fixture, id, PROOF_OPEN, PROOF_REASON_SEEN_MISSING);
+    stop(fixture);
+    put_sweep(fixture);
+    hold(fixture, 0, ORDER);
+    make_due(fixture, ORDER);
+    start(fixture);
+    await_held(fixture, 0);
+    usleep(1600 * 1000);
+    release(fixture, 0);
+    (void)await_reversed(fixture, id);
+    assert_true(fixture->api.order_reads >= 3);
+}
+
+static void what_was_read_under_a_duty_that_has_ended_is_not_judged(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_order(fixture, ORDER, 5000);
+    pay(fixture, ORDER, METHOD, 5000, id);
+    hold(fixture, 0, ORDER);
+    fixture->shares_duty = true;
+    start(fixture);
+    await_held(fixture, 0);
+    duty_give_up(fixture->duty, fixture->look); /* another process has it */
+    release(fixture, 0);
+    stop(fixture);
+    assert_int_equal(payments_of(fixture, ORDER).count, 0);
+    struct proof_facts facts;
+    assert_int_equal(store_read_proof(fixture->look, id, &facts), 0);
+    assert_int_equal(facts.proof.state, PROOF_OPEN);
+    assert_int_equal(find_work(fixture, WORK_PROVE_ORDER, ORDER).work.state, WORK_OPEN);
+    assert_int_equal(find_work(fixture, WORK_PROVE_ORDER, ORDER).work.attempts, 0);
+    start(fixture); /* whoever has it now looks again */
+    (void)await(fixture, id, PROOF_CONFIRMED, PROOF_REASON_NONE);
 }
 
 static void a_ref_of_nobody_is_not_claimed(void **state)
@@ -1920,6 +1995,8 @@ int main(void)
         TEST(a_payment_that_nobody_claims_is_kept_and_stops_a_reversal),
         TEST(what_a_payment_elsewhere_has_listed_is_given_back_when_that_has_gone),
         TEST(a_payment_that_goes_while_a_look_is_under_way_lists_nobody),
+        TEST(a_look_is_as_old_as_its_question),
+        TEST(what_was_read_under_a_duty_that_has_ended_is_not_judged),
         TEST(a_ref_of_nobody_is_not_claimed),
         TEST(a_charge_without_an_order_is_listed_until_an_order_shows_it),
         TEST(two_cards_that_nothing_tells_apart_are_listed),

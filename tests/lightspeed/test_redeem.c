@@ -2,7 +2,7 @@
  * outbound thread, its errands and the API's client are doubles here: one thread, in order, so that
  * each fault hits exactly where it is aimed. */
 #include "base/clock.h"
-#include "lightspeed/redeem.h"
+#include "lightspeed/redeem_state.h"
 #include "runtime/errand.h"
 #include "runtime/queue.h"
 #include "store/foreign.h"
@@ -72,12 +72,15 @@ void outbound_set_timer(struct outbound *of, struct outbound_timer *timer, int64
 /* --- other processes --- */
 
 static bool duty_is_anothers;
+struct duty {
+    bool is_theirs;
+};
+static const struct duty no_duty; /* of a process that never has it */
 
 bool duty_is_ours(const struct duty *duty, int64_t for_us)
 {
-    (void)duty;
     (void)for_us;
-    return !duty_is_anothers;
+    return duty == NULL ? !duty_is_anothers : duty->is_theirs;
 }
 
 /* --- errands: the store's faults --- */
@@ -176,6 +179,7 @@ enum api_fault {
 };
 struct oseries_api {
     int calls, reads, changes;
+    int duty_lost_at_read;              /* while it was on its way; 0: at none */
     bool keeps_no_ref;                  /* of payments */
     bool ignores_orders, ignores_lines; /* variations of: 200, the notes are kept, the price too */
 };
@@ -324,7 +328,7 @@ static void run_call(const struct call *call)
         while (clock_monotonic_us() < call->deadline_us)
             nanosleep(&(struct timespec){0, 1000000}, NULL);
     if (call->kind == CALL_GET) {
-        api.reads++;
+        duty_is_anothers |= ++api.reads == api.duty_lost_at_read;
         call->on_order(call->context, &result, result.error == 0 ? order : NULL);
         return;
     }
@@ -1277,6 +1281,20 @@ static void what_is_left_open_is_settled_by_the_process_that_has_the_duty(void *
     state_is(1, RESERVATION_BURNED);
 }
 
+static void who_has_lost_the_duty_moves_nothing(void **state)
+{
+    (void)state;
+    reserve_as_before_a_kill("gone", &ten_off, 9);
+    redeem_restart();
+    api.duty_lost_at_read = 2;
+    turn_for(30 * SETTLE_US);
+    assert_true(api.reads == 2 && duty_is_anothers);
+    state_is(1, RESERVATION_RESERVED);
+    duty_is_anothers = false;
+    turn_for(40 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+}
+
 static void the_same_request_after_a_kill_goes_on(void **state)
 {
     (void)state;
@@ -1338,6 +1356,150 @@ static void one_that_was_there_is_not_ours_by_asking_twice(void **state)
         is_told(&asked, "Not confirmed yet");
     }
     assert_int_equal(api.changes, 0);
+}
+
+/* --- another process of the same store --- */
+
+static struct redeem *other;
+
+static void other_start(void)
+{
+    const struct redeem_config config = {.outbound = &outbound,
+                                         .directory = directory,
+                                         .api = &api,
+                                         .duty = &no_duty,
+                                         .settle_us = SETTLE_US};
+    assert_int_equal(redeem_create(&config, &other), 0);
+}
+
+static void ask_other(struct asked *asked, const struct reward *reward, const char *token,
+                      int64_t order_id)
+{
+    struct redeem *ours = redeem;
+    redeem = other;
+    ask_until(asked, reward, token, order_id, DEADLINE_US);
+    redeem = ours;
+}
+
+static int find_move(enum points_action action)
+{
+    for (int i = 0; i < outbound.errand_count; i++) {
+        const struct redeem_move *move = errand_data(outbound.errands[i]);
+        if (outbound.errands[i]->size == 1 && move->command.action == action)
+            return i;
+    }
+    return -1;
+}
+
+/* As of a process that is stopped before its commit. */
+static struct errand *hold_move(enum points_action action)
+{
+    int at;
+    int64_t until_us = clock_monotonic_us() + CLOCK_US_PER_S;
+    while ((at = find_move(action)) == -1) {
+        assert_true(clock_monotonic_us() < until_us);
+        (void)turn();
+    }
+    struct errand *held = outbound.errands[at];
+    outbound.errand_count--;
+    for (int i = at; i < outbound.errand_count; i++)
+        outbound.errands[i] = outbound.errands[i + 1];
+    return held;
+}
+
+static void what_one_process_sends_again_another_does_not_return(void **state)
+{
+    (void)state;
+    struct asked asked;
+    reserve_as_before_a_kill("token-1", &ten_off, 7);
+    struct errand *returning = hold_move(POINTS_RETURN); /* it was not there, twice */
+    other_start();
+    set_faults(3, API_WORKS, API_DROPS_AFTER, API_IS_AWAY);
+    ask_other(&asked, &ten_off, "token-1", 7);
+    await(&asked);
+    is_told(&asked, "Not confirmed yet");
+    assert_int_equal(api.changes, 1);
+    run_errand(returning);
+    state_is(1, RESERVATION_RESERVED);
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_BURNED);
+    points_are(400, 0);
+    redeem_destroy(other);
+}
+
+static void what_one_process_has_returned_another_does_not_send(void **state)
+{
+    (void)state;
+    struct asked asked;
+    reserve_as_before_a_kill("token-1", &ten_off, 7);
+    struct errand *returning = hold_move(POINTS_RETURN);
+    other_start();
+    ask_other(&asked, &ten_off, "token-1", 7);
+    struct errand *noting = hold_move(POINTS_MARK_UNSURE);
+    run_errand(returning);
+    run_errand(noting);
+    await(&asked);
+    is_told(&asked, "Not confirmed yet");
+    state_is(1, RESERVATION_RETURNED);
+    assert_int_equal(api.changes, 0);
+    points_are(500, 0);
+    asked = redeem_once(&ten_off, "token-1", 7); /* its token is free */
+    is_told(&asked, NULL);
+    points_are(400, 0);
+    redeem_destroy(other);
+}
+
+static void of_two_processes_one_sends_a_change_again(void **state)
+{
+    (void)state;
+    struct asked here, there;
+    reserve_as_before_a_kill("token-1", &ten_off, 7);
+    other_start();
+    ask_until(&here, &ten_off, "token-1", 7, DEADLINE_US);
+    ask_other(&there, &ten_off, "token-1", 7);
+    await(&here);
+    await(&there);
+    assert_int_equal(api.changes, 1);
+    assert_int_equal(here.redemption.is_redeemed + there.redemption.is_redeemed, 1);
+    state_is(1, RESERVATION_BURNED);
+    points_are(400, 0);
+    redeem_destroy(other);
+}
+
+static void a_refusal_at_one_process_returns_nothing_that_another_has_sent(void **state)
+{
+    (void)state;
+    struct asked here, there;
+    other_start();
+    ask_other(&there, &ten_off, "token-1", 7);
+    while (call_count == 0 || calls[0].kind != CALL_PUT_ORDER)
+        (void)turn();
+    struct call put = calls[--call_count]; /* on its way for long */
+    ask_until(&here, &ten_off, "token-1", 7, DEADLINE_US);
+    struct errand *burning = hold_move(POINTS_BURN);
+    const struct api_result refused = {.error = ERR_REFUSED, .status = 409};
+    put.on_done(put.context, &refused);
+    await(&there);
+    is_told(&there, "Not confirmed yet");
+    run_errand(burning);
+    await(&here);
+    is_told(&here, NULL);
+    state_is(1, RESERVATION_BURNED);
+    points_are(400, 0);
+    redeem_destroy(other);
+}
+
+static void who_did_not_reserve_returns_nothing_by_a_refusal(void **state)
+{
+    (void)state;
+    reserve_as_before_a_kill("token-1", &ten_off, 7); /* its change may still arrive */
+    set_faults(2, API_WORKS, API_REFUSES);
+    struct asked asked = redeem_once(&ten_off, "token-1", 7);
+    is_told(&asked, "Not confirmed yet");
+    state_is(1, RESERVATION_RESERVED);
+    turn_for(30 * SETTLE_US);
+    state_is(1, RESERVATION_RETURNED);
+    points_are(500, 0);
 }
 
 /* --- burned when the order completes --- */
@@ -1798,10 +1960,16 @@ int main(void)
         TEST(who_waits_for_a_slow_store_is_answered_in_time),
         TEST(what_a_kill_left_is_settled_by_the_order),
         TEST(what_is_left_open_is_settled_by_the_process_that_has_the_duty),
+        TEST(who_has_lost_the_duty_moves_nothing),
         TEST(the_same_request_after_a_kill_goes_on),
         TEST(a_line_that_a_kill_may_have_sent_is_not_sent_again),
         TEST(a_clock_that_was_set_back_makes_no_old_reservation_ours),
         TEST(one_that_was_there_is_not_ours_by_asking_twice),
+        TEST(what_one_process_sends_again_another_does_not_return),
+        TEST(what_one_process_has_returned_another_does_not_send),
+        TEST(of_two_processes_one_sends_a_change_again),
+        TEST(a_refusal_at_one_process_returns_nothing_that_another_has_sent),
+        TEST(who_did_not_reserve_returns_nothing_by_a_refusal),
         TEST(points_may_wait_for_the_order),
         TEST(an_order_that_does_not_end_gives_its_points_back),
         TEST(points_pay_with_the_mark_as_ref),

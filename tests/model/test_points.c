@@ -94,9 +94,15 @@ static int64_t tenant_of_reward(int64_t reward_id)
 struct life { /* of one reservation, read from the events */
     bool exists;
     const struct points_command *reserve;
-    int64_t id;
+    int64_t id, changed_at_us;
     bool is_applied, is_burned, is_returned, is_unsure, is_given_back;
 };
+
+/* Never the same twice, however the clock goes. */
+static void life_note_change(struct life *life, int64_t at_us)
+{
+    life->changed_at_us = at_us > life->changed_at_us ? at_us : life->changed_at_us + 1;
+}
 
 static struct life model_life(int64_t reservation_id)
 {
@@ -106,9 +112,12 @@ static struct life model_life(int64_t reservation_id)
         if (each->command.action == POINTS_RESERVE && each->reservation_id == reservation_id) {
             life.exists = true;
             life.reserve = &each->command;
+            life.changed_at_us = each->at_us;
         }
         if (each->command.reservation_id != reservation_id)
             continue;
+        if (!life.is_burned)
+            life_note_change(&life, each->at_us);
         if (each->command.action == POINTS_MARK_UNSURE)
             life.is_unsure = true;
         else if (each->command.action == POINTS_APPLY)
@@ -263,6 +272,9 @@ static enum points_result model_of_reservation(const struct points_command *comm
         *moved = -life.reserve->points;
         return POINTS_OK;
     case POINTS_RETURN:
+        if (!life.is_returned && command->seen_changed_at_us != 0 &&
+            command->seen_changed_at_us != life.changed_at_us)
+            return POINTS_STALE;
         if (!life.is_burned)
             return life.is_returned ? POINTS_ALREADY_DONE : POINTS_OK;
         if (!command->is_order_deleted)
@@ -577,8 +589,12 @@ static struct points_command random_of_reservation(enum points_action action)
     if (newest > 8 && random_chance(70)) /* mostly the young: they are open still */
         command.reservation_id = newest - 1 - random_below(7);
     command.tenant_id = 1;
-    if (command.reservation_id < newest)
-        command.tenant_id = world.reservations[command.reservation_id - 1].tenant_id;
+    if (command.reservation_id == newest)
+        return command;
+    const struct reservation *found = &world.reservations[command.reservation_id - 1];
+    command.tenant_id = found->tenant_id;
+    if (action == POINTS_RETURN && random_chance(40)) /* mostly as it was when it was made */
+        command.seen_changed_at_us = random_chance(80) ? found->created_at_us : world.now_us;
     return command;
 }
 

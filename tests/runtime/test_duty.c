@@ -263,6 +263,34 @@ static void who_comes_after_one_that_died_takes_what_that_had(void **state)
     await_ours(&processes[1], true);
 }
 
+static void bump_version(void)
+{
+    pthread_mutex_lock(&lease.mutex);
+    lease.state.version++;
+    pthread_mutex_unlock(&lease.mutex);
+}
+
+/* Stopped for long, a process may find it its own again before it looks at the clock. */
+static void what_was_begun_before_another_had_it_is_not_under_this_duty(void **state)
+{
+    (void)state;
+    process_start(&processes[0], true);
+    await_ours(&processes[0], true);
+    int64_t version = duty_version(processes[0].duty);
+    assert_int_equal(version, 1);
+    await_renewals(10);
+    assert_true(duty_is_still(processes[0].duty, version));
+    bump_version(); /* another had it, and is gone */
+    await_renewals(3);
+    assert_true(duty_is_ours(processes[0].duty, 0));
+    assert_false(duty_is_still(processes[0].duty, version));
+    assert_true(duty_is_still(processes[0].duty, version + 1));
+    atomic_store(&processes[0].is_cut_off, true);
+    await_ours(&processes[0], false);
+    assert_false(duty_is_still(processes[0].duty, version + 1));
+    assert_true(duty_is_still(NULL, duty_version(NULL)));
+}
+
 /* --- what obeys it --- */
 
 static void on_run(struct scheduled *task, void *context)
@@ -298,6 +326,7 @@ int main(void)
         DUTY_TEST(who_reaches_the_store_no_more_loses_it_before_another_has_it),
         DUTY_TEST(who_ends_in_good_order_leaves_it_to_others_at_once),
         DUTY_TEST(who_comes_after_one_that_died_takes_what_that_had),
+        DUTY_TEST(what_was_begun_before_another_had_it_is_not_under_this_duty),
         DUTY_TEST(nothing_is_begun_with_less_than_the_margin_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

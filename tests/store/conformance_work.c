@@ -224,7 +224,10 @@ static void what_was_given_up_can_be_tried_again(void **state)
     assert_int_equal(store_add_work(rows->store, &payment), 0);
     end(rows, &payment, WORK_GIVEN_UP, NOW_US + 1);
     assert_int_equal(store_reopen_work(rows->store, tenant_id, payment.id, NOW_US + 9), 0);
-    assert_int_equal(see(rows->store, tenant_id, payment.id).due_at_us, NOW_US + 60);
+    end(rows, &payment, WORK_GIVEN_UP, NOW_US + 69); /* whoever was at it before */
+    payment = see(rows->store, tenant_id, payment.id);
+    assert_int_equal(payment.state, WORK_OPEN);
+    assert_int_equal(payment.due_at_us, NOW_US + 60);
     end(rows, &payment, WORK_DONE, NOW_US + 70);
     struct found found = open_work(rows->store);
     assert_int_equal(found.count, 2);
@@ -427,6 +430,46 @@ static void who_began_before_it_was_opened_again_does_not_end_it(void **state)
     assert_int_equal(count_open(rows->store), 0);
     begun.id += 1;
     assert_int_equal(store_update_work(rows->store, &begun), ERR_NOT_FOUND);
+}
+
+static void what_one_has_taken_nobody_else_takes_or_ends(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    open_again(rows, NOW_US, NOW_US);
+    struct work late = open_work(rows->store).works[0];
+    struct work ours = late;
+    ours.due_at_us = NOW_US + 60;
+    assert_int_equal(store_take_work(rows->store, &ours), 0);
+    assert_int_equal(store_take_work(rows->store, &late), ERR_STALE);
+    end(rows, &late, WORK_GIVEN_UP, NOW_US + 9); /* whoever was stopped for long */
+    struct found found = open_work(rows->store);
+    assert_int_equal(found.count, 1);
+    assert_same_work(&found.works[0], &ours);
+    assert_int_equal(store_take_work(rows->store, &ours), 0); /* its own again */
+    end(rows, &ours, WORK_DONE, NOW_US + 10);
+    struct work ended = ours;
+    ended.state = WORK_OPEN;
+    ended.ended_at_us = 0;
+    assert_int_equal(store_take_work(rows->store, &ended), ERR_STALE);
+    ended.id++;
+    assert_int_equal(store_take_work(rows->store, &ended), ERR_NOT_FOUND);
+}
+
+static void what_has_ended_ends_once(void **state)
+{
+    struct rows *rows = conformance_rows(state);
+    struct work work = open_again(rows, NOW_US, NOW_US);
+    struct work late = work;
+    end(rows, &work, WORK_DONE, NOW_US + 5);
+    late.attempts = 3;
+    end(rows, &late, WORK_GIVEN_UP, NOW_US + 9);
+    assert_int_equal(store_find_work(rows->store, &late), 0);
+    assert_same_work(&late, &work);
+    late = work;
+    late.state = WORK_OPEN;
+    late.ended_at_us = 0;
+    assert_int_equal(store_update_work(rows->store, &late), 0);
+    assert_int_equal(count_open(rows->store), 0);
 }
 
 static void work_is_found_by_its_identity_open_or_ended(void **state)
@@ -742,6 +785,8 @@ static const struct CMUnitTest conformance_works[] = {
     CONFORMANCE_TEST(work_is_found_by_what_it_is_told_apart_by),
     CONFORMANCE_TEST(what_had_ended_is_opened_as_if_it_were_new),
     CONFORMANCE_TEST(who_began_before_it_was_opened_again_does_not_end_it),
+    CONFORMANCE_TEST(what_one_has_taken_nobody_else_takes_or_ends),
+    CONFORMANCE_TEST(what_has_ended_ends_once),
     CONFORMANCE_TEST(work_is_found_by_its_identity_open_or_ended),
     CONFORMANCE_TEST(work_is_there_after_reopening_and_for_readers),
     CONFORMANCE_TEST(a_charge_whose_payment_is_ours_is_stored_with_the_work_for_it),

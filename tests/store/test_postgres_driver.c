@@ -753,6 +753,21 @@ static void connection_lost_inside_a_transaction_loses_all_of_it(void **state)
     rollback(one);
 }
 
+/* Not a full disk: who reads that clears one up. */
+static void group_lost_with_its_connection_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = &fixture->one->sql.store;
+    assert_int_equal(sql_begin_group(store), 0);
+    assert_int_equal(run_text(fixture->one, "UPDATE item SET n = 12 WHERE id = 1"), 0);
+    terminate(fixture->one, "pg_terminate_backend");
+    assert_int_equal(run_text(fixture->one, "UPDATE item SET n = 13 WHERE id = 2"), ERR_STORE_DOWN);
+    assert_int_equal(sql_commit_group(store), ERR_STORE_DOWN);
+    assert_int_equal(admin_int("SELECT sum(n) FROM item"), 30);
+    assert_int_equal(sql_begin_group(store), 0);
+    sql_rollback_group(store);
+}
+
 static void connection_lost_before_commit_is_never_unknown_when_it_was_seen(void **state)
 {
     struct fixture *fixture = *state;
@@ -1022,6 +1037,7 @@ int main(void)
         TEST_CASE(pipeline_whose_connection_is_lost_before_it_commits_nothing),
         TEST_CASE(idle_connection_that_was_cut_is_replaced_unnoticed),
         TEST_CASE(connection_lost_inside_a_transaction_loses_all_of_it),
+        TEST_CASE(group_lost_with_its_connection_says_so),
         TEST_CASE(connection_lost_before_commit_is_never_unknown_when_it_was_seen),
         TEST_CASE(connection_that_is_found_lost_by_commit_is_unknown),
         TEST_CASE(commit_whose_wait_for_the_replica_is_cut_short_is_unknown),

@@ -107,12 +107,18 @@ static void a_copy_that_fails_leaves_nothing(void **state)
     assert_int_equal(stat(fixture->to, &status), -1);
 }
 
+static int begin_anew(const struct fixture *fixture, int64_t operation_least)
+{
+    const struct store_config config = {.location = fixture->from, .seal = fixture->seal};
+    return store_begin_anew(&config, operation_least, NOW_US);
+}
+
 static void ids_of_operations_go_on_from_the_number_that_is_given(void **state)
 {
     const struct fixture *fixture = *state;
-    assert_int_equal(store_begin_anew(fixture->from, 5000, NOW_US), 0);
+    assert_int_equal(begin_anew(fixture, 5000), 0);
     assert_int_equal(ask(fixture->from, "SELECT max(id) FROM operation"), 5000);
-    assert_int_equal(store_begin_anew(fixture->from, 4000, NOW_US), 0);
+    assert_int_equal(begin_anew(fixture, 4000), 0);
     assert_int_equal(ask(fixture->from, "SELECT max(id) FROM operation"), 5001);
 }
 
@@ -121,7 +127,7 @@ static void tokens_and_hot_balances_of_before_are_worth_nothing(void **state)
     const struct fixture *fixture = *state;
     int64_t token = ask(fixture->from, "SELECT token_generation FROM meta");
     int64_t hot = ask(fixture->from, "SELECT hot_generation FROM meta");
-    assert_int_equal(store_begin_anew(fixture->from, 5000, NOW_US), 0);
+    assert_int_equal(begin_anew(fixture, 5000), 0);
     assert_true(ask(fixture->from, "SELECT token_generation FROM meta") >= token + 2);
     assert_true(ask(fixture->from, "SELECT hot_generation FROM meta") > hot);
 }

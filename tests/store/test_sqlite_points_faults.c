@@ -314,7 +314,7 @@ static void group_that_a_full_disk_has_ended_keeps_nothing(void **state)
     assert_int_equal(sqlite3_exec(sqlite_of(rows->store)->connection, "ROLLBACK", NULL, NULL, NULL),
                      SQLITE_OK); /* as SQLite does on some errors */
     assert_int_equal(run(fixture, &grant, &outcome), ERR_STORE_DOWN);
-    assert_int_not_equal(store_commit_group(rows->store), 0);
+    assert_int_equal(store_commit_group(rows->store), ERR_STORE_FULL);
     assert_crash_finds(fixture, &before);
     loyalty_run_to(rows, grant, POINTS_OK);
 }

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# PostgreSQL's archive_command: keeps a finished piece of the log, safely on the disk before it says so.
+#   archive_command = '/usr/share/counterpart/postgres/archive.sh /archive %p %f'
+# A piece that is there already and the same is fine (the server asks again after a crash); another is never replaced.
+set -euo pipefail
+[ $# = 3 ] || { echo "usage: archive.sh FOLDER PATH NAME" >&2; exit 2; }
+folder=$1 from=$2 name=$3
+umask 077
+if [ -e "$folder/$name" ]; then
+    cmp -s "$from" "$folder/$name" && exit 0
+    echo "archive.sh: $folder/$name is there and differs: is another server writing here?" >&2
+    exit 1
+fi
+cp "$from" "$folder/.$name.part"
+sync "$folder/.$name.part"
+mv "$folder/.$name.part" "$folder/$name"
+sync "$folder"

@@ -1,0 +1,233 @@
+// Back-up and restore of a PostgreSQL store by the scripts of packaging/postgres, as an operator does them: a copy of
+// the server made beside two processes that pay, its archived log, and a new server as it was at a moment.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { COMPANY, startCloud } from './cloud.mjs';
+import { RATE_MAX, connect } from './loyal.mjs';
+import { Postgres, runAsOwner } from './postgres.mjs';
+import { RedisServer } from './redis_server.mjs';
+import { COUNTERPART, ROOT, Service, areIdentical, freePort, isApproved, newOrder, run, sleep,
+  until } from './support.mjs';
+
+const PATIENCE_MS = 60_000;
+const SCRIPTS = path.join(ROOT, 'packaging/postgres');
+const OUR_METHOD = 88;
+const CLIENTS = 4;
+// Who owns the servers may not enter every folder that the tests are in: what it runs lies in the cluster's.
+const here = (name) => path.join(cluster.folder, name);
+
+let cluster, redis, cloud, url;
+let a, b; // the processes
+let shop, cards;
+let lost, kept; // what was answered after the moment, and before it
+let moment; // that a restore goes to
+let operationLast; // given out by the original
+let generations; // of its tokens and hot balances
+
+const sql = (text) => cluster.sql(text, url.split('/').at(-1));
+const readGenerations = async () =>
+  (await sql('SELECT token_generation, hot_generation FROM meta')).split('|').map(Number);
+const operationOf = ({ json }) => Number(json.ref.match(/^CP1-(\d+)$/)[1]);
+const at = (service) => Object.assign(Object.create(Object.getPrototypeOf(shop)), shop, { service });
+const charge = (service, fields) => at(service).till().checkout(fields);
+const balanceAt = async (service, card) => (await at(service).till().checkBalance({ card })).json.balance;
+const backUp = (to, ...more) =>
+  run('bash', [path.join(SCRIPTS, 'backup.sh'), '--url', cluster.adminUrl, '--to', to, ...more]);
+const own = async (folder) => {
+  if (process.getuid() === 0) assert.equal((await run('chown', ['-R', 'postgres:', folder])).code, 0);
+};
+const restore = (from, to, ...more) =>
+  runAsOwner('env', [
+    ...[`COUNTERPART=${here('counterpart')}`, 'bash', here('restore.sh')],
+    ...['--from', from, '--to', to, '--url', url, ...more],
+  ]);
+
+before(async () => {
+  const ports = [await freePort(), await freePort()];
+  const redirectUris = ports.map((port) => `http://127.0.0.1:${port}/oauth/callback`);
+  [cluster, redis, cloud] = await Promise.all([
+    Postgres.start({ settings: ['archive_mode = on', 'archive_timeout = 60'] }),
+    RedisServer.start(),
+    startCloud(undefined, { redirectUris }),
+  ]);
+  await cloud.settings({ rate_limit_bearer: RATE_MAX });
+  for (const file of [COUNTERPART, path.join(SCRIPTS, 'archive.sh'), path.join(SCRIPTS, 'restore.sh')])
+    fs.copyFileSync(file, here(path.basename(file)));
+  fs.mkdirSync(here('archive'));
+  await own(here('archive'));
+  await cluster.sql(`ALTER SYSTEM SET archive_command = '${here('archive.sh')} ${here('archive')} %p %f'`);
+  await cluster.sql('SELECT pg_reload_conf()');
+  url = await cluster.createDatabase();
+  const env = {
+    ...cloud.environment,
+    COUNTERPART_DATABASE: url,
+    COUNTERPART_REDIS: redis.url,
+    COUNTERPART_RECONCILE_SCAN_S: '0.1',
+    COUNTERPART_RECONCILE_SWEEP_S: '2',
+  };
+  a = await Service.start({ port: ports[0], env });
+  b = await Service.start({ port: ports[1], env: { ...env, COUNTERPART_MASTER_KEY: path.join(a.data, 'master.key') } });
+  await a.must([
+    ...['app', 'set', '--surface', 'oseries', '--client-id', cloud.clientId],
+    ...['--client-secret', cloud.clientSecret, '--signature-token', cloud.signatureToken],
+  ]);
+  shop = await a.addTenant({ company: COMPANY, token: null });
+  shop.token = cloud.signatureToken;
+  await connect(a, cloud, shop);
+  await shop.set('--payment-method', String(OUR_METHOD), '--replay-window', '3600');
+  await until('B to know the shop', async () => (await charge(b, { card: '1', amount: '1.00' })).status === 200);
+});
+after(async () => {
+  for (const service of [a, b]) await service?.stop();
+  await cloud?.stop();
+  await redis?.stop();
+  await cluster?.stop();
+});
+
+test('a back-up of a PostgreSQL store is asked of the script, and the program says so', async () => {
+  const { code, stderr } = await a.cli(['backup', '--to', here('none')]);
+  assert.equal(code, 1);
+  assert.match(stderr, /packaging\/postgres\/backup\.sh/);
+});
+
+test('a copy of the server is made beside processes that pay, with its key and digests of all of it', async () => {
+  cards = await Promise.all(Array.from({ length: CLIENTS }, () => shop.issue({ amount: '500.00' })));
+  let isOver = false;
+  const load = cards.map(async ({ number: card }, i) => {
+    while (!isOver) isApproved(await charge(i % 2 ? a : b, { card, amount: '0.01', order: newOrder() }));
+  });
+  const { code, stderr } = await backUp(here('backup'), '--key', path.join(a.data, 'master.key'));
+  isOver = true;
+  await Promise.all(load);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /master\.key opens every card number/);
+  assert.deepEqual(fs.readdirSync(here('backup')).sort(), ['SHA256SUMS', 'base', 'master.key']);
+  for (const name of ['backup', 'backup/master.key']) assert.equal(fs.statSync(here(name)).mode & 0o077, 0, name);
+  const again = await backUp(here('backup'), '--without-key');
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /is not empty/);
+});
+
+test('a store is not told that it was restored while a process serves it', async () => {
+  const before = await sql('SELECT max(id) FROM operation');
+  const data = here('other');
+  fs.mkdirSync(data, { mode: 0o700 });
+  fs.copyFileSync(path.join(a.data, 'master.key'), path.join(data, 'master.key'));
+  fs.chmodSync(path.join(data, 'master.key'), 0o600);
+  const env = { COUNTERPART_DATA: data, COUNTERPART_DATABASE: url };
+  const { code, stderr } = await run(COUNTERPART, ['begin-anew'], { env });
+  assert.equal(code, 1);
+  assert.match(stderr, /is in use: stop every process of the service/);
+  assert.equal(await sql('SELECT max(id) FROM operation'), before);
+  const served = await a.cli(['begin-anew']);
+  assert.equal(served.code, 1);
+  assert.match(served.stderr, /in use by another counterpart/);
+});
+
+test('what was answered after the moment is lost with it, and paid at Lightspeed all the same', async () => {
+  const order = await cloud.order({});
+  kept = { card: cards[0].number, amount: '20.00', order: newOrder() };
+  kept.reply = await charge(a, kept);
+  isApproved(kept.reply);
+  await sleep(50);
+  moment = await cluster.sql('SELECT clock_timestamp()');
+  await sleep(50);
+  lost = { card: cards[1].number, amount: '45.00', order: order.id };
+  lost.reply = await charge(b, lost);
+  isApproved(lost.reply);
+  operationLast = operationOf(lost.reply);
+  lost.balance = (await balanceAt(a, lost.card)).toString(); // Redis has it now
+  const payment = { method_id: OUR_METHOD, amount: 45, ref: lost.reply.json.ref };
+  await cloud.control('POST', `/orders/${order.id}/payments`, payment);
+  await cloud.control('POST', `/orders/${order.id}/complete`, {});
+  const segment = await cluster.sql('SELECT pg_walfile_name(pg_switch_wal())');
+  await until('the log to be archived', () => fs.existsSync(path.join(here('archive'), segment)), PATIENCE_MS);
+  generations = await readGenerations();
+  for (const service of [a, b]) await service.stop();
+  await own(here('backup'));
+});
+
+test('restore refuses a back-up of which a byte has changed, another key, and a folder that is not empty', async () => {
+  const copy = here('changed');
+  fs.cpSync(here('backup'), copy, { recursive: true });
+  const file = path.join(copy, 'base/PG_VERSION');
+  const tables = fs.readdirSync(path.join(copy, 'base/global')).filter((name) => /^\d+$/.test(name));
+  const table = path.join(copy, 'base/global', tables[0]);
+  const bytes = fs.readFileSync(table);
+  bytes[bytes.length - 1] ^= 1;
+  fs.writeFileSync(table, bytes);
+  await own(copy);
+  const changed = await restore(copy, here('target'));
+  assert.notEqual(changed.code, 0);
+  assert.match(changed.stderr, /is not as it was/);
+  fs.rmSync(path.join(copy, 'SHA256SUMS'));
+  assert.match((await restore(copy, here('target'))).stderr, /no whole back-up/);
+  fs.writeFileSync(here('other.key'), '09'.repeat(32), { mode: 0o600 });
+  await own(here('other.key'));
+  const another = await restore(here('backup'), here('target'), '--key', here('other.key'));
+  assert.notEqual(another.code, 0);
+  assert.match(another.stderr, /is not the master key that/);
+  const full = await restore(here('backup'), path.dirname(file));
+  assert.match(full.stderr, /is not empty/);
+  assert.deepEqual(fs.existsSync(here('target')) ? fs.readdirSync(here('target')) : [], []);
+  assert.equal(fs.existsSync(here('target.unfinished')), false);
+});
+
+test('restored to a moment: all that was answered before it, nothing of after it, and every law holds', async () => {
+  const { code, stdout, stderr } = await restore(
+    here('backup'),
+    here('restored'),
+    ...['--archive', here('archive'), '--until', moment],
+  );
+  assert.equal(code, 0, stderr);
+  const told = JSON.parse(stdout);
+  assert.ok(told.cards === CLIENTS && told.last_operation > operationLast, stdout);
+  await cluster.replacePrimary('restored');
+  const countOf = (condition) => sql(`SELECT count(*) FROM operation WHERE ${condition}`);
+  assert.equal(await countOf(`id = ${operationOf(kept.reply)}`), '1');
+  assert.equal(await countOf(`order_id = ${lost.order}`), '0');
+  const [token, hot] = await readGenerations();
+  assert.ok(token >= generations[0] + 2, 'tokens of the generation before are still good');
+  assert.ok(hot > generations[1], 'entries in Redis of the original would be believed');
+});
+
+test('a process that has met a later timeline is told that it is another server now', async () => {
+  const file = path.join(a.data, 'timeline');
+  const [identifier] = fs.readFileSync(file, 'utf8').split(' ');
+  fs.writeFileSync(file, `${identifier} 9\n`, { mode: 0o600 }); // as after many failovers
+  await assert.rejects(a.restart(), /postgres_is_an_old_primary/);
+  for (const service of [a, b]) {
+    fs.rmSync(path.join(service.data, 'timeline'));
+    await service.restart();
+  }
+});
+
+test('a repetition gets its first answer at each process, and no reference of before is given out again', async () => {
+  for (const service of [a, b]) areIdentical(await charge(service, kept), kept.reply);
+  const next = await charge(b, { card: cards[2].number, amount: '1.00', order: newOrder() });
+  isApproved(next);
+  assert.ok(operationOf(next) > operationLast, `${operationOf(next)} after ${operationLast}`);
+});
+
+test('no process tells a balance of after the moment, though Redis has it', async () => {
+  for (const service of [a, b]) {
+    await until('the hot tier', async () => (await service.get('/readyz')).json.hot.ok);
+    const balance = await balanceAt(service, lost.card);
+    assert.equal((balance - Number(lost.balance)).toFixed(2), '45.00');
+  }
+});
+
+test('the payment that was lost is listed as one that nobody claims', async () => {
+  const item = await until(
+    'the item',
+    async () => {
+      const { json } = await a.cli(['reconcile', '--tenant', String(shop.id)]);
+      return json.tenants[0].items.find(({ state, order_id: order }) => state === 'unclaimed' && order === lost.order);
+    },
+    PATIENCE_MS,
+  );
+  assert.equal(item.ref, lost.reply.json.ref);
+  await b.verifyIsClean();
+});
