@@ -682,7 +682,7 @@ test('other topics are taken, counted and leave nothing', async () => {
   for (const topic of ['orders/updated', 'customers/created', 'something/else/entirely', 'x'])
     isTaken(await hook(topic, 'not even JSON'));
   assert.equal(await counted(), count + 4);
-  assert.deepEqual(await ids(), before);
+  assert.deepEqual((await ids()).filter((id) => !before.includes(id)), [], 'what was there may have ended');
   const wrong = await hook('orders/completed', '{}', { method: 'PUT' });
   isRefused(wrong, undefined, { status: 405 });
 });
@@ -751,13 +751,17 @@ test('what was asked of Lightspeed is counted, and what of it failed', async () 
   await cloud.faults({ match: { path: `/orders/${order.id}` }, action: 'truncate', count: 1 });
   await complete(order);
   await untilDone(order.id);
-  const [calls, callFailures, requests, requestFailures] = (await counts()).map((count, i) => count - before[i]);
+  const since = async () => (await counts()).map((count, i) => count - before[i]);
+  // What else is under way may be between the two counts.
+  const [calls, callFailures, , requestFailures] = await until('each call to be a request', async () => {
+    const now = await since();
+    return now[2] >= now[0] ? now : undefined;
+  });
   const asked = (await cloud.control('GET', '/requests')).filter(({ path }) =>
     path.startsWith(`/v1/companies/${COMPANY}/orders/${order.id}`),
   );
   assert.ok(asked.length >= 2, 'once in vain');
   assert.ok(calls >= asked.length, `${calls} calls, ${asked.length} of this order`);
-  assert.ok(requests >= calls);
   assert.ok(callFailures >= 1);
   assert.ok(requestFailures >= 1);
 });
