@@ -242,3 +242,16 @@ test('the payment that was lost is listed as one that nobody claims', async () =
   assert.equal(item.ref, lost.reply.json.ref);
   await b.verifyIsClean();
 });
+
+test('a dump that was loaded elsewhere keeps every law, and begins anew', async () => {
+  const other = await cluster.createDatabase();
+  const load = `pg_dump --no-owner --dbname=${url} | psql -X -q -1 -v ON_ERROR_STOP=1 ${other}`;
+  const loaded = await run('bash', ['-o', 'pipefail', '-c', load]);
+  assert.equal(loaded.code, 0, loaded.stderr);
+  await b.stop();
+  const { code, json, stderr } = await b.cli(['begin-anew'], { env: { COUNTERPART_DATABASE: other } });
+  assert.equal(code, 0, stderr);
+  assert.ok(json.last_operation > operationLast && json.cards === CLIENTS);
+  await b.restart({ COUNTERPART_DATABASE: other });
+  areIdentical(await charge(b, kept), kept.reply);
+});
