@@ -230,8 +230,8 @@ static int worker_commit_batch(struct worker *worker)
     return err;
 }
 
-/* A law of the schema refused the batch, which is a bug of one command at most: the others must not
- * pay for it. */
+/* A law of the schema refused the batch, which is a bug of one command at most; or one is of a
+ * tenant that has just been closed: the others must not pay for it. */
 static void worker_commit_one_by_one(struct worker *worker)
 {
     struct batch *batch = worker->batch;
@@ -250,7 +250,7 @@ static void worker_commit_one_by_one(struct worker *worker)
 static void worker_flush_batch(struct worker *worker)
 {
     int err = worker_commit_batch(worker);
-    if (err == ERR_STORE_CONSTRAINT && worker->batch->count > 1)
+    if ((err == ERR_STORE_CONSTRAINT || err == ERR_ELSEWHERE) && worker->batch->count > 1)
         worker_commit_one_by_one(worker);
     else
         worker_end_batch(worker, err);
