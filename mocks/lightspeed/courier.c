@@ -21,6 +21,7 @@ struct courier {
     struct parcel *outbound;
     struct parcel *home;
     CURLM *multi;
+    struct transfer *transfers; /* under way; the thread's own */
     _Atomic bool is_stopping;
     courier_done_fn on_done;
     void *context;
@@ -28,8 +29,10 @@ struct courier {
 
 /* One transfer, on the courier's thread. */
 struct transfer {
+    CURL *easy;
     struct parcel *parcel;
     struct curl_slist *headers;
+    struct transfer *next;
 };
 
 void parcel_destroy(struct parcel *parcel)
@@ -100,7 +103,8 @@ static void transfer_begin(struct courier *courier, struct parcel *parcel)
     CURL *easy = curl_easy_init();
     CHECK(transfer != NULL && easy != NULL);
     const struct delivery *delivery = &parcel->delivery;
-    *transfer = (struct transfer){.parcel = parcel, .headers = make_headers(delivery)};
+    *transfer = (struct transfer){easy, parcel, make_headers(delivery), courier->transfers};
+    courier->transfers = transfer;
     curl_easy_setopt(easy, CURLOPT_URL, delivery->address);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
@@ -122,6 +126,10 @@ static struct parcel *transfer_end(struct courier *courier, CURL *easy)
     struct transfer *transfer = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     struct parcel *parcel = transfer->parcel;
+    struct transfer **link = &courier->transfers;
+    while (*link != transfer)
+        link = &(*link)->next;
+    *link = transfer->next;
     curl_multi_remove_handle(courier->multi, easy);
     curl_easy_cleanup(easy);
     curl_slist_free_all(transfer->headers);
@@ -178,6 +186,8 @@ static void *courier_run(void *argument)
         courier_finish_done(courier);
         curl_multi_poll(courier->multi, NULL, 0, POLL_MS, &ready);
     }
+    while (courier->transfers != NULL)
+        parcel_destroy(transfer_end(courier, courier->transfers->easy));
     return NULL;
 }
 

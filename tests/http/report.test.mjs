@@ -65,7 +65,7 @@ async function charge(tenant, card, amount, { order = newOrder(), site, register
 }
 
 const localDate = (at, timeZone = 'Australia/Sydney') =>
-  new Intl.DateTimeFormat('en-CA', { timeZone }).format(new Date(at));
+  new Intl.DateTimeFormat('sv-SE', { timeZone }).format(new Date(at));
 const dayNumber = (date) => Date.parse(`${date}T00:00:00Z`) / 86_400_000;
 
 /** The row that reconciliation keeps of an operation. shown: what the register shows of it. */

@@ -111,8 +111,10 @@ const works = async () => (await service.must(['work', 'list', '--tenant', Strin
 /** Log lines of work on this order that has ended, in order. */
 const ends = (order) =>
   service.events.filter((event) => event.event === 'work' && event.subject_id === order && event.state !== 'open');
+/** All that the tests before have left is asked of the API as well, at the pace that it allows. */
+const WORK_MS = 90_000;
 const untilDone = (order, times = 1) =>
-  until(`work on order ${order} to be done ${times} times`, () => ends(order).length >= times, 20_000);
+  until(`work on order ${order} to be done ${times} times`, () => ends(order).length >= times, WORK_MS);
 
 const sale = (more = {}) => cloud.order({ customer_id: DAVID, ...more });
 const complete = (order) => cloud.control('POST', `/orders/${order.id}/complete`, {});
@@ -680,7 +682,7 @@ test('other topics are taken, counted and leave nothing', async () => {
   for (const topic of ['orders/updated', 'customers/created', 'something/else/entirely', 'x'])
     isTaken(await hook(topic, 'not even JSON'));
   assert.equal(await counted(), count + 4);
-  assert.deepEqual(await ids(), before);
+  assert.deepEqual((await ids()).filter((id) => !before.includes(id)), [], 'what was there may have ended');
   const wrong = await hook('orders/completed', '{}', { method: 'PUT' });
   isRefused(wrong, undefined, { status: 405 });
 });
@@ -727,9 +729,8 @@ test('while the merchant must connect again work waits, and then it is done', as
   await cloud.control('POST', '/tokens/revoke', { company_id: COMPANY, access: true, refresh: true });
   const order = await quietly(async () => complete(await sale()));
   isTaken(await hook('orders/completed', (await orderBody(order)).text));
-  await until('the work to wait', async () =>
-    (await works()).some((work) => work.order_id === order.id && /until the merchant is connected/.test(work.reason)),
-  );
+  const isWaiting = (work) => work.order_id === order.id && /until the merchant is connected/.test(work.reason);
+  await until('the work to wait', async () => (await works()).some(isWaiting), WORK_MS);
   assert.equal(await earnedBy(order), 0);
   await connect();
   await untilDone(order.id);
@@ -750,13 +751,17 @@ test('what was asked of Lightspeed is counted, and what of it failed', async () 
   await cloud.faults({ match: { path: `/orders/${order.id}` }, action: 'truncate', count: 1 });
   await complete(order);
   await untilDone(order.id);
-  const [calls, callFailures, requests, requestFailures] = (await counts()).map((count, i) => count - before[i]);
+  const since = async () => (await counts()).map((count, i) => count - before[i]);
+  // What else is under way may be between the two counts.
+  const [calls, callFailures, , requestFailures] = await until('each call to be a request', async () => {
+    const now = await since();
+    return now[2] >= now[0] ? now : undefined;
+  });
   const asked = (await cloud.control('GET', '/requests')).filter(({ path }) =>
     path.startsWith(`/v1/companies/${COMPANY}/orders/${order.id}`),
   );
   assert.ok(asked.length >= 2, 'once in vain');
   assert.ok(calls >= asked.length, `${calls} calls, ${asked.length} of this order`);
-  assert.ok(requests >= calls);
   assert.ok(callFailures >= 1);
   assert.ok(requestFailures >= 1);
 });
