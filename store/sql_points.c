@@ -334,8 +334,8 @@ static bool has_rows_to_write(const struct points_changes *changes, enum points_
 
 /* --- the command --- */
 
-/* Where nothing was written there is nothing that could be unknown, and no fsync; but a success that
- * is told again must last as the first one did. */
+/* Where nothing was written there is nothing that could be unknown, and no fsync; but a success
+ * that is told again must last as the first one did. */
 static int end_points(struct sql *sql, const struct points_changes *changes,
                       enum points_result result)
 {
