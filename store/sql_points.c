@@ -346,10 +346,7 @@ static int end_points(struct sql *sql, const struct points_changes *changes,
     }
     if (!has_rows_to_write(changes, result))
         err = sql->driver->follow(sql);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, err);
 }
 
 static int run_points(struct store *store, const struct points_command *command, int64_t now_us,
