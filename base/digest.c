@@ -1,4 +1,4 @@
-/* Computes the SHA-256 of a file. */
+/* Computes SHA-256, of pieces and of files. */
 #include "base/digest.h"
 
 #include "base/error.h"
@@ -7,11 +7,53 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/banned.h"
 
 #define PIECE_BYTES (64 * 1024)
+
+struct digest {
+    EVP_MD_CTX *context;
+};
+
+int digest_create(struct digest **digest)
+{
+    struct digest *made = calloc(1, sizeof(*made));
+    if (made == NULL)
+        return ERR_NO_MEMORY;
+    made->context = EVP_MD_CTX_new();
+    if (made->context == NULL) {
+        free(made);
+        return ERR_NO_MEMORY;
+    }
+    *digest = made;
+    return 0;
+}
+
+void digest_destroy(struct digest *digest)
+{
+    if (digest == NULL)
+        return;
+    EVP_MD_CTX_free(digest->context);
+    free(digest);
+}
+
+void digest_begin(struct digest *digest)
+{
+    CHECK(EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) == 1);
+}
+
+void digest_add(struct digest *digest, const void *bytes, size_t size)
+{
+    CHECK(size == 0 || EVP_DigestUpdate(digest->context, bytes, size) == 1);
+}
+
+void digest_end(struct digest *digest, uint8_t out[DIGEST_BYTES])
+{
+    CHECK(EVP_DigestFinal_ex(digest->context, out, NULL) == 1);
+}
 
 static int digest_rest(EVP_MD_CTX *context, int fd, int64_t *bytes)
 {

@@ -40,6 +40,8 @@
     X(ERR_STORE_DOWN, "store_down", true)                                                          \
     X(ERR_STORE_CONSTRAINT, "store_constraint",                                                    \
       false) /* a law of the schema refused the rows: a bug */                                     \
+    X(ERR_ELSEWHERE, "tenant_elsewhere",                                                           \
+      true) /* the rows are another store's, or about to be: nothing is written */                 \
     X(ERR_COMMIT_UNKNOWN, "commit_unknown", false)                                                 \
     X(ERR_SCHEMA_TOO_NEW, "schema_too_new", false)                                                 \
     X(ERR_SHUTTING_DOWN, "shutting_down", true)                                                    \

@@ -10,6 +10,7 @@
 
 void admin_tenant_add(struct exchange *exchange);
 void admin_tenant_list(struct exchange *exchange);
+void admin_tenant_reload(struct exchange *exchange);
 void admin_tenant_set(struct exchange *exchange);
 void admin_site_add(struct exchange *exchange);
 void admin_site_list(struct exchange *exchange);

@@ -129,7 +129,18 @@ static bool find_tenant(struct exchange *exchange, int64_t tenant_id,
     *tenant = directory_find_id(exchange->snapshot, tenant_id);
     if (*tenant != NULL)
         return true;
-    admin_refuse(exchange, 404, "unknown_tenant", "There is no tenant %lld", (long long)tenant_id);
+    enum tenant_place place = directory_place_of_id(exchange->snapshot, tenant_id);
+    if (place == TENANT_HERE)
+        admin_refuse(exchange, 404, "unknown_tenant", "There is no tenant %lld",
+                     (long long)tenant_id);
+    else
+        admin_refuse(exchange, 404, "tenant_elsewhere",
+                     place == TENANT_GONE
+                         ? "Tenant %lld has moved to another store, and is served there"
+                     : place == TENANT_ARRIVING
+                         ? "Tenant %lld is being moved to this store, and is not served yet"
+                         : "Tenant %lld is being moved to another store: try again in a minute",
+                     (long long)tenant_id);
     return false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "handlers/admin_request.h"
 #include "handlers/admin_setting.h"
+#include "oauth/oauth.h"
 
 #include <string.h>
 
@@ -473,6 +474,46 @@ void admin_site_list(struct exchange *exchange)
     jwrite_array_end(&writer);
     jwrite_object_end(&writer);
     reply(exchange, &buffer);
+}
+
+/* --- what `counterpart move` has changed in the store */
+
+struct reload_task {
+    struct handlers *handlers;
+};
+
+static int task_reload(struct job *job, struct store *store)
+{
+    return admin_reload_directory(((struct reload_task *)(job + 1))->handlers, store);
+}
+
+static void on_followed(struct exchange *exchange, const struct job *job)
+{
+    if (job->error != 0) {
+        admin_refuse_error(exchange, job->error);
+        return;
+    }
+    exchange_reply_json(exchange, 200, TEXT("{\"reloaded\":true}"));
+}
+
+static void on_reloaded(struct exchange *exchange, const struct job *job)
+{
+    if (job->error != 0) {
+        admin_refuse_error(exchange, job->error);
+        return;
+    }
+    struct job *follow = exchange_job(exchange, sizeof(struct oauth_task));
+    ((struct oauth_task *)(follow + 1))->oauth = exchange->handlers->oauth;
+    follow->begin = oauth_begin_follow;
+    exchange_submit_outbound(exchange, follow, on_followed);
+}
+
+void admin_tenant_reload(struct exchange *exchange)
+{
+    struct job *job = exchange_job(exchange, sizeof(struct reload_task));
+    ((struct reload_task *)(job + 1))->handlers = exchange->handlers;
+    job->task = task_reload;
+    exchange_submit_write(exchange, job, on_reloaded);
 }
 
 /* --- signing */

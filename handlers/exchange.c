@@ -688,16 +688,22 @@ void exchange_reply_json(struct exchange *exchange, int status, struct text body
     exchange_reply_text(exchange, status, "application/json; charset=utf-8", body);
 }
 
-void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *sentence)
+void exchange_refuse_as(struct exchange *exchange, int status, const char *dialect,
+                        const char *code, const char *sentence)
 {
     char bytes[REFUSAL_MAX];
     struct text_buffer buffer;
     text_buffer_init(&buffer, bytes, sizeof(bytes));
-    const char *dialect = exchange->tenant == NULL ? "default" : exchange->tenant->tenant.profile;
     if (!exchange->is_answered) /* else the dialect may be gone, and the first answer stands */
         profile_append_refusal(profile_beside(exchange->dialect, dialect), &buffer, code, sentence);
     CHECK(!buffer.is_cut);
     exchange_reply_json(exchange, status, text_buffer_text(&buffer));
+}
+
+void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *sentence)
+{
+    const char *dialect = exchange->tenant == NULL ? "default" : exchange->tenant->tenant.profile;
+    exchange_refuse_as(exchange, status, dialect, code, sentence);
 }
 
 void exchange_fail_bug(struct exchange *exchange, const char *what)

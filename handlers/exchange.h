@@ -236,6 +236,9 @@ void exchange_reply_text(struct exchange *exchange, int status, const char *cont
 /* {"success":false,"error":"sentence","code":"wire_name"}, in the tenant's dialect where there is
  * one. sentence: at most 256 bytes. */
 void exchange_refuse(struct exchange *exchange, int status, const char *code, const char *sentence);
+/* In the dialect of that profile. */
+void exchange_refuse_as(struct exchange *exchange, int status, const char *dialect,
+                        const char *code, const char *sentence);
 /* One more header for the answer; before it. name and value must outlive the request (literals or
  * its pool). */
 void exchange_add_header(struct exchange *exchange, const char *name_lower, struct text value);

@@ -19,6 +19,8 @@
 #include "base/banned.h"
 
 #define SENTENCE_BUSY "Not done: the system is busy. Try again."
+#define SENTENCE_MOVING                                                                            \
+    "This shop is being moved to another server, nothing was done. Try again in a minute"
 #define SENTENCE_UNCONFIRMED "Not confirmed: check the card's balance before trying again."
 #define SENTENCE_NO_CARD "Card number required"
 #define SENTENCE_SITE "This site is not set up for gift cards. Ask the manager"
@@ -139,6 +141,8 @@ static void tell_error(struct exchange *exchange, int err, bool is_money)
         tell_failure(exchange, error_name(err), SENTENCE_UNCONFIRMED);
     else if (is_unknown || err == ERR_CANCELLED)
         tell_failure(exchange, error_name(ERR_CANCELLED), SENTENCE_BUSY);
+    else if (err == ERR_ELSEWHERE) /* closed since it was asked */
+        tell_failure(exchange, error_name(err), SENTENCE_MOVING);
     else if (err == ERR_STORE_BUSY) /* somebody holds the card: perhaps this sale's first attempt */
         tell_failure(exchange, error_name(err), SENTENCE_BUSY);
     else

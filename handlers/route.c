@@ -52,6 +52,8 @@ static const struct route routes[] = {
     {"GET", "/readyz", "readyz", SURFACE_OPERATIONS, AUTH_NONE, operations_readyz},
     {"GET", "/metrics", "metrics", SURFACE_OPERATIONS, AUTH_NONE, operations_metrics},
     {"POST", "/admin/tenant/add", "admin.tenant_add", SURFACE_ADMIN, AUTH_LOCAL, admin_tenant_add},
+    {"POST", "/admin/tenant/reload", "admin.tenant_reload", SURFACE_ADMIN, AUTH_LOCAL,
+     admin_tenant_reload},
     {"GET", "/admin/tenant/list", "admin.tenant_list", SURFACE_ADMIN, AUTH_LOCAL,
      admin_tenant_list},
     {"POST", "/admin/tenant/set", "admin.tenant_set", SURFACE_ADMIN, AUTH_LOCAL, admin_tenant_set},
@@ -232,6 +234,23 @@ static void refuse_unauthorized(struct exchange *exchange)
     exchange_refuse(exchange, 401, "unauthorized", "Not authorised");
 }
 
+static const char *sentence_of(enum tenant_place place)
+{
+    if (place == TENANT_GONE)
+        return "This shop has moved to another server, nothing was done. Please call your gift "
+               "card provider";
+    return "This shop is being moved to another server, nothing was done. Try again in a minute";
+}
+
+/* His rows are in another store, or on their way: what is asked is for whoever serves them, and
+ * comes there when it comes again. */
+static void refuse_elsewhere(struct exchange *exchange, const struct directory_elsewhere *elsewhere)
+{
+    const char *code = elsewhere->place == TENANT_GONE ? "tenant_has_moved" : "tenant_is_moving";
+    exchange_add_header(exchange, "retry-after", TEXT("60"));
+    exchange_refuse_as(exchange, 503, elsewhere->profile, code, sentence_of(elsewhere->place));
+}
+
 static void log_signature(struct exchange *exchange, enum signature_verdict verdict, bool is_served)
 {
     log_event(LOG_WARNING, "signature", LOG_INT("request_id", exchange->request_id),
@@ -258,20 +277,40 @@ static bool signature_is_accepted(struct exchange *exchange)
     return mode == SIGNATURE_LOG;
 }
 
+/* NULL: the request has been answered. What is not known here, or not served yet, may be what
+ * another process has just changed. */
+static const struct directory_tenant *find_tenant(struct exchange *exchange, struct text key)
+{
+    const struct directory_tenant *found = NULL;
+    const struct directory_elsewhere *elsewhere = NULL;
+    if (key.length == ID_KEY_CHARS) {
+        found = directory_find_key(exchange->snapshot, key);
+        if (found == NULL) {
+            news_wake(exchange->handlers->news);
+            elsewhere = directory_find_elsewhere(exchange->snapshot, key);
+        }
+    }
+    if (elsewhere != NULL)
+        refuse_elsewhere(exchange, elsewhere);
+    else if (found == NULL)
+        refuse_unauthorized(exchange);
+    return found;
+}
+
+/* Else the request has been answered. */
 static bool caller_is_accepted(struct exchange *exchange, struct text key)
 {
     enum route_auth auth = exchange->route->auth;
     if (auth != AUTH_TENANT_SIGNED && auth != AUTH_TENANT)
         return true;
-    if (key.length != ID_KEY_CHARS)
+    exchange->tenant = find_tenant(exchange, key);
+    if (exchange->tenant == NULL)
         return false;
-    exchange->tenant = directory_find_key(exchange->snapshot, key);
-    if (exchange->tenant == NULL) {
-        news_wake(exchange->handlers->news); /* another process may just have added it */
-        return false;
-    }
-    return auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
-                               : signature_is_accepted(exchange);
+    if (auth == AUTH_TENANT ? loyalty_signature_is_accepted(exchange)
+                            : signature_is_accepted(exchange))
+        return true;
+    refuse_unauthorized(exchange);
+    return false;
 }
 
 static struct text bytes_of(h2o_iovec_t bytes)
@@ -345,9 +384,7 @@ static void exchange_dispatch(struct exchange *exchange, bool is_local)
         refuse_method(exchange);
     else if (atomic_load_explicit(&exchange->handlers->is_handed_over, memory_order_relaxed))
         exchange_refuse_busy(exchange, ERR_SHUTTING_DOWN);
-    else if (!caller_is_accepted(exchange, key))
-        refuse_unauthorized(exchange);
-    else
+    else if (caller_is_accepted(exchange, key))
         exchange->route->handler(exchange);
 }
 

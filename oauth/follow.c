@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "runtime/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,29 @@ static void follow_grant(struct oauth *oauth, const struct grant *grant)
     entry_begin_schedule(entry);
 }
 
+static bool is_elsewhere(const struct oauth *oauth, int64_t tenant_id)
+{
+    const struct directory_snapshot *snapshot = directory_acquire(oauth->config.directory);
+    enum tenant_place place = directory_place_of_id(snapshot, tenant_id);
+    directory_release(snapshot);
+    return place != TENANT_HERE;
+}
+
+/* Whoever serves the tenant refreshes his tokens; one that is under way here comes to its end. */
+static void forget_elsewhere(struct oauth *oauth)
+{
+    for (size_t i = 0; i < oauth->count; i++) {
+        struct grant_entry *entry = oauth->entries[i];
+        if (!life_is_resting(entry->phase) || !is_elsewhere(oauth, entry->tenant_id))
+            continue;
+        outbound_cancel_timer(oauth->config.outbound, &entry->timer);
+        seal_wipe(&entry->grant, sizeof(entry->grant));
+        entry->grant = (struct grant){.tenant_id = entry->tenant_id, .surface = APP_OSERIES};
+        entry->phase = LIFE_ABSENT;
+        entry_publish(entry);
+    }
+}
+
 static void on_followed(struct errand *errand)
 {
     struct oauth *oauth = errand->context;
@@ -67,8 +91,15 @@ static void on_followed(struct errand *errand)
         log_event(LOG_WARNING, "grants_not_read", LOG_TEXT("error", error_name(err)));
     for (size_t i = 0; i < following->count && !outbound_is_ending(oauth->config.outbound); i++)
         follow_grant(oauth, &following->grants[i]);
+    forget_elsewhere(oauth);
     seal_wipe(following->grants, following->count * sizeof(*following->grants));
     free(following->grants);
+}
+
+void oauth_begin_follow(struct job *job)
+{
+    oauth_follow(((struct oauth_task *)(job + 1))->oauth);
+    job_end(job, 0);
 }
 
 void oauth_follow(struct oauth *oauth)

@@ -68,6 +68,8 @@ void oauth_destroy(struct oauth *oauth);
 /* Other processes of the store may have changed the application or connected somebody: both are
  * read anew, soon. On the outbound thread. */
 void oauth_follow(struct oauth *oauth);
+/* The same as a job that ends when it has begun; the extra bytes as of those below. */
+void oauth_begin_follow(struct job *job);
 
 /* --- any thread ------------------------------------------------------------------------------ */
 

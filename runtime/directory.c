@@ -26,6 +26,9 @@ struct directory_snapshot {
     struct directory_site *sites; /* sorted by tenant id, then site id */
     size_t site_count;
     size_t site_room;
+    struct directory_elsewhere *elsewhere;
+    size_t elsewhere_count;
+    size_t elsewhere_room;
     int64_t version; /* of the configuration, before it was read; or less */
     struct app app;  /* while loading; wiped after */
     bool has_app_token;
@@ -50,6 +53,9 @@ static void snapshot_free(struct directory_snapshot *snapshot)
         seal_hmac_destroy(each->signature_previous);
         seal_wipe(&each->tenant, sizeof(each->tenant));
     }
+    if (snapshot->elsewhere != NULL)
+        seal_wipe(snapshot->elsewhere, snapshot->elsewhere_count * sizeof(*snapshot->elsewhere));
+    free(snapshot->elsewhere);
     free(snapshot->by_key);
     free(snapshot->sites);
     free(snapshot->tenants);
@@ -73,9 +79,28 @@ static struct seal_hmac *prepare_token(const char *token)
     return token[0] == '\0' ? NULL : seal_hmac_create(text_of(token));
 }
 
+static void load_elsewhere(struct directory_snapshot *snapshot, const struct tenant *tenant)
+{
+    struct directory_elsewhere *elsewhere = grow(snapshot->elsewhere, snapshot->elsewhere_count,
+                                                 &snapshot->elsewhere_room, sizeof(*elsewhere));
+    if (elsewhere == NULL) {
+        snapshot->error = ERR_NO_MEMORY;
+        return;
+    }
+    snapshot->elsewhere = elsewhere;
+    struct directory_elsewhere *added = &elsewhere[snapshot->elsewhere_count++];
+    *added = (struct directory_elsewhere){.id = tenant->id, .place = tenant->place};
+    memcpy(added->key, tenant->key, sizeof(added->key));
+    memcpy(added->profile, tenant->profile, sizeof(added->profile));
+}
+
 static void load_tenant(void *context, const struct tenant *tenant)
 {
     struct directory_snapshot *snapshot = context;
+    if (tenant->place != TENANT_HERE) {
+        load_elsewhere(snapshot, tenant);
+        return;
+    }
     struct directory_tenant *tenants =
         grow(snapshot->tenants, snapshot->tenant_count, &snapshot->tenant_room, sizeof(*tenants));
     if (tenants == NULL) {
@@ -286,6 +311,26 @@ const struct directory_tenant *directory_find_id(const struct directory_snapshot
         return NULL;
     return bsearch(&wanted, snapshot->tenants, snapshot->tenant_count, sizeof(wanted),
                    compare_tenants);
+}
+
+const struct directory_elsewhere *
+directory_find_elsewhere(const struct directory_snapshot *snapshot, struct text key)
+{
+    for (size_t i = 0; i < snapshot->elsewhere_count; i++) {
+        if (text_equal_constant_time(text_of(snapshot->elsewhere[i].key), key))
+            return &snapshot->elsewhere[i];
+    }
+    return NULL;
+}
+
+enum tenant_place directory_place_of_id(const struct directory_snapshot *snapshot,
+                                        int64_t tenant_id)
+{
+    for (size_t i = 0; i < snapshot->elsewhere_count; i++) {
+        if (snapshot->elsewhere[i].id == tenant_id)
+            return snapshot->elsewhere[i].place;
+    }
+    return TENANT_HERE;
 }
 
 /* First site of the tenant, or where it would be. */

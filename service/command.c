@@ -38,6 +38,21 @@ static const struct subcommand subcommands[] = {
      .flags = {{"from", FLAG_TEXT, true, "FOLDER", "what counterpart backup has made"},
                {"to", FLAG_TEXT, true, "FOLDER",
                 "a new one, or an empty one; then COUNTERPART_DATA"}}},
+    {.noun = "move",
+     .kind = COMMAND_MOVE,
+     .help =
+         "move a tenant with all its rows and ids from the SQLite store of the data folder into "
+         "PostgreSQL: copies beside the running service, then closes that tenant for seconds and "
+         "compares every row; may be broken off and begun again",
+     .flags = {{"tenant", FLAG_TEXT, false, "ID", "which tenant"},
+               {"all", FLAG_SWITCH, false, NULL, "all tenants of the store, one after the other"},
+               {"dry-run", FLAG_SWITCH, false, NULL,
+                "only say what would be moved, whether the target fits, and how long it may take"},
+               {"cancel", FLAG_SWITCH, false, NULL,
+                "undo a move that has not ended: the tenant is served here as before, and what was "
+                "copied is deleted from the target"},
+               {"to", FLAG_SECRET, true, "URL|-",
+                "postgresql://..., an empty database or one that got tenants of this store only"}}},
     {.noun = "begin-anew",
      .kind = COMMAND_BEGIN_ANEW,
      .help = "tell a store that was restored otherwise, such as a PostgreSQL database, that it "
@@ -93,8 +108,8 @@ static const struct subcommand subcommands[] = {
                 "4 to 12 digits; typed as NUMBER*PIN at the till"},
                {"expires", FLAG_TEXT, false, "DATE", "last day it is good for, YYYY-MM-DD"},
                {"valid-from", FLAG_TEXT, false, "DATE", "first day it is good for"},
-               {"stock", FLAG_SWITCH, false, NULL,
-                "printed, not sold: unknown to tills until its first top-up"},
+               {"stock", FLAG_SWITCH, false,
+                NULL, "printed, not sold: unknown to tills until its first top-up"},
                {"count", FLAG_TEXT, false, "N", "issue so many, at most 1000"}}},
     {.noun = "card",
      .verb = "show",

@@ -18,6 +18,7 @@ enum command_kind {
     COMMAND_VERIFY,
     COMMAND_BACKUP, /* these work on files, or on a database that nobody serves */
     COMMAND_RESTORE,
+    COMMAND_MOVE, /* on a file and another store; the service may run at first */
     COMMAND_BEGIN_ANEW,
     COMMAND_HELP,
     COMMAND_ROUTES,        /* asks nobody: the table is in the binary */

@@ -9,6 +9,7 @@
 #include "service/foreign_report.h"
 #include "service/handover.h"
 #include "service/member_import.h"
+#include "service/move.h"
 #include "service/profile_import.h"
 #include "service/reconcile.h"
 #include "service/routes.h"
@@ -65,6 +66,7 @@ static int run_client(const struct invocation *invocation, const char *socket_pa
     case COMMAND_VERIFY:
     case COMMAND_BACKUP:
     case COMMAND_RESTORE:
+    case COMMAND_MOVE:
     case COMMAND_BEGIN_ANEW:
     case COMMAND_HELP:
     case COMMAND_ROUTES:
@@ -88,6 +90,17 @@ static int run_help(const struct invocation *invocation)
         return EXIT_SUCCESS;
     fprintf(stderr, "counterpart: there is no subcommand '%s'\n", invocation->help_noun);
     return EXIT_USAGE;
+}
+
+static int run_move(const struct invocation *invocation, const struct config *config)
+{
+    const struct move_wish wish = {.tenant = command_value(invocation, "tenant"),
+                                   .is_all = command_value(invocation, "all") != NULL,
+                                   .is_cancel = command_value(invocation, "cancel") != NULL,
+                                   .is_dry_run = command_value(invocation, "dry-run") != NULL,
+                                   .wants_json = invocation->wants_json,
+                                   .to = command_value(invocation, "to")};
+    return move_run(config, &wish);
 }
 
 int main(int count, char **words)
@@ -120,6 +133,10 @@ int main(int count, char **words)
     case COMMAND_RESTORE:
         return restore_run(command_value(&invocation, "from"), command_value(&invocation, "to"),
                            invocation.wants_json);
+    case COMMAND_MOVE:
+        if (config_read(environ, &config) != 0)
+            return EXIT_FAILURE;
+        return run_move(&invocation, &config);
     case COMMAND_HAND_OVER:
     case COMMAND_GET:
     case COMMAND_POST:

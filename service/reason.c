@@ -20,6 +20,11 @@ int reason_give(int err, const char *format, ...)
     return err;
 }
 
+void reason_forget(void)
+{
+    sentence[0] = '\0';
+}
+
 const char *reason_given(void)
 {
     return sentence;

@@ -7,6 +7,8 @@
 
 /* The first one counts: it is nearest to the cause. Main thread only. Returns err. */
 int reason_give(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What was given was no failure after all. */
+void reason_forget(void);
 const char *reason_given(void); /* empty: none */
 
 #endif

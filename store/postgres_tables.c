@@ -10,7 +10,7 @@
  * Columns carry the names of the struct fields they hold; sqlite_schema.c says what is behind those
  * whose name does not. The order of texts is that of their bytes, as in SQLite.
  *
- * Version 1 holds what version 3 of SQLite's does. No foreign keys where batches write (card,
+ * Version 1 holds what version 4 of SQLite's does. No foreign keys where batches write (card,
  * operation, transfer, foreign_attempt, register_day): each row would lock the one that it names,
  * tenants that all writers share or operations just written; verify follows those references.
  */
@@ -32,9 +32,13 @@ const char postgres_schema_1[] =
     " LANGUAGE plpgsql AS $$ DECLARE is_locked BOOLEAN := FALSE; is_done BOOLEAN; BEGIN"
     " is_done := pg_current_xact_id() IS NOT NULL;"
     " is_locked := pg_advisory_lock(4859231640215712307) IS NOT NULL;"
-    " card_id := coalesce(pg_sequence_last_value('card_ids'), 0) + 1;"
-    " operation_id := coalesce(pg_sequence_last_value('operation_ids'), 0) + 1;"
-    " transfer_id := coalesce(pg_sequence_last_value('transfer_ids'), 0) + 1;"
+    " card_id := pg_sequence_last_value('card_ids') + 1;"
+    " operation_id := pg_sequence_last_value('operation_ids') + 1;"
+    " transfer_id := pg_sequence_last_value('transfer_ids') + 1;"
+    /* NULL of one that has not given any out since it was set. */
+    " IF card_id IS NULL THEN SELECT last_value INTO card_id FROM card_ids; END IF;"
+    " IF operation_id IS NULL THEN SELECT last_value INTO operation_id FROM operation_ids; END IF;"
+    " IF transfer_id IS NULL THEN SELECT last_value INTO transfer_id FROM transfer_ids; END IF;"
     " IF operations > 0 THEN"
     "  is_done := pg_advisory_xact_lock(-operation_id) IS NOT NULL;"
     "  is_done := setval('operation_ids', operation_id + operations - 1) > 0;"
@@ -92,6 +96,18 @@ const char postgres_schema_1[] =
     " owner TEXT COLLATE \"C\" NOT NULL,"
     " until_us BIGINT NOT NULL,"
     " version BIGINT NOT NULL CHECK (version > 0)"
+    ");"
+
+    /* How far the move of a tenant into this store has come (store/move.h): a row for each table,
+     * and that of the table tenant for all of it. */
+    "CREATE TABLE move_progress ("
+    " tenant_id BIGINT NOT NULL,"
+    " name TEXT COLLATE \"C\" NOT NULL,"
+    " up_to BIGINT NOT NULL," /* by this id everything is here; what came later may be, too */
+    " row_count BIGINT NOT NULL,"
+    " digest BYTEA NOT NULL,"
+    " ended_at_us BIGINT NOT NULL," /* 0: not yet */
+    " PRIMARY KEY (tenant_id, name)"
     ");"
 
     /* What the last migration left, as the server words it: verify looks for what differs. */
@@ -152,7 +168,8 @@ const char postgres_schema_1[] =
     " redeem_token_us BIGINT NOT NULL CHECK (redeem_token_us > 0),"
     " payment_method BIGINT NOT NULL CHECK (payment_method >= 0),"
     " order_look_is_on BIGINT NOT NULL CHECK (order_look_is_on IN (0, 1)),"
-    " notify_is_on BIGINT NOT NULL CHECK (notify_is_on IN (0, 1))"
+    " notify_is_on BIGINT NOT NULL CHECK (notify_is_on IN (0, 1)),"
+    " place BIGINT NOT NULL DEFAULT 0 CHECK (place BETWEEN 0 AND 4)"
     ");"
     "CREATE UNIQUE INDEX tenant_by_company ON tenant (oseries_company) WHERE oseries_company <> 0;"
 
@@ -647,27 +664,28 @@ const char postgres_schema_1[] =
     " EXECUTE FUNCTION raise_config_version();"
 
     /*
-     * Operations and transfers lie in partitions of 2^26 ids each. The next one is made when half
-     * of the newest is used, not sooner: what is looked up by order asks each partition there is.
-     * It is made apart and then attached, which charges do not wait for. Returns how many were
-     * made.
+     * Operations and transfers lie in partitions of 2^26 ids each. One is made apart and then
+     * attached, which charges do not wait for. Returns how many were made: none where it is there.
      */
+    "CREATE FUNCTION make_partition(whole TEXT, number BIGINT) RETURNS BIGINT LANGUAGE plpgsql"
+    " AS $$ DECLARE span CONSTANT BIGINT := 67108864; part TEXT := whole || '_' || number; BEGIN"
+    " IF to_regclass(part) IS NOT NULL THEN RETURN 0; END IF;"
+    " PERFORM pg_advisory_xact_lock(4859231640215712306);"
+    " IF to_regclass(part) IS NOT NULL THEN RETURN 0; END IF;"
+    " EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, whole);"
+    " EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT'"
+    "  || ' EXECUTE FUNCTION refuse(%L)', whole || '_is_never_emptied', part,"
+    "  'law 1: of a ledger nothing is deleted');"
+    " EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',"
+    "  whole, part, number * span, (number + 1) * span);"
+    " RETURN 1; END $$;"
+    /* The next one is made when half of the newest is used, not sooner: what is looked up by order
+     * asks each partition there is. */
     "CREATE FUNCTION partition_ahead() RETURNS BIGINT LANGUAGE plpgsql AS $$"
-    " DECLARE span CONSTANT BIGINT := 67108864; made BIGINT := 0; whole TEXT; part TEXT;"
-    " number BIGINT; newest BIGINT; BEGIN"
+    " DECLARE span CONSTANT BIGINT := 67108864; made BIGINT := 0; whole TEXT; newest BIGINT; BEGIN"
     " FOREACH whole IN ARRAY ARRAY['operation', 'transfer'] LOOP"
     "  EXECUTE format('SELECT last_value FROM %I', whole || '_ids') INTO newest;"
     "  FOR number IN newest / span .. (newest + span / 2) / span LOOP"
-    "   part := whole || '_' || number;"
-    "   CONTINUE WHEN to_regclass(part) IS NOT NULL;"
-    "   PERFORM pg_advisory_xact_lock(4859231640215712306);"
-    "   CONTINUE WHEN to_regclass(part) IS NOT NULL;"
-    "   EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, whole);"
-    "   EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT'"
-    "    || ' EXECUTE FUNCTION refuse(%L)', whole || '_is_never_emptied', part,"
-    "    'law 1: of a ledger nothing is deleted');"
-    "   EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',"
-    "    whole, part, number * span, (number + 1) * span);"
-    "   made := made + 1;"
+    "   made := made + make_partition(whole, number);"
     "  END LOOP; END LOOP; RETURN made; END $$;"
     "SELECT partition_ahead();";

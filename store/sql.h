@@ -52,6 +52,11 @@ enum statement {
     STATEMENT_COUNT,
 };
 
+/* Triggers of that name and message keep the rows of a tenant that is closed, or has gone, as they
+ * are (store/move_source.c): ERR_ELSEWHERE. */
+#define SQL_FENCE "fence_"
+#define SQL_FENCE_MESSAGE "the rows of this tenant change no more"
+
 /* --- statements (sql_statement.c) --- */
 
 /* As sql_member_text, below. */

@@ -172,6 +172,7 @@ static int read_tenant(struct sql_statement *statement, const struct seal *seal,
     read_loyalty(&columns, tenant);
     columns_approval(&columns, &tenant->approval);
     tenant->approval.is_suspended = column_bool(&columns);
+    tenant->place = (enum tenant_place)column_enum(&columns, TENANT_HERE, TENANT_PLACE_LAST);
     if (err == 0)
         err = token_err != 0 ? token_err : previous_err;
     return err == 0 && columns.is_bad ? ERR_STORE_CORRUPT : err;

@@ -43,7 +43,9 @@ static const char *const grant_text[] = {
                      "signature_token_previous_sealed FROM app WHERE surface = ?",
     [SQL_READ_GRANT] =
         "SELECT " GRANT_COLUMNS " FROM oauth_grant WHERE tenant_id = ? AND surface = ?",
-    [SQL_READ_GRANTS] = "SELECT " GRANT_COLUMNS " FROM oauth_grant ORDER BY tenant_id, surface",
+    [SQL_READ_GRANTS] = "SELECT " GRANT_COLUMNS " FROM oauth_grant "
+                        "WHERE EXISTS (SELECT 1 FROM tenant WHERE id = tenant_id AND place = 0) "
+                        "ORDER BY tenant_id, surface",
     [SQL_INSERT_GRANT] = "INSERT INTO oauth_grant (" GRANT_FIELDS ", tenant_id, surface, version, "
                          "lease_owner, leased_until_us) VALUES (" GRANT_MARKS ", ?, ?, 1, '', 0) "
                          "ON CONFLICT (tenant_id, surface) DO NOTHING",

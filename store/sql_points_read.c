@@ -26,6 +26,7 @@ static const char *const read_text[READ_STATEMENTS] = {
     [READ_RESERVATION] = "SELECT " RESERVATION_COLUMNS " FROM reservation WHERE id = ?",
     [READ_OPEN] = "SELECT " RESERVATION_COLUMNS " FROM reservation "
                   "WHERE state <= 2 AND state = ? AND changed_at_us < ? "
+                  "AND EXISTS (SELECT 1 FROM tenant WHERE tenant.id = tenant_id AND place = 0) "
                   "ORDER BY changed_at_us, id LIMIT ?",
     [READ_MEMBER] = "SELECT " RESERVATION_COLUMNS " FROM reservation "
                     "WHERE state <= 2 AND member_id = ? AND tenant_id = ? ORDER BY id",

@@ -19,7 +19,7 @@
 /* Read with the tenant, never written with it. */
 #define TENANT_APPROVAL                                                                            \
     ", coalesce(state, 0), coalesce(foreign_approval.payment_max_minor, 0), "                      \
-    "coalesce(day_max_minor, 0), coalesce(expires_on, 0), coalesce(is_suspended, 0) "              \
+    "coalesce(day_max_minor, 0), coalesce(expires_on, 0), coalesce(is_suspended, 0), place "       \
     "FROM tenant LEFT JOIN foreign_approval ON foreign_approval.tenant_id = tenant.id"
 
 /*
@@ -90,7 +90,9 @@ static const char *const statement_text[STATEMENT_COUNT] = {
     /* Without id: assigning a key that others refer to makes SQLite count all of them. */
     [STATEMENT_UPDATE_TENANT] =
         "UPDATE tenant SET (" TENANT_FIELDS ") = (" TENANT_MARKS ") WHERE id = ?",
-    [STATEMENT_READ_SITES] = "SELECT id, " SITE_FIELDS " FROM site ORDER BY tenant_id, id",
+    [STATEMENT_READ_SITES] = "SELECT id, " SITE_FIELDS " FROM site WHERE EXISTS (SELECT 1 "
+                             "FROM tenant WHERE tenant.id = site.tenant_id AND place = 0) "
+                             "ORDER BY tenant_id, id",
     [STATEMENT_INSERT_SITE] =
         "INSERT INTO site (" SITE_FIELDS ") VALUES (?, ?, ?, ?)" SQL_RETURNING_ID,
     /* Ids are given out without gaps and rows never deleted, so the greatest id counts them;

@@ -38,13 +38,15 @@ enum work_statement {
 #define FIRST_OF_EACH_TENANT(is_in)                                                                \
     "SELECT first.id FROM tenant CROSS JOIN work AS first WHERE first.id IN "                      \
     "(SELECT id FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                           \
-    "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) "                                      \
+    "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) AND tenant.place = 0 "                 \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
-/* PostgreSQL would read the whole table for each tenant; it has LATERAL, which SQLite has not. */
+/* PostgreSQL would read the whole table for each tenant; it has LATERAL, which SQLite has not. By
+ * their ids, for without a condition on them it would scan the tenants. */
 #define FIRST_OF_EACH_TENANT_POSTGRES(is_in)                                                       \
     "SELECT first.id FROM tenant CROSS JOIN LATERAL "                                              \
     "(SELECT id, due_at_us FROM work WHERE state = 1 AND kind " is_in " (4, 5, 6) "                \
     "AND tenant_id = tenant.id ORDER BY due_at_us LIMIT ?1) AS first "                             \
+    "WHERE tenant.id > 0 AND tenant.place = 0 "                                                    \
     "ORDER BY first.due_at_us, first.id LIMIT ?2"
 #define THESE_OPEN(urgent, others)                                                                 \
     "SELECT " WORK_COLUMNS " FROM work WHERE id IN (SELECT id FROM (" urgent ") AS urgent "        \

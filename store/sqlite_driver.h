@@ -78,7 +78,8 @@ MUST_CHECK int sqlite_check_file(struct sql *sql);
  * changed. */
 extern const char *const sqlite_migrations[];
 extern const int64_t sqlite_migration_count; /* the version of this program's schema */
-extern const char sqlite_schema_1[], sqlite_schema_2[], sqlite_schema_3[]; /* sqlite_schema.c */
+/* sqlite_schema.c */
+extern const char sqlite_schema_1[], sqlite_schema_2[], sqlite_schema_3[], sqlite_schema_4[];
 
 /* sqlite_schema.c: creates or migrates (writer), or refuses what is not ours. */
 MUST_CHECK int sqlite_schema_open(struct sql *sql);

@@ -6,5 +6,6 @@
 
 #include "base/banned.h"
 
-const char *const sqlite_migrations[] = {sqlite_schema_1, sqlite_schema_2, sqlite_schema_3};
+const char *const sqlite_migrations[] = {sqlite_schema_1, sqlite_schema_2, sqlite_schema_3,
+                                         sqlite_schema_4};
 const int64_t sqlite_migration_count = COUNT_OF(sqlite_migrations);

@@ -648,6 +648,10 @@ const char sqlite_schema_3[] =
     " PRIMARY KEY (tenant_id, local_date)"
     ") STRICT, WITHOUT ROWID;";
 
+/* Version 4: which tenants are served elsewhere (enum tenant_place). */
+const char sqlite_schema_4[] = "ALTER TABLE tenant ADD COLUMN place INTEGER NOT NULL DEFAULT 0"
+                               " CHECK (place BETWEEN 0 AND 4);";
+
 static const char sql_read_version[] = "PRAGMA user_version";
 static const char sql_read_application[] = "PRAGMA application_id";
 static const char sql_count_tables[] = "SELECT count(*) FROM sqlite_schema";

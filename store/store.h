@@ -53,7 +53,8 @@ MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
  * leave commands out (batch->is_skipped): those whose cards another process holds.
  *
  * errors     fetch: ERR_STORE_BUSY, _FULL, _DOWN, _CORRUPT; nothing is open afterwards.
- *            commit: the same and ERR_STORE_CONSTRAINT: rolled back, nothing happened.
+ *            commit: the same and ERR_STORE_CONSTRAINT, ERR_ELSEWHERE: rolled back, nothing
+ *            happened.
  *            ERR_COMMIT_UNKNOWN: the COMMIT itself failed; settle with store_settle before anything
  *            else is decided. Of a batch without changes: what it repeats may not stay, and there
  *            is nothing to settle. Never for a full disk where that is certain.

@@ -29,6 +29,18 @@ enum body_format {
     BODY_FORM = 2,
 };
 
+/* Where a tenant is served: in one store at a time (store/move.h). Stored as these numbers. */
+enum tenant_place {
+    TENANT_HERE = 0,
+    TENANT_ARRIVING = 1, /* its rows are on their way here */
+    TENANT_GONE = 2,     /* they are in another store; those that are left here change no more */
+    TENANT_LEAVING = 3,  /* about to go: nothing new begins, what is under way may end */
+    TENANT_CLOSED = 4,   /* his rows are being compared with those of the other store, and change
+                            no more */
+};
+
+#define TENANT_PLACE_LAST TENANT_CLOSED
+
 #define TENANT_STATUSES_MAX 60 /* "400,401,403,404,422" */
 #define TENANT_TOPICS_MAX 400  /* "orders/completed,orders/deleted" */
 #define TENANT_LABEL_MAX 32
@@ -76,6 +88,8 @@ struct tenant {
     bool burn_is_on_complete;   /* points are burned when the order completes, not at once */
     int64_t reservation_max_us; /* open so long without an end of its order: returned */
     int64_t redeem_token_us;    /* how long a redeem_url is good */
+    enum tenant_place place;    /* read only; whatever is not TENANT_HERE is neither served nor
+                                   looked after */
 };
 
 /* What a tenant starts with where nobody has said otherwise: for struct initializers. */

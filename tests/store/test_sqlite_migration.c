@@ -59,6 +59,11 @@ static int set_up_2(void **state)
     return set_up(state, "version_2.sql");
 }
 
+static int set_up_3(void **state)
+{
+    return set_up(state, "version_3.sql");
+}
+
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
@@ -242,6 +247,43 @@ static void operations_that_were_old_at_the_migration_get_none(void **state)
     store_close(rows.store);
 }
 
+/* --- version 3 --- */
+
+static void what_version_3_held_is_still_there(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct store *store = open_store(fixture, STORE_WRITER);
+    struct card card;
+    struct member member;
+    struct tenant tenant;
+    uint8_t index[CARD_INDEX_BYTES];
+    seal_card_index(fixture->seal, 1, TEXT("6036280000030018"), index);
+    assert_int_equal(store_read_card(store, 1, index, &card), 0);
+    assert_int_equal(card.balance_minor, 1250);
+    assert_int_equal(store_read_member(store, 2, 2, &member), 0);
+    assert_int_equal(member.account.points, 30);
+    assert_int_equal(store_read_tenant(store, 1, &tenant), 0);
+    assert_int_equal(tenant.approval.state, FOREIGN_REQUESTED);
+    store_close(store);
+}
+
+static void on_tenant(void *context, const struct tenant *tenant)
+{
+    int32_t *count = context;
+    (*count)++;
+    assert_int_equal(tenant->place, TENANT_HERE);
+}
+
+static void every_tenant_of_version_3_is_served_here(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct store *store = open_store(fixture, STORE_WRITER);
+    int32_t count = 0;
+    assert_int_equal(store_each_tenant(store, on_tenant, &count), 0);
+    assert_int_equal(count, 2);
+    store_close(store);
+}
+
 #define OF_VERSION(version, name) cmocka_unit_test_setup_teardown(name, set_up_##version, tear_down)
 
 int main(void)
@@ -258,6 +300,10 @@ int main(void)
         OF_VERSION(2, the_youngest_operations_of_version_2_get_their_proofs),
         OF_VERSION(2, operations_that_were_old_at_the_migration_get_none),
         OF_VERSION(2, a_reader_waits_for_the_migration),
+        OF_VERSION(3, it_becomes_todays_and_all_laws_hold),
+        OF_VERSION(3, what_version_3_held_is_still_there),
+        OF_VERSION(3, every_tenant_of_version_3_is_served_here),
+        OF_VERSION(3, a_reader_waits_for_the_migration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

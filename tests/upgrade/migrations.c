@@ -27,9 +27,9 @@ const struct postgres_migration postgres_migrations[] = {
 const int64_t postgres_migration_count = 1 + UPGRADE_STEPS;
 
 const char *const sqlite_migrations[] = {sqlite_schema_1, sqlite_schema_2, sqlite_schema_3,
-                                         sqlite_next, take_away};
-const int64_t sqlite_migration_count = 3 + UPGRADE_STEPS;
+                                         sqlite_schema_4, sqlite_next,     take_away};
+const int64_t sqlite_migration_count = 4 + UPGRADE_STEPS;
 
 _Static_assert(1 + UPGRADE_STEPS <= COUNT_OF(postgres_migrations) &&
-                   3 + UPGRADE_STEPS <= COUNT_OF(sqlite_migrations),
+                   4 + UPGRADE_STEPS <= COUNT_OF(sqlite_migrations),
                "no more steps than there are");
