@@ -45,6 +45,15 @@ process.on('exit', () => {
   for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 
+/** What nobody waits for any more, Z, has ended. */
+function isAlive(pid) {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 /** One server of a cluster. */
 class PostgresServer {
   constructor(folder, port, name) {
@@ -130,8 +139,11 @@ class PostgresServer {
     if (!this.isRunning) return;
     this.resume();
     this.child.ref();
+    const pids = this.#pids;
     this.child.kill(signal);
     await this.ended;
+    // They outlive a postmaster that was killed until they next look for it, and might answer meanwhile.
+    await until('the last backend', () => !pids.some(isAlive), START_MS);
   }
 
   /** For the end of the test process, which waits for nothing else. */
