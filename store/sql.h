@@ -106,6 +106,8 @@ void sql_end_read(struct store *store);
 MUST_CHECK int sql_begin_change(struct sql *sql);
 MUST_CHECK int sql_commit_change(struct sql *sql);
 void sql_rollback_change(struct sql *sql);
+/* Committed when err is 0, else rolled back. Returns err, or what the commit said. */
+MUST_CHECK int sql_end_change(struct sql *sql, int err);
 /* store_begin_group and its ends. */
 int sql_begin_group(struct store *store);
 int sql_commit_group(struct store *store);
