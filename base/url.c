@@ -44,13 +44,52 @@ static bool is_plain_authority(struct text authority)
     return authority.length > 0;
 }
 
+/* Without its port. */
+static struct text host_of(struct text authority)
+{
+    size_t end = find_any(authority, "]");
+    size_t name = end < authority.length ? end + 1 : 0; /* colons in brackets are no port's */
+    size_t port = find_any(text_slice(authority, name, authority.length), ":");
+    return text_slice(authority, 0, name + port);
+}
+
+static bool is_port(struct text port)
+{
+    int64_t number;
+    return port.length <= 5 && text_is_digits(port) && text_parse_int64(port, &number) == 0 &&
+           number > 0 && number <= UINT16_MAX;
+}
+
+static bool is_bracketed(struct text host)
+{
+    char bytes[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, bytes, sizeof(bytes));
+    if (host.length < 2 || host.base[host.length - 1] != ']')
+        return false;
+    text_append(&buffer, text_slice(host, 1, host.length - 2));
+    return !buffer.is_cut && inet_pton(AF_INET6, bytes, &address) == 1;
+}
+
+static bool is_host_and_port(struct text authority)
+{
+    struct text host = host_of(authority);
+    struct text port = text_slice(authority, host.length, authority.length);
+    if (port.length > 0 && !is_port(text_slice(port, 1, port.length)))
+        return false;
+    if (host.length > 0 && host.base[0] == '[')
+        return is_bracketed(host);
+    return host.length > 0 && find_any(host, "[]") == host.length;
+}
+
 bool url_origin(struct text url, struct text_buffer *origin)
 {
     struct text scheme, port;
     if (!take_scheme(&url, &scheme, &port))
         return false;
     struct text authority = text_slice(url, 0, find_any(url, "/?#"));
-    if (!is_plain_authority(authority))
+    if (!is_plain_authority(authority) || !is_host_and_port(authority))
         return false;
     size_t kept = authority.length;
     if (kept > port.length && text_equal(text_slice(authority, kept - port.length, kept), port))
@@ -68,15 +107,6 @@ bool url_is_same_origin(struct text a, struct text b)
     text_buffer_init(&origins[1], bytes[1], sizeof(bytes[1]));
     return url_origin(a, &origins[0]) && url_origin(b, &origins[1]) &&
            text_equal_nocase(text_buffer_text(&origins[0]), text_buffer_text(&origins[1]));
-}
-
-/* Without its port. */
-static struct text host_of(struct text authority)
-{
-    size_t end = find_any(authority, "]");
-    size_t name = end < authority.length ? end + 1 : 0; /* colons in brackets are no port's */
-    size_t port = find_any(text_slice(authority, name, authority.length), ":");
-    return text_slice(authority, 0, name + port);
 }
 
 /* Nothing but the four numbers of 127.0.0.0/8: "127.0.0.1.evil.example" is a name. */

@@ -135,10 +135,10 @@ static void chore_write(struct chore *chore, const char *reason)
     struct text_buffer buffer;
     text_buffer_init(&buffer, chore->work.reason, sizeof(chore->work.reason));
     text_append(&buffer, text_of(reason));
-    chore_log(chore);
     struct errand *errand = chore_errand(chore, sizeof(struct update));
     if (errand == NULL)
         return;
+    chore_log(chore);
     *(struct update *)errand_data(errand) = (struct update){chore->work, chore->answer};
     errand->job.joins = true;
     errand_write(errand, chore->inbox->config.committer, task_update, on_updated, chore);

@@ -451,10 +451,16 @@ static void on_order(void *context, const struct api_result *result,
         prove_judge(chore);
 }
 
+/* Of one moment: what a proof says, what the ledger says of its operation, and what answers that. */
 static int task_read(struct job *job, struct store *store)
 {
     struct prove *const *prove = errand_data_of(job);
-    return prove_read(store, *prove);
+    int err = store_begin_read(store);
+    if (err != 0)
+        return err;
+    err = prove_read(store, *prove);
+    store_end_read(store);
+    return err;
 }
 
 static void on_read(struct errand *errand)

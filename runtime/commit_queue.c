@@ -189,34 +189,50 @@ int commit_queue_push(struct commit_queue *queue, struct job *job)
     return err;
 }
 
+enum wanted {
+    WANTED_TASKS,
+    WANTED_OF_CARDS_IT_HAS,
+    WANTED_ALL,
+};
+
 /* What of a card is older was taken before it or by the same taker, so there is nothing that a
  * command could overtake. */
-static bool take_command(struct commit_queue *queue, int32_t taker, const struct job *job)
+static bool take_command(struct commit_queue *queue, int32_t taker, const struct job *job,
+                         enum wanted wanted)
 {
     uint16_t slot = slot_of(job);
-    if (queue->slots[slot].held > 0 && queue->slots[slot].taker != taker)
+    bool is_free = queue->slots[slot].held == 0;
+    bool is_takers = !is_free && queue->slots[slot].taker == taker;
+    if (!is_takers && (!is_free || wanted != WANTED_ALL))
         return false;
     hold(queue, taker, slot);
     queue->slots[slot].waiting--;
     return true;
 }
 
-static bool take_task(struct commit_queue *queue, int32_t taker)
+static bool take_task(struct commit_queue *queue, int32_t taker, enum wanted wanted)
 {
-    queue->task_count -= taker == 0;
-    return taker == 0;
+    bool is_taken = taker == 0 && wanted != WANTED_OF_CARDS_IT_HAS;
+    queue->task_count -= is_taken;
+    return is_taken;
+}
+
+static bool take_job(struct commit_queue *queue, int32_t taker, const struct job *job,
+                     enum wanted wanted)
+{
+    if (job->task != NULL)
+        return take_task(queue, taker, wanted);
+    return wanted != WANTED_TASKS && take_command(queue, taker, job, wanted);
 }
 
 static struct job *cut(struct commit_queue *queue, int32_t taker, int32_t count_max,
-                       bool takes_commands)
+                       enum wanted wanted)
 {
     struct job *first = NULL, **last = &first, **place = &queue->oldest;
     bool is_last = false;
     for (int32_t count = 0; *place != NULL && count < count_max && !is_last;) {
         struct job *job = *place;
-        bool is_taken = job->task != NULL ? take_task(queue, taker)
-                                          : takes_commands && take_command(queue, taker, job);
-        if (!is_taken) {
+        if (!take_job(queue, taker, job, wanted)) {
             place = &job->next;
             continue;
         }
@@ -255,7 +271,7 @@ struct job *commit_queue_take(struct commit_queue *queue, int32_t taker, int32_t
         takes_tasks = taker == 0 && queue->task_count > 0;
     }
     if (takes_commands || takes_tasks)
-        taken = cut(queue, taker, count_max, takes_commands);
+        taken = cut(queue, taker, count_max, takes_commands ? WANTED_ALL : WANTED_TASKS);
     queue->busy_count += self->slot_count > 0;
     if (queue->called == taker)
         queue->called = COMMIT_QUEUE_NOBODY;
@@ -280,6 +296,14 @@ void commit_queue_keep(struct commit_queue *queue, int32_t taker, struct job *co
     queue->busy_count -= had_count > 0 && count == 0;
     call(queue);
     pthread_mutex_unlock(&queue->mutex);
+}
+
+struct job *commit_queue_take_more(struct commit_queue *queue, int32_t taker, int32_t count_max)
+{
+    pthread_mutex_lock(&queue->mutex);
+    struct job *taken = cut(queue, taker, count_max, WANTED_OF_CARDS_IT_HAS);
+    pthread_mutex_unlock(&queue->mutex);
+    return taken;
 }
 
 void commit_queue_close(struct commit_queue *queue)

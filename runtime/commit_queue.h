@@ -69,6 +69,8 @@ struct job *commit_queue_take(struct commit_queue *queue, int32_t taker, int32_t
 /* Of the commands that the taker took, it has these left: the cards of the others are free. */
 void commit_queue_keep(struct commit_queue *queue, int32_t taker, struct job *const jobs[],
                        int32_t count);
+/* What else waits of the cards that the taker has; NULL: nothing. Does not wait. */
+struct job *commit_queue_take_more(struct commit_queue *queue, int32_t taker, int32_t count_max);
 /* No more pushes; takers get what is left, then NULL. */
 void commit_queue_close(struct commit_queue *queue);
 int32_t commit_queue_depth(struct commit_queue *queue);

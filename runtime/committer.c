@@ -260,6 +260,38 @@ static void worker_keep(struct worker *worker)
     commit_queue_keep(&worker->committer->queue, worker->index, worker->jobs, worker->batch->count);
 }
 
+/* true: it is the worker's, until job_end. */
+static bool worker_begin(struct worker *worker, struct job *job)
+{
+    struct committer *committer = worker->committer;
+    if (job_take(job, clock_monotonic_us()))
+        return true;
+    pthread_mutex_lock(&committer->mutex);
+    committer->counters.cancelled++;
+    pthread_mutex_unlock(&committer->mutex);
+    return false;
+}
+
+static void worker_add_command(struct worker *worker, struct job *job)
+{
+    worker->jobs[worker->batch->count] = job;
+    batch_add(worker->batch, &job->command);
+}
+
+/* What has come meanwhile of the cards that the batch has would wait for it anyway. */
+static void worker_add_more(struct worker *worker)
+{
+    struct committer *committer = worker->committer;
+    int32_t count_max = committer->config.batch_max - worker->batch->count;
+    struct job *list = commit_queue_take_more(&committer->queue, worker->index, count_max);
+    while (list != NULL) {
+        struct job *job = list;
+        list = job->next; /* before the job may be gone */
+        if (worker_begin(worker, job))
+            worker_add_command(worker, job);
+    }
+}
+
 /* First without the cards that another process holds, so that the others need not wait for it; then
  * those, which must. */
 static void worker_flush(struct worker *worker)
@@ -267,8 +299,10 @@ static void worker_flush(struct worker *worker)
     worker->batch->may_skip = worker->batch->count > 1;
     while (worker->batch->count > 0) {
         worker_flush_batch(worker);
-        if (worker->batch->count > 0)
+        if (worker->batch->count > 0) {
             worker_keep(worker);
+            worker_add_more(worker);
+        }
     }
 }
 
@@ -368,22 +402,16 @@ static void worker_join(struct worker *worker, struct job *job)
  * what was taken, and runs after it. */
 static void worker_add(struct worker *worker, struct job *job)
 {
-    if (!job_take(job, clock_monotonic_us())) {
-        struct committer *committer = worker->committer;
-        pthread_mutex_lock(&committer->mutex);
-        committer->counters.cancelled++;
-        pthread_mutex_unlock(&committer->mutex);
+    if (!worker_begin(worker, job))
         return;
-    }
-    if (job->task != NULL && job->joins) {
+    if (job->task == NULL) {
+        worker_add_command(worker, job);
+    } else if (job->joins) {
         worker_join(worker, job);
-    } else if (job->task != NULL) {
+    } else {
         worker_flush(worker);
         worker_flush_joined(worker);
         worker_run_task(worker, job);
-    } else {
-        worker->jobs[worker->batch->count] = job;
-        batch_add(worker->batch, &job->command);
     }
 }
 

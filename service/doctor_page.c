@@ -36,7 +36,7 @@ static void write_group(FILE *file, const struct jread *lines, struct text group
     };
     struct html_table table;
     html_section_begin(file, group);
-    html_table_begin(&table, file, group, columns, COUNT_OF(columns));
+    html_checks_begin(&table, file, group, columns);
     for (size_t i = 0; i < jread_count(lines); i++)
         if (text_equal(answer_text(jread_element(lines, i), "group"), group))
             write_line(&table, jread_element(lines, i));

@@ -87,7 +87,17 @@ static const char STYLE[] =
     "td::before{content:attr(data-label);grid-row:1/span 2;color:var(--soft);"
     "font-size:.8125rem;line-height:1.6rem}\n"
     "td>*{grid-column:2;justify-self:start}\n"
-    "td.e{display:none}td.w,td.t{min-width:0;width:auto}td.n,td.s{white-space:normal}}\n"
+    "td.e{display:none}td.w,td.t{min-width:0;width:auto}td.n,td.s{white-space:normal}\n"
+    ".checks tbody{display:block;background:var(--paper);border:1px solid var(--line);"
+    "border-radius:.85rem;overflow:hidden}\n"
+    ".checks tr{display:grid;grid-template-columns:1fr auto;gap:.15rem .75rem;padding:.7rem 1rem;"
+    "border:0;border-radius:0}.checks tr+tr{border-top:1px solid var(--line)}\n"
+    ".checks td,.checks td:first-child,.checks td:last-child{display:block;padding:0}"
+    ".checks td::before{content:none}\n"
+    ".checks td:first-child{grid-area:1/2}.checks td:nth-child(2){grid-area:1/1;font-weight:600}"
+    ".checks td:last-child{grid-area:2/1/auto/span 2}\n"
+    ".checks td:last-child>span{color:var(--soft)}.checks td small.l{font-size:.875rem}\n"
+    ".checks code{display:block;width:fit-content;margin-top:.2rem;padding:.3rem .5rem}}\n"
     "@media(max-width:26rem){.figures{grid-template-columns:1fr 1fr}.figures div{padding:.75rem "
     ".9rem}.figures div:last-child:nth-child(odd){grid-column:span 2}"
     ".figures dd{font-size:1.25rem}.facts{grid-template-columns:1fr;gap:0}"
@@ -275,12 +285,12 @@ static const char *column_class(const struct html_column *column)
     return column->is_number ? "n" : column->is_short ? "s" : column->is_wide ? "w" : "t";
 }
 
-void html_table_begin(struct html_table *table, FILE *file, struct text caption,
-                      const struct html_column *columns, int count)
+static void table_begin(struct html_table *table, FILE *file, const char *markup,
+                        struct text caption, const struct html_column *columns, int count)
 {
     CHECK(count > 0);
     *table = (struct html_table){file, columns, count, count};
-    put(file, "<table role=\"table\">");
+    put(file, markup);
     put_element(file, "caption", caption);
     put(file, "\n<thead><tr>");
     for (int i = 0; i < count; i++) {
@@ -292,6 +302,18 @@ void html_table_begin(struct html_table *table, FILE *file, struct text caption,
         put(file, "</th>");
     }
     put(file, "</tr></thead>\n<tbody role=\"rowgroup\">\n");
+}
+
+void html_table_begin(struct html_table *table, FILE *file, struct text caption,
+                      const struct html_column *columns, int count)
+{
+    table_begin(table, file, "<table role=\"table\">", caption, columns, count);
+}
+
+void html_checks_begin(struct html_table *table, FILE *file, struct text caption,
+                       const struct html_column columns[3])
+{
+    table_begin(table, file, "<table role=\"table\" class=\"checks\">", caption, columns, 3);
 }
 
 void html_row_begin(struct html_table *table)

@@ -78,6 +78,10 @@ struct html_table {
 /* caption: for those who cannot see the page; columns must outlive the table. */
 void html_table_begin(struct html_table *table, FILE *file, struct text caption,
                       const struct html_column *columns, int count);
+/* The same of three columns, a state, what it is of and what was found: on a phone a list, in which
+ * the state stands beside the title, and below them, without a label, what was found. */
+void html_checks_begin(struct html_table *table, FILE *file, struct text caption,
+                       const struct html_column columns[3]);
 void html_row_begin(struct html_table *table);
 /* detail: smaller, below; may be empty. */
 void html_cell(struct html_table *table, struct text text, struct text detail);

@@ -701,7 +701,8 @@ static bool is_hurried(const sigset_t *signals)
 }
 
 /* The door is still open, and /readyz red: a balancer sends what comes elsewhere from now on, and
- * none of its idle connections is closed under a request. Gives false when there is no more time. */
+ * none of its idle connections is closed under a request. Gives false when there is no more time.
+ */
 static bool drain_give_notice(const struct service *service, const sigset_t *signals)
 {
     int64_t until_us = clock_monotonic_us() + service->config.drain_notice_s * CLOCK_US_PER_S;

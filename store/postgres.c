@@ -95,6 +95,13 @@ static int32_t count_items(const char *list)
     return count;
 }
 
+/* Of a list of hosts without ports libpq makes as many empty ones, which name the default; one of
+ * them, for one host, would not replace the list. */
+static struct text port_or_default(struct text port)
+{
+    return port.length == 0 ? TEXT("5432") : port;
+}
+
 /* As libpq pairs them: by position; one port stands for all. */
 static int split_hosts(struct store_postgres *postgres, const PQconninfoOption *options)
 {
@@ -113,8 +120,8 @@ static int split_hosts(struct store_postgres *postgres, const PQconninfoOption *
         if (err == 0)
             err = copy_item(host->address, sizeof(host->address), list_next(&addresses));
         if (err == 0)
-            err =
-                copy_item(host->port, sizeof(host->port), list_next(is_one_port ? &port : &ports));
+            err = copy_item(host->port, sizeof(host->port),
+                            port_or_default(list_next(is_one_port ? &port : &ports)));
     }
     return err;
 }

@@ -1,5 +1,6 @@
 /*
- * A restored database becomes a store of its own: what it gives out from now on was never given out.
+ * A restored database becomes a store of its own: what it gives out from now on was never given
+ * out before.
  */
 #include "store/backup.h"
 #include "store/postgres.h"

@@ -20,74 +20,73 @@
 #define ALL_WERE_MET(width)                                                                        \
     "SELECT 1 / CAST(count(*) * " width " = cardinality(?1) AS INTEGER) FROM met"
 
+#define NEW_OPERATIONS(of)                                                                         \
+    "INSERT INTO operation (" OPERATION_COLUMNS ") SELECT * FROM " POSTGRES_ROWS_18(of) " AS made"
+#define NEW_TRANSFERS(of)                                                                          \
+    "INSERT INTO transfer (" TRANSFER_COLUMNS ") SELECT * FROM " POSTGRES_ROWS_11(of) " AS made"
 /* Names only what a decision may change, and no column of an index: the row's new version can then
  * stay on its page, and no index is touched. */
-static const char text_update_cards[] =
-    "WITH met AS (UPDATE card SET status = to_status, valid_from = to_valid_from, "
-    "expires_on = to_expires_on, balance_minor = to_balance_minor, version = to_version, "
-    "last_transfer_id = to_transfer_id, last_operation_id = to_operation_id, "
-    "loaded_on = to_loaded_on, loaded_minor = to_loaded_minor, used_hour = to_used_hour, "
-    "used_count = to_used_count "
-    "FROM (SELECT " POSTGRES_ROW_13 " FROM " POSTGRES_ROWS(
-        "13") ") AS changed (to_status, to_valid_from, to_expires_on, to_balance_minor, "
-              "to_version, to_transfer_id, "
-              "to_operation_id, to_loaded_on, to_loaded_minor, to_used_hour, to_used_count, of_id, "
-              "of_version) WHERE card.id = of_id AND version = of_version RETURNING "
-              "1) " ALL_WERE_MET("13");
+#define CHANGED_CARDS(of)                                                                          \
+    "UPDATE card SET status = to_status, valid_from = to_valid_from, expires_on = to_expires_on, " \
+    "balance_minor = to_balance_minor, version = to_version, last_transfer_id = to_transfer_id, "  \
+    "last_operation_id = to_operation_id, loaded_on = to_loaded_on, "                              \
+    "loaded_minor = to_loaded_minor, used_hour = to_used_hour, used_count = to_used_count "        \
+    "FROM " POSTGRES_ROWS_13(                                                                      \
+        of) " AS changed (to_status, to_valid_from, to_expires_on, "                               \
+            "to_balance_minor, to_version, to_transfer_id, to_operation_id, to_loaded_on, "        \
+            "to_loaded_minor, to_used_hour, to_used_count, of_id, of_version) "                    \
+            "WHERE card.id = of_id AND version = of_version"
+/* What every charge writes, in one statement: beginning one costs the server as much as a row. */
+static const char text_write_ledger[] =
+    "WITH met AS (" CHANGED_CARDS("?1") " RETURNING 1), recorded AS (" NEW_OPERATIONS(
+        "?2") "), "
+              "moved AS (" NEW_TRANSFERS("?3") ") " ALL_WERE_MET("13");
 static const char text_insert_cards[] =
     "INSERT INTO card (" CARD_COLUMNS ", number_sealed, key_version) "
     "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-#define NEW_OPERATIONS                                                                             \
-    "INSERT INTO operation (" OPERATION_COLUMNS ") "                                               \
-    "SELECT " POSTGRES_ROW_18 " FROM " POSTGRES_ROWS("18")
-static const char text_insert_operations[] = NEW_OPERATIONS;
 static const char text_update_given_back[] =
     "WITH met AS (UPDATE operation SET given_back_minor = to_given_back "
-    "FROM (SELECT " POSTGRES_ROW_3 " FROM " POSTGRES_ROWS(
-        "3") ") AS changed "
-             "(to_given_back, of_id, of_given_back) WHERE operation.id = of_id "
-             "AND given_back_minor = of_given_back RETURNING 1) " ALL_WERE_MET("3");
-static const char text_insert_transfers[] =
-    "INSERT INTO transfer (" TRANSFER_COLUMNS ") SELECT " POSTGRES_ROW_11
-    " FROM " POSTGRES_ROWS("11");
+    "FROM " POSTGRES_ROWS_3(
+        "?1") " AS changed "
+              "(to_given_back, of_id, of_given_back) WHERE operation.id = of_id "
+              "AND given_back_minor = of_given_back RETURNING 1) " ALL_WERE_MET("3");
 static const char text_insert_days[] =
     "INSERT INTO register_day (refunded_minor, tenant_id, site_id, register_id, local_date) "
-    "SELECT " POSTGRES_ROW_5 " FROM " POSTGRES_ROWS("5");
+    "SELECT * FROM " POSTGRES_ROWS_5("?1") " AS made";
 static const char text_update_days[] =
     "WITH met AS (UPDATE register_day SET refunded_minor = to_refunded "
-    "FROM (SELECT " POSTGRES_ROW_6 " FROM " POSTGRES_ROWS(
-        "6") ") AS changed "
-             "(to_refunded, of_tenant, of_site, of_register, of_date, of_refunded) "
-             "WHERE tenant_id = of_tenant AND site_id = of_site AND register_id = of_register "
-             "AND local_date = of_date AND refunded_minor = of_refunded RETURNING 1) " ALL_WERE_MET(
-                 "6");
+    "FROM " POSTGRES_ROWS_6(
+        "?1") " AS changed "
+              "(to_refunded, of_tenant, of_site, of_register, of_date, of_refunded) "
+              "WHERE tenant_id = of_tenant AND site_id = of_site AND register_id = of_register "
+              "AND local_date = of_date AND refunded_minor = of_refunded RETURNING "
+              "1) " ALL_WERE_MET("6");
 static const char text_insert_foreign_days[] =
-    "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) SELECT " POSTGRES_ROW_3
-    " FROM " POSTGRES_ROWS("3");
+    "INSERT INTO foreign_day (paid_minor, tenant_id, local_date) SELECT * FROM " POSTGRES_ROWS_3(
+        "?1") " AS made";
 static const char text_update_foreign_days[] =
     "WITH met AS (UPDATE foreign_day SET paid_minor = to_paid "
-    "FROM (SELECT " POSTGRES_ROW_4 " FROM " POSTGRES_ROWS(
-        "4") ") AS changed "
-             "(to_paid, of_tenant, of_date, of_paid) WHERE tenant_id = of_tenant "
-             "AND local_date = of_date AND paid_minor = of_paid RETURNING 1) " ALL_WERE_MET("4");
+    "FROM " POSTGRES_ROWS_4(
+        "?1") " AS changed "
+              "(to_paid, of_tenant, of_date, of_paid) WHERE tenant_id = of_tenant "
+              "AND local_date = of_date AND paid_minor = of_paid RETURNING 1) " ALL_WERE_MET("4");
 static const char text_insert_attempts[] =
     "INSERT INTO foreign_attempt (" FOREIGN_ATTEMPT_FIELDS ") "
     "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /* Their identity is an operation's that is new. */
 static const char text_insert_work[] = "INSERT INTO work (" WORK_FIELDS ") "
                                        "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-static const char text_bury[] = NEW_OPERATIONS " ON CONFLICT (id) DO NOTHING";
+static const char text_bury[] = NEW_OPERATIONS("?1") " ON CONFLICT (id) DO NOTHING";
 /* A server that was killed, and a replica that took its place, may give ids out again that nobody
  * was told: what stands at an id may be another process's. */
-static const char text_count_found[] =
-    "SELECT count(*) FROM (SELECT " POSTGRES_ROW_8 " FROM " POSTGRES_ROWS(
-        "8") ") AS ours "
-             "(of_id, of_tenant, of_card, of_action, of_order, of_amount, of_version, of_time) "
-             "JOIN operation ON id = of_id "
-             "WHERE tenant_id = of_tenant AND card_id = of_card AND action = of_action "
-             "AND order_id = of_order AND amount_minor = of_amount AND card_version_after = "
-             "of_version "
-             "AND created_at_us = of_time";
+static const char text_count_found[] = "SELECT count(*) FROM " POSTGRES_ROWS_8(
+    "?1") " AS ours "
+          "(of_id, of_tenant, of_card, of_action, of_order, of_amount, of_version, of_time) "
+          "JOIN operation ON id = of_id "
+          "WHERE tenant_id = of_tenant AND card_id = of_card AND action = of_action "
+          "AND order_id = of_order AND amount_minor = of_amount AND card_version_after = "
+          "of_version "
+          "AND created_at_us = of_time";
 static const char text_skip_ids[] = "SELECT 1 FROM skip_ids(?, ?, ?)";
 /* Something that is written and locks nothing: such a commit is flushed, and waits for the replica.
  */
@@ -239,12 +238,9 @@ static int begin_sets(struct commit *commit)
         const char *text, *kinds;
         enum postgres_set_number number;
     } sets[] = {
-        {&commit->update_cards, text_update_cards, "rrrrrrrrrrrrr", SET_UPDATE_CARDS},
+        {&commit->update_cards, text_write_ledger, "rrrrrrrrrrrrr", SET_WRITE_LEDGER},
         {&commit->insert_cards, text_insert_cards, "iibtiibiiiiiiiiiibi", SET_INSERT_CARDS},
-        {&commit->insert_operations, text_insert_operations, "rrrrrrrrrrrrrrrrrr",
-         SET_INSERT_OPERATIONS},
         {&commit->update_given_back, text_update_given_back, "rrr", SET_UPDATE_GIVEN_BACK},
-        {&commit->insert_transfers, text_insert_transfers, "rrrrrrrrrrr", SET_INSERT_TRANSFERS},
         {&commit->insert_days, text_insert_days, "rrrrr", SET_INSERT_DAYS},
         {&commit->update_days, text_update_days, "rrrrrr", SET_UPDATE_DAYS},
         {&commit->insert_foreign_days, text_insert_foreign_days, "rrr", SET_INSERT_FOREIGN_DAYS},
@@ -256,7 +252,11 @@ static int begin_sets(struct commit *commit)
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
         err = postgres_set_begin(commit->postgres, sets[i].number, sets[i].text, sets[i].kinds,
                                  sets[i].set);
-    return err;
+    if (err != 0)
+        return err;
+    postgres_set_join(&commit->update_cards, 2, "rrrrrrrrrrrrrrrrrr", &commit->insert_operations);
+    postgres_set_join(&commit->update_cards, 3, "rrrrrrrrrrr", &commit->insert_transfers);
+    return 0;
 }
 
 /* --- the transaction's end --- */
@@ -302,10 +302,9 @@ static int receive_sets(struct commit *commit, struct postgres_set *const sets[]
 static int write_sets(struct commit *commit, bool is_last)
 {
     struct postgres_set *const sets[] = {
-        &commit->update_cards,      &commit->insert_cards,        &commit->insert_operations,
-        &commit->update_given_back, &commit->insert_transfers,    &commit->insert_days,
-        &commit->update_days,       &commit->insert_foreign_days, &commit->update_foreign_days,
-        &commit->insert_attempts,   &commit->insert_work,
+        &commit->insert_cards,        &commit->update_cards,    &commit->update_given_back,
+        &commit->insert_days,         &commit->update_days,     &commit->insert_foreign_days,
+        &commit->update_foreign_days, &commit->insert_attempts, &commit->insert_work,
     };
     int err = postgres_pipeline(commit->postgres);
     if (err != 0)

@@ -97,27 +97,27 @@ static const char text_read_known[] =
     "CROSS JOIN LATERAL (SELECT 1 FROM operation WHERE tenant_id = of_tenant "
     "AND order_id = of_order AND result = 0 AND action IN " CHARGES " LIMIT 1) AS found";
 /* Which have any operation, on whatever card: of most sales a charge is the first. */
-static const char text_read_orders_seen[] =
-    "SELECT of_command FROM (SELECT " POSTGRES_ROW_3 " FROM " POSTGRES_ROWS(
-        "3") ") AS wanted "
-             "(of_command, of_tenant, of_order) CROSS JOIN LATERAL (SELECT 1 FROM operation "
-             "WHERE tenant_id = of_tenant AND order_id = of_order AND result = 0 UNION ALL "
-             "SELECT 1 FROM operation WHERE tenant_id = of_tenant AND order_id = of_order AND "
-             "result <> 0 "
-             "LIMIT 1) AS found";
+static const char text_read_orders_seen[] = "SELECT of_command FROM " POSTGRES_ROWS_3(
+    "?1") " AS wanted "
+          "(of_command, of_tenant, of_order) CROSS JOIN LATERAL (SELECT 1 FROM operation "
+          "WHERE tenant_id = of_tenant AND order_id = of_order AND result = 0 UNION ALL "
+          "SELECT 1 FROM operation WHERE tenant_id = of_tenant AND order_id = of_order AND "
+          "result <> 0 "
+          "LIMIT 1) AS found";
 /* What a refund's named sale has, comes beside what its own order has. */
 static const char text_read_orders[] =
-    "SELECT found.*, of_command, is_of_sale FROM (SELECT " POSTGRES_ROW_6 " FROM " POSTGRES_ROWS(
-        "6") ") AS wanted "
-             "(of_command, is_of_sale, of_tenant, of_card, of_order, of_loads_only) "
-             "CROSS JOIN LATERAL (" ORDER_PART(
-                 "result = 0",
-                 SUCCESSES_MAX) " UNION ALL SELECT * FROM " ORDER_PART("result <> 0",
-                                                                       REFUSALS_MAX) " AS refused "
-                                                                                     "WHERE "
-                                                                                     "is_of_sale = "
-                                                                                     "0) AS "
-                                                                                     "found";
+    "SELECT found.*, of_command, is_of_sale FROM " POSTGRES_ROWS_6(
+        "?1") " AS wanted "
+              "(of_command, is_of_sale, of_tenant, of_card, "
+              "of_order, of_loads_only) "
+              "CROSS JOIN LATERAL (" ORDER_PART(
+                  "result = 0", SUCCESSES_MAX) " UNION ALL SELECT * "
+                                               "FROM " ORDER_PART("result <> 0",
+                                                                  REFUSALS_MAX) " AS refused "
+                                                                                "WHERE "
+                                                                                "is_of_sale = "
+                                                                                "0) AS "
+                                                                                "found";
 static const char text_read_orderless[] =
     "SELECT found.*, of_command, 0 FROM unnest(?, ?, ?, ?, ?, ?, ?) AS wanted "
     "(of_command, of_tenant, of_index, of_site, of_register, of_loads_only, of_since) " HOLDER

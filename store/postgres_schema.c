@@ -126,7 +126,7 @@ static int schema_read_version(struct store_postgres *postgres, int64_t *version
     return schema_check_oldest(oldest);
 }
 
-/* In text: what prepares a statement would first ask for a connection, and this one is not ready. */
+/* In text: what prepares a statement asks for a connection first, and this one is not ready. */
 static int schema_look_again(struct store_postgres *postgres)
 {
     PGresult *result;

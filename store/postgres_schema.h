@@ -14,7 +14,7 @@
  * use goes in a later release, with a step whose `oldest` is the schema that uses it no more.
  *
  * It runs beside live batches: nothing that rewrites or reads a table of the ledger while it holds
- * a lock on it. Who waits for a lock keeps others waiting, so nobody waits long (postgres_schema.c).
+ * a lock on it. Who waits for a lock keeps others waiting, so none waits long (postgres_schema.c).
  */
 struct postgres_migration {
     const char *text;

@@ -16,9 +16,8 @@ static struct postgres_set *set_of(struct sql_statement *row)
 static int parameter_of(const struct postgres_set *set, int column)
 {
     int in_rows = (int)strspn(set->kinds, "r");
-    if (in_rows == 0)
-        return column;
-    return column <= in_rows ? 1 : column - in_rows + 1;
+    int place = in_rows == 0 ? column : column <= in_rows ? 1 : column - in_rows + 1;
+    return set->parameter_first + place - 1;
 }
 
 static void append_int(struct sql_statement *row, int position, int64_t value)
@@ -56,20 +55,39 @@ static void empty_array(struct sql_statement *statement, int position, char kind
         postgres_bind_texts(statement, position);
 }
 
+static void empty_arrays(const struct postgres_set *set)
+{
+    for (int i = 0; set->kinds[i] != '\0'; i++)
+        empty_array(set->statement, parameter_of(set, i + 1), set->kinds[i]);
+}
+
 int postgres_set_begin(struct store_postgres *postgres, enum postgres_set_number number,
                        const char *text, const char *kinds, struct postgres_set *set)
 {
     CHECK(SET_COUNT <= AREA_STATEMENTS_MAX);
-    *set = (struct postgres_set){.row = {.driver = &row_driver, .text = text}, .kinds = kinds};
+    *set = (struct postgres_set){
+        .row = {.driver = &row_driver, .text = text}, .kinds = kinds, .parameter_first = 1};
     int err = sql_prepare_of(&postgres->sql, AREA_BACKEND, (int)number, text, &set->statement);
-    for (int i = 0; err == 0 && kinds[i] != '\0'; i++)
-        empty_array(set->statement, parameter_of(set, i + 1), kinds[i]);
+    if (err == 0)
+        empty_arrays(set);
     return err;
+}
+
+void postgres_set_join(struct postgres_set *first, int parameter, const char *kinds,
+                       struct postgres_set *set)
+{
+    *set = (struct postgres_set){.row = first->row,
+                                 .statement = first->statement,
+                                 .kinds = kinds,
+                                 .parameter_first = parameter,
+                                 .first = first};
+    empty_arrays(set);
 }
 
 struct binder postgres_set_row(struct postgres_set *set)
 {
-    set->row_count++;
+    struct postgres_set *sent = set->first == NULL ? set : set->first;
+    sent->row_count++;
     return (struct binder){.statement = &set->row};
 }
 

@@ -22,7 +22,7 @@ enum member_statement {
     MEMBER_READ_BY_CODE,
     MEMBER_READ_PAGE,
     MEMBER_FIND_SAME,
-    MEMBER_READ_LAST_ID,
+    MEMBER_READ_NEXT_ID,
     MEMBER_INSERT,
     MEMBER_UPDATE,
     MEMBER_INSERT_WORD,
@@ -40,7 +40,12 @@ static const char *const member_text[] = {
     [MEMBER_READ_PAGE] = "SELECT " MEMBER_COLUMNS " FROM member WHERE tenant_id = ? AND id > ? "
                          "ORDER BY id LIMIT ?",
     [MEMBER_FIND_SAME] = FIND_SAME, /* in the order of the inner one, which goes first by id */
-    [MEMBER_READ_LAST_ID] = "SELECT coalesce(max(id), 0) FROM member",
+    /* Each generation of tokens has so many of its own: a restored store is two further, and gives
+     * nobody a number that somebody else was told since the copy was made. */
+    [MEMBER_READ_NEXT_ID] =
+        "SELECT CASE WHEN last.id < least.id THEN least.id ELSE last.id + 1 END FROM "
+        "(SELECT coalesce(max(id), 0) AS id FROM member) AS last, "
+        "(SELECT (token_generation - 1) * 100000000 + 1 AS id FROM meta WHERE id = 1) AS least",
     [MEMBER_INSERT] = "INSERT INTO member (" MEMBER_COLUMNS ") "
                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     /* Without tenant_id and code: an index entry is rewritten whenever one of its columns is
@@ -268,12 +273,12 @@ static int change_words(struct sql *sql, const struct member *before, const stru
 static int next_id(struct sql *sql, int64_t *id)
 {
     struct sql_statement *statement;
-    int err = prepare(sql, MEMBER_READ_LAST_ID, &statement);
+    int err = prepare(sql, MEMBER_READ_NEXT_ID, &statement);
     if (err == 0)
         err = sql_step_to_row(sql, statement);
     if (err != 0)
         return err;
-    *id = column_int(&(struct columns){.statement = statement}) + 1;
+    *id = column_int(&(struct columns){.statement = statement});
     sql_reset(statement);
     return 0;
 }

@@ -28,6 +28,12 @@ struct text bill_text(const struct jread *json, const char *name)
     return jread_scalar(jread_member(json, name), &text) == 0 ? text : TEXT("");
 }
 
+bool bill_method_is_plain(const struct jread *method, int64_t company_id)
+{
+    return bill_id(method, "company_id") == company_id &&
+           bill_text(method, "ledger_code").length > 0;
+}
+
 static bool flag(const struct jread *json, const char *name)
 {
     bool is_set = false;

@@ -41,5 +41,7 @@ void bill_write_closed(const struct bill *bill, const char *partner_method, stru
 bool bill_money(const struct jread *json, const char *name, int exponent, int64_t *amount_minor);
 int64_t bill_id(const struct jread *json, const char *name); /* 0: none */
 struct text bill_text(const struct jread *json, const char *name);
+/* A payment method of the merchant's own: it has a ledger code; an application's has none. */
+bool bill_method_is_plain(const struct jread *method, int64_t company_id);
 
 #endif

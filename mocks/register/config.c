@@ -3,6 +3,7 @@
 
 #include "base/url.h"
 #include "mocks/lightspeed/call.h"
+#include "mocks/register/bill.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -101,16 +102,22 @@ void config_init(struct config *config)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-/* libcurl refuses the rest when it is asked to go there. */
-static bool url_is_good(struct text url)
+/* NULL: libcurl goes there when it is asked to. */
+static const char *url_objection(struct text url)
 {
-    char origin[URL_ORIGIN_MAX];
-    struct text_buffer buffer;
-    text_buffer_init(&buffer, origin, sizeof(origin));
+    char memory[URL_ORIGIN_MAX];
+    struct text_buffer origin;
+    text_buffer_init(&origin, memory, sizeof(memory));
+    if (!text_equal_nocase(text_slice(url, 0, 7), TEXT("http://")) &&
+        !text_equal_nocase(text_slice(url, 0, 8), TEXT("https://")))
+        return "an address that begins with http:// or https:// wanted, or nothing.";
     for (size_t i = 0; i < url.length; i++)
         if ((unsigned char)url.base[i] <= ' ' || url.base[i] == '#' || url.base[i] == '\x7f')
-            return false;
-    return url_origin(url, &buffer);
+            return "an address without spaces, control characters and # wanted.";
+    if (url_origin(url, &origin))
+        return NULL;
+    return "a host wanted, by name, as 127.0.0.1 or as [::1], and behind it nothing or a port from "
+           "1 to 65535: without a user or a password.";
 }
 
 static bool read_text(struct config *config, const struct row *row, const struct jread *json,
@@ -124,11 +131,9 @@ static bool read_text(struct config *config, const struct row *row, const struct
                            row->size - 1);
     if (row->kind == KIND_NAME && text_trim(text).length == 0)
         return till_refuse(answer, 422, "bad_value", "%s: it must not be empty.", row->name);
-    if (row->kind == KIND_URL && text.length > 0 && !url_is_good(text))
-        return till_refuse(answer, 422, "bad_value",
-                           "%s: an address that begins with http:// or https:// wanted, without "
-                           "spaces, a user or a password; or nothing.",
-                           row->name);
+    const char *objection = row->kind == KIND_URL && text.length > 0 ? url_objection(text) : NULL;
+    if (objection != NULL)
+        return till_refuse(answer, 422, "bad_value", "%s: %s", row->name, objection);
     if (row->kind != KIND_URL && !text_is_printable(text))
         return till_refuse(answer, 422, "bad_value", "%s: no control characters.", row->name);
     put_text(place_of(config, row), row->size, text);
@@ -230,22 +235,57 @@ bool config_read(struct config *config, const struct jread *json, struct till_an
     return true;
 }
 
-void config_write_problems(const struct jread *json, struct jwrite *writer)
+/* Each is its own button: two that are called the same, or but for capitals, are none. */
+bool config_name_is_free(const struct config *config, const struct jread *methods,
+                         struct till_answer *answer)
 {
-    struct config *scratch = calloc(1, sizeof(*scratch));
+    struct text wanted = text_trim(text_of(config->payment_name));
+    for (size_t i = 0; i < jread_count(methods); i++) {
+        const struct jread *method = jread_element(methods, i);
+        if (bill_method_is_plain(method, config->company_id) &&
+            text_equal_nocase(text_trim(bill_text(method, "name")), wanted))
+            return till_refuse(answer, 422, "bad_value",
+                               "payment_name: the merchant has a payment type of this name "
+                               "already; another one wanted.");
+    }
+    return true;
+}
+
+static void write_problem(struct jwrite *writer, struct text name, struct till_answer *refusal)
+{
+    jwrite_key(writer, name);
+    jwrite_raw(writer, made_text(&refusal->body));
+}
+
+/* false: the payment type's name has one. */
+static bool write_problem_of(struct config *config, const struct jread *json, size_t index,
+                             struct jwrite *writer)
+{
+    struct text name;
+    struct till_answer refusal = {0};
+    (void)jread_member_at(json, index, &name);
+    bool is_good = read_member(config, json, index, &refusal);
+    if (!is_good)
+        write_problem(writer, name, &refusal);
+    made_destroy(&refusal.body);
+    return is_good || !text_equal(name, TEXT("payment_name"));
+}
+
+void config_write_problems(const struct config *config, const struct jread *json,
+                           const struct jread *methods, struct jwrite *writer)
+{
+    struct till_answer refusal = {0};
+    bool is_name_good = jread_member(json, "payment_name") != NULL;
+    struct config *scratch = malloc(sizeof(*scratch));
     CHECK(scratch != NULL);
+    *scratch = *config;
     jwrite_object_begin(writer);
     jwrite_begin(writer, "problems", false);
-    for (size_t i = 0; i < jread_count(json); i++) {
-        struct text name;
-        struct till_answer refusal = {0};
-        (void)jread_member_at(json, i, &name);
-        if (!read_member(scratch, json, i, &refusal)) {
-            jwrite_key(writer, name);
-            jwrite_raw(writer, made_text(&refusal.body));
-        }
-        made_destroy(&refusal.body);
-    }
+    for (size_t i = 0; i < jread_count(json); i++)
+        is_name_good = write_problem_of(scratch, json, i, writer) && is_name_good;
+    if (is_name_good && !config_name_is_free(scratch, methods, &refusal))
+        write_problem(writer, TEXT("payment_name"), &refusal);
+    made_destroy(&refusal.body);
     jwrite_object_end(writer);
     jwrite_object_end(writer);
     free(scratch);
@@ -258,7 +298,7 @@ bool config_set_base(struct config *config, const char *url)
     struct text query = text_slice(base, path.length, base.length);
     while (path.length > 0 && path.base[path.length - 1] == '/')
         path.length--;
-    bool fits = url_is_good(base);
+    bool fits = url_objection(base) == NULL;
     for (int action = 0; action < CONFIG_URLS; action++) {
         struct text_buffer out;
         text_buffer_init(&out, config->urls[action], CONFIG_URL_MAX);

@@ -42,9 +42,12 @@ MUST_CHECK bool config_set_base(struct config *config, const char *url);
 /* What json gives; false: refused, and the config is half changed. */
 MUST_CHECK bool config_read(struct config *config, const struct jread *json,
                             struct till_answer *answer);
-/* {"problems": {field: refusal}}: every field for which config_read would refuse it; it depends on
- * no config. */
-void config_write_problems(const struct jread *json, struct jwrite *writer);
+/* methods: the cloud's payment methods; NULL: not known, and every name free. false: refused. */
+MUST_CHECK bool config_name_is_free(const struct config *config, const struct jread *methods,
+                                    struct till_answer *answer);
+/* {"problems": {field: refusal}}: every field for which one of the two above would refuse it. */
+void config_write_problems(const struct config *config, const struct jread *json,
+                           const struct jread *methods, struct jwrite *writer);
 void config_write(const struct config *config, struct jwrite *writer);
 bool config_equal(const struct config *a, const struct config *b);
 

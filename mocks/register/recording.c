@@ -43,7 +43,7 @@ static void write_opening(struct jwrite *writer, const void *context)
     text_buffer_init(&buffer, memory, sizeof(memory));
     clock_append_time(&buffer, opening->started_us);
     jwrite_object_begin(writer);
-    jwrite_named_int(writer, "tillsim_recording", 1);
+    jwrite_named_int(writer, "tillsim_recording", RECORDING_VERSION);
     jwrite_named_text_n(writer, "started", text_buffer_text(&buffer));
     jwrite_named_int(writer, "seed", opening->seed);
     jwrite_object_end(writer);

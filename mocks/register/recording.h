@@ -12,6 +12,9 @@
 /* Some ten thousand exchanges. */
 #define RECORDING_BYTES_MAX ((size_t)32 * 1024 * 1024)
 
+/* What the first line says it is; a till reads no other. */
+#define RECORDING_VERSION 1
+
 struct recording {
     pthread_mutex_t lock;
     bool is_on, is_full;

@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "mocks/lightspeed/call.h"
 #include "mocks/register/bill.h"
+#include "mocks/register/recording.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,12 +92,31 @@ static bool entry_read(struct entry *entry)
            decode(bill_text(line, "reply_body_base64"), &entry->recorded);
 }
 
-static bool is_opening(struct text line)
+static int refuse(struct replay_result *result, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse(struct replay_result *result, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(result->problem, sizeof(result->problem), format, arguments);
+    va_end(arguments);
+    return ERR_JSON_SYNTAX;
+}
+
+static int opening_read(struct text line, struct replay_result *result)
 {
     struct jread *json = NULL;
-    bool is_good = jread_parse(line, &json) == 0 && bill_id(json, "tillsim_recording") == 1;
+    int64_t version = jread_parse(line, &json) == 0 ? bill_id(json, "tillsim_recording") : 0;
     jread_destroy(json);
-    return is_good;
+    if (version == RECORDING_VERSION)
+        return 0;
+    if (version > RECORDING_VERSION)
+        return refuse(result,
+                      "The recording is of version %lld; this till reads version %d: replay it "
+                      "with a newer one.",
+                      (long long)version, RECORDING_VERSION);
+    return refuse(result, "Line 1 is no beginning of a till's recording.");
 }
 
 static bool line_take(struct replay *replay, struct text line)
@@ -108,6 +129,28 @@ static bool line_take(struct replay *replay, struct text line)
     return jread_parse(line, &entry->line) == 0 && entry_read(entry);
 }
 
+/* Every line was written with its end: one that has none, and is no JSON, was cut. */
+static bool last_is_cut(const struct replay *replay, bool is_ended)
+{
+    return !is_ended && replay->entries[replay->count - 1].line == NULL;
+}
+
+static int line_read(struct replay *replay, size_t number, struct text line, bool is_ended,
+                     struct replay_result *result)
+{
+    if (number == 1)
+        return opening_read(line, result);
+    if (text_trim(line).length == 0)
+        return 0;
+    if (replay->count == REPLAY_EXCHANGES_MAX)
+        return refuse(result, "The recording has more than %d exchanges.", REPLAY_EXCHANGES_MAX);
+    if (line_take(replay, line))
+        return 0;
+    if (last_is_cut(replay, is_ended))
+        return refuse(result, "Line %zu is cut off: the file is not the whole recording.", number);
+    return refuse(result, "Line %zu is no exchange of a till's recording.", number);
+}
+
 static int replay_read(struct replay *replay, struct text rest, struct replay_result *result)
 {
     for (size_t number = 1; rest.length > 0; number++) {
@@ -115,21 +158,11 @@ static int replay_read(struct replay *replay, struct text rest, struct replay_re
         struct text line =
             text_slice(rest, 0, end == NULL ? rest.length : (size_t)(end - rest.base));
         rest = text_slice(rest, line.length + 1, rest.length);
-        bool is_good = number == 1
-                           ? is_opening(line)
-                           : text_trim(line).length == 0 ||
-                                 (replay->count < REPLAY_EXCHANGES_MAX && line_take(replay, line));
-        if (is_good)
-            continue;
-        (void)snprintf(result->problem, sizeof(result->problem),
-                       "Line %zu is no %s of a till's recording.", number,
-                       number == 1 ? "beginning" : "exchange");
-        return ERR_JSON_SYNTAX;
+        int err = line_read(replay, number, line, end != NULL, result);
+        if (err != 0)
+            return err;
     }
-    if (replay->count > 0)
-        return 0;
-    (void)snprintf(result->problem, sizeof(result->problem), "The recording is empty.");
-    return ERR_JSON_SYNTAX;
+    return replay->count > 0 ? 0 : refuse(result, "The recording is empty.");
 }
 
 /* --- building -------------------------------------------------------------------------------- */

@@ -111,9 +111,12 @@ bool till_take_amount(const struct jread *json, const char *name, int exponent,
     struct text text;
     if (jread_member(json, name) == NULL)
         return true;
-    if (!till_take_text(json, name, true, &text, answer))
-        return false;
-    int err = money_parse(text, exponent, amount_minor);
+    int err = jread_text(jread_member(json, name), &text);
+    if (err == 0)
+        err = money_parse(text, exponent, amount_minor);
+    if (err == ERR_JSON_TYPE || err == ERR_MISSING || err == ERR_NOT_A_NUMBER)
+        return till_refuse(answer, 400, "wrong_type",
+                           "%s: a plain number written as text wanted, such as \"25.50\".", name);
     if (err == ERR_TOO_LARGE || (err == 0 && !till_amount_fits(*amount_minor, exponent)))
         return till_refuse(answer, 422, "bad_value",
                            "%s: less than %lld wanted; more does not fit on an order.", name,

@@ -25,6 +25,7 @@ struct till_answer {
     int status;
     const char *content_type;
     struct made body;
+    bool is_last; /* the connection ends with it */
 };
 
 /* {"error":word,"message":...}. Always false, so that it can be returned. */

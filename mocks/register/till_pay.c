@@ -169,8 +169,7 @@ static bool plain_exists(struct till *till, struct text type, struct till_answer
     int err = shop_ask(till->shop, "GET", "/payment_methods", NULL, &reply);
     for (size_t i = 0; err == 0 && i < jread_count(reply.json); i++) {
         const struct jread *method = jread_element(reply.json, i);
-        is_there = is_there || (bill_id(method, "company_id") == config->company_id &&
-                                bill_text(method, "ledger_code").length > 0 &&
+        is_there = is_there || (bill_method_is_plain(method, config->company_id) &&
                                 text_equal(bill_text(method, "name"), type));
     }
     free(config);

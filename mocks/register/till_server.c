@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "mocks/register/page.h"
+#include "mocks/register/places.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,8 +20,6 @@
 #define BODY_MAX ((size_t)256 * 1024)
 /* Of all bodies that are on their way in: two recordings, and requests beside them. */
 #define HELD_MAX (3 * RECORDING_BYTES_MAX)
-/* A browser opens six; a few tabs and programs more, each with one that waits for the wire. */
-#define CONNECTIONS_MAX 64
 #define IDLE_TIMEOUT_S 60 /* of a connection; a handler may take as long as it likes */
 #define LISTEN_MAX 128
 #define LISTEN_BACKLOG 64
@@ -38,6 +37,7 @@ struct till_server {
     char listen[LISTEN_MAX]; /* as given */
     char url[LISTEN_MAX];
     atomic_size_t held; /* room of all bodies that are on their way in */
+    struct places places;
 };
 
 /* A request on its way in. */
@@ -79,6 +79,8 @@ static enum MHD_Result answer_till(struct MHD_Connection *connection, struct til
         MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
     CHECK(response != NULL);
     header(response, "Cache-Control", "no-store");
+    if (answer->is_last)
+        header(response, "Connection", "close");
     return answer_send(connection, answer->status, response, answer->content_type);
 }
 
@@ -217,6 +219,48 @@ static enum MHD_Result answer_request(struct till_server *server, struct MHD_Con
     return answer_till(connection, &answer);
 }
 
+static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    int *lengths = context;
+    (void)kind, (void)value;
+    *lengths += text_equal_nocase(text_of(name), TEXT(MHD_HTTP_HEADER_CONTENT_LENGTH)) ||
+                text_equal_nocase(text_of(name), TEXT(MHD_HTTP_HEADER_TRANSFER_ENCODING));
+    return MHD_YES;
+}
+
+/* Else two readers end it at two places, and what one leaves over is a request to the other. */
+static bool has_one_length(struct MHD_Connection *connection)
+{
+    int lengths = 0;
+    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, on_header, &lengths);
+    return lengths <= 1;
+}
+
+/* Before the body, which nobody can tell the end of: the connection ends with it. */
+static enum MHD_Result refuse_lengths(struct MHD_Connection *connection)
+{
+    struct till_answer answer = {.content_type = "application/json", .is_last = true};
+    (void)till_refuse(&answer, 400, "bad_length", "One Content-Length wanted, or chunks and none.");
+    return answer_till(connection, &answer);
+}
+
+static struct place *place_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static enum MHD_Result answer_in_turn(struct till_server *server, struct MHD_Connection *connection,
+                                      const char *path, const char *method,
+                                      const struct intake *intake)
+{
+    struct place *place = place_of(connection);
+    place_begin_answer(&server->places, place);
+    enum MHD_Result result = answer_request(server, connection, path, method, intake);
+    place_end_answer(&server->places, place);
+    return result;
+}
+
 /* Once for the head, once for every piece of the body, once at the end. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
                                   const char *path, const char *method, const char *version,
@@ -225,6 +269,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct till_server *server = context;
     struct intake *intake = *state;
     (void)version;
+    if (intake == NULL && !has_one_length(connection))
+        return refuse_lengths(connection);
     if (intake == NULL) {
         intake = calloc(1, sizeof(*intake));
         CHECK(intake != NULL);
@@ -237,7 +283,19 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *size = 0;
         return MHD_YES;
     }
-    return answer_request(server, connection, path, method, intake);
+    return answer_in_turn(server, connection, path, method, intake);
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct till_server *server = context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *state = places_take(&server->places, info->connect_fd);
+    else
+        place_leave(&server->places, *state);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **state,
@@ -341,6 +399,7 @@ int till_server_create(struct till *till, const char *listen, struct till_server
     if (made == NULL)
         return ERR_NO_MEMORY;
     made->till = till;
+    places_init(&made->places);
     text_buffer_init(&kept, made->listen, sizeof(made->listen));
     text_append(&kept, text_of(listen));
     int fd = -1;
@@ -353,9 +412,10 @@ int till_server_create(struct till *till, const char *listen, struct till_server
             MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
                 MHD_USE_ITC,
             0, NULL, NULL, on_request, made, MHD_OPTION_LISTEN_SOCKET, fd,
-            MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+            MHD_OPTION_CONNECTION_LIMIT, (unsigned)PLACES_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
             (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-            MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
+            MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_NOTIFY_CONNECTION,
+            on_connection, made, MHD_OPTION_END);
         err = made->daemon == NULL ? ERR_NO_MEMORY : 0;
     }
     if (err == 0) {
@@ -364,6 +424,7 @@ int till_server_create(struct till *till, const char *listen, struct till_server
     }
     if (fd >= 0)
         (void)close(fd);
+    places_finish(&made->places);
     free(made);
     return err;
 }
@@ -375,6 +436,7 @@ void till_server_destroy(struct till_server *server)
     wire_interrupt();
     wire_log_close(&server->till->wire);
     MHD_stop_daemon(server->daemon);
+    places_finish(&server->places);
     free(server);
 }
 

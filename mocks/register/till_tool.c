@@ -15,14 +15,38 @@ static const char *const NO_NAMES[] = {NULL};
 
 /* --- back office ----------------------------------------------------------------------------- */
 
-bool till_config_put(struct till *till, struct till_call *call, struct till_answer *answer)
+static struct config *copy_draft(struct till *till)
 {
     struct config *config = malloc(sizeof(*config));
     CHECK(config != NULL);
     till_lock(till);
     *config = till->draft;
     till_unlock(till);
-    bool is_good = config_read(config, call->json, answer);
+    return config;
+}
+
+/* Where the cloud does not answer it has none that are known. */
+static const struct jread *ask_methods(struct till *till, struct shop_answer *reply)
+{
+    return shop_ask(till->shop, "GET", "/payment_methods", NULL, reply) == 0 ? reply->json : NULL;
+}
+
+static bool name_is_free(struct till *till, const struct till_call *call,
+                         const struct config *config, struct till_answer *answer)
+{
+    struct shop_answer reply;
+    if (jread_member(call->json, "payment_name") == NULL)
+        return true;
+    bool is_free = config_name_is_free(config, ask_methods(till, &reply), answer);
+    shop_answer_finish(&reply);
+    return is_free;
+}
+
+bool till_config_put(struct till *till, struct till_call *call, struct till_answer *answer)
+{
+    struct config *config = copy_draft(till);
+    bool is_good =
+        config_read(config, call->json, answer) && name_is_free(till, call, config, answer);
     if (is_good) {
         till_lock(till);
         till->draft = *config;
@@ -32,15 +56,26 @@ bool till_config_put(struct till *till, struct till_call *call, struct till_answ
     return is_good;
 }
 
+struct problems {
+    const struct config *config;
+    const struct jread *json, *methods;
+};
+
 static void write_problems(struct jwrite *writer, const void *context)
 {
-    config_write_problems(context, writer);
+    const struct problems *problems = context;
+    config_write_problems(problems->config, problems->json, problems->methods, writer);
 }
 
 bool till_config_check(struct till *till, struct till_call *call, struct till_answer *answer)
 {
-    (void)till;
-    made_create(&answer->body, write_problems, call->json);
+    struct shop_answer reply = {0};
+    struct config *config = copy_draft(till);
+    bool is_named = jread_member(call->json, "payment_name") != NULL;
+    struct problems problems = {config, call->json, is_named ? ask_methods(till, &reply) : NULL};
+    made_create(&answer->body, write_problems, &problems);
+    shop_answer_finish(&reply);
+    free(config);
     return true;
 }
 

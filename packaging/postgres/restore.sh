@@ -70,7 +70,10 @@ touch "$unfinished/recovery.signal"
 : >"$private/empty.conf"
 echo 'local all all trust' >"$private/hba.conf"
 restore_command=false
-[ -z "$archive" ] || restore_command="cp '$(realpath "$archive")/%f' \"%p\""
+if [ -n "$archive" ]; then
+    piece="'$(realpath "$archive")/%f.gz'"
+    restore_command="test -e $piece && gzip -dc $piece >\"%p\""
+fi
 settings=(config_file="$private/empty.conf" hba_file="$private/hba.conf" listen_addresses= ssl=off port=5432
     unix_socket_directories="$private" hot_standby=off archive_mode=off synchronous_standby_names= fsync=on
     shared_preload_libraries= recovery_target_action=promote restore_command="$restore_command")

@@ -42,6 +42,29 @@ static void origins_are_scheme_host_and_port_and_nothing_tricky(void **state)
     assert_false(url_is_same_origin(TEXT("http://a:443"), TEXT("http://a")));
 }
 
+static void a_host_is_a_name_or_an_address_and_a_port_is_one(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"http://a:1",           "http://a:65535/x",
+                                       "http://a_b.c-d:08080", "http://[::1]:8080",
+                                       "http://[fe80::1]",     "http://10.0.0.1"};
+    static const char *const bad[] = {
+        "http://[::1",     "http://[::1:80", "http://::1]",      "http://[::1]]",  "http://[::1]80",
+        "http://[]",       "http://[a]",     "http://[1.2.3.4]", "http://a:99999", "http://a:65536",
+        "http://a:0",      "http://a:",      "http://a:x",       "http://a:-1",    "http://a:1:2",
+        "http://a:000080", "http://:80",     "http://a[b]"};
+    char bytes[URL_ORIGIN_MAX];
+    struct text_buffer buffer;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        text_buffer_init(&buffer, bytes, sizeof(bytes));
+        assert_true(url_origin(text_of(good[i]), &buffer));
+    }
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        text_buffer_init(&buffer, bytes, sizeof(bytes));
+        assert_false(url_origin(text_of(bad[i]), &buffer));
+    }
+}
+
 static void the_last_number_is_that_of_the_path(void **state)
 {
     (void)state;
@@ -106,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(origins_are_scheme_host_and_port_and_nothing_tricky),
         cmocka_unit_test(this_machine_is_known_by_address_and_name),
+        cmocka_unit_test(a_host_is_a_name_or_an_address_and_a_port_is_one),
         cmocka_unit_test(the_last_number_is_that_of_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 import { CONNECTIONS, Stage } from './postgres_stage.mjs';
 
 const FORMS = { eight: 'eight statements', call: 'one call' };
-const DATABASE_CONNECTIONS = [4, 16, 32, 64]; // what the baselines are tried with
+const DATABASE_CONNECTIONS = [8, 16, 32, 64]; // what the baselines are tried with
 
 export class SharedStore {
   constructor(tools) {
@@ -17,7 +17,6 @@ export class SharedStore {
     await this.#compare('pg', false);
     await this.redis.send('FLUSHALL');
     await this.#compare('pg+replica', true);
-    await this.#grow();
     this.redis.child.kill('SIGTERM');
   }
 
@@ -29,15 +28,16 @@ export class SharedStore {
     return stage;
   }
 
-  /** All subjects on one cluster; how processes share it is measured where no replica is waited for. */
+  /** All subjects on one cluster; how processes share it, and how it grows, is measured where no replica is waited for. */
   async #compare(label, replica) {
     const { CARDS, ROUNDS } = this.tools;
     const stage = await this.#stage(label, replica);
     const store = await stage.fillStore('cards', CARDS);
     await stage.fillBaseline('baseline');
-    const records = stage.prepareRequests('charges', store.key, CARDS, ROUNDS + 1);
+    const kinds = replica ? ['zipf'] : ['zipf', 'uniform'];
+    store.records = stage.prepareRequests('charges', store.key, CARDS, ROUNDS + 1, kinds);
     if (!replica)
-      for (const form of Object.keys(FORMS)) this.best[form] = await this.#tryConnections(stage, form, records);
+      for (const form of Object.keys(FORMS)) this.best[form] = await this.#tryConnections(stage, form, store.records);
     const subjects = [await stage.addServices('counterpart', store)];
     if (!replica) {
       subjects.push(await stage.addServices('one committer', store, { committers: 1 }));
@@ -50,7 +50,9 @@ export class SharedStore {
     this.workers = stage.serverCount;
     for (const workers of [1, this.workers])
       subjects.push(await stage.addNode(`node x${workers}`, workers, this.redis));
-    await stage.measureAll(subjects, ['zipf', 'uniform'], () => records);
+    await stage.measureAll(subjects, kinds, () => store.records);
+    await stage.finishSubjects();
+    if (!replica) await this.#grow(stage, store);
     await stage.finish();
   }
 
@@ -62,30 +64,25 @@ export class SharedStore {
       const name = `${FORMS[form]} by ${connections}`;
       const subject = await stage.addBaseline(name, form, connections);
       await stage.measure(subject, 'zipf', records);
-      const result = await stage.measure(subject, 'zipf', records);
+      const result = await stage.measure(subject, 'zipf', records); // the second: the caches are filled
       keep(`${stage.label} ${name}/zipf ${CONNECTIONS}`, result);
       rates.set(connections, result.rate);
-      await stage.subjects.pop().finish();
+      await stage.finishSubjects();
     }
     return [...rates].reduce((best, one) => (one[1] > best[1] ? one : best))[0];
   }
 
-  async #grow() {
-    const { CARDS, MANY, ROUNDS } = this.tools;
-    const stage = await this.#stage('pg', false);
-    const subjects = [],
-      records = new Map();
-    for (const [name, cards] of [
-      ['few', CARDS],
-      ['many', MANY],
-    ]) {
-      const store = await stage.fillStore(name, cards);
-      const subject = await stage.addServices(name, store, { isLarge: true });
-      records.set(subject, stage.prepareRequests(name, store.key, cards, ROUNDS + 1));
-      subjects.push(subject);
+  async #grow(stage, store) {
+    const { MANY, ROUNDS, note } = this.tools;
+    note(`${MANY} cards`);
+    const large = await stage.fillStore('large', MANY);
+    large.records = stage.prepareRequests('large', large.key, MANY, ROUNDS + 1);
+    const records = new Map();
+    for (const [name, of] of Object.entries({ few: store, many: large })) {
+      const subject = await stage.addServices(name, of, { isLarge: of === large });
+      records.set(subject, of.records);
     }
-    await stage.measureAll(subjects, ['zipf', 'uniform'], (subject) => records.get(subject));
-    await stage.finish();
+    await stage.measureAll([...records.keys()], ['zipf', 'uniform'], (subject) => records.get(subject));
   }
 
   // --- the table -------------------------------------------------------------------------------------------------
@@ -115,8 +112,8 @@ export class SharedStore {
     console.log(
       `\nPostgreSQL, checkouts/s at ${CONNECTIONS} connections; one core for the load, ${CORES - 1} for the rest\n`,
     );
-    for (const label of new Set(this.labels))
-      for (const kind of ['zipf', 'uniform'])
+    for (const label of this.labels)
+      for (const kind of label === 'pg' ? ['zipf', 'uniform'] : ['zipf'])
         for (const [name, bound, words] of baselines)
           this.#row(
             `${kind}${label === 'pg' ? '' : ', replica'}: over ${words}`,

@@ -1,10 +1,9 @@
 // What ./dev bench measures on one PostgreSQL: the service in one process or several, and the baselines, each on a copy
 // of a database that was filled once. Afterwards the money of each must be right.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Postgres } from '../http/postgres.mjs';
 import { uniform, writeRequests, zipf } from './requests.mjs';
 
@@ -12,8 +11,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 export const CONNECTIONS = 64;
 const LOAD_THREADS = 4; // as many as there are processes at most: each thread of wrk talks to one
-const CHARGES_PER_S = 40_000; // requests prepared for one measurement: more than any of them can answer
+const CHARGES_PER_S = 50_000; // requests prepared for one measurement: more than any of them can answer
 const OPENING_MINOR = 10_000_000;
+const ROWS_AT_ONCE = 500_000; // a statement of some seconds
 
 // Every commit is on the disk before it is answered. No checkpoint writes while something is measured: one is made
 // before.
@@ -163,27 +163,76 @@ export class Stage {
 
   /** A database with a tenant of the service and so many cards: {key, tenant, data, name}. */
   async fillStore(name, cards) {
-    const { work, Service, bin, note } = this.tools;
+    const { work, Service, cardNumber, note } = this.tools;
     const database = await this.cluster.createDatabase(name);
     const data = join(work, `data-${this.label}-${name}`);
     const service = await Service.start(data, 512, '', { COUNTERPART_DATABASE: database }, this.cores.server);
     await service.addTenant();
+    const number = cardNumber(cards); // beyond those that are asked for
+    await service.cli('card', 'issue', ...`--tenant ${service.tenant} --number ${number} --amount 100000.00`.split(' '));
     await service.stop();
     const begin = Date.now();
     await this.#setFsync('off'); // whoever loses the power now begins anew
-    await Promise.all(
-      Array.from({ length: this.serverCount }, (_, part) =>
-        promisify(execFile)(
-          join(bin, 'bench_cards'),
-          [data, service.tenant, cards, database, part, this.serverCount].map(String),
-        ),
-      ),
-    );
-    await this.cluster.sql('VACUUM ANALYZE', name);
+    await this.#fillLike(name, data, service.tenant, cards);
+    const tables = ['card', 'operation', 'transfer'];
+    await Promise.all(tables.map((table) => this.cluster.sql(`VACUUM ANALYZE ${table}`, name)));
     execFileSync('sync');
     await this.#setFsync('on');
     note(`  ${cards} cards in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
     return { key: service.key, data, name };
+  }
+
+  /** Each with an operation and a transfer, as issuing would leave them: like the one card that there is. */
+  async #fillLike(name, data, tenant, cards) {
+    const count = this.serverCount;
+    const parts = Array.from({ length: count }, (_, part) => [
+      Math.floor((cards * part) / count),
+      Math.floor((cards * (part + 1)) / count),
+    ]);
+    const written = ['id', 'last_transfer_id', 'last_operation_id', 'number_index', 'last4', 'number_sealed'];
+    const rest = await this.#columnsBut(name, 'card', written);
+    const row = await this.cluster.sql(`COPY (SELECT ${rest} FROM card WHERE last_transfer_id = id) TO STDOUT`, name);
+    await Promise.all(
+      parts.map(async ([from, until], part) => {
+        await this.#copyCards(name, `${written}, ${rest}`, [data, tenant, from, until, from + 2, row], part === 0);
+        await this.#insertLike(name, 'operation', { id: 'made', card_id: 'made' }, from + 2, until + 1);
+        const changed = { operation_id: 'made', answers_operation_id: 'made', credit_account: 'credit_account + made - 1' };
+        await this.#insertLike(name, 'transfer', { id: 'made', ...changed }, from + 2, until + 1);
+      }),
+    );
+    await this.cluster.sql(`SELECT skip_ids(${cards + 1}, ${cards + 1}, ${cards + 1})`, name);
+  }
+
+  #columnsBut(database, table, names) {
+    return this.cluster.sql(
+      `SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = '${table}'::regclass
+        AND attnum > 0 AND NOT attisdropped AND attname <> ALL ('{${names}}')`,
+      database,
+    );
+  }
+
+  async #copyCards(database, columns, args, isTold) {
+    const url = this.cluster.url(database, 'postgres');
+    const child = spawn(
+      'bash',
+      ['-o', 'pipefail', '-c', `"$@" | psql -X -q -v ON_ERROR_STOP=1 -d "${url}" -c "COPY card (${columns}) FROM STDIN"`]
+        .concat('bash', join(this.tools.bin, 'bench_cards'), args.map(String)),
+      { stdio: ['ignore', 'ignore', isTold ? 'inherit' : 'ignore'] },
+    );
+    const code = await new Promise((done) => child.once('exit', done));
+    if (code !== 0) throw new Error(`cards were not copied: ${code}`);
+  }
+
+  /** Rows like the first of a table, with ids from..until; what the triggers would look for is known to be there. */
+  async #insertLike(database, table, changed, from, until) {
+    const rest = await this.#columnsBut(database, table, Object.keys(changed));
+    for (let first = from; first <= until; first += ROWS_AT_ONCE)
+      await this.cluster.sql(
+        `SET session_replication_role = replica;
+          INSERT INTO ${table} (${Object.keys(changed)}, ${rest}) SELECT ${Object.values(changed)}, ${rest}
+          FROM ${table}, generate_series(${first}, ${Math.min(first + ROWS_AT_ONCE - 1, until)}) AS made WHERE id = 1`,
+        database,
+      );
   }
 
   async #setFsync(value) {
@@ -215,7 +264,8 @@ export class Stage {
   /** Processes of the service on a copy of a store, or on the store itself. */
   async addServices(name, store, { count = 1, redis, committers, isLarge = false } = {}) {
     const { work, Service, THREADS } = this.tools;
-    const database = this.cluster.url(isLarge ? store.name : await this.#copy(store.name));
+    const database = isLarge ? store.name : await this.#copy(store.name);
+    const location = this.cluster.url(database);
     const redisUrl = redis ? this.#redisUrl(redis) : '';
     const services = [];
     for (let i = 0; i < count; i++) {
@@ -228,7 +278,7 @@ export class Stage {
           512,
           redisUrl,
           {
-            COUNTERPART_DATABASE: database,
+            COUNTERPART_DATABASE: location,
             COUNTERPART_THREADS: String(THREADS),
             ...(committers && { COUNTERPART_COMMITTERS: String(committers) }),
           },
@@ -239,6 +289,7 @@ export class Stage {
     return this.#add(
       new Subject(this.cluster, {
         name,
+        database,
         services,
         isLarge,
         children: services.map(({ child }) => child),
@@ -290,7 +341,7 @@ export class Stage {
   }
 
   /** Requests that suit every subject: the baselines do not look at the path. */
-  prepareRequests(name, key, cards, rounds) {
+  prepareRequests(name, key, cards, rounds, kinds = ['zipf', 'uniform']) {
     const { work, TOKEN, SECONDS, cardNumber, Records } = this.tools;
     const count = rounds * SECONDS * CHARGES_PER_S;
     const write = (kind, firstOrder, draw) => {
@@ -305,10 +356,11 @@ export class Stage {
       );
       return new Records(file, bytes, count);
     };
-    return {
-      zipf: write('zipf', 2_000_000_000, zipf(cards, 2)),
-      uniform: write('uniform', 5_000_000_000, uniform(cards, 3)),
+    const draws = {
+      zipf: () => write('zipf', 2_000_000_000, zipf(cards, 2)),
+      uniform: () => write('uniform', 5_000_000_000, uniform(cards, 3)),
     };
+    return Object.fromEntries(kinds.map((kind) => [kind, draws[kind]()]));
   }
 
   measure(subject, kind, records) {
@@ -330,8 +382,16 @@ export class Stage {
           );
   }
 
+  /** Ends all subjects, and their databases: what follows has the memory for itself. */
+  async finishSubjects() {
+    for (const subject of this.subjects.splice(0)) {
+      await subject.finish();
+      if (subject.database) await this.cluster.dropDatabase(subject.database);
+    }
+  }
+
   async finish() {
-    for (const subject of this.subjects.splice(0)) await subject.finish();
+    await this.finishSubjects();
     await this.cluster.stop();
   }
 }

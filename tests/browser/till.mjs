@@ -115,36 +115,92 @@ export const stopBrowser = () => browser.close();
 export const NO_SERVER =
   /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_SOCKET/;
 
-/** A cashier in front of a register's screen. */
-export class Cashier {
-  static async sit(t, register, { size = LAPTOP, forgives = null, colorScheme = 'light', isOwn = false } = {}) {
-    const cashier = new Cashier();
-    cashier.register = register;
-    cashier.isOwn = isOwn;
-    cashier.complaints = [];
-    cashier.context = await browser.newContext({
+/** Somebody in front of a page of ours. */
+export class Reader {
+  static async open(t, url, options = {}) {
+    const reader = new Reader();
+    await reader.begin(t, url, options);
+    return reader;
+  }
+
+  async begin(t, url, { size = LAPTOP, forgives = null, colorScheme = 'light' }) {
+    this.complaints = [];
+    this.context = await browser.newContext({
       viewport: size,
       colorScheme,
       reducedMotion: 'reduce',
       permissions: ['clipboard-read', 'clipboard-write'],
     });
-    const page = (cashier.page = await cashier.context.newPage());
+    const page = (this.page = await this.context.newPage());
     page.setDefaultTimeout(WAIT_MS);
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type()) && !forgives?.test(message.text()))
-        cashier.complaints.push(message.text());
+        this.complaints.push(message.text());
     });
-    page.on('pageerror', (error) => cashier.complaints.push(error.stack));
-    page.on('dialog', (dialog) => cashier.complaints.push(`dialog: ${dialog.message()}`));
-    await cashier.context.route('**', (route) => {
+    page.on('pageerror', (error) => this.complaints.push(error.stack));
+    page.on('dialog', (dialog) => this.complaints.push(`dialog: ${dialog.message()}`));
+    await this.context.route('**', (route) => {
       const { host } = new URL(route.request().url());
-      if (host === new URL(register.url).host) return route.continue();
-      cashier.complaints.push(`asked ${route.request().url()}`);
+      if (host === new URL(url).host) return route.continue();
+      this.complaints.push(`asked ${route.request().url()}`);
       return route.abort();
     });
-    t.after(() => cashier.leave());
-    await page.goto(register.url);
-    await page.locator('.bar').waitFor();
+    t.after(() => this.leave());
+    await page.goto(url);
+  }
+
+  async leave() {
+    await this.context.close();
+    assert.deepEqual(this.complaints, []);
+  }
+
+  /** Nothing serious or critical on what is on the screen now. */
+  async isAccessible(what) {
+    await this.page.evaluate(AXE); // not as a script element: the page's policy takes none
+    const { violations } = await this.page.evaluate(() =>
+      globalThis.axe.run(document, { resultTypes: ['violations'] }),
+    );
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    const told = serious.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`).join('\n')}`,
+    );
+    assert.deepEqual(told, [], `${what} at ${this.page.viewportSize().width}`);
+  }
+
+  /** A picture for people, in build/screens. */
+  async picture(name, options = {}) {
+    fs.mkdirSync(SCREENS, { recursive: true });
+    const file = `${name}-${this.page.viewportSize().width}.png`;
+    await this.page.screenshot({ path: path.join(SCREENS, file), ...options });
+  }
+
+  /** What is wider than the window. */
+  tooWide() {
+    return this.page.evaluate(() => {
+      if (document.documentElement.scrollWidth <= window.innerWidth) return [];
+      const isWide = (node) => node.getBoundingClientRect().right > window.innerWidth + 1;
+      const name = (node) => `${node.tagName}.${node.getAttribute('class')}`;
+      return [...document.querySelectorAll('body *')].filter(isWide).map(name);
+    });
+  }
+
+  /** Is nothing wider than the window? After a change of its size Chromium needs a moment to lay all of it out. */
+  async fitsItsWindow(what) {
+    const end = Date.now() + SETTLE_MS;
+    let wide = await this.tooWide();
+    while (wide.length > 0 && Date.now() < end) wide = await this.tooWide();
+    assert.deepEqual(wide, [], `${what} at ${this.page.viewportSize().width}`);
+  }
+}
+
+/** A cashier in front of a register's screen. */
+export class Cashier extends Reader {
+  static async sit(t, register, { size = LAPTOP, forgives = null, colorScheme = 'light', isOwn = false } = {}) {
+    const cashier = new Cashier();
+    cashier.register = register;
+    cashier.isOwn = isOwn;
+    await cashier.begin(t, register.url, { size, forgives, colorScheme });
+    await cashier.page.locator('.bar').waitFor();
     return cashier;
   }
 
@@ -211,42 +267,5 @@ export class Cashier {
   async typeAmount(digits) {
     for (const digit of digits)
       await this.page.locator('.keypad').getByRole('button', { name: digit, exact: true }).click();
-  }
-
-  /** Nothing serious or critical on what is on the screen now. */
-  async isAccessible(what) {
-    await this.page.evaluate(AXE); // not as a script element: the page's policy takes none
-    const { violations } = await this.page.evaluate(() =>
-      globalThis.axe.run(document, { resultTypes: ['violations'] }),
-    );
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    const told = serious.map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`).join('\n')}`,
-    );
-    assert.deepEqual(told, [], `${what} at ${this.page.viewportSize().width}`);
-  }
-
-  /** A picture for people, in build/screens. */
-  async picture(name) {
-    fs.mkdirSync(SCREENS, { recursive: true });
-    await this.page.screenshot({ path: path.join(SCREENS, `${name}-${this.page.viewportSize().width}.png`) });
-  }
-
-  /** What is wider than the window. */
-  tooWide() {
-    return this.page.evaluate(() => {
-      if (document.documentElement.scrollWidth <= window.innerWidth) return [];
-      const isWide = (node) => node.getBoundingClientRect().right > window.innerWidth + 1;
-      const name = (node) => `${node.tagName}.${node.getAttribute('class')}`;
-      return [...document.querySelectorAll('body *')].filter(isWide).map(name);
-    });
-  }
-
-  /** Is nothing wider than the window? After a change of its size Chromium needs a moment to lay all of it out. */
-  async fitsItsWindow(what) {
-    const end = Date.now() + SETTLE_MS;
-    let wide = await this.tooWide();
-    while (wide.length > 0 && Date.now() < end) wide = await this.tooWide();
-    assert.deepEqual(wide, [], `${what} at ${this.page.viewportSize().width}`);
   }
 }

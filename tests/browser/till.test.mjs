@@ -288,6 +288,20 @@ test('on a phone one place is marked as the one where the cashier is', async (t)
   await cashier.page.locator('.tiles').waitFor();
 });
 
+test('on a phone the menu names no keys, and a recording’s buttons stand clear of what explains them', async (t) => {
+  const cashier = await Cashier.sit(t, register, { size: PHONE });
+  await cashier.press('Menu');
+  await cashier.sees('.menu', 'Gift Card');
+  assert.equal(await cashier.page.locator('.menu kbd:visible').count(), 0);
+  await cashier.page.keyboard.press('Escape');
+  await cashier.press('The wire');
+  await cashier.press(/^Recording/);
+  const tools = await cashier.page.locator('.tools').last().boundingBox();
+  const above = await cashier.page.locator('.fault .faint').boundingBox();
+  const below = await cashier.page.locator('.tools + .faint').boundingBox();
+  assert.ok(tools.y - above.y - above.height >= 12 && below.y - tools.y - tools.height >= 8);
+});
+
 test('of very many products some are shown, any is found by its name, and a press sends none of them', async (t) => {
   const cloud = await startCloudWithProducts(t, shop.cloud, manyMore(3000));
   const own = await shop.register('--cloud', cloud);
@@ -551,7 +565,10 @@ test('what the register would refuse is said at its field, and is not sent', asy
     ['Details', 'Signature Token', 'x'.repeat(256), /^At most 255 bytes/],
     ['Loyalty', 'Customer Search URL', 'not a url', /^An address that begins with http/],
     ['Payments', 'Checkout URL', 'gopher://partner', /^An address that begins with http/],
+    ['Payments', 'Refund URL', 'http://[::1', /^A host wanted, by name, as 127\.0\.0\.1 or as \[::1\]/],
+    ['Payments', 'Top-Up URL', 'http://localhost:99999', /a port from 1 to 65535/],
     ['Payments', 'Payment type name', 'ü'.repeat(40), /^At most 63 bytes/],
+    ['Payments', 'Payment type name', 'Cash', /^The merchant has a payment type of this name already/],
     ['Register', 'Waits for a reply, seconds', '601', /from 1 to 600/],
     ['Register', 'Field names', '{"checkout":', /^This is not JSON/],
     ['Register', 'Field names', '{"checkout":1}', /^The whole: it has a part/],
@@ -631,6 +648,8 @@ test('no field is sent as the register would refuse it: each says what is wrong,
     ['hello', 'no till’s recording'],
     ['{"tillsim_recording":1}\n', 'The recording is empty.'],
     ['{"tillsim_recording":1}\n{}\n', 'Line 2 is no exchange'],
+    ['{"tillsim_recording":1}\n{"headers":[', 'Line 2 is cut off'],
+    ['{"tillsim_recording":2}\n{"headers":[]}\n', 'The recording is of version 2'],
   ]) {
     const file = { name: 'a.jsonl', mimeType: 'application/json', buffer: Buffer.from(text) };
     await cashier.page.locator('#replay').setInputFiles(file);

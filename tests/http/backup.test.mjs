@@ -107,6 +107,19 @@ test('a restored service gives the answers of before, and references that nobody
   assert.ok(again.json.last_operation > operationOf(next), 'two restores of one back-up give out the same references');
 });
 
+test('a restored service gives no member the number of one who was added after the back-up', async () => {
+  const add = (at, name) =>
+    at.must(['member', 'add', '--tenant', String(shop.id), '--first-name', name, '--last-name', 'Kent', '--email', `${name}@example.com`]);
+  const kept = await add(service, 'Kim');
+  const { folder } = await backUp();
+  const lost = await add(service, 'Lou');
+  const { restored } = await startRestored(folder);
+  const next = await add(restored, 'Max');
+  assert.notEqual(next.code, lost.code);
+  assert.equal((await restored.must(['member', 'show', '--tenant', String(shop.id), '--member', kept.code])).first_name, 'Kim');
+  await restored.stop();
+});
+
 test('what was signed before a restore opens nothing after it', async () => {
   const { folder } = await backUp();
   const data = newFolder();

@@ -171,22 +171,35 @@ test('cut again at each message while the outcome of a lost COMMIT is looked for
 });
 
 /** A batch, that is: what holds the lock of the ids that it has taken. */
-const untilWaiting = () =>
-  until('a charge to wait for the replica', async () =>
-    (await cluster.sql(
-      'SELECT count(*) > 0 FROM pg_stat_activity JOIN pg_locks USING (pid) ' +
-        "WHERE wait_event = 'SyncRep' AND locktype = 'advisory' AND classid::bigint >= 2147483648",
-    )) === 't');
+const isBatchWaiting = async () =>
+  (await cluster.sql(
+    'SELECT count(*) > 0 FROM pg_stat_activity JOIN pg_locks USING (pid) ' +
+      "WHERE wait_event = 'SyncRep' AND locktype = 'advisory' AND classid::bigint >= 2147483648",
+  )) === 't';
+const untilWaiting = () => until('a charge to wait for the replica', isBatchWaiting);
+
+/**
+ * A charge that waits for the replica, which stands still: {order, asked}. Where another write of the process came
+ * before it, it is refused in time: then the next one is asked.
+ */
+async function chargeThatWaits() {
+  for (let i = 0; i < 5; i++) {
+    await paysAsUsual();
+    const order = newOrder();
+    cluster.pauseReplica();
+    const asked = pay('near', order);
+    if (await Promise.race([untilWaiting().then(() => true), asked.then(isBatchWaiting)])) return { order, asked };
+    cluster.resumeReplica();
+    await endsOnce(order, await asked);
+  }
+  throw new Error('no charge came to wait for the replica');
+}
 
 test('a commit that waits for the replica is not confirmed, on no process, until the replica has it',
   { timeout: 300_000 }, async () => {
-  await paysAsUsual();
-  const order = newOrder();
-  cluster.pauseReplica();
-  const [told, other] = await Promise.all([
-    pay('near', order),
-    untilWaiting().then(() => pay('far', order)),
-  ]);
+  const { order, asked } = await chargeThatWaits();
+  const other = await pay('far', order);
+  const told = await asked;
   assert.ok(told.isOpen, told.text);
   assert.equal(other.json.success, false, other.text);
   cluster.resumeReplica();
@@ -197,11 +210,7 @@ test('a commit that waits for the replica is not confirmed, on no process, until
 test('cut while its commit waits for the replica, a sale is paid once and told the truth', { timeout: 300_000 },
   async () => {
   for (let i = 0; i < 3; i++) {
-    await paysAsUsual();
-    const order = newOrder();
-    cluster.pauseReplica();
-    const asked = pay('near', order);
-    await untilWaiting();
+    const { order, asked } = await chargeThatWaits();
     proxy.close();
     if (i === 1) await sleep(1500); // longer than it takes the server to miss its client
     proxy.open();
@@ -216,13 +225,10 @@ test('cut while its commit waits for the replica, a sale is paid once and told t
 
 test('killed while its commit waits for the replica, a process leaves a sale that is paid once', { timeout: 300_000 },
   async () => {
-  await paysAsUsual();
-  const order = newOrder();
-  cluster.pauseReplica();
-  const asked = pay('near', order).catch(() => {});
-  await untilWaiting();
+  const { order, asked } = await chargeThatWaits();
+  const broken = asked.catch(() => {});
   await near.kill();
-  await asked;
+  await broken;
   const other = await pay('far', order);
   assert.equal(other.json.success, false, other.text);
   cluster.resumeReplica();
@@ -232,13 +238,10 @@ test('killed while its commit waits for the replica, a process leaves a sale tha
 });
 
 test('what the primary alone has is confirmed by no process', { timeout: 300_000 }, async () => {
-  await paysAsUsual();
-  const order = newOrder();
-  cluster.pauseReplica();
-  const asked = pay('near', order).catch(() => {});
-  await untilWaiting();
+  const { order, asked } = await chargeThatWaits();
+  const broken = asked.catch(() => {});
   await near.kill();
-  await asked;
+  await broken;
   // As after a crash of the primary: the sale is there for all to see, and the replica has not got it.
   await cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
   await until('the sale to be seen', async () => (await countCharges(order)) === 1);

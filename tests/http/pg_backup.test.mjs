@@ -143,10 +143,21 @@ test('what was answered after the moment is lost with it, and paid at Lightspeed
   await cloud.control('POST', `/orders/${order.id}/payments`, payment);
   await cloud.control('POST', `/orders/${order.id}/complete`, {});
   const segment = await cluster.sql('SELECT pg_walfile_name(pg_switch_wal())');
-  await until('the log to be archived', () => fs.existsSync(path.join(here('archive'), segment)), PATIENCE_MS);
+  await until('the log to be archived', () => fs.existsSync(path.join(here('archive'), `${segment}.gz`)), PATIENCE_MS);
   generations = await readGenerations();
   for (const service of [a, b]) await service.stop();
   await own(here('backup'));
+});
+
+test('the log of before the oldest back-up can be removed, and nothing that it needs', async () => {
+  const [label] = fs.readFileSync(here('backup/base/backup_label'), 'utf8').match(/[0-9A-F]{24}/);
+  const pieces = () => fs.readdirSync(here('archive')).filter((name) => /^[0-9A-F]{24}\.gz$/.test(name)).sort();
+  const kept = pieces().filter((name) => name >= label);
+  assert.ok(kept.length > 0 && kept.length < pieces().length, `${label}: ${pieces()}`);
+  const trim = ['--archive', here('archive'), '--oldest', here('backup')];
+  const { code, stderr } = await run('bash', [path.join(SCRIPTS, 'trim.sh'), ...trim]);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(pieces(), kept);
 });
 
 test('restore refuses a back-up of which a byte has changed, another key, and a folder that is not empty', async () => {

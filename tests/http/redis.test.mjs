@@ -455,7 +455,10 @@ test('wrong PINs at one process lock the card at the other, and without Redis ea
   let locked;
   for (const number of guessed) {
     isApproved(await pay(there, `${number}*4711`));
-    for (let i = 0; i < 5; i++) isRefused(await pay(here, `${number}*0000`), /not found/i);
+    const wrong = [];
+    for (let i = 0; i < 5; i++) wrong.push(await pay(here, `${number}*0000`));
+    if (/too many/i.test(wrong[4].json.error)) continue; // the token of the right PIN came back too late
+    for (const reply of wrong) isRefused(reply, /not found/i);
     isRefused(await pay(here, `${number}*4711`), /too many/i);
     const reply = await pay(there, `${number}*4711`);
     if (reply.json.success) continue;

@@ -305,6 +305,10 @@ test('the back office refuses what it cannot keep, and keeps the rest as it was'
   for (const [status, error, config] of [
     [422, 'bad_value', { checkout_url: 'ftp://x' }],
     [422, 'bad_value', { checkout_url: 'http://a b' }],
+    [422, 'bad_value', { checkout_url: 'http://[::1' }],
+    [422, 'bad_value', { checkout_url: 'http://host:99999/x' }],
+    [422, 'bad_value', { payment_name: 'Cash' }],
+    [422, 'bad_value', { payment_name: ' cash ' }],
     [422, 'bad_value', { payment_name: ' ' }],
     [422, 'bad_value', { timeout_s: 0 }],
     [422, 'bad_value', { profile: 'loose' }],
@@ -459,7 +463,25 @@ test('what is wrong with a number is said, and a look that failed speaks of no o
   const quantity = await own.refuses(422, 'bad_value', 'PUT', 'lines/1', { quantity: '1.0001' });
   assert.match(quantity, /at most three decimals/);
   const address = await own.refuses(422, 'bad_value', 'PUT', 'config', { checkout_url: 'http://user:pw@host/x' });
-  assert.match(address, /without spaces, a user or a password/);
+  assert.match(address, /without a user or a password/);
+  await own.order(LATTE);
+  const amountOf = (path) => (path === 'pay' ? { type: GIFT, reference: '1' } : { reference: '1' });
+  for (const path of ['pay', 'top-up'])
+    for (const [amount, error, status] of [
+      ['"2e0"', 'wrong_type', 400],
+      ['"2E+0"', 'wrong_type', 400],
+      ['"+2"', 'wrong_type', 400],
+      ['"0x2"', 'wrong_type', 400],
+      ['"2,00"', 'wrong_type', 400],
+      ['2e0', 'wrong_type', 400],
+      ['2', 'wrong_type', 400],
+      ['"-2"', 'bad_value', 422],
+      ['"2.001"', 'bad_value', 422],
+    ]) {
+      const body = JSON.stringify({ ...amountOf(path), amount: 0 }).replace(/0}$/, `${amount}}`);
+      const message = await own.refuses(status, error, 'POST', path, body);
+      assert.match(message, /^amount: .*"25\.50"/, `${path} ${amount}`);
+    }
   const { said } = await own.post('check-balance', { reference: '1' });
   assert.equal(said.ending, 'malformed');
   assert.doesNotMatch(said.text, /order/);
@@ -1130,6 +1152,57 @@ test('bodies that come at once are taken up to a sum, and what is beyond is refu
   }
   assert.deepEqual(new Set(statuses), new Set([422, 413]));
   assert.equal((await own.ask('POST', 'replay', ' '.repeat(length))).status, 422);
+});
+
+/** Connections that each sent a request's head and the first byte of its body, and then no more. */
+async function sendHalves(own, count) {
+  const sockets = [];
+  const head = ['POST /_till/search HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', 'Content-Length: 9'];
+  for (let i = 0; i < count; i++) {
+    sockets.push(await RawSocket.connect(new URL(own.urls.url).port));
+    await sockets[i].write([...head, '', '{'].join('\r\n'));
+  }
+  return sockets;
+}
+
+test('requests that are left half-sent shut nobody out, nor who waits for the partner', async (t) => {
+  let asked;
+  const { own, partner } = await tillAt(t, (req, res) => (asked = res), ['--without-grant']);
+  const waiting = own.ask('POST', 'check-balance', { reference: '1' });
+  await until('the partner to be asked', () => partner.seen.length === 1);
+  const sockets = await sendHalves(own, 80);
+  t.after(() => sockets.forEach(({ socket }) => socket.destroy()));
+  await until('a place to be free', () => sockets.filter(({ isClosed }) => isClosed).length >= 24);
+  for (let i = 0; i < 3; i++) assert.equal((await request(own.urls.url, { method: 'GET', agent: false })).status, 200);
+  const last = sockets.findLast(({ isClosed }) => !isClosed);
+  await last.write('         ');
+  assert.equal((await last.reply()).status, 400, 'the newest are waited for: "{" and blanks are no JSON');
+  answerJson(asked, { success: true, amount: 5, balance: 5 });
+  assert.equal((await waiting).json.said.ending, 'approved');
+});
+
+test('a request of two lengths, or of a length and chunks, is refused and its connection closed', async () => {
+  const head = ['POST /_till/orders/close HTTP/1.1', 'Host: localhost', 'Content-Type: application/json'];
+  const before = (await till.state()).order?.id;
+  for (const more of [
+    ['Content-Length: 2', 'Content-Length: 7'],
+    ['Content-Length: 7', 'Content-Length: 2'],
+    ['Content-Length: 2', 'Content-Length: 2'],
+    ['Content-Length: 2', 'Transfer-Encoding: chunked'],
+    ['Transfer-Encoding: chunked', 'Content-Length: 2'],
+  ]) {
+    for (const first of [head, ['GET / HTTP/1.1', 'Host: localhost']]) {
+      const socket = await RawSocket.connect(new URL(till.urls.url).port);
+      await socket.write([...first, ...more, '', '{}GET /_till/state HTTP/1.1\r\nHost: localhost\r\n\r\n'].join('\r\n'));
+      const reply = await socket.reply();
+      assert.equal(reply.status, 400, more.join());
+      const { error, message } = JSON.parse(reply.body);
+      assert.deepEqual([error, message], ['bad_length', 'One Content-Length wanted, or chunks and none.']);
+      await socket.closed();
+      assert.equal(socket.replies.length, 1, 'what follows is nobody’s request');
+    }
+  }
+  assert.equal((await till.state()).order?.id, before);
 });
 
 test('every answer is JSON with a length and nosniff: paths and methods that are none, bodies too long', async () => {

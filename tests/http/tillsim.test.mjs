@@ -162,13 +162,14 @@ test('every rule of a register has a verdict of its own', async () => {
     ['a refusal says why, and nothing else has an error', '{"success":false,"error":" "}'],
     ['a refusal says why, and nothing else has an error', '{"success":false}'],
     ['a refusal says why, and nothing else has an error', '{"success":true,"amount":1,"balance":1,"error":"no"}'],
-    ['amount is a number, 0 <= amount <= asked', '{"success":true,"amount":10.01,"balance":1}'],
-    ['amount is a number, 0 <= amount <= asked', '{"success":true,"amount":-0.01,"balance":1}'],
-    ['amount is a number, 0 <= amount <= asked', '{"success":true,"amount":"ten","balance":1}'],
-    ['amount is a number, 0 <= amount <= asked', '{"success":true,"balance":1}'],
-    ['amount is a number, 0 <= amount <= asked', '{"success":false,"error":"no","amount":5}'],
-    ['balance is a number', '{"success":true,"amount":1,"balance":null}'],
-    ['balance is a number', '{"success":true,"amount":1}'],
+    ['amount is a plain number, 0 <= amount <= asked', '{"success":true,"amount":10.01,"balance":1}'],
+    ['amount is a plain number, 0 <= amount <= asked', '{"success":true,"amount":-0.01,"balance":1}'],
+    ['amount is a plain number, 0 <= amount <= asked', '{"success":true,"amount":"ten","balance":1}'],
+    ['amount is a plain number, 0 <= amount <= asked', '{"success":true,"amount":2e0,"balance":1}'],
+    ['amount is a plain number, 0 <= amount <= asked', '{"success":true,"balance":1}'],
+    ['amount is a plain number, 0 <= amount <= asked', '{"success":false,"error":"no","amount":5}'],
+    ['balance is a plain number', '{"success":true,"amount":1,"balance":null}'],
+    ['balance is a plain number', '{"success":true,"amount":1}'],
   ];
   for (const [rule, body, options] of cases) {
     answer = replyWith(body, options);

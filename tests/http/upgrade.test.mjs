@@ -44,7 +44,8 @@ class Machine {
 
   async upgrade(options, ...services) {
     const folders = services.map(({ data }) => data);
-    const ended = await run('bash', [UPGRADE, ...options, '--installed', this.installed, ...folders]);
+    const script = ['bash', UPGRADE, ...options, '--installed', this.installed, ...folders];
+    const ended = await run('timeout', [String(PATIENCE_MS / 1000), ...script]);
     const said = ended.stdout.split('\n').filter((line) => line.includes('"process"'));
     said.forEach((line, i) => this.#isNow(services[i], JSON.parse(line).process));
     return ended;

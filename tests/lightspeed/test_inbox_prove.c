@@ -17,6 +17,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "store/backend.h"
 #include "lightspeed/reconcile.h"
 #include "runtime/errand.h"
 #include "store/foreign.h"
@@ -1754,6 +1755,59 @@ static void what_was_read_under_a_duty_that_has_ended_is_not_judged(void **state
     (void)await(fixture, id, PROOF_CONFIRMED, PROOF_REASON_NONE);
 }
 
+/* --- what a look reads of the store is of one moment: a backend that watches --- */
+
+static const struct store_backend *watched;
+static struct store_backend watching;
+static struct store_backend_proofs watching_proofs;
+static _Atomic int reads_begun, reads_of_no_moment;
+
+static int watch_begin(struct store *store)
+{
+    atomic_store(&reads_begun, 1);
+    return watched->begin_read(store);
+}
+
+static void watch_end(struct store *store)
+{
+    atomic_store(&reads_begun, 0);
+    watched->end_read(store);
+}
+
+static int watch_answers(struct store *store, int64_t operation_id, store_operation_fn each,
+                         void *context)
+{
+    if (atomic_load(&reads_begun) == 0)
+        atomic_fetch_add(&reads_of_no_moment, 1);
+    return watched->proofs->each_answer(store, operation_id, each, context);
+}
+
+static void watch(struct store *reader)
+{
+    watched = reader->backend;
+    watching = *watched;
+    watching_proofs = *watched->proofs;
+    watching_proofs.each_answer = watch_answers;
+    watching.proofs = &watching_proofs;
+    watching.begin_read = watch_begin;
+    watching.end_read = watch_end;
+    reader->backend = &watching;
+}
+
+static void what_a_look_reads_is_of_one_moment(void **state)
+{
+    struct fixture *fixture = *state;
+    watch(fixture->readers[0]);
+    int64_t id = charge(fixture, 0, ORDER, 5000);
+    make_sold(fixture, ORDER, 5000);
+    sweep_all(fixture);
+    start(fixture);
+    (void)await_reversed(fixture, id);
+    again(fixture, ORDER); /* reads the reversal, too */
+    await_quiet(fixture, ORDER);
+    assert_int_equal(atomic_load(&reads_of_no_moment), 0);
+}
+
 static void a_ref_of_nobody_is_not_claimed(void **state)
 {
     struct fixture *fixture = *state;
@@ -1996,6 +2050,7 @@ int main(void)
         TEST(what_a_payment_elsewhere_has_listed_is_given_back_when_that_has_gone),
         TEST(a_payment_that_goes_while_a_look_is_under_way_lists_nobody),
         TEST(a_look_is_as_old_as_its_question),
+        TEST(what_a_look_reads_is_of_one_moment),
         TEST(what_was_read_under_a_duty_that_has_ended_is_not_judged),
         TEST(a_ref_of_nobody_is_not_claimed),
         TEST(a_charge_without_an_order_is_listed_until_an_order_shows_it),

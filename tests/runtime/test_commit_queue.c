@@ -117,6 +117,26 @@ static void what_a_taker_keeps_is_all_that_waits_for_it(void **state)
     assert_ptr_equal(take(fixture, 1), kept);
 }
 
+static void a_taker_may_have_more_of_the_cards_that_it_has(void **state)
+{
+    struct fixture *fixture = *state;
+    struct job *first = push(fixture, 1);
+    assert_ptr_equal(take(fixture, 0), first);
+    assert_null(commit_queue_take_more(&fixture->queue, 0, BATCH_MAX));
+    struct job *other = push(fixture, 2);
+    struct job *jobs[] = {push(fixture, 1), push(fixture, 1), push(fixture, 1)};
+    struct job *task = push_task(fixture, true);
+    assert_ptr_equal(commit_queue_take_more(&fixture->queue, 0, 2), jobs[0]);
+    assert_ptr_equal(jobs[0]->next, jobs[1]);
+    assert_null(jobs[1]->next);
+    assert_null(commit_queue_take_more(&fixture->queue, 1, BATCH_MAX));
+    assert_ptr_equal(take(fixture, 1), other);
+    assert_null(other->next);
+    commit_queue_keep(&fixture->queue, 1, NULL, 0);
+    assert_ptr_equal(take(fixture, 0), jobs[2]);
+    assert_ptr_equal(jobs[2]->next, task);
+}
+
 static void tasks_are_the_first_takers(void **state)
 {
     struct fixture *fixture = *state;
@@ -274,6 +294,7 @@ int main(void)
         queue_test(what_is_of_a_card_that_a_taker_has_waits_for_it),
         queue_test(a_card_is_anybodys_when_its_taker_comes_again),
         queue_test(what_a_taker_keeps_is_all_that_waits_for_it),
+        queue_test(a_taker_may_have_more_of_the_cards_that_it_has),
         queue_test(tasks_are_the_first_takers),
         queue_test(a_task_that_does_not_join_is_the_last_that_is_taken),
         queue_test(a_full_queue_refuses_and_so_does_a_closed_one),

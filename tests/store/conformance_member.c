@@ -3,6 +3,7 @@
  */
 #include "tests/store/conformance.h"
 
+#include "store/grant.h"
 #include "base/error.h"
 #include "store/member.h"
 
@@ -183,6 +184,18 @@ static void code_is_made_of_the_id_when_none_is_given(void **state)
     assert_int_equal(store_add_member(rows->store, &taken), 0);
     assert_string_equal(add(rows, "C", "C").code, "M-3-2");
     assert_string_equal(add(rows, "D", "D").code, "M-4");
+}
+
+/* As of a restored store: who was added after the copy was made is still known elsewhere. */
+static void ids_of_one_generation_are_not_given_out_in_a_later_one(void **state)
+{
+    struct rows *rows = rows_of(state);
+    int64_t generation;
+    assert_int_equal(add(rows, "A", "A").id, 1);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(store_raise_token_generation(rows->store, &generation), 0);
+    assert_string_equal(add(rows, "B", "B").code, "M-200000001");
+    assert_int_equal(add(rows, "C", "C").id, 200000002);
 }
 
 static void code_is_taken_once_per_tenant(void **state)
@@ -686,6 +699,7 @@ static const struct CMUnitTest conformance[] = {
     TEST_CASE(member_is_read_back_field_by_field),
     TEST_CASE(unknown_member_is_not_found),
     TEST_CASE(code_is_made_of_the_id_when_none_is_given),
+    TEST_CASE(ids_of_one_generation_are_not_given_out_in_a_later_one),
     TEST_CASE(code_is_taken_once_per_tenant),
     TEST_CASE(member_of_no_tenant_is_refused),
     TEST_CASE(update_changes_everything_but_code_and_points),

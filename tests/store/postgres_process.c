@@ -110,8 +110,11 @@ static void become_program(const struct postgres_process *process, const char *c
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0 || chdir("/") != 0)
         _exit(125);
     char program[TEXT_MAX];
+    char *argv[ARGUMENTS_MAX] = {program}; /* its whole name: initdb looks for postgres beside it */
     (void)snprintf(program, sizeof(program), PROGRAMS "%s", arguments[0]);
-    execv(program, (char *const *)arguments);
+    for (int i = 1; i < ARGUMENTS_MAX - 1 && arguments[i] != NULL; i++)
+        argv[i] = (char *)arguments[i];
+    execv(program, argv);
     _exit(127); /* is postgresql installed? */
 }
 

@@ -657,7 +657,7 @@ static void everything_is_found_by_key_also_in_a_store_that_is_new(void **state)
                                   "OR statement LIKE '%generate_series%'",
                                   &names),
                      0);
-    assert_in_range(PQntuples(names), 17, 32);
+    assert_in_range(PQntuples(names), 15, 32);
     for (int row = 0; row < PQntuples(names); row++) {
         int64_t parameters;
         struct text_buffer buffer;

@@ -374,6 +374,9 @@ static void blocks_of_ids_are_contiguous_and_go_on_behind_what_was_skipped(void 
     assert_int_equal(read_int("SELECT card_id FROM take_ids(1, 0, 0)"), 2);
     execute("SELECT skip_ids(1, 50, 1)"); /* never back */
     assert_int_equal(read_int("SELECT operation_id FROM take_ids(0, 1, 0)"), 102);
+    execute("SELECT setval('operation_ids', 200, false)"); /* not given out yet */
+    assert_int_equal(read_int("SELECT operation_id FROM take_ids(0, 1, 0)"), 200);
+    assert_int_equal(read_int("SELECT operation_id FROM take_ids(0, 1, 0)"), 201);
     assert_int_equal(read_int("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
                               " AND mode = 'ExclusiveLock'"),
                      0);

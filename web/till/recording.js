@@ -8,6 +8,7 @@ function record(on) {
   return change('recording', 'POST', 'recording', { on });
 }
 
+const VERSION = 1; // RECORDING_VERSION in mocks/register/recording.h
 const BYTES_MAX = 32 * 1024 * 1024;
 
 function readLine(line) {
@@ -23,10 +24,15 @@ const isExchange = (line) => line.trim() === '' || Array.isArray(readLine(line)?
 /** Why the register would not replay it: a file of something else is told from a recording before it is sent. */
 function problemWith(text) {
   const [first, ...lines] = text.split('\n');
+  const version = readLine(first)?.tillsim_recording;
   if (text.length > BYTES_MAX) return 'The file is larger than 32 MiB.';
-  if (readLine(first)?.tillsim_recording !== 1) return 'This file is no till’s recording.';
+  if (Number.isSafeInteger(version) && version > VERSION)
+    return `The recording is of version ${version}; this till reads version ${VERSION}: replay it with a newer one.`;
+  if (version !== VERSION) return 'This file is no till’s recording.';
   if (lines.every((line) => line.trim() === '')) return 'The recording is empty.';
   const bad = lines.findIndex((line) => !isExchange(line));
+  if (bad >= 0 && bad === lines.length - 1 && readLine(lines[bad]) === null)
+    return `Line ${bad + 2} is cut off: the file is not the whole recording.`;
   return bad < 0 ? '' : `Line ${bad + 2} is no exchange of a till’s recording.`;
 }
 
