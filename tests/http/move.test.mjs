@@ -32,6 +32,11 @@ before(async () => {
 after(() => postgres.stop());
 
 const moveArgs = (url, tenant = 1) => ['move', '--tenant', String(tenant), '--to', url];
+/** Of this process without its own COUNTERPART_ variables, which the binary would refuse. */
+const ownEnv = (service) => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERPART_'))),
+  COUNTERPART_DATA: service.data,
+});
 const move = (service, url, tenant) => service.cli(moveArgs(url, tenant), { ms: 120_000 });
 
 async function mustMove(service, url, tenant) {
@@ -184,7 +189,7 @@ test('a webhook of a tenant that has moved is to come again', async () => {
 /** Starts the command and kills it after so many ms; whether it ended by itself before. */
 function killedMove(service, url, ms) {
   return new Promise((resolve) => {
-    const env = { ...process.env, COUNTERPART_DATA: service.data };
+    const env = ownEnv(service);
     const child = spawn(COUNTERPART, moveArgs(url), { stdio: 'ignore', env });
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
     child.once('exit', (code) => {
@@ -261,7 +266,7 @@ test('between the two commits nobody serves the tenant, and the next run ends it
   );
   const child = spawn(COUNTERPART, moveArgs(url), {
     stdio: 'ignore',
-    env: { ...process.env, COUNTERPART_DATA: service.data },
+    env: ownEnv(service),
   });
   const committing = "FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'";
   const isCommitting = async () => (await postgres.sql(`SELECT count(*) ${committing}`)) !== '0';
@@ -429,7 +434,7 @@ test('a move that was broken off is cancelled: the target is cleared, and the sh
   );
   const child = spawn(COUNTERPART, moveArgs(url), {
     stdio: 'ignore',
-    env: { ...process.env, COUNTERPART_DATA: service.data },
+    env: ownEnv(service),
   });
   const holding = "FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE tenant SET place = 0%'";
   await until('the end of the move', async () => (await postgres.sql(`SELECT count(*) ${holding}`)) !== '0', 60_000);
@@ -556,9 +561,14 @@ test('a connected merchant with members, a redemption, proofs and an approval mo
   await until('a proof', async () => (await reconcile(service)).not_looked_at.operations === 0);
   const before = await loyalty.points(member);
   const status = await service.must(['oauth', 'status']);
-  await service.stop();
   const url = await postgres.createDatabase();
-  const told = await mustMove(service, url);
+  const told = await mustMove(service, url); // beside the service, which knows its tokens
+  const known = async () => (await service.must(['oauth', 'status'])).tenants.length;
+  await until('the old service to forget its tokens', async () => (await known()) === 0);
+  const refresh = await service.cli(['oauth', 'refresh', '--tenant', '1']);
+  assert.match(refresh.stdout, /Tenant 1 has moved to another store/);
+  await service.verifyIsClean();
+  await service.stop();
   const rows = Object.fromEntries(told.tables.map(({ name, rows: count }) => [name, count]));
   assert.deepEqual([rows.member, rows.reward, rows.oauth_grant, rows.reservation], [2, 1, 1, 1]);
   assert.ok(rows.member_word > 4 && rows.proof === 1 && rows.foreign_change === 3 && rows.work > 0);
