@@ -473,11 +473,8 @@ test('a move that was broken off is cancelled: the target is cleared, and the sh
   await service.stop();
 });
 
-test('a target that is lost in the middle leaves the shop closed, says so, and the next run goes on', async () => {
-  const service = await Service.start();
-  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
-  const sales = await someSales(shop, 2);
-  const url = await postgres.createDatabase();
+/** From the next move on the server ends the connection that gives the tenant its place there; what is returned ends that. */
+async function loseTarget(service, url) {
   await startTarget(service, url).then((target) => target.stop());
   await postgres.sql(
     `CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -485,12 +482,21 @@ test('a target that is lost in the middle leaves the shop closed, says so, and t
      CREATE TRIGGER lose AFTER UPDATE ON tenant FOR EACH ROW WHEN (new.place = 0) EXECUTE FUNCTION lose()`,
     database(url),
   );
+  return () => postgres.sql('DROP FUNCTION lose CASCADE', database(url));
+}
+
+test('a target that is lost in the middle leaves the shop closed, says so, and the next run goes on', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
+  const sales = await someSales(shop, 2);
+  const url = await postgres.createDatabase();
+  const find = await loseTarget(service, url);
   const { code, stderr } = await move(service, url);
   assert.equal(code, 1);
   assert.match(stderr, /tenant 1 stays closed: run the same command again.*or with --cancel/);
   assert.match(stderr, /the target broke off \(store_down\)/);
   assert.equal((await shop.till().checkout(sales[0].sale)).json.code, 'tenant_is_moving');
-  await postgres.sql('DROP FUNCTION lose CASCADE', database(url));
+  await find();
   assert.equal((await mustMove(service, url)).moved, true);
   const target = await startTarget(service, url);
   for (const { sale, answer } of sales) areIdentical(await at(target, shop).till().checkout(sale), answer);
@@ -562,8 +568,15 @@ test('a connected merchant with members, a redemption, proofs and an approval mo
   const before = await loyalty.points(member);
   const status = await service.must(['oauth', 'status']);
   const url = await postgres.createDatabase();
-  const told = await mustMove(service, url); // beside the service, which knows its tokens
   const known = async () => (await service.must(['oauth', 'status'])).tenants.length;
+  const find = await loseTarget(service, url);
+  assert.equal((await move(service, url)).code, 1);
+  await until('the service to let go of the tokens', async () => (await known()) === 0);
+  await find();
+  assert.equal((await service.cli([...moveArgs(url), '--cancel'], { ms: 60_000 })).code, 0);
+  await until('the service to have them again', async () => (await known()) === 1);
+  await service.must(['oauth', 'refresh', '--tenant', '1']);
+  const told = await mustMove(service, url); // beside the service, which knows its tokens
   await until('the old service to forget its tokens', async () => (await known()) === 0);
   const refresh = await service.cli(['oauth', 'refresh', '--tenant', '1']);
   assert.match(refresh.stdout, /Tenant 1 has moved to another store/);
