@@ -83,9 +83,17 @@ static bool is_worth_it(const struct commit_queue *queue)
            (queue->busy_count == 0 || queue->is_closed || queue->free_count >= COMMIT_QUEUE_WORTH);
 }
 
+int64_t commit_queue_wait_us(const struct commit_queue *queue)
+{
+    int64_t wait_us = COMMIT_QUEUE_WAIT_FETCHES * queue->fetch_us;
+    if (wait_us < COMMIT_QUEUE_WAIT_MIN_US)
+        return COMMIT_QUEUE_WAIT_MIN_US;
+    return clock_sooner_us(wait_us, COMMIT_QUEUE_WAIT_MAX_US);
+}
+
 static int64_t watch_until_us(const struct commit_queue *queue)
 {
-    return queue->free_since_us + COMMIT_QUEUE_WAIT_US;
+    return queue->free_since_us + commit_queue_wait_us(queue);
 }
 
 static bool may_take_commands(const struct commit_queue *queue)
@@ -304,6 +312,14 @@ struct job *commit_queue_take_more(struct commit_queue *queue, int32_t taker, in
     struct job *taken = cut(queue, taker, count_max, WANTED_OF_CARDS_IT_HAS);
     pthread_mutex_unlock(&queue->mutex);
     return taken;
+}
+
+/* Half of what is told is from the last five or six. */
+void commit_queue_note_fetch(struct commit_queue *queue, int64_t fetch_us)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->fetch_us += (fetch_us - queue->fetch_us) / 8;
+    pthread_mutex_unlock(&queue->mutex);
 }
 
 void commit_queue_close(struct commit_queue *queue)

@@ -4,7 +4,8 @@
  * wait for each other's rows. Tasks are all the first committer's.
  *
  * Who commands wait for is decided by what pays: a free committer begins when no other is at work,
- * when COMMIT_QUEUE_WORTH commands wait, or when one has waited for COMMIT_QUEUE_WAIT_US.
+ * when COMMIT_QUEUE_WORTH commands wait, or when one has waited for longer than it takes to decide
+ * on them and to write: then the other waits for a replica or a slow disk.
  */
 #ifndef COUNTERPART_RUNTIME_COMMIT_QUEUE_H
 #define COUNTERPART_RUNTIME_COMMIT_QUEUE_H
@@ -19,9 +20,13 @@
  * and 0.04 ms for each command): from here on a second one beside the first costs less than half
  * of what it does. */
 #define COMMIT_QUEUE_WORTH 16
-/* Longer than a batch of so many takes where nothing but a disk of its own is waited for: what
- * takes longer waits for a replica or a slow disk, and does not need the processor meanwhile. */
-#define COMMIT_QUEUE_WAIT_US (INT64_C(2) * 1000)
+/* So long a command waits beside another batch: some times what a fetch has taken lately, which is
+ * processor time where a commit's is waiting. So a busy machine is not given more to do, and a
+ * replica holds up nobody. Not less than a batch of so many takes on a machine of its own; not more
+ * than a till would notice. */
+#define COMMIT_QUEUE_WAIT_FETCHES 4
+#define COMMIT_QUEUE_WAIT_MIN_US (INT64_C(2) * 1000)
+#define COMMIT_QUEUE_WAIT_MAX_US (INT64_C(50) * 1000)
 /* Cards are told apart by so many bits of their index: a full batch keeps one in eight of the
  * others waiting besides its own. */
 #define COMMIT_QUEUE_SLOTS 4096
@@ -41,6 +46,7 @@ struct commit_queue {
     int32_t task_count;    /* that wait */
     int32_t free_count;    /* commands that wait, of cards that nobody has */
     int64_t free_since_us; /* how long the first of them may have waited */
+    int64_t fetch_us;      /* how long fetches have taken lately */
     int32_t busy_count;    /* takers that have commands */
     int32_t called;        /* the taker that looks after them; or COMMIT_QUEUE_NOBODY */
     bool is_watching;      /* it waits until enough have come, or for long enough */
@@ -71,6 +77,9 @@ void commit_queue_keep(struct commit_queue *queue, int32_t taker, struct job *co
                        int32_t count);
 /* What else waits of the cards that the taker has; NULL: nothing. Does not wait. */
 struct job *commit_queue_take_more(struct commit_queue *queue, int32_t taker, int32_t count_max);
+/* How long a taker's fetch has taken. */
+void commit_queue_note_fetch(struct commit_queue *queue, int64_t fetch_us);
+int64_t commit_queue_wait_us(const struct commit_queue *queue);
 /* No more pushes; takers get what is left, then NULL. */
 void commit_queue_close(struct commit_queue *queue);
 int32_t commit_queue_depth(struct commit_queue *queue);

@@ -1,8 +1,9 @@
 /*
  * Sets: one statement for all rows of a batch. Its parameters are arrays: one per column, which the
  * text puts side by side with unnest(); or one for all integers, row behind row, of which the text
- * picks each by its place (POSTGRES_ROWS_3 and the like). The server makes a table of each array that it unnests,
- * and reads a place at once: what every charge sends comes in rows. Not for other folders.
+ * picks each by its place (POSTGRES_ROWS_3 and the like). The server makes a table of each array
+ * that it unnests, and reads a place at once: what every charge sends comes in rows. Not for other
+ * folders.
  *
  *     err = postgres_set_begin(postgres, SET_.., text, kinds, &set);
  *     struct binder binder = postgres_set_row(&set);      for each row, then bind_int(&binder, ..)
@@ -65,8 +66,8 @@ struct postgres_set {
  */
 MUST_CHECK int postgres_set_begin(struct store_postgres *postgres, enum postgres_set_number number,
                                   const char *text, const char *kinds, struct postgres_set *set);
-/* Other rows of first's statement: its parameters from this one on. It is sent, received and stepped
- * as first, where any of them has rows. */
+/* Other rows of first's statement: its parameters from this one on. It is sent, received and
+ * stepped as first, where any of them has rows. */
 void postgres_set_join(struct postgres_set *first, int parameter, const char *kinds,
                        struct postgres_set *set);
 struct binder postgres_set_row(struct postgres_set *set);

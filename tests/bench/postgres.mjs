@@ -142,6 +142,12 @@ export class SharedStore {
         this.#over('pg', 'many', 'few', kind),
         kind === 'zipf' ? 0.7 : undefined,
       );
+    // What a busy machine shifts less than rates, where many sessions of a baseline crowd out few of the service.
+    for (const name of [FORMS.eight, FORMS.call, node])
+      this.#row(
+        `zipf: CPU a checkout, ${name} over counterpart`,
+        this.tools.ratio(`pg ${name}/zipf ${CONNECTIONS}`, `pg counterpart/zipf ${CONNECTIONS}`, 'cpu'),
+      );
     const cpu = (name, field) => median(results.get(`pg ${name}/zipf ${CONNECTIONS}`).map((result) => result[field]));
     for (const name of ['counterpart', 'one committer', 'counterpart x2', FORMS.eight, FORMS.call, node])
       this.tools.row(

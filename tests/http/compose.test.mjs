@@ -47,7 +47,7 @@ test('it takes official images and our own, opens one port to this machine alone
   assert.doesNotMatch(fs.readFileSync(FILE, 'utf8'), /password\s*[:=]|:\/\/\w+:[^@/]+@/i);
 });
 
-test('the notice of a drain is longer than the probes of the balancer need, and its patience than our deadline', () => {
+test('the times of the balancer fit those of the counterparts', () => {
   const configuration = fs.readFileSync(path.join(ROOT, 'packaging/haproxy/haproxy.cfg'), 'utf8');
   const number = (pattern) => Number(configuration.match(pattern)[1]);
   const [inter, fast, fall] = [/inter (\d+)s/, /fastinter (\d+)ms/, / fall (\d+)/].map(number);
@@ -56,6 +56,8 @@ test('the notice of a drain is longer than the probes of the balancer need, and 
   assert.ok(notice * 1000 > 2 * (inter * 1000 + fast * (fall - 1)));
   assert.ok(parseInt(one.stop_grace_period, 10) > notice + 10, 'COUNTERPART_DRAIN_S');
   assert.ok(number(/timeout server (\d+)s/) > 4, 'the deadline of a command');
+  assert.ok(number(/timeout http-keep-alive (\d+)s/) < 15, 'COUNTERPART_REQUEST_TIMEOUT_S');
+  assert.match(configuration, /^ +http-reuse never$/m);
 });
 
 // --- running -------------------------------------------------------------------------------------
@@ -169,15 +171,22 @@ test('the primary dies: payments are refused until the replica is promoted and h
     // A commit waits for somebody who is not there: nothing that only one machine has is answered.
     const alone = await send(missed);
     isRefused(alone, undefined, { status: alone.status });
+    // Somebody decides to go on with one machine, and later not to any more.
+    await sql('postgres-two', "ALTER SYSTEM SET synchronous_standby_names = ''");
+    await sql('postgres-two', 'SELECT pg_reload_conf()');
+    isApproved(await untilPaid(missed), { amount: '1.00' });
+    areIdentical(await untilPaid(paid), first);
     deployment.removeVolume('postgres-one');
     deployment.environment = { POSTGRES_ONE_FOLLOWS: 'postgres-two', POSTGRES_TWO_FOLLOWS: 'postgres-one' };
     await deployment.up('postgres-one');
-    isApproved(await untilPaid(missed), { amount: '1.00' });
-    areIdentical(await untilPaid(paid), first);
-    assert.equal(await sql('postgres-two', 'SELECT sync_state FROM pg_stat_replication'), 'sync');
+    await sql('postgres-two', 'ALTER SYSTEM RESET synchronous_standby_names');
+    await sql('postgres-two', 'SELECT pg_reload_conf()');
+    const standbys = 'SELECT application_name, sync_state FROM pg_stat_replication';
+    await until('the replica', async () => (await sql('postgres-two', standbys)) === 'postgres-one|sync', PATIENCE_MS);
+    isApproved(await untilPaid(sale()), { amount: '1.00' });
     const charges = 'SELECT count(*) FROM operation WHERE action = 2 AND result = 0';
     const count = await deployment.must('postgres-two', ['psql', '-X', '-A', '-t', '-d', 'counterpart', '-c', charges]);
-    assert.equal(count.stdout.trim(), '5');
+    assert.equal(count.stdout.trim(), '6');
     await deployment.must('one', ['counterpart', 'verify']);
   });
 

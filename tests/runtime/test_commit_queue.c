@@ -137,6 +137,23 @@ static void a_taker_may_have_more_of_the_cards_that_it_has(void **state)
     assert_ptr_equal(jobs[2]->next, task);
 }
 
+/* So a machine that is busy is not given more to do. */
+static void a_command_waits_longer_where_fetches_take_longer(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(commit_queue_wait_us(&fixture->queue), COMMIT_QUEUE_WAIT_MIN_US);
+    for (int i = 0; i < 100; i++)
+        commit_queue_note_fetch(&fixture->queue, 5000);
+    int64_t wait_us = commit_queue_wait_us(&fixture->queue);
+    assert_in_range(wait_us, COMMIT_QUEUE_WAIT_FETCHES * 4900, COMMIT_QUEUE_WAIT_FETCHES * 5000);
+    for (int i = 0; i < 100; i++)
+        commit_queue_note_fetch(&fixture->queue, 1000000);
+    assert_int_equal(commit_queue_wait_us(&fixture->queue), COMMIT_QUEUE_WAIT_MAX_US);
+    for (int i = 0; i < 100; i++)
+        commit_queue_note_fetch(&fixture->queue, 100);
+    assert_int_equal(commit_queue_wait_us(&fixture->queue), COMMIT_QUEUE_WAIT_MIN_US);
+}
+
 static void tasks_are_the_first_takers(void **state)
 {
     struct fixture *fixture = *state;
@@ -295,6 +312,7 @@ int main(void)
         queue_test(a_card_is_anybodys_when_its_taker_comes_again),
         queue_test(what_a_taker_keeps_is_all_that_waits_for_it),
         queue_test(a_taker_may_have_more_of_the_cards_that_it_has),
+        queue_test(a_command_waits_longer_where_fetches_take_longer),
         queue_test(tasks_are_the_first_takers),
         queue_test(a_task_that_does_not_join_is_the_last_that_is_taken),
         queue_test(a_full_queue_refuses_and_so_does_a_closed_one),
