@@ -24,9 +24,8 @@ MUST_CHECK int store_copy(const char *from, const char *to, store_copy_fn progre
  * tokens, entries in Redis) is never taken for what the original has given out since the copy was
  * made. The ids of operations, which references carry, go on from operation_least at least; those
  * that are there keep theirs, so that a repeated request gets the answer it had. So do those of
- * members, which registers and the customers' records at Lightspeed carry (store/sql_member.c: by the
- * generation of tokens). Nobody may serve
- * it: of PostgreSQL that is looked at.
+ * members, which registers and the customers' records at Lightspeed carry (store/sql_member.c: by
+ * the generation of tokens). Nobody may serve it: of PostgreSQL that is looked at.
  *
  * errors     ERR_STORE_FULL, _DOWN, _CORRUPT, _BUSY. PostgreSQL: ERR_LOCKED: this role has other
  *            connections to the database; how many is logged.
