@@ -54,8 +54,8 @@ enum statement {
 
 /* Triggers of that name and message keep the rows of a tenant that is closed, or has gone, as they
  * are (store/move_source.c): ERR_ELSEWHERE. */
-#define SQL_FENCE "fence_"
-#define SQL_FENCE_MESSAGE "the rows of this tenant change no more"
+#define SQL_BAR "bar_"
+#define SQL_BAR_MESSAGE "the rows of this tenant change no more"
 
 /* --- statements (sql_statement.c) --- */
 

@@ -61,7 +61,7 @@ int sqlite_fail(struct sql *sql, const char *what)
     sqlite3 *connection = sqlite_of_sql(sql)->connection;
     int code = sqlite3_extended_errcode(connection);
     if (code == SQLITE_CONSTRAINT_TRIGGER &&
-        strcmp(sqlite3_errmsg(connection), SQL_FENCE_MESSAGE) == 0)
+        strcmp(sqlite3_errmsg(connection), SQL_BAR_MESSAGE) == 0)
         return ERR_ELSEWHERE; /* as it should be */
     log_event(LOG_ERROR, "sql_failed", LOG_TEXT("statement", what), LOG_INT("code", code),
               LOG_TEXT("message", sqlite3_errmsg(connection)));
