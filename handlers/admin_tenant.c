@@ -510,6 +510,11 @@ static void on_reloaded(struct exchange *exchange, const struct job *job)
 
 void admin_tenant_reload(struct exchange *exchange)
 {
+    static const char *const members[] = {NULL};
+    struct jread *body;
+    if (!admin_read_body(exchange, members, &body))
+        return;
+    jread_destroy(body);
     struct job *job = exchange_job(exchange, sizeof(struct reload_task));
     ((struct reload_task *)(job + 1))->handlers = exchange->handlers;
     job->task = task_reload;

@@ -136,7 +136,8 @@ static struct reservation *change_reservation(struct points_decision *decision)
     struct reservation *reservation = &decision->view->reservation;
     decision->changes->reservation_is_changed = true;
     decision->changes->state_before = reservation->state;
-    /* Never the same twice, whatever the clocks of the processes: who has read it sees the change. */
+    /* Never the same twice, whatever the clocks of the processes: who has read it sees the
+     * change. */
     reservation->changed_at_us = decision->now_us > reservation->changed_at_us
                                      ? decision->now_us
                                      : reservation->changed_at_us + 1;

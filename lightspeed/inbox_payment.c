@@ -312,8 +312,8 @@ static bool may_be_there(const struct arm *arm)
     return arm->alike > arm->attempt.alike_before;
 }
 
-/* Decided where reversals and refunds are: what comes after it finds this work armed. A process that
- * has lost the duty meanwhile finds it taken. */
+/* Decided where reversals and refunds are: what comes after it finds this work armed. A process
+ * that has lost the duty meanwhile finds it taken. */
 static int task_arm(struct job *job, struct store *store)
 {
     struct arm *arm = errand_data_of(job);

@@ -451,7 +451,8 @@ static void on_order(void *context, const struct api_result *result,
         prove_judge(chore);
 }
 
-/* Of one moment: what a proof says, what the ledger says of its operation, and what answers that. */
+/* Of one moment: what a proof says, what the ledger says of its operation, and what answers
+ * that. */
 static int task_read(struct job *job, struct store *store)
 {
     struct prove *const *prove = errand_data_of(job);

@@ -10,10 +10,10 @@
  * REDEEM_SETTLE_US apart agree. An API that says yes is looked after while there is time: it may
  * keep the notes and ignore the variation.
  *
- * Another process may be at the same reservation: the register asks again elsewhere, or settling has
- * the duty there. Who finds it reserved by somebody else sends a change only after writing that down
- * (POINTS_MARK_UNSURE), which one of them can; and points go back only when nobody has moved the
- * reservation since the order was judged (POINTS_STALE).
+ * Another process may be at the same reservation: the register asks again elsewhere, or settling
+ * has the duty there. Who finds it reserved by somebody else sends a change only after writing that
+ * down (POINTS_MARK_UNSURE), which one of them can; and points go back only when nobody has moved
+ * the reservation since the order was judged (POINTS_STALE).
  *
  * A reward that pays adds a payment instead, with the mark as its ref. It needs the approval of
  * ledger/foreign.h, which is judged with the reservation, before any call; what the API says of it

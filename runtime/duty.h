@@ -4,10 +4,10 @@
  * renewed long before it ends; the process that has lost it starts nothing more, and another one
  * takes it when it has ended. A store with one process has no lease: the duty is always ours.
  *
- * A process may be stopped in the middle of something, for longer than the lease, and go on with what
- * it knew then. So what was begun with the duty ends with it (duty_is_still), nothing is sent and no
- * errand is run after the lease that it was begun under, and what is done twice all the same is safe
- * to repeat.
+ * A process may be stopped in the middle of something, for longer than the lease, and go on with
+ * what it knew then. So what was begun with the duty ends with it (duty_is_still), nothing is sent
+ * and no errand is run after the lease that it was begun under, and what is done twice all the same
+ * is safe to repeat.
  */
 #ifndef COUNTERPART_RUNTIME_DUTY_H
 #define COUNTERPART_RUNTIME_DUTY_H

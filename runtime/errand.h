@@ -30,8 +30,8 @@ void *errand_data(struct errand *errand);
 void *errand_data_of(struct job *job); /* for tasks */
 
 /* One of these, exactly once; on_done follows always, never from inside the call. Called on the
- * outbound thread. An errand has no deadline of its own but ERRAND_WAIT_US in the queue, or until_us:
- * what is not taken by then, less JOB_RESERVE_US, is ERR_CANCELLED. */
+ * outbound thread. An errand has no deadline of its own but ERRAND_WAIT_US in the queue, or
+ * until_us: what is not taken by then, less JOB_RESERVE_US, is ERR_CANCELLED. */
 #define ERRAND_WAIT_US (INT64_C(30) * 1000000)
 void errand_write(struct errand *errand, struct committer *committer, job_task_fn task,
                   errand_done_fn on_done, void *context);

@@ -1,5 +1,5 @@
 /*
- * The move in its source: the tenant takes leave, is closed, and goes, or comes back. A fence of
+ * The move in its source: the tenant takes leave, is closed, and goes, or comes back. A bar of
  * triggers keeps the rows of those that are closed or have gone as they are, whoever writes.
  */
 #include "store/move_rows.h"
@@ -57,11 +57,11 @@ static int write_place(struct sql *sql, int64_t tenant_id, int64_t place)
     return err;
 }
 
-/* --- the fence --- */
+/* --- the bar --- */
 
 /* A tombstone says that nothing happened, and is no tenant's: it may come late. What a tenant has
  * not (transfer, proof_offset) is written only with what he has. */
-static const char *const fenced[] = {
+static const char *const barred[] = {
     "card",        "operation",  "member",      "member_word",      "points_entry",
     "proof",       "site",       "oauth_grant", "register_payment", "register_day",
     "reward",      "work",       "reservation", "foreign_approval", "foreign_attempt",
@@ -74,25 +74,25 @@ static int raise_on(struct sql *sql, const char *table, const char *event)
     struct text_buffer buffer;
     text_buffer_init(&buffer, text, sizeof(text));
     text_append_format(&buffer,
-                       "CREATE TRIGGER IF NOT EXISTS " SQL_FENCE "%s_%s BEFORE %s ON %s "
+                       "CREATE TRIGGER IF NOT EXISTS " SQL_BAR "%s_%s BEFORE %s ON %s "
                        "WHEN (SELECT place FROM tenant WHERE id = new.tenant_id) IN (2, 4)%s "
-                       "BEGIN SELECT RAISE(ABORT, '" SQL_FENCE_MESSAGE "'); END",
+                       "BEGIN SELECT RAISE(ABORT, '" SQL_BAR_MESSAGE "'); END",
                        table, event, event, table,
                        strcmp(table, "operation") == 0 ? " AND new.action <> 5" : "");
     CHECK(!buffer.is_cut);
     return run_text(sql, text);
 }
 
-static int raise_fence(struct sql *sql)
+static int raise_bar(struct sql *sql)
 {
-    int err = run_text(sql, "CREATE TRIGGER IF NOT EXISTS " SQL_FENCE "tenant_update "
+    int err = run_text(sql, "CREATE TRIGGER IF NOT EXISTS " SQL_BAR "tenant_update "
                             "BEFORE UPDATE ON tenant "
                             "WHEN old.place IN (2, 4) AND new.place = old.place "
-                            "BEGIN SELECT RAISE(ABORT, '" SQL_FENCE_MESSAGE "'); END");
-    for (size_t i = 0; err == 0 && i < COUNT_OF(fenced); i++) {
-        err = raise_on(sql, fenced[i], "insert");
+                            "BEGIN SELECT RAISE(ABORT, '" SQL_BAR_MESSAGE "'); END");
+    for (size_t i = 0; err == 0 && i < COUNT_OF(barred); i++) {
+        err = raise_on(sql, barred[i], "insert");
         if (err == 0)
-            err = raise_on(sql, fenced[i], "update");
+            err = raise_on(sql, barred[i], "update");
     }
     return err;
 }
@@ -102,18 +102,18 @@ static int drop_of(struct sql *sql, const char *table, const char *event)
     char text[128];
     struct text_buffer buffer;
     text_buffer_init(&buffer, text, sizeof(text));
-    text_append_format(&buffer, "DROP TRIGGER IF EXISTS " SQL_FENCE "%s_%s", table, event);
+    text_append_format(&buffer, "DROP TRIGGER IF EXISTS " SQL_BAR "%s_%s", table, event);
     CHECK(!buffer.is_cut);
     return run_text(sql, text);
 }
 
-static int drop_fence(struct sql *sql)
+static int drop_bar(struct sql *sql)
 {
     int err = drop_of(sql, "tenant", "update");
-    for (size_t i = 0; err == 0 && i < COUNT_OF(fenced); i++) {
-        err = drop_of(sql, fenced[i], "insert");
+    for (size_t i = 0; err == 0 && i < COUNT_OF(barred); i++) {
+        err = drop_of(sql, barred[i], "insert");
         if (err == 0)
-            err = drop_of(sql, fenced[i], "update");
+            err = drop_of(sql, barred[i], "update");
     }
     return err;
 }
@@ -138,15 +138,15 @@ static int change_close(struct sql *sql, int64_t tenant_id, int64_t now_us)
     if (err == 0 && leases > 0)
         return ERR_LEASED;
     if (err == 0)
-        err = raise_fence(sql);
+        err = raise_bar(sql);
     return err != 0 ? err : write_place(sql, tenant_id, TENANT_CLOSED);
 }
 
-/* The fence is up from its closing; but not in a file that was made before. */
+/* The bar is up from its closing; but not in a file that was made before. */
 static int change_go(struct sql *sql, int64_t tenant_id, int64_t argument)
 {
     (void)argument;
-    int err = raise_fence(sql);
+    int err = raise_bar(sql);
     return err != 0 ? err : write_place(sql, tenant_id, TENANT_GONE);
 }
 
@@ -158,7 +158,7 @@ static int change_return(struct sql *sql, int64_t tenant_id, int64_t argument)
     if (err == 0)
         err = ask_int(sql, "SELECT count(*) FROM tenant WHERE id <> ? AND place IN (?, 4)",
                       tenant_id, TENANT_GONE, &others);
-    return err != 0 || others > 0 ? err : drop_fence(sql);
+    return err != 0 || others > 0 ? err : drop_bar(sql);
 }
 
 static int change_once(struct sql *sql, source_change_fn change, int64_t tenant_id,

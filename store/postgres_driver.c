@@ -615,6 +615,14 @@ static int driver_be_patient(struct sql *sql)
     return postgres_be_patient(postgres_of_sql(sql));
 }
 
+/* What a killed server alone has, and a failover takes away, can be read there. */
+static int driver_follow(struct sql *sql)
+{
+    return postgres_execute(postgres_of_sql(sql),
+                            "SELECT CASE WHEN current_setting('synchronous_standby_names') <> '' "
+                            "THEN pg_logical_emit_message(true, 'counterpart', 'repeated') END");
+}
+
 static bool driver_is_in_transaction(const struct sql *sql)
 {
     const struct store_postgres *postgres = postgres_of_sql((struct sql *)sql);
@@ -638,6 +646,7 @@ const struct sql_driver postgres_driver = {
     .begin_change = driver_begin_change,
     .commit = driver_commit,
     .rollback = driver_rollback,
+    .follow = driver_follow,
     .is_in_transaction = driver_is_in_transaction,
     .be_patient = driver_be_patient,
     .verify_schema = postgres_verify_schema,

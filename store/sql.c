@@ -73,6 +73,14 @@ void sql_rollback_change(struct sql *sql)
     (void)err; /* logged */
 }
 
+int sql_end_change(struct sql *sql, int err)
+{
+    if (err == 0)
+        return sql_commit_change(sql);
+    sql_rollback_change(sql);
+    return err;
+}
+
 int sql_begin_group(struct store *store)
 {
     struct sql *sql = sql_of(store);

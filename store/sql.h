@@ -54,8 +54,8 @@ enum statement {
 
 /* Triggers of that name and message keep the rows of a tenant that is closed, or has gone, as they
  * are (store/move_source.c): ERR_ELSEWHERE. */
-#define SQL_FENCE "fence_"
-#define SQL_FENCE_MESSAGE "the rows of this tenant change no more"
+#define SQL_BAR "bar_"
+#define SQL_BAR_MESSAGE "the rows of this tenant change no more"
 
 /* --- statements (sql_statement.c) --- */
 
@@ -106,6 +106,8 @@ void sql_end_read(struct store *store);
 MUST_CHECK int sql_begin_change(struct sql *sql);
 MUST_CHECK int sql_commit_change(struct sql *sql);
 void sql_rollback_change(struct sql *sql);
+/* Committed when err is 0, else rolled back. Returns err, or what the commit said. */
+MUST_CHECK int sql_end_change(struct sql *sql, int err);
 /* store_begin_group and its ends. */
 int sql_begin_group(struct store *store);
 int sql_commit_group(struct store *store);

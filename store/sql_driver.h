@@ -87,6 +87,9 @@ struct sql_driver {
      * it is not. */
     int (*commit)(struct sql *sql);
     void (*rollback)(struct sql *sql); /* of none: nothing */
+    /* In a change that has written nothing, before its commit: when that returns 0, what the change
+     * has read is where a commit of ours would be, too, the replica included. */
+    int (*follow)(struct sql *sql);
     bool (*is_in_transaction)(const struct sql *sql);
 
     /* Until the transaction ends, its statements may take as long as they like. */

@@ -249,11 +249,7 @@ static int add_change(struct store *store, struct foreign_change *change)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = change_approval(sql, change);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, change_approval(sql, change));
 }
 
 static int each_change(struct store *store, int64_t tenant_id, store_foreign_change_fn each,
@@ -495,11 +491,7 @@ static int answer(struct store *store, const struct foreign_attempt *attempt)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = answer_attempt(sql, attempt);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, answer_attempt(sql, attempt));
 }
 
 /* Will it still be sent, or looked for? */
@@ -544,11 +536,7 @@ static int end_attempt(struct store *store, int64_t tenant_id, int64_t operation
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = end_open(sql, tenant_id, operation_id, end, now_us);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, end_open(sql, tenant_id, operation_id, end, now_us));
 }
 
 /* --- before a payment is sent --- */
@@ -629,11 +617,7 @@ static int begin_payment(struct store *store, int64_t now_us, struct foreign_att
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = begin(sql, now_us, attempt);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, begin(sql, now_us, attempt));
 }
 
 /* --- points that pay --- */

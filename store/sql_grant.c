@@ -81,10 +81,7 @@ static int prepare(struct sql *sql, enum grant_statement which, struct binder *b
 /* Ends the change that err has spoilt, or commits it. */
 static int end_change(struct sql *sql, int err)
 {
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, err);
 }
 
 /* --- the application */

@@ -378,11 +378,7 @@ static int update_member(struct store *store, const struct member *member)
     }
     if (err == 0)
         err = change_words(sql, &before, &now);
-    if (err != 0) {
-        sql_rollback_change(sql);
-        return err;
-    }
-    return sql_commit_change(sql);
+    return sql_end_change(sql, err);
 }
 
 const struct store_backend_members sql_members = {

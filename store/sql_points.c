@@ -334,6 +334,21 @@ static bool has_rows_to_write(const struct points_changes *changes, enum points_
 
 /* --- the command --- */
 
+/* Where nothing was written there is nothing that could be unknown, and no fsync; but a success
+ * that is told again must last as the first one did. */
+static int end_points(struct sql *sql, const struct points_changes *changes,
+                      enum points_result result)
+{
+    int err = 0;
+    if (!has_rows_to_write(changes, result) && result != POINTS_ALREADY_DONE) {
+        sql_rollback_change(sql);
+        return 0;
+    }
+    if (!has_rows_to_write(changes, result))
+        err = sql->driver->follow(sql);
+    return sql_end_change(sql, err);
+}
+
 static int run_points(struct store *store, const struct points_command *command, int64_t now_us,
                       struct points_outcome *outcome)
 {
@@ -354,10 +369,7 @@ static int run_points(struct store *store, const struct points_command *command,
         err = sql_write_foreign_points(sql, command, &view, &changes, now_us);
     if (err != 0)
         goto err_after_begin;
-    if (has_rows_to_write(&changes, decided.result))
-        err = sql_commit_change(sql);
-    else
-        sql_rollback_change(sql); /* nothing that could be unknown, and no fsync */
+    err = end_points(sql, &changes, decided.result);
     if (err == 0 || err == ERR_COMMIT_UNKNOWN)
         *outcome = decided;
     return err;

@@ -282,10 +282,7 @@ static int add_proofs(struct store *store, int64_t cursor_before, int64_t cursor
     err = move_cursor(sql, cursor_before, cursor_after);
     if (err == 0)
         err = write_proofs(sql, proofs, count, now_us);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, err);
 }
 
 /* --- suspects --- */
@@ -351,10 +348,7 @@ static int suspect(struct store *store, int64_t tenant_id, int64_t operation_id,
         err = insert_suspect(sql, tenant_id, operation_id, local_date, now_us, &order_id);
     if (err == 0)
         err = open_prove_work(sql, tenant_id, order_id, now_us);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, err);
 }
 
 /* --- facts --- */
@@ -525,10 +519,7 @@ static int update_proof(struct store *store, const struct proof *proof,
     err = write_proof(sql, proof, changed_at_before_us);
     if (err == 0)
         err = sql_settle_refund(sql, proof->operation_id);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, err);
 }
 
 const char *sql_proof_text(int index)

@@ -260,11 +260,7 @@ int sql_put_register_payments(struct store *store, int64_t tenant_id, int64_t or
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_payments(sql, tenant_id, order_id, payments, count);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, write_payments(sql, tenant_id, order_id, payments, count));
 }
 
 static int read_claim(struct sql *sql, int64_t tenant_id, int64_t order_id, int64_t number,
@@ -316,11 +312,7 @@ int sql_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id, 
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_claim(sql, tenant_id, order_id, number, operation_id);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, write_claim(sql, tenant_id, order_id, number, operation_id));
 }
 
 /* --- reading --- */
@@ -420,11 +412,7 @@ int sql_put_order_seen(struct store *store, const struct order_seen *seen)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_order_seen(sql, seen);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, write_order_seen(sql, seen));
 }
 
 int sql_read_order_seen(struct store *store, int64_t tenant_id, int64_t order_id,
@@ -471,11 +459,7 @@ int sql_forget_orders(struct store *store, int64_t before_us, int32_t *forgotten
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = forget_orders(sql, before_us, forgotten);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, forget_orders(sql, before_us, forgotten));
 }
 
 /* --- sweeps --- */
@@ -500,11 +484,7 @@ int sql_put_sweep(struct store *store, const struct sweep *sweep)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = write_sweep(sql, sweep);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, write_sweep(sql, sweep));
 }
 
 int sql_read_sweep(struct store *store, int64_t tenant_id, struct sweep *sweep)

@@ -117,12 +117,9 @@ int sql_set_card_status(struct store *store, int64_t tenant_id,
         err = ERR_NOT_SOLD; /* its first load activates it, and is on record (law 6) */
     if (err == 0)
         err = write_card_status(sql, tenant_id, index, status);
-    if (err != 0) {
-        sql_rollback_change(sql);
-        return err;
-    }
-    card->status = status;
-    return sql_commit_change(sql);
+    if (err == 0) /* again: a charge may have been under way until the row was ours */
+        err = sql_find_card(sql, tenant_id, index, card);
+    return sql_end_change(sql, err);
 }
 
 int sql_read_operation(struct store *store, int64_t operation_id, struct operation *operation)
@@ -130,20 +127,12 @@ int sql_read_operation(struct store *store, int64_t operation_id, struct operati
     return sql_find_operation(sql_of(store), operation_id, operation);
 }
 
-int sql_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
-                             int32_t limit, store_operation_fn each, void *context)
+/* Of a bound statement, to its end. */
+static int give_operations(struct sql *sql, struct sql_statement *statement,
+                           store_operation_fn each, void *context)
 {
-    struct sql *sql = sql_of(store);
-    struct sql_statement *statement;
     bool has_row;
-    int err = sql_prepare(sql, STATEMENT_READ_WHOLE_ORDER, &statement);
-    if (err != 0)
-        return err;
-    struct binder binder = {.statement = statement};
-    bind_int(&binder, tenant_id);
-    bind_int(&binder, order_id);
-    bind_int(&binder, limit);
-    err = sql_step(sql, statement, &has_row);
+    int err = sql_step(sql, statement, &has_row);
     while (err == 0 && has_row) {
         struct operation operation;
         err = row_read_operation(statement, &operation);
@@ -154,6 +143,21 @@ int sql_each_order_operation(struct store *store, int64_t tenant_id, int64_t ord
     }
     sql_reset(statement);
     return err;
+}
+
+int sql_each_order_operation(struct store *store, int64_t tenant_id, int64_t order_id,
+                             int32_t limit, store_operation_fn each, void *context)
+{
+    struct sql *sql = sql_of(store);
+    struct sql_statement *statement;
+    int err = sql_prepare(sql, STATEMENT_READ_WHOLE_ORDER, &statement);
+    if (err != 0)
+        return err;
+    struct binder binder = {.statement = statement};
+    bind_int(&binder, tenant_id);
+    bind_int(&binder, order_id);
+    bind_int(&binder, limit);
+    return give_operations(sql, statement, each, context);
 }
 
 /* --- history --- */
@@ -357,22 +361,11 @@ static int give_answers(struct sql *sql, int64_t operation_id, store_operation_f
                         void *context)
 {
     struct sql_statement *statement;
-    bool has_row;
     int err = sql_prepare(sql, STATEMENT_READ_ANSWERS, &statement);
     if (err != 0)
         return err;
     bind_int(&(struct binder){.statement = statement}, operation_id);
-    err = sql_step(sql, statement, &has_row);
-    while (err == 0 && has_row) {
-        struct operation operation;
-        err = row_read_operation(statement, &operation);
-        if (err != 0)
-            break;
-        each(context, &operation);
-        err = sql_step(sql, statement, &has_row);
-    }
-    sql_reset(statement);
-    return err;
+    return give_operations(sql, statement, each, context);
 }
 
 int sql_each_answer(struct store *store, int64_t operation_id, store_operation_fn each,

@@ -105,13 +105,7 @@ static int reward_add(struct store *store, struct reward *reward)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = insert_reward(sql, reward);
-    if (err != 0)
-        goto err_after_begin;
-    return sql_commit_change(sql);
-err_after_begin:
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, insert_reward(sql, reward));
 }
 
 static int update_row(struct sql *sql, const struct reward *reward)
@@ -134,13 +128,7 @@ static int reward_update(struct store *store, const struct reward *reward)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = update_row(sql, reward);
-    if (err != 0)
-        goto err_after_begin;
-    return sql_commit_change(sql);
-err_after_begin:
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, update_row(sql, reward));
 }
 
 static int reward_read(struct store *store, int64_t tenant_id, int64_t reward_id,

@@ -245,11 +245,7 @@ static int sql_add_work(struct store *store, struct work *work)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = insert_work(sql, work);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, insert_work(sql, work));
 }
 
 static int sql_open_work(struct store *store, struct work *work)
@@ -258,11 +254,7 @@ static int sql_open_work(struct store *store, struct work *work)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = sql_write_open_work(sql, work);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, sql_write_open_work(sql, work));
 }
 
 static int each_row(struct sql *sql, struct sql_statement *statement, store_work_fn each,
@@ -376,11 +368,7 @@ static int sql_update_work(struct store *store, const struct work *work)
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = update_work(sql, work);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, update_work(sql, work));
 }
 
 static int take_work(struct sql *sql, const struct work *work)
@@ -406,10 +394,7 @@ static int sql_take_work(struct store *store, struct work *work)
     if (err != 0)
         return err;
     err = take_work(sql, work);
-    if (err == 0)
-        err = sql_commit_change(sql);
-    else
-        sql_rollback_change(sql);
+    err = sql_end_change(sql, err);
     work->openings += err == 0;
     return err;
 }
@@ -449,11 +434,7 @@ static int change_hasten(struct store *store, const struct hasten *hasten, int32
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = hasten_work(sql, hasten, hastened);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, hasten_work(sql, hasten, hastened));
 }
 
 static int sql_hasten_work(struct store *store, int64_t tenant_id, int64_t now_us,
@@ -507,11 +488,7 @@ static int sql_reopen_work(struct store *store, int64_t tenant_id, int64_t work_
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = reopen_work(sql, tenant_id, work_id, now_us);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, reopen_work(sql, tenant_id, work_id, now_us));
 }
 
 static int forget_work(struct sql *sql, int64_t before_us, int32_t *forgotten)
@@ -535,11 +512,7 @@ static int sql_forget_work(struct store *store, int64_t before_us, int32_t *forg
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = forget_work(sql, before_us, forgotten);
-    if (err == 0)
-        return sql_commit_change(sql);
-    sql_rollback_change(sql);
-    return err;
+    return sql_end_change(sql, forget_work(sql, before_us, forgotten));
 }
 
 static int sql_each_held_card(struct store *store, int64_t tenant_id, int64_t order_id,

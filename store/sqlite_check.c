@@ -14,11 +14,11 @@
 static const char sql_check_pages[] = "PRAGMA integrity_check";
 static const char sql_read_schema[] = "SELECT type, name, coalesce(sql, '') FROM sqlite_schema "
                                       "WHERE name NOT LIKE 'sqlite_stat%' "
-                                      "AND name NOT LIKE '" SQL_FENCE "%' ORDER BY type, name";
+                                      "AND name NOT LIKE '" SQL_BAR "%' ORDER BY type, name";
 /* Made when the first tenant leaves. */
-static const char sql_is_fence_down[] =
+static const char sql_is_bar_down[] =
     "SELECT count(*) FROM tenant WHERE place = 2 AND NOT EXISTS (SELECT 1 FROM sqlite_schema "
-    "WHERE type = 'trigger' AND name = '" SQL_FENCE "card_update')";
+    "WHERE type = 'trigger' AND name = '" SQL_BAR "card_update')";
 
 /* --- pages: SQLite's own check of trees, indices and CHECKs --- */
 
@@ -92,12 +92,12 @@ static int verify_objects(struct verify *verify)
 }
 
 /* Else the rows of a tenant that another store has could change here. */
-static int verify_fence(struct verify *verify)
+static int verify_bar(struct verify *verify)
 {
     struct stream stream;
-    int err = stream_open(&stream, verify, sql_is_fence_down);
+    int err = stream_open(&stream, verify, sql_is_bar_down);
     if (err == 0 && stream.has_row && sql_column_int(stream.statement, 0) > 0)
-        verify_report(verify, "fence_is_down",
+        verify_report(verify, "bar_is_down",
                       "tenants have moved to another store, and nothing keeps their rows as they "
                       "are");
     stream_close(&stream);
@@ -109,5 +109,5 @@ int sqlite_verify_schema(struct verify *verify)
     int err = verify_pages(verify);
     if (err == 0)
         err = verify_objects(verify);
-    return err != 0 ? err : verify_fence(verify);
+    return err != 0 ? err : verify_bar(verify);
 }

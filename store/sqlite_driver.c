@@ -61,7 +61,7 @@ int sqlite_fail(struct sql *sql, const char *what)
     sqlite3 *connection = sqlite_of_sql(sql)->connection;
     int code = sqlite3_extended_errcode(connection);
     if (code == SQLITE_CONSTRAINT_TRIGGER &&
-        strcmp(sqlite3_errmsg(connection), SQL_FENCE_MESSAGE) == 0)
+        strcmp(sqlite3_errmsg(connection), SQL_BAR_MESSAGE) == 0)
         return ERR_ELSEWHERE; /* as it should be */
     log_event(LOG_ERROR, "sql_failed", LOG_TEXT("statement", what), LOG_INT("code", code),
               LOG_TEXT("message", sqlite3_errmsg(connection)));
@@ -203,6 +203,13 @@ int sqlite_run(struct sql *sql, enum sqlite_own which)
 
 /* --- transactions --- */
 
+/* What can be read is on the disk. */
+static int driver_follow(struct sql *sql)
+{
+    (void)sql;
+    return 0;
+}
+
 static bool driver_is_in_transaction(const struct sql *sql)
 {
     return sqlite3_get_autocommit(((const struct store_sqlite *)sql)->connection) == 0;
@@ -266,6 +273,7 @@ const struct sql_driver sqlite_driver = {
     .column_int = driver_column_int,
     .column_bytes = driver_column_bytes,
     .column_count = driver_column_count,
+    .follow = driver_follow,
     .begin_read = driver_begin_read,
     .begin_change = driver_begin_change,
     .commit = driver_commit,

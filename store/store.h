@@ -102,8 +102,8 @@ MUST_CHECK int store_add_site(struct store *store, struct site *site);
 MUST_CHECK int store_set_card_status(struct store *store, int64_t tenant_id,
                                      const uint8_t index[CARD_INDEX_BYTES], enum card_status status,
                                      struct card *card);
-/* Part of every reference. It is 1 everywhere: a restored store is told apart by the ids that it goes
- * on with (store/backup.h), so that what registers were told stays as it is. */
+/* Part of every reference. It is 1 everywhere: a restored store is told apart by the ids that it
+ * goes on with (store/backup.h), so that what registers were told stays as it is. */
 MUST_CHECK int store_generation(struct store *store, int64_t *generation);
 /* Part of every key in Redis: raised (by the writer), it makes everything there forgotten. It has
  * nothing to do with the one of references. */

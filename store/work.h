@@ -84,12 +84,12 @@ MUST_CHECK int store_each_work(struct store *store, int64_t tenant_id, int32_t l
                                store_work_fn each, void *context);
 MUST_CHECK int store_count_open_work(struct store *store, int64_t *open);
 /* state, attempts, due_at_us, ended_at_us and reason as given; nothing when store_open_work has
- * opened it again since *work was read: it stays open; nor when it has ended or was taken by another
- * process (store_take_work), which knows better. errors: ERR_NOT_FOUND. */
+ * opened it again since *work was read: it stays open; nor when it has ended or was taken by
+ * another process (store_take_work), which knows better. errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_update_work(struct store *store, const struct work *work);
 /* Before what cannot be done twice: open work, as it was read, is due at due_at_us and nobody's but
- * the caller's, whose *work it is; what others have read of it counts no more. errors: ERR_STALE: it
- * was taken, opened again or ended since it was read; ERR_NOT_FOUND. */
+ * the caller's, whose *work it is; what others have read of it counts no more. errors: ERR_STALE:
+ * it was taken, opened again or ended since it was read; ERR_NOT_FOUND. */
 MUST_CHECK int store_take_work(struct store *store, struct work *work);
 /* A tenant's open work that is due later is due at now_us: what it waited for has come. But for
  * payments: one may be on its way, and its order must not be read before it has arrived. At most

@@ -13,7 +13,6 @@ export const CONNECTIONS = 64;
 const LOAD_THREADS = 4; // as many as there are processes at most: each thread of wrk talks to one
 const CHARGES_PER_S = 50_000; // requests prepared for one measurement: more than any of them can answer
 const OPENING_MINOR = 10_000_000;
-const ROWS_AT_ONCE = 500_000; // a statement of some seconds
 
 // Every commit is on the disk before it is answered. No checkpoint writes while something is measured: one is made
 // before.
@@ -175,7 +174,7 @@ export class Stage {
     await this.#setFsync('off'); // whoever loses the power now begins anew
     await this.#fillLike(name, data, service.tenant, cards);
     const tables = ['card', 'operation', 'transfer'];
-    await Promise.all(tables.map((table) => this.cluster.sql(`VACUUM ANALYZE ${table}`, name)));
+    await Promise.all(tables.map((table) => this.#patiently(name, `VACUUM ANALYZE ${table}`)));
     execFileSync('sync');
     await this.#setFsync('on');
     note(`  ${cards} cards in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
@@ -192,9 +191,11 @@ export class Stage {
     const written = ['id', 'last_transfer_id', 'last_operation_id', 'number_index', 'last4', 'number_sealed'];
     const rest = await this.#columnsBut(name, 'card', written);
     const row = await this.cluster.sql(`COPY (SELECT ${rest} FROM card WHERE last_transfer_id = id) TO STDOUT`, name);
+    const { note } = this.tools;
     await Promise.all(
       parts.map(async ([from, until], part) => {
         await this.#copyCards(name, `${written}, ${rest}`, [data, tenant, from, until, from + 2, row], part === 0);
+        if (part === 0) note('  their cards; now their operations and transfers');
         await this.#insertLike(name, 'operation', { id: 'made', card_id: 'made' }, from + 2, until + 1);
         const changed = { operation_id: 'made', answers_operation_id: 'made', credit_account: 'credit_account + made - 1' };
         await this.#insertLike(name, 'transfer', { id: 'made', ...changed }, from + 2, until + 1);
@@ -211,28 +212,32 @@ export class Stage {
     );
   }
 
-  async #copyCards(database, columns, args, isTold) {
-    const url = this.cluster.url(database, 'postgres');
-    const child = spawn(
-      'bash',
-      ['-o', 'pipefail', '-c', `"$@" | psql -X -q -v ON_ERROR_STOP=1 -d "${url}" -c "COPY card (${columns}) FROM STDIN"`]
-        .concat('bash', join(this.tools.bin, 'bench_cards'), args.map(String)),
-      { stdio: ['ignore', 'ignore', isTold ? 'inherit' : 'ignore'] },
-    );
+  /** SQL of millions of rows: it may take minutes. made: what bench_cards makes of it comes in. */
+  async #patiently(database, sql, made = null, isTold = false) {
+    const psql = ['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', this.cluster.url(database, 'postgres'), '-c', sql];
+    const child = made
+      ? spawn('bash', ['-o', 'pipefail', '-c', `"\${@:${psql.length + 1}}" | "\${@:1:${psql.length}}"`, 'bash', ...psql, ...made], {
+          stdio: ['ignore', 'ignore', isTold ? 'inherit' : 'ignore'],
+        })
+      : spawn(psql[0], psql.slice(1), { stdio: ['ignore', 'ignore', 'inherit'] });
     const code = await new Promise((done) => child.once('exit', done));
-    if (code !== 0) throw new Error(`cards were not copied: ${code}`);
+    if (code !== 0) throw new Error(`${sql.slice(0, 60)} ...: psql ended with ${code}`);
+  }
+
+  #copyCards(database, columns, args, isTold) {
+    const made = [join(this.tools.bin, 'bench_cards'), ...args.map(String)];
+    return this.#patiently(database, `COPY card (${columns}) FROM STDIN`, made, isTold);
   }
 
   /** Rows like the first of a table, with ids from..until; what the triggers would look for is known to be there. */
   async #insertLike(database, table, changed, from, until) {
     const rest = await this.#columnsBut(database, table, Object.keys(changed));
-    for (let first = from; first <= until; first += ROWS_AT_ONCE)
-      await this.cluster.sql(
-        `SET session_replication_role = replica;
-          INSERT INTO ${table} (${Object.keys(changed)}, ${rest}) SELECT ${Object.values(changed)}, ${rest}
-          FROM ${table}, generate_series(${first}, ${Math.min(first + ROWS_AT_ONCE - 1, until)}) AS made WHERE id = 1`,
-        database,
-      );
+    await this.#patiently(
+      database,
+      `SET session_replication_role = replica;
+        INSERT INTO ${table} (${Object.keys(changed)}, ${rest}) SELECT ${Object.values(changed)}, ${rest}
+        FROM ${table}, generate_series(${from}, ${until}) AS made WHERE id = 1`,
+    );
   }
 
   async #setFsync(value) {
@@ -370,7 +375,7 @@ export class Stage {
   /** In turns, so that a busy neighbour hits all of them; the first turn, which warms up, is not kept. */
   async measureAll(subjects, kinds, recordsOf) {
     const { note, keep, ROUNDS } = this.tools;
-    await this.cluster.sql('CHECKPOINT');
+    await this.#patiently('postgres', 'CHECKPOINT');
     note('  warming up');
     for (const kind of kinds) for (const subject of subjects) await this.measure(subject, kind, recordsOf(subject));
     for (let round = 0; round < ROUNDS; round++)

@@ -32,6 +32,11 @@ before(async () => {
 after(() => postgres.stop());
 
 const moveArgs = (url, tenant = 1) => ['move', '--tenant', String(tenant), '--to', url];
+/** Of this process without its own COUNTERPART_ variables, which the binary would refuse. */
+const ownEnv = (service) => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('COUNTERPART_'))),
+  COUNTERPART_DATA: service.data,
+});
 const move = (service, url, tenant) => service.cli(moveArgs(url, tenant), { ms: 120_000 });
 
 async function mustMove(service, url, tenant) {
@@ -184,7 +189,7 @@ test('a webhook of a tenant that has moved is to come again', async () => {
 /** Starts the command and kills it after so many ms; whether it ended by itself before. */
 function killedMove(service, url, ms) {
   return new Promise((resolve) => {
-    const env = { ...process.env, COUNTERPART_DATA: service.data };
+    const env = ownEnv(service);
     const child = spawn(COUNTERPART, moveArgs(url), { stdio: 'ignore', env });
     const timer = setTimeout(() => child.kill('SIGKILL'), ms);
     child.once('exit', (code) => {
@@ -208,6 +213,7 @@ test('killed at any moment and run again it ends right, and never do two stores 
     const sales = await someSales(shop, 3);
     const url = await postgres.createDatabase();
     let isOver = false;
+    let isThere = false;
     for (let attempt = 0; attempt < 4 && !isOver; attempt++) {
       const isBeside = random() < 0.5; // with a service it takes some seconds longer
       if (!isBeside) await service.stop();
@@ -221,10 +227,11 @@ test('killed at any moment and run again it ends right, and never do two stores 
       );
       const target = state === '1' && (await postgres.sql('SELECT place FROM tenant', database(url))) === '0';
       assert.ok(!(source && target), 'both stores serve the tenant');
+      isThere = target; // killed when it had moved, and was being verified
       if (source) sales.push(...(await someSales(shop, 2))); // what was copied is old now
     }
     await service.stop();
-    assert.equal((await mustMove(service, url)).moved, !isOver);
+    assert.equal((await mustMove(service, url)).moved, !isThere);
     const served = await startTarget(service, url);
     const there = at(served, shop);
     for (const { sale, answer } of sales) areIdentical(await there.till().checkout(sale), answer);
@@ -261,7 +268,7 @@ test('between the two commits nobody serves the tenant, and the next run ends it
   );
   const child = spawn(COUNTERPART, moveArgs(url), {
     stdio: 'ignore',
-    env: { ...process.env, COUNTERPART_DATA: service.data },
+    env: ownEnv(service),
   });
   const committing = "FROM pg_stat_activity WHERE query = 'COMMIT' AND state = 'active'";
   const isCommitting = async () => (await postgres.sql(`SELECT count(*) ${committing}`)) !== '0';
@@ -429,7 +436,7 @@ test('a move that was broken off is cancelled: the target is cleared, and the sh
   );
   const child = spawn(COUNTERPART, moveArgs(url), {
     stdio: 'ignore',
-    env: { ...process.env, COUNTERPART_DATA: service.data },
+    env: ownEnv(service),
   });
   const holding = "FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'UPDATE tenant SET place = 0%'";
   await until('the end of the move', async () => (await postgres.sql(`SELECT count(*) ${holding}`)) !== '0', 60_000);
@@ -468,11 +475,8 @@ test('a move that was broken off is cancelled: the target is cleared, and the sh
   await service.stop();
 });
 
-test('a target that is lost in the middle leaves the shop closed, says so, and the next run goes on', async () => {
-  const service = await Service.start();
-  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
-  const sales = await someSales(shop, 2);
-  const url = await postgres.createDatabase();
+/** From the next move on the server ends the connection that gives the tenant its place there; what is returned ends that. */
+async function loseTarget(service, url) {
   await startTarget(service, url).then((target) => target.stop());
   await postgres.sql(
     `CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -480,12 +484,21 @@ test('a target that is lost in the middle leaves the shop closed, says so, and t
      CREATE TRIGGER lose AFTER UPDATE ON tenant FOR EACH ROW WHEN (new.place = 0) EXECUTE FUNCTION lose()`,
     database(url),
   );
+  return () => postgres.sql('DROP FUNCTION lose CASCADE', database(url));
+}
+
+test('a target that is lost in the middle leaves the shop closed, says so, and the next run goes on', async () => {
+  const service = await Service.start();
+  const shop = await newTenant(service, { settings: ['--replay-window', '3600'] });
+  const sales = await someSales(shop, 2);
+  const url = await postgres.createDatabase();
+  const find = await loseTarget(service, url);
   const { code, stderr } = await move(service, url);
   assert.equal(code, 1);
   assert.match(stderr, /tenant 1 stays closed: run the same command again.*or with --cancel/);
   assert.match(stderr, /the target broke off \(store_down\)/);
   assert.equal((await shop.till().checkout(sales[0].sale)).json.code, 'tenant_is_moving');
-  await postgres.sql('DROP FUNCTION lose CASCADE', database(url));
+  await find();
   assert.equal((await mustMove(service, url)).moved, true);
   const target = await startTarget(service, url);
   for (const { sale, answer } of sales) areIdentical(await at(target, shop).till().checkout(sale), answer);
@@ -556,9 +569,21 @@ test('a connected merchant with members, a redemption, proofs and an approval mo
   await until('a proof', async () => (await reconcile(service)).not_looked_at.operations === 0);
   const before = await loyalty.points(member);
   const status = await service.must(['oauth', 'status']);
-  await service.stop();
   const url = await postgres.createDatabase();
-  const told = await mustMove(service, url);
+  const known = async () => (await service.must(['oauth', 'status'])).tenants.length;
+  const find = await loseTarget(service, url);
+  assert.equal((await move(service, url)).code, 1);
+  await until('the service to let go of the tokens', async () => (await known()) === 0);
+  await find();
+  assert.equal((await service.cli([...moveArgs(url), '--cancel'], { ms: 60_000 })).code, 0);
+  await until('the service to have them again', async () => (await known()) === 1);
+  await service.must(['oauth', 'refresh', '--tenant', '1']);
+  const told = await mustMove(service, url); // beside the service, which knows its tokens
+  await until('the old service to forget its tokens', async () => (await known()) === 0);
+  const refresh = await service.cli(['oauth', 'refresh', '--tenant', '1']);
+  assert.match(refresh.stdout, /Tenant 1 has moved to another store/);
+  await service.verifyIsClean();
+  await service.stop();
   const rows = Object.fromEntries(told.tables.map(({ name, rows: count }) => [name, count]));
   assert.deepEqual([rows.member, rows.reward, rows.oauth_grant, rows.reservation], [2, 1, 1, 1]);
   assert.ok(rows.member_word > 4 && rows.proof === 1 && rows.foreign_change === 3 && rows.work > 0);

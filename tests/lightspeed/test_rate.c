@@ -109,6 +109,25 @@ static void background_work_leaves_half_of_it_to_cashiers(void **state)
     assert_true(call(API_BACKGROUND));
 }
 
+/* It is done by one process of all; what it leaves is for the cashiers of the others, who have
+ * buckets of their own. */
+static void background_work_leaves_three_tenths_of_any_minute(void **state)
+{
+    (void)state;
+    enum { CALLS = 2000 };
+    static int64_t at[CALLS];
+    int count = 0;
+    for (; now_us < BEGIN + 600 * S && count < CALLS; now_us += S / 50)
+        if ((now_us - BEGIN) % (70 * S) < 60 * S && call(API_BACKGROUND))
+            at[count++] = now_us;
+    for (int first = 0, last = 0; last < count; last++) {
+        while (at[last] - at[first] >= 60 * S)
+            first++;
+        assert_true((last - first + 1) * 10 <= RATE_LIMIT_BEARER * 7);
+    }
+    assert_true(count > RATE_LIMIT_BEARER * 4);
+}
+
 static void background_work_goes_on_with_the_smallest_limit(void **state)
 {
     (void)state;
@@ -250,6 +269,7 @@ int main(void)
         TEST(no_minute_sees_more_than_80_percent),
         TEST(a_burst_is_a_fifth_of_the_limit_then_the_rest_flows),
         TEST(background_work_leaves_half_of_it_to_cashiers),
+        TEST(background_work_leaves_three_tenths_of_any_minute),
         TEST(background_work_goes_on_with_the_smallest_limit),
         TEST(what_is_left_by_the_api_is_believed),
         TEST(calls_under_way_count_against_what_is_left),

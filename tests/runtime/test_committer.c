@@ -317,10 +317,9 @@ static void a_full_disk_at_commit_moves_nothing(void **state)
     call_finish(&call);
 }
 
-static void a_batch_that_breaks_a_constraint_is_run_again_one_by_one(void **state)
+static void refuse_a_batch_and_one_of_it(struct fixture *fixture, int refusal)
 {
     enum { COUNT = 8 };
-    struct fixture *fixture = *state;
     struct call first, calls[COUNT];
     faulty_store_hold(&fixture->faulty);
     call_init(&first, fixture, ACTION_CHARGE, 1, 100);
@@ -333,19 +332,29 @@ static void a_batch_that_breaks_a_constraint_is_run_again_one_by_one(void **stat
     faulty_store_let_go(&fixture->faulty);
     call_await(&first);
     pthread_mutex_lock(&fixture->faulty.mutex);
-    fixture->faulty.commit_error = ERR_STORE_CONSTRAINT;
+    fixture->faulty.commit_error = refusal;
     fixture->faulty.fail_commits = 2; /* the batch, and the first of it alone */
     pthread_mutex_unlock(&fixture->faulty.mutex);
     int failed = 0;
     for (int i = 0; i < COUNT; i++) {
         call_await(&calls[i]);
-        failed += calls[i].job.error == ERR_STORE_CONSTRAINT;
+        failed += calls[i].job.error == refusal;
         call_finish(&calls[i]);
     }
     stop_committer(fixture);
     assert_true(failed <= 1);
     assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1 - failed));
     call_finish(&first);
+}
+
+static void a_batch_that_breaks_a_constraint_is_run_again_one_by_one(void **state)
+{
+    refuse_a_batch_and_one_of_it(*state, ERR_STORE_CONSTRAINT);
+}
+
+static void a_tenant_that_was_closed_costs_the_others_of_a_batch_nothing(void **state)
+{
+    refuse_a_batch_and_one_of_it(*state, ERR_ELSEWHERE);
 }
 
 static void charge_a_busy_store(struct fixture *fixture, int commit_error, struct call *call)
@@ -1117,6 +1126,7 @@ int main(void)
         committer_test(a_store_that_fails_and_comes_back_is_told_and_forgotten),
         committer_test(a_full_disk_at_commit_moves_nothing),
         committer_test(a_batch_that_breaks_a_constraint_is_run_again_one_by_one),
+        committer_test(a_tenant_that_was_closed_costs_the_others_of_a_batch_nothing),
         committer_test(a_batch_that_met_another_process_is_run_again_at_most_three_times),
         committer_test(a_command_that_met_a_row_that_is_just_there_is_run_again),
         committer_test(what_another_process_holds_is_decided_after_the_others),

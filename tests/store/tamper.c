@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TRIGGERS_MAX 96 /* 39 of them are the fence of a tenant that left */
+#define TRIGGERS_MAX 96 /* 39 of them are the bar of a tenant that left */
 
 /* The triggers of law 1 are dropped for the deed and put back, so that nothing else shows. */
 void tamper(const char *location, const char *sql)

@@ -2,6 +2,7 @@
  * Commits whose outcome is unknown, on PostgreSQL: what is settled is so for good, whatever the old
  * connection, the replica or the old primary still do.
  */
+#include "tests/store/loyalty.h"
 #include "tests/store/postgres_process.h"
 #include "tests/store/rows.h"
 
@@ -283,6 +284,32 @@ static void an_answer_is_not_repeated_before_the_replica_has_it(void **state)
     assert_int_equal(rows_card(rows, CARD).balance_minor, 990);
 }
 
+static void points_are_not_told_redeemed_again_before_the_replica_has_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows, *other = &fixture->other;
+    struct points_outcome outcome;
+    int64_t member_id = loyalty_member(rows, "M");
+    int64_t reward_id = loyalty_add_reward(rows);
+    loyalty_run_to(rows, loyalty_grant(rows, member_id, 100), POINTS_OK);
+    const struct points_command reserve = loyalty_reserve(rows, member_id, reward_id, "t", 7, 60);
+    int64_t id = loyalty_run_to(rows, reserve, POINTS_OK).reservation.id;
+    const struct points_command burn = loyalty_move(rows, POINTS_BURN, id);
+    postgres_process_stop(&replica);
+    assert_int_equal(store_run_points(rows->store, &burn, rows->now_us, &outcome),
+                     ERR_COMMIT_UNKNOWN);
+    cut_waits_short(fixture);
+    assert_int_equal(store_run_points(other->store, &reserve, rows->now_us, &outcome),
+                     ERR_COMMIT_UNKNOWN);
+    postgres_process_start(&replica);
+    postgres_process_await(
+        &primary, fixture->database,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert_int_equal(store_run_points(other->store, &reserve, rows->now_us, &outcome), 0);
+    assert_int_equal(outcome.result, POINTS_ALREADY_DONE);
+    assert_int_equal(loyalty_account(rows, member_id).points, 40);
+}
+
 static void what_the_old_primary_alone_had_never_happened(void **state)
 {
     struct fixture *fixture = *state;
@@ -321,6 +348,9 @@ int main(void)
                                         setup_replicated, teardown_replicated),
         cmocka_unit_test_setup_teardown(an_answer_is_not_repeated_before_the_replica_has_it,
                                         setup_replicated, teardown_replicated),
+        cmocka_unit_test_setup_teardown(
+            points_are_not_told_redeemed_again_before_the_replica_has_it, setup_replicated,
+            teardown_replicated),
         cmocka_unit_test_setup_teardown(what_the_replica_does_not_have_is_unknown_until_it_does,
                                         setup_replicated, teardown_replicated),
         cmocka_unit_test_setup_teardown(what_the_old_primary_alone_had_never_happened,

@@ -249,7 +249,7 @@ static const struct corruption corruptions[] = {
     {"register_day_differs", "INSERT INTO register_day VALUES (2, 1, 1, 20000, 5)"},
     {"site_without_tenant", "UPDATE site SET tenant_id = 99"},
     {"sum_overflows", "UPDATE transfer SET amount_minor = 9000000000000000000 WHERE id IN (1, 8)"},
-    {"fence_is_down", "UPDATE tenant SET place = 2"},
+    {"bar_is_down", "UPDATE tenant SET place = 2"},
     {"schema_differs", "CREATE TABLE extra (x)"},
     {"schema_differs", "DROP INDEX card_by_last4"},
     {"database_damaged", "UPDATE card SET used_count = -1 WHERE id = 1"},
