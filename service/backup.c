@@ -239,9 +239,7 @@ static int copy_store(const struct config *config, const char *path)
             "its whole server with the master key, and docs/operations.md says "
             "what goes with it");
     if (access(config->store_location, F_OK) != 0)
-        return reason_give(ERR_NOT_FOUND,
-                           "there is no store at %s; set COUNTERPART_DATA to the service's data "
-                           "folder",
+        return reason_give(ERR_NOT_FOUND, "there is no store at %s; " OPENING_ADVICE,
                            config->store_location);
     int err = store_copy(config->store_location, path, on_pages, &shows_progress);
     if (shows_progress)

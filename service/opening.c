@@ -20,9 +20,7 @@ static int give_no_store(const struct config *config, int err)
                            "there is no store in %s; set it to the service's (counterpart "
                            "serve fills an empty one)",
                            config->store_name);
-    return reason_give(err,
-                       "there is no store at %s; set COUNTERPART_DATA to the service's data folder",
-                       config->store_name);
+    return reason_give(err, "there is no store at %s; " OPENING_ADVICE, config->store_name);
 }
 
 static bool store_may_be_there(const struct config *config)
@@ -53,8 +51,8 @@ int opening_seal(const struct config *config, bool may_create, struct seal **sea
                            path, config->store_name);
     if (err == ERR_NOT_FOUND)
         return reason_give(err,
-                           "neither the master key %s nor a store is there; set COUNTERPART_DATA "
-                           "to the service's data folder (counterpart serve fills a new one)",
+                           "neither the master key %s nor a store is there; " OPENING_ADVICE
+                           " (counterpart serve fills a new folder)",
                            path);
     if (err == ERR_BAD_KEY)
         return reason_give(err,

@@ -8,6 +8,11 @@
 #include "service/config.h"
 #include "store/store.h"
 
+/* What to do where a command finds no store. */
+#define OPENING_ADVICE                                                                             \
+    "set COUNTERPART_DATA to the service's data folder; if its store is PostgreSQL, set "          \
+    "COUNTERPART_DATABASE and COUNTERPART_MASTER_KEY as the service has them, too"
+
 /* errors  as seal_open. */
 MUST_CHECK int opening_seal(const struct config *config, bool may_create, struct seal **seal);
 /* errors  as store_open. */

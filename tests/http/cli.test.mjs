@@ -458,7 +458,7 @@ test('a missing folder, key or store is named as missing, with what to do, and a
   const key = path.join(other.data, 'master.key'), right = fs.readFileSync(key);
   await failsWith(['verify'], none, /there is no data folder at .*none; set COUNTERPART_DATA/);
   assert.ok(!fs.existsSync(none.COUNTERPART_DATA), 'looking makes no folder');
-  await failsWith(['verify'], { COUNTERPART_DATA: temporaryDirectory() }, /neither the master key .* set COUNTERPART_DATA/);
+  await failsWith(['verify'], { COUNTERPART_DATA: temporaryDirectory() }, /neither the master key .* set COUNTERPART_DATA.*COUNTERPART_DATABASE and COUNTERPART_MASTER_KEY/);
 
   fs.rmSync(key);
   for (const command of ['verify', 'serve']) {
@@ -472,7 +472,9 @@ test('a missing folder, key or store is named as missing, with what to do, and a
 
   fs.writeFileSync(key, right);
   await other.eraseStore();
-  await failsWith(['verify'], env, /there is no store (at .*set COUNTERPART_DATA|in the database of COUNTERPART_DATABASE; set it)/);
+  const others = 'COUNTERPART_DATABASE and COUNTERPART_MASTER_KEY';
+  const noStore = `there is no store (at .*set COUNTERPART_DATA.*${others}|in the database of COUNTERPART_DATABASE; set it)`;
+  await failsWith(['verify'], env, new RegExp(noStore));
 });
 
 test('a fatal start is logged as an error and ends with one sentence that says why', async () => {
