@@ -16,9 +16,12 @@
 
 /* Where the scan for proofs was when the tenant took leave: from then on it passed over him. */
 #define CURSOR_NAME "proof_cursor"
+/* That the target was verified after the move, to its end. */
+#define VERIFIED_NAME "verified"
 
 struct move {
     struct move_config config;
+    bool is_verified;
     enum tenant_place place; /* in the source, as it was read or written last */
     struct store *source;    /* a reader */
     struct store *target;
@@ -57,6 +60,11 @@ const char *move_fault(const struct move *move)
 enum tenant_place move_place(const struct move *move)
 {
     return move->place;
+}
+
+bool move_is_verified(const struct move *move)
+{
+    return move->is_verified;
 }
 
 /* --- single values --- */
@@ -487,7 +495,11 @@ static int begin(struct move *move, bool *is_done)
     if (err != 0)
         return err;
     if (is_there && progress.ended_at_us != 0) {
+        struct progress verified;
         *is_done = true;
+        err = progress_read(move, VERIFIED_NAME, &verified, &move->is_verified);
+        if (err != 0)
+            return err;
         return move->place == TENANT_GONE ? 0 : let_go_again(move, progress.up_to);
     }
     err = check_target(move);
@@ -563,6 +575,25 @@ int move_open(const struct move_config *config, struct move **move, bool *is_don
     return err != 0 ? err : begin(*move, is_done);
 }
 
+/* In a transaction of its own. */
+static int note(struct move *move, const char *name, const struct progress *progress)
+{
+    struct sql *target = target_of(move);
+    int err = move_target_begin(target, false);
+    if (err != 0)
+        return err;
+    err = progress_write(move, name, progress);
+    if (err == 0)
+        return target->driver->commit(target);
+    target->driver->rollback(target);
+    return err;
+}
+
+int move_note_verified(struct move *move, int64_t now_us)
+{
+    return note(move, VERIFIED_NAME, &(struct progress){.ended_at_us = now_us});
+}
+
 void move_close(struct move *move)
 {
     if (move == NULL)
@@ -612,15 +643,7 @@ static int note_cursor(struct move *move)
 {
     struct progress progress = {0};
     int err = ask_plain(source_of(move), "SELECT proof_cursor FROM meta", &progress.up_to);
-    if (err == 0)
-        err = move_target_begin(target_of(move), false);
-    if (err != 0)
-        return err;
-    err = progress_write(move, CURSOR_NAME, &progress);
-    if (err == 0)
-        return target_of(move)->driver->commit(target_of(move));
-    target_of(move)->driver->rollback(target_of(move));
-    return err;
+    return err != 0 ? err : note(move, CURSOR_NAME, &progress);
 }
 
 int move_leave(struct move *move)

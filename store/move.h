@@ -67,6 +67,10 @@ MUST_CHECK int move_shut(struct move *move, int64_t now_us);
  *            ERR_COMMIT_UNKNOWN: it may have moved; move_open tells.
  */
 MUST_CHECK int move_finish(struct move *move, int64_t now_us);
+/* After move_open with *is_done: whether move_note_verified was called in this run or an earlier
+ * one, which is said when the target was found to hold its laws. */
+bool move_is_verified(const struct move *move);
+MUST_CHECK int move_note_verified(struct move *move, int64_t now_us);
 /*
  * Undo a move that has not ended: what was copied is deleted from the target, and the source serves
  * the tenant as before, the latter also while the target cannot be reached, unless it may have him.
