@@ -40,6 +40,16 @@ static void write_urls(struct jwrite *writer, struct exchange *exchange,
     jwrite_object_end(writer);
 }
 
+static const char *place_name(enum tenant_place place)
+{
+    static const char *const names[] = {
+        [TENANT_HERE] = "here",       [TENANT_ARRIVING] = "arriving", [TENANT_GONE] = "moved",
+        [TENANT_LEAVING] = "leaving", [TENANT_CLOSED] = "closed",
+    };
+    CHECK((size_t)place < COUNT_OF(names));
+    return names[place];
+}
+
 static void write_tenant_members(struct jwrite *writer, struct exchange *exchange,
                                  const struct tenant *tenant)
 {
@@ -49,6 +59,7 @@ static void write_tenant_members(struct jwrite *writer, struct exchange *exchang
     admin_write_text(writer, "currency", tenant->currency.code);
     admin_write_text(writer, "timezone", tenant->zone);
     admin_write_int64(writer, "oseries_company", tenant->oseries_company);
+    admin_write_text(writer, "place", place_name(tenant->place));
     write_urls(writer, exchange, tenant);
     jwrite_key(writer, TEXT("foreign_orders"));
     admin_write_approval(writer, &tenant->approval, tenant->currency.exponent);
@@ -91,7 +102,7 @@ static const char *find_warning(const struct exchange *exchange, const struct te
 static void write_warning(struct jwrite *writer, const struct exchange *exchange,
                           const struct tenant *tenant)
 {
-    const char *warning = find_warning(exchange, tenant);
+    const char *warning = tenant->place == TENANT_HERE ? find_warning(exchange, tenant) : NULL;
     if (warning != NULL)
         admin_write_text(writer, "warning", warning);
 }
@@ -338,17 +349,33 @@ void admin_tenant_set(struct exchange *exchange)
     jread_destroy(body);
 }
 
+/* Of those that are served here and those that are not, the next by id. NULL: no more. */
+static const struct tenant *next_tenant(const struct directory_snapshot *snapshot, size_t *here,
+                                        size_t *elsewhere)
+{
+    const struct directory_tenant *served = directory_tenant_at(snapshot, *here);
+    const struct tenant *other = directory_elsewhere_at(snapshot, *elsewhere);
+    if (served != NULL && (other == NULL || served->tenant.id < other->id)) {
+        (*here)++;
+        return &served->tenant;
+    }
+    (*elsewhere)++;
+    return other;
+}
+
 void admin_tenant_list(struct exchange *exchange)
 {
-    size_t count = directory_tenant_count(exchange->snapshot);
+    const struct directory_snapshot *snapshot = exchange->snapshot;
+    size_t count = directory_tenant_count(snapshot) + directory_elsewhere_count(snapshot);
+    size_t here = 0, elsewhere = 0;
+    const struct tenant *tenant;
     struct text_buffer buffer;
     struct jwrite writer;
     begin_reply(exchange, (count + 1) * TENANT_JSON_MAX, &buffer, &writer);
     jwrite_object_begin(&writer);
     jwrite_key(&writer, TEXT("tenants"));
     jwrite_array_begin(&writer);
-    for (size_t i = 0; i < count; i++) {
-        const struct tenant *tenant = &directory_tenant_at(exchange->snapshot, i)->tenant;
+    while ((tenant = next_tenant(snapshot, &here, &elsewhere)) != NULL) {
         jwrite_object_begin(&writer);
         write_tenant_members(&writer, exchange, tenant);
         write_settings(&writer, tenant);

@@ -244,10 +244,11 @@ static const char *sentence_of(enum tenant_place place)
 
 /* His rows are in another store, or on their way: what is asked is for whoever serves them, and
  * comes there when it comes again. */
-static void refuse_elsewhere(struct exchange *exchange, const struct directory_elsewhere *elsewhere)
+static void refuse_elsewhere(struct exchange *exchange, const struct tenant *elsewhere)
 {
     const char *code = elsewhere->place == TENANT_GONE ? "tenant_has_moved" : "tenant_is_moving";
-    exchange_add_header(exchange, "retry-after", TEXT("60"));
+    if (elsewhere->place != TENANT_GONE) /* it does not come back in a minute */
+        exchange_add_header(exchange, "retry-after", TEXT("60"));
     exchange_refuse_as(exchange, 503, elsewhere->profile, code, sentence_of(elsewhere->place));
 }
 
@@ -282,7 +283,7 @@ static bool signature_is_accepted(struct exchange *exchange)
 static const struct directory_tenant *find_tenant(struct exchange *exchange, struct text key)
 {
     const struct directory_tenant *found = NULL;
-    const struct directory_elsewhere *elsewhere = NULL;
+    const struct tenant *elsewhere = NULL;
     if (key.length == ID_KEY_CHARS) {
         found = directory_find_key(exchange->snapshot, key);
         if (found == NULL) {

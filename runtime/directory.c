@@ -26,7 +26,7 @@ struct directory_snapshot {
     struct directory_site *sites; /* sorted by tenant id, then site id */
     size_t site_count;
     size_t site_room;
-    struct directory_elsewhere *elsewhere;
+    struct tenant *elsewhere; /* sorted by id, as the store gives them */
     size_t elsewhere_count;
     size_t elsewhere_room;
     int64_t version; /* of the configuration, before it was read; or less */
@@ -81,17 +81,14 @@ static struct seal_hmac *prepare_token(const char *token)
 
 static void load_elsewhere(struct directory_snapshot *snapshot, const struct tenant *tenant)
 {
-    struct directory_elsewhere *elsewhere = grow(snapshot->elsewhere, snapshot->elsewhere_count,
-                                                 &snapshot->elsewhere_room, sizeof(*elsewhere));
+    struct tenant *elsewhere = grow(snapshot->elsewhere, snapshot->elsewhere_count,
+                                    &snapshot->elsewhere_room, sizeof(*elsewhere));
     if (elsewhere == NULL) {
         snapshot->error = ERR_NO_MEMORY;
         return;
     }
     snapshot->elsewhere = elsewhere;
-    struct directory_elsewhere *added = &elsewhere[snapshot->elsewhere_count++];
-    *added = (struct directory_elsewhere){.id = tenant->id, .place = tenant->place};
-    memcpy(added->key, tenant->key, sizeof(added->key));
-    memcpy(added->profile, tenant->profile, sizeof(added->profile));
+    elsewhere[snapshot->elsewhere_count++] = *tenant;
 }
 
 static void load_tenant(void *context, const struct tenant *tenant)
@@ -313,14 +310,24 @@ const struct directory_tenant *directory_find_id(const struct directory_snapshot
                    compare_tenants);
 }
 
-const struct directory_elsewhere *
-directory_find_elsewhere(const struct directory_snapshot *snapshot, struct text key)
+const struct tenant *directory_find_elsewhere(const struct directory_snapshot *snapshot,
+                                              struct text key)
 {
     for (size_t i = 0; i < snapshot->elsewhere_count; i++) {
         if (text_equal_constant_time(text_of(snapshot->elsewhere[i].key), key))
             return &snapshot->elsewhere[i];
     }
     return NULL;
+}
+
+size_t directory_elsewhere_count(const struct directory_snapshot *snapshot)
+{
+    return snapshot->elsewhere_count;
+}
+
+const struct tenant *directory_elsewhere_at(const struct directory_snapshot *snapshot, size_t index)
+{
+    return index < snapshot->elsewhere_count ? &snapshot->elsewhere[index] : NULL;
 }
 
 enum tenant_place directory_place_of_id(const struct directory_snapshot *snapshot,

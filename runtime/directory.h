@@ -39,16 +39,14 @@ const struct directory_tenant *directory_find_key(const struct directory_snapsho
                                                   struct text key);
 const struct directory_tenant *directory_find_id(const struct directory_snapshot *snapshot,
                                                  int64_t tenant_id);
-/* A tenant that the two do not find, because it is served elsewhere. */
-struct directory_elsewhere {
-    int64_t id;
-    char key[ID_KEY_CHARS + 1];
-    enum tenant_place place;
-    char profile[33];
-};
-/* NULL: served here, or not known at all. */
-const struct directory_elsewhere *
-directory_find_elsewhere(const struct directory_snapshot *snapshot, struct text key);
+/* A tenant that the two do not find, because it is served elsewhere. NULL: served here, or not
+ * known at all. */
+const struct tenant *directory_find_elsewhere(const struct directory_snapshot *snapshot,
+                                              struct text key);
+/* All of those, in id order. */
+size_t directory_elsewhere_count(const struct directory_snapshot *snapshot);
+const struct tenant *directory_elsewhere_at(const struct directory_snapshot *snapshot,
+                                            size_t index);
 /* TENANT_HERE also for one that nobody knows. */
 enum tenant_place directory_place_of_id(const struct directory_snapshot *snapshot,
                                         int64_t tenant_id);

@@ -969,6 +969,19 @@ test('a locked database is told in JSON within the deadline, and what was told a
     await service.verifyIsClean();
   }));
 
+test('what the log tells of the master key and the database is in the manual, each event by its name', () => {
+  const at = (name) => fs.readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+  const files = ['base/seal.c', 'store/sqlite.c', 'store/sqlite_driver.c'].concat(
+    fs.readdirSync(new URL('../../store', import.meta.url)).filter((name) => /^postgres.*\.c$/.test(name)).map((name) => `store/${name}`),
+  );
+  const events = files.flatMap((name) => [...at(name).matchAll(/log_event\([^"]*"([a-z_]+)"/g)].map(([, event]) => event));
+  const told = events.filter((event) => /^(postgres|master_key|sql|timeline)_/.test(event));
+  for (const event of ['postgres_is_an_old_primary', 'postgres_not_connected', 'postgres_timeline', 'sql_failed'])
+    assert.ok(told.includes(event), event);
+  const rows = at('docs/operations.md').split('\n').filter((line) => line.startsWith('| `'));
+  for (const event of told) assert.ok(rows.some((row) => row.split(' | ')[0].includes(`\`${event}\``)), event);
+});
+
 test('signing through the CLI gives what a register sends', () =>
   withService({}, async (service) => {
     const shop = await newTenant(service);
