@@ -24,6 +24,7 @@ END
 local  all          postgres                  peer
 host   counterpart  counterpart  all          scram-sha-256
 host   replication  replicator   all          scram-sha-256
+host   replication  backup       all          scram-sha-256
 END
 }
 

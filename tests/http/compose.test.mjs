@@ -169,6 +169,21 @@ test('the database and Redis let nobody in without the password', RUNS, async ()
     assert.match((await deployment.run('balancer', ['redis-cli', '-h', host, '-p', port, 'ping'])).stdout, /NOAUTH/);
 });
 
+test('a back-up is made by the role that the docs name, and by it alone', RUNS, async () => {
+  await sql('postgres-one', "CREATE ROLE backup LOGIN REPLICATION PASSWORD 'of-the-test'");
+  const backup = (word, folder) => {
+    const script = path.join(ROOT, 'packaging/postgres/backup.sh');
+    const words = ['--url', 'postgresql://backup@postgres-one:5432/', '--to', folder, '--without-key'];
+    return deployment.run('postgres-one', ['env', `PGPASSWORD=${word}`, 'bash', script, ...words]);
+  };
+  const folder = path.join(deployment.folder, 'volumes/postgres-one/of-the-test');
+  assert.notEqual((await backup('another', folder)).code, 0);
+  const { code, stderr } = await backup('of-the-test', folder);
+  assert.equal(code, 0, stderr);
+  assert.ok(fs.existsSync(path.join(folder, 'SHA256SUMS')));
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('one counterpart stops, and the other serves', RUNS, async () => {
   assert.equal(await deployment.stop('one'), 0);
   isApproved(await send(sale()), { amount: '1.00' });
