@@ -109,9 +109,11 @@ struct move_source {
  * before. Each is one commit, beside a service too, and comes only from the place before it, by the
  * same move; what is done already is done.
  *
- *     leave   from here                    close   from leaving
- *     go      from closed                  return  from leaving or closed; is_refused: the target is
- *                                                  certain not to take him, then from gone, too
+ *     leave   from here
+ *     close   from leaving
+ *     go      from closed
+ *     return  from leaving or closed; is_refused: the target is certain not to take him, then from
+ *             gone, too
  *
  * errors  the store's own; ERR_STALE: he is at another place, or left by another move. close:
  *         ERR_LEASED: a token is being refreshed, try again soon.
