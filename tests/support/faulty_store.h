@@ -21,6 +21,7 @@ struct faulty_store {
     int fetch_error;
     int skip_firsts; /* in so many of the next fetches that may skip, another process holds the card
                         of the first command */
+    bool skips_after_failure; /* and these begin when the next commit has failed */
     bool holds_skipped; /* the fetch that comes for these waits */
     int skip_commits;   /* so many are not spoilt first */
     int fail_commits;   /* so many of the next commits fail with commit_error */
