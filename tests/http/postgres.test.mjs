@@ -73,6 +73,7 @@ test('the replica takes over, and the old primary is refused when it comes back'
 test('a database that is not there is a start error without its password', async () => {
   const env = {
     COUNTERPART_DATA: path.join(temporaryDirectory(), 'var'),
+    COUNTERPART_LISTEN: '127.0.0.1:0',
     COUNTERPART_DATABASE: 'postgresql://till:ocean-secret@127.0.0.1:1/name',
   };
   const { code, stdout, stderr } = await run(COUNTERPART, ['serve'], { env });
