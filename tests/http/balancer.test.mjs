@@ -262,6 +262,7 @@ test('what is not for registers, too large or no JSON is refused in JSON; what i
     `GET / HTTP/1.1\r\nHost: a\r\nLong: ${'x'.repeat(20_000)}\r\n\r\n`,
     'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}',
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    'POST /oseries/x/checkout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: cow, chunked\r\n\r\n0\r\n\r\n',
   ]) {
     const socket = await RawSocket.connect(balancer.port);
     await socket.write(bytes);
