@@ -65,8 +65,8 @@ MUST_CHECK int move_shut(struct move *move, int64_t now_us);
  * The rest: all tables are compared row by row, what differs is copied, and the tenant changes its
  * place.
  *
- * errors     ERR_STALE: he is not closed, or not by this move. ERR_STORE_CORRUPT: the copy cannot be
- *            made equal. ERR_COMMIT_UNKNOWN: it may have moved; move_open tells.
+ * errors     ERR_STALE: he is not closed, or not by this move. ERR_STORE_CORRUPT: the copy cannot
+ *            be made equal. ERR_COMMIT_UNKNOWN: it may have moved; move_open tells.
  */
 MUST_CHECK int move_finish(struct move *move, int64_t now_us);
 /*
