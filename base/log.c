@@ -22,9 +22,11 @@
 /* 256 KiB hold about 1,000 lines: a second of a busy service at one line per request. */
 #define QUEUE_MAX_BYTES (256 * 1024)
 /* A line waits so long for others: each time that the thread wakes costs as much as several lines.
- * What may be the last word, a warning or an error, waits for nothing, and takes along what came
- * before it. */
+ * A warning or an error does not, and takes along what came before it; it is still the thread that
+ * writes it, so that a failed CHECK waits for the thread, and a signal that kills may be sooner. */
 #define GATHER_US (INT64_C(10) * 1000)
+/* So long a failed CHECK waits for what is queued: some times what the above takes. */
+#define LAST_WORDS_US (INT64_C(100) * 1000)
 /* Room that is kept for ',"is_cut":true}' and the newline. */
 #define LINE_TAIL 32
 
@@ -35,7 +37,8 @@ static struct {
     char buffers[2][QUEUE_MAX_BYTES];
     int filling;
     size_t filled;
-    bool is_urgent; /* what is filled is to be written at once */
+    bool is_urgent;  /* what is filled is to be written at once */
+    bool is_writing; /* what was filled before, outside the lock */
     bool is_running;
     bool is_stopping;
     uint64_t dropped_told;
@@ -213,6 +216,7 @@ static void *run(void *unused)
         queue.filling = 1 - queue.filling;
         queue.filled = 0;
         queue.is_urgent = false;
+        queue.is_writing = true;
         uint64_t dropped_now = atomic_load(&dropped);
         uint64_t dropped_new = dropped_now - queue.dropped_told;
         queue.dropped_told = dropped_now;
@@ -221,6 +225,7 @@ static void *run(void *unused)
         if (dropped_new > 0)
             tell_dropped(dropped_new);
         pthread_mutex_lock(&queue.lock);
+        queue.is_writing = false;
     }
     queue.is_running = false; /* under the lock: no line can fall between the queue and the end */
     pthread_mutex_unlock(&queue.lock);
@@ -260,6 +265,23 @@ void log_finish(void)
     pthread_mutex_unlock(&queue.lock);
     if (was_running)
         CHECK(pthread_join(queue.thread, NULL) == 0);
+}
+
+static bool is_written(void)
+{
+    if (pthread_mutex_trylock(&queue.lock) != 0)
+        return false;
+    bool is_own = queue.is_running && pthread_equal(queue.thread, pthread_self());
+    bool is_idle = !queue.is_running || (queue.filled == 0 && !queue.is_writing);
+    pthread_mutex_unlock(&queue.lock);
+    return is_idle || is_own;
+}
+
+void log_await_written(void)
+{
+    int64_t until_us = clock_monotonic_us() + LAST_WORDS_US;
+    while (!is_written() && clock_monotonic_us() < until_us)
+        (void)poll(NULL, 0, 1);
 }
 
 bool log_is_on(enum log_level level)

@@ -50,5 +50,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         }                                                                                          \
     } while (0)
 uint64_t log_dropped(void);
+/* For a process that is about to end itself: the thread is given a moment to write what is queued.
+ * Takes no lock for longer than a look, and ends also when the thread or its lock is what broke. */
+void log_await_written(void);
 
 #endif

@@ -42,10 +42,18 @@ is_new=
 if ! cmp -s "$program" "$installed"; then
     is_new=yes
     cp -p "$program" "$installed.next"
+    # The way back of the last upgrade, for as long as this one may come to nothing.
+    [ ! -e "$before" ] || cp -p "$before" "$before.kept"
     replace "$installed" "$before"
     replace "$installed.next" "$installed"
     rm "$installed.next"
+elif [ -n "$back" ]; then
+    echo "upgrade.sh: $before is the program that is installed: the processes start anew with the same" >&2
 fi
+undo() {
+    replace "$before" "$installed"
+    if [ -e "$before.kept" ]; then mv -f "$before.kept" "$before"; else rm "$before"; fi
+}
 
 done=0
 for folder in "$@"; do
@@ -55,6 +63,7 @@ for folder in "$@"; do
     fi
     # The process of this folder goes on with the program that it had.
     [ $done = 0 ] || die "$folder goes on as it was, the $done before it have the new program: say this again, or --back"
-    [ -z $is_new ] || replace "$before" "$installed"
+    [ -z $is_new ] || undo
     die "nothing was changed: $installed is what it was"
 done
+rm -f "$before.kept"

@@ -197,6 +197,51 @@ int commit_queue_push(struct commit_queue *queue, struct job *job)
     return err;
 }
 
+static void forget(struct commit_queue *queue, const struct job *job)
+{
+    queue->depth--;
+    if (job->task != NULL) {
+        queue->task_count--;
+        return;
+    }
+    uint16_t slot = slot_of(job);
+    queue->slots[slot].waiting--;
+    if (queue->slots[slot].held == 0)
+        add_free(queue, -1);
+}
+
+static struct job *cut_cancelled(struct commit_queue *queue)
+{
+    struct job *first = NULL, **last = &first, **place = &queue->oldest;
+    while (*place != NULL) {
+        struct job *job = *place;
+        if (atomic_load(&job->state) != JOB_CANCELLED) {
+            place = &job->next;
+            continue;
+        }
+        forget(queue, job);
+        *place = job->next;
+        job->next = NULL;
+        *last = job;
+        last = &job->next;
+    }
+    queue->end = place;
+    return first;
+}
+
+struct job *commit_queue_drop_cancelled(struct commit_queue *queue)
+{
+    struct job *dropped = NULL;
+    pthread_mutex_lock(&queue->mutex);
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - queue->dropped_at_us >= COMMIT_QUEUE_DROP_EVERY_US) {
+        queue->dropped_at_us = now_us;
+        dropped = cut_cancelled(queue);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return dropped;
+}
+
 enum wanted {
     WANTED_TASKS,
     WANTED_OF_CARDS_IT_HAS,

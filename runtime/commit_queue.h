@@ -30,6 +30,9 @@
 /* Cards are told apart by so many bits of their index: a full batch keeps one in eight of the
  * others waiting besides its own. */
 #define COMMIT_QUEUE_SLOTS 4096
+/* A full queue is looked through for what was cancelled this often at most: 4,096 jobs that are not
+ * in the cache take some 0.4 ms, and everybody waits. */
+#define COMMIT_QUEUE_DROP_EVERY_US (INT64_C(10) * 1000)
 
 struct commit_queue_taker {
     pthread_cond_t called;
@@ -51,6 +54,7 @@ struct commit_queue {
     int32_t called;        /* the taker that looks after them; or COMMIT_QUEUE_NOBODY */
     bool is_watching;      /* it waits until enough have come, or for long enough */
     bool is_closed;
+    int64_t dropped_at_us; /* when the list was last looked through for what is cancelled */
     int32_t taker_count;
     struct commit_queue_taker takers[COMMIT_QUEUE_TAKERS_MAX];
     struct {
@@ -66,6 +70,9 @@ void commit_queue_finish(struct commit_queue *queue); /* CHECKs that it is empty
 
 /* errors  ERR_QUEUE_FULL, ERR_SHUTTING_DOWN: the job stays the caller's. */
 MUST_CHECK int commit_queue_push(struct commit_queue *queue, struct job *job);
+/* Takes out what was cancelled, also behind cards that somebody has: with the queue full it would
+ * keep out others. A list by job->next; NULL: nothing, or it was looked for a moment ago. */
+struct job *commit_queue_drop_cancelled(struct commit_queue *queue);
 /*
  * The taker is done with what it took before. Waits; takes up to count_max of the oldest jobs that
  * it may have, as a list by job->next; a task that does not join is the last of its list. NULL:

@@ -263,10 +263,9 @@ static void worker_keep(struct worker *worker)
     commit_queue_keep(&worker->committer->queue, worker->index, worker->jobs, worker->batch->count);
 }
 
-/* true: it is the worker's, until job_end. */
-static bool worker_begin(struct worker *worker, struct job *job)
+/* true: it is the caller's, until job_end. */
+static bool committer_take_job(struct committer *committer, struct job *job)
 {
-    struct committer *committer = worker->committer;
     if (job_take(job, clock_monotonic_us()))
         return true;
     pthread_mutex_lock(&committer->mutex);
@@ -290,7 +289,7 @@ static void worker_add_more(struct worker *worker)
     while (list != NULL) {
         struct job *job = list;
         list = job->next; /* before the job may be gone */
-        if (worker_begin(worker, job))
+        if (committer_take_job(worker->committer, job))
             worker_add_command(worker, job);
     }
 }
@@ -405,7 +404,7 @@ static void worker_join(struct worker *worker, struct job *job)
  * what was taken, and runs after it. */
 static void worker_add(struct worker *worker, struct job *job)
 {
-    if (!worker_begin(worker, job))
+    if (!committer_take_job(worker->committer, job))
         return;
     if (job->task == NULL) {
         worker_add_command(worker, job);
@@ -571,9 +570,25 @@ void committer_destroy(struct committer *committer)
     committer_free(committer);
 }
 
+/* On the thread of whoever submits: its till is answered, and the room is another's. */
+static bool committer_make_room(struct committer *committer)
+{
+    struct job *list = commit_queue_drop_cancelled(&committer->queue);
+    bool has_room = list != NULL;
+    while (list != NULL) {
+        struct job *job = list;
+        list = job->next; /* before the job may be gone */
+        CHECK(!committer_take_job(committer, job));
+    }
+    return has_room;
+}
+
 int committer_submit(struct committer *committer, struct job *job)
 {
-    return commit_queue_push(&committer->queue, job);
+    int err = commit_queue_push(&committer->queue, job);
+    if (err == ERR_QUEUE_FULL && committer_make_room(committer))
+        err = commit_queue_push(&committer->queue, job);
+    return err;
 }
 
 void committer_read_counters(struct committer *committer, struct committer_counters *counters)

@@ -325,8 +325,8 @@ static int finish(struct errand *errand)
     begin_phase(errand, "comparing");
     if (err == 0)
         err = give_fault(errand, move_finish(errand->move, clock_wall_us()));
-    if (err != 0 && move_place(errand->move) != TENANT_HERE)
-        say_closed(errand);
+    if (err != 0 && err != ERR_STALE && move_place(errand->move) != TENANT_HERE)
+        say_closed(errand); /* stale: somebody else's move has closed him */
     int told_err = tell_service(errand, &is_there);
     errand->now->closed_us = clock_monotonic_us() - closed_us;
     return err != 0 ? err : told_err;

@@ -734,8 +734,8 @@ static void drain(struct service *service, const sigset_t *signals)
 static void stop_workers(struct service *service)
 {
     outbound_drain(service->handlers.outbound);
-    hot_redis_stop(service->handlers.hot);
     committer_stop(service->handlers.committer);
+    hot_redis_stop(service->handlers.hot); /* writes what was committed last, too */
     reader_stop(service->handlers.reader);
     outbound_stop(service->handlers.outbound);
     duty_give_up(service->duty, service->writers[0]);

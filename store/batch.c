@@ -50,6 +50,8 @@ void batch_destroy(struct batch *batch)
 void batch_rewind(struct batch *batch)
 {
     memset(batch->is_skipped, 0, sizeof(batch->is_skipped));
+    for (int32_t i = 0; i < batch->count; i++)
+        batch->outcomes[i] = (struct outcome){0};
     batch->view.card_count = 0;
     batch->view.operation_count = 0;
     batch->view.day_count = 0;

@@ -22,6 +22,7 @@
 #define DOUBT_US (INT64_C(20) * 1000)  /* how often at most, when lanes have doubts */
 #define REFUSED_LOG_US CLOCK_US_PER_S  /* how often at most it is logged that writes are refused */
 #define REFUSALS_MAX 3                 /* in a row, and what is in Redis is given up */
+#define LAST_US CLOCK_US_PER_S         /* for the last deliveries: a full queue is 128 of them */
 #define SLEEP_US (INT64_C(100) * 1000) /* at most, between two looks at what is wanted */
 
 /* --- talking, and waiting for the answers --- */
@@ -453,6 +454,19 @@ static void keeper_turn(struct keeper *keeper)
         (void)depot_wait(keeper->depot, clock_monotonic_us() + SLEEP_US);
 }
 
+/* What was committed until now: where no process follows this one, nobody raises a generation for
+ * it, and the others would tell what was before for up to the time to live. */
+static void deliver_last(struct keeper *keeper)
+{
+    int64_t until_us = clock_monotonic_us() + LAST_US;
+    bool has_more = keeper->link != NULL;
+    int err = 0;
+    while (err == 0 && has_more && clock_monotonic_us() < until_us)
+        err = deliver(keeper, &has_more);
+    if (err != 0)
+        log_event(LOG_WARNING, "redis_lost", LOG_TEXT("error", error_name(err)));
+}
+
 static void *keeper_run(void *argument)
 {
     struct keeper *keeper = argument;
@@ -464,6 +478,7 @@ static void *keeper_run(void *argument)
         if (keeper->link == NULL)
             keeper_pause(keeper);
     }
+    deliver_last(keeper);
     atomic_store(&keeper->is_up, false);
     link_close(keeper->link);
     keeper->link = NULL;

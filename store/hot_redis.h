@@ -46,7 +46,8 @@ MUST_CHECK int hot_redis_create(const struct hot_redis_config *config, struct ho
  * store raise its hot generation, and then call hot_redis_trust. */
 typedef void (*hot_raise_fn)(void *context);
 MUST_CHECK int hot_redis_start(struct hot *hot, hot_raise_fn raise, void *context);
-/* Ends the thread; what is pending is lost, which the next start's generation makes good. */
+/* Ends the thread, which delivers what is pending first when it has a connection, within a second
+ * or so. What is lost nevertheless the next start's generation makes good. */
 void hot_redis_stop(struct hot *hot); /* accepts any tier, and NULL */
 /* The store has this generation since now, whoever has raised it. Any thread. An older one than is
  * known already says nothing. */

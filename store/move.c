@@ -5,6 +5,7 @@
 #include "store/move.h"
 
 #include "base/check.h"
+#include "base/id.h"
 #include "store/move_rows.h"
 
 #include <stdarg.h>
@@ -18,11 +19,14 @@
 #define CURSOR_NAME "proof_cursor"
 /* That the target was verified after the move, to its end. */
 #define VERIFIED_NAME "verified"
+/* By which move he took leave: the same number stands in the source. */
+#define MOVE_ID_NAME "move_id"
 
 struct move {
     struct move_config config;
     bool is_verified;
     enum tenant_place place; /* in the source, as it was read or written last */
+    int64_t move_id;         /* as place; 0: he is here */
     struct store *source;    /* a reader */
     struct store *target;
     int64_t now_us;
@@ -428,17 +432,42 @@ static int arrive(struct move *move)
     return err;
 }
 
-static int begin_new(struct move *move)
+/* An earlier move into this target may have been broken off, and he left by another since. */
+static int read_move_id(struct move *move, int64_t *move_id)
+{
+    struct progress progress;
+    bool is_there;
+    int err = progress_read(move, MOVE_ID_NAME, &progress, &is_there);
+    *move_id = progress.up_to;
+    return err;
+}
+
+static int refuse_other_target(struct move *move)
 {
     if (move->place == TENANT_GONE)
         return fail(move, ERR_ALREADY_EXISTS,
                     "tenant %lld has moved from this store already, and not to this target",
                     (long long)move->config.tenant_id);
-    if (move->place != TENANT_HERE)
-        return fail(
-            move, ERR_ALREADY_EXISTS,
-            "tenant %lld is closed for a move to another target: end that one, or cancel it",
-            (long long)move->config.tenant_id);
+    return fail(move, ERR_ALREADY_EXISTS,
+                "tenant %lld is closed for a move to another target: end that one, or cancel it "
+                "there",
+                (long long)move->config.tenant_id);
+}
+
+/* Where he has taken leave, it was to this target. */
+static int check_same_move(struct move *move)
+{
+    int64_t move_id = 0;
+    if (move->place == TENANT_HERE)
+        return 0;
+    int err = read_move_id(move, &move_id);
+    if (err == 0 && (move_id == 0 || move_id != move->move_id))
+        err = refuse_other_target(move);
+    return err;
+}
+
+static int begin_new(struct move *move)
+{
     int err = check_ids(move);
     return err != 0 ? err : arrive(move);
 }
@@ -447,7 +476,8 @@ static struct move_source source_config_of(const struct move *move)
 {
     return (struct move_source){.location = move->config.source,
                                 .seal = move->config.seal,
-                                .tenant_id = move->config.tenant_id};
+                                .tenant_id = move->config.tenant_id,
+                                .move_id = move->move_id};
 }
 
 /* Whether both have the tenant by the same key, and what this store decided since the move. */
@@ -472,10 +502,12 @@ static int compare_ended(struct move *move, int64_t up_to, bool *is_same, int64_
  * before. It lets go, too, unless it has served him since. */
 static int let_go_again(struct move *move, int64_t up_to)
 {
-    const struct move_source source = source_config_of(move);
+    struct move_source source = source_config_of(move);
     bool is_same;
     int64_t newer = 0;
-    int err = compare_ended(move, up_to, &is_same, &newer);
+    int err = read_move_id(move, &source.move_id);
+    if (err == 0)
+        err = compare_ended(move, up_to, &is_same, &newer);
     if (err != 0)
         return err;
     if (!is_same || newer > 0)
@@ -484,7 +516,21 @@ static int let_go_again(struct move *move, int64_t up_to)
                     "that it came from, or was restored since and has served it (%lld operations "
                     "came after the move): two stores have taken its money",
                     (long long)move->config.tenant_id, (long long)newer);
-    return move_source_go(&source);
+    return move_source_let_go(&source);
+}
+
+static int end_again(struct move *move, int64_t up_to)
+{
+    int64_t move_id;
+    if (move->place != TENANT_GONE)
+        return let_go_again(move, up_to);
+    int err = read_move_id(move, &move_id);
+    if (err == 0 && move_id != move->move_id)
+        err = fail(move, ERR_ALREADY_EXISTS,
+                   "tenant %lld has moved to another database by a later move, and this target "
+                   "got him by an earlier one: two stores may have taken his money",
+                   (long long)move->config.tenant_id);
+    return err;
 }
 
 static int begin(struct move *move, bool *is_done)
@@ -500,9 +546,11 @@ static int begin(struct move *move, bool *is_done)
         err = progress_read(move, VERIFIED_NAME, &verified, &move->is_verified);
         if (err != 0)
             return err;
-        return move->place == TENANT_GONE ? 0 : let_go_again(move, progress.up_to);
+        return end_again(move, progress.up_to);
     }
-    err = check_target(move);
+    err = check_same_move(move);
+    if (err == 0)
+        err = check_target(move);
     if (err == 0 && !is_there)
         err = begin_new(move);
     return err;
@@ -510,17 +558,42 @@ static int begin(struct move *move, bool *is_done)
 
 static int read_place(struct move *move)
 {
-    int64_t count, number = TENANT_HERE;
-    int err = ask_one(source_of(move), "SELECT count(*) FROM tenant WHERE id = ?",
-                      move->config.tenant_id, &count);
-    if (err == 0 && count == 0)
-        return fail(move, ERR_NOT_FOUND, "there is no tenant %lld",
-                    (long long)move->config.tenant_id);
-    if (err == 0)
-        err = ask_one(source_of(move), "SELECT place FROM tenant WHERE id = ?",
-                      move->config.tenant_id, &number);
-    move->place = (enum tenant_place)number;
+    struct sql *source = source_of(move);
+    struct binder binder;
+    bool has_row = false;
+    int err = move_prepare(source, "SELECT place, move_id FROM tenant WHERE id = ?", &binder);
+    if (err != 0)
+        return err;
+    bind_int(&binder, move->config.tenant_id);
+    err = sql_step(source, binder.statement, &has_row);
+    if (err == 0 && has_row) {
+        struct columns columns = {.statement = binder.statement};
+        move->place = (enum tenant_place)column_int(&columns);
+        move->move_id = column_int(&columns);
+    }
+    source->driver->finalize(binder.statement);
+    if (err == 0 && !has_row)
+        err =
+            fail(move, ERR_NOT_FOUND, "there is no tenant %lld", (long long)move->config.tenant_id);
     return err;
+}
+
+/* Somebody else has changed his place since it was read here. By another's move nothing is done. */
+static int fail_stale(struct move *move)
+{
+    const int64_t ours = move->move_id;
+    int err = read_place(move);
+    if (move->move_id != ours)
+        move->move_id = 0;
+    if (err != 0)
+        return err;
+    if (move->place == TENANT_HERE)
+        return fail(move, ERR_STALE,
+                    "somebody has opened the tenant again in this store meanwhile");
+    return fail(move, ERR_STALE,
+                "tenant %lld is no longer where this move had him: somebody moves him, or has "
+                "moved him, to another database",
+                (long long)move->config.tenant_id);
 }
 
 static int open_stores(struct move *move, enum store_mode mode)
@@ -569,29 +642,24 @@ int move_open(const struct move_config *config, struct move **move, bool *is_don
     if (err == 0)
         err = open_stores(*move, STORE_WRITER);
     if (err == 0)
-        err = read_place(*move);
-    if (err == 0)
         err = lock_target(*move);
-    return err != 0 ? err : begin(*move, is_done);
-}
-
-/* In a transaction of its own. */
-static int note(struct move *move, const char *name, const struct progress *progress)
-{
-    struct sql *target = target_of(move);
-    int err = move_target_begin(target, false);
-    if (err != 0)
-        return err;
-    err = progress_write(move, name, progress);
     if (err == 0)
-        return target->driver->commit(target);
-    target->driver->rollback(target);
-    return err;
+        err = read_place(*move);
+    return err != 0 ? err : begin(*move, is_done);
 }
 
 int move_note_verified(struct move *move, int64_t now_us)
 {
-    return note(move, VERIFIED_NAME, &(struct progress){.ended_at_us = now_us});
+    struct sql *target = target_of(move);
+    const struct progress progress = {.ended_at_us = now_us};
+    int err = move_target_begin(target, false);
+    if (err != 0)
+        return err;
+    err = progress_write(move, VERIFIED_NAME, &progress);
+    if (err == 0)
+        return target->driver->commit(target);
+    target->driver->rollback(target);
+    return err;
 }
 
 void move_close(struct move *move)
@@ -637,26 +705,66 @@ int move_copy(struct move *move, int64_t *copied)
 
 /* --- closing --- */
 
-/* The scan for proofs passes over a tenant that it does not know: where it was must be known before
- * he takes leave. */
-static int note_cursor(struct move *move)
+/* A new one for each leave: who closed him before somebody opened him again is not who closes him
+ * now. */
+static int64_t make_move_id(void)
 {
-    struct progress progress = {0};
-    int err = ask_plain(source_of(move), "SELECT proof_cursor FROM meta", &progress.up_to);
-    return err != 0 ? err : note(move, CURSOR_NAME, &progress);
+    const struct id_source random = id_source_system();
+    uint64_t number = 0;
+    random.fill(random.context, (uint8_t *)&number, sizeof(number));
+    return (int64_t)(number >> 1) | 1; /* never 0 */
+}
+
+/* The scan for proofs passes over a tenant that it does not know: where it was must be known before
+ * he takes leave. So must the move: what the source refers to is there. */
+static int note_leave(struct move *move, int64_t move_id)
+{
+    struct progress cursor = {0};
+    const struct progress number = {.up_to = move_id};
+    int err = ask_plain(source_of(move), "SELECT proof_cursor FROM meta", &cursor.up_to);
+    if (err == 0)
+        err = move_target_begin(target_of(move), false);
+    if (err != 0)
+        return err;
+    err = progress_write(move, CURSOR_NAME, &cursor);
+    if (err == 0)
+        err = progress_write(move, MOVE_ID_NAME, &number);
+    if (err == 0)
+        return target_of(move)->driver->commit(target_of(move));
+    target_of(move)->driver->rollback(target_of(move));
+    return err;
+}
+
+/* The number in the target is not to be replaced where somebody has taken leave with it: the lock
+ * may be lost with a connection, so it is asked for once more. */
+static int check_here(struct move *move)
+{
+    int err = lock_target(move);
+    if (err == 0)
+        err = read_place(move);
+    if (err != 0 || move->place == TENANT_HERE)
+        return err;
+    move->move_id = 0;
+    return ERR_STALE;
 }
 
 int move_leave(struct move *move)
 {
-    const struct move_source source = source_config_of(move);
+    struct move_source source = source_config_of(move);
     if (move->place != TENANT_HERE)
         return 0; /* an earlier run did it */
-    int err = note_cursor(move);
+    source.move_id = make_move_id();
+    int err = check_here(move);
+    if (err == 0)
+        err = note_leave(move, source.move_id);
     if (err == 0)
         err = move_source_leave(&source);
+    if (err == ERR_STALE)
+        return fail_stale(move);
     if (err != 0)
         return fail(move, err, "the tenant cannot be closed in this store (%s)", error_name(err));
     move->place = TENANT_LEAVING;
+    move->move_id = source.move_id;
     return 0;
 }
 
@@ -669,6 +777,8 @@ int move_shut(struct move *move, int64_t now_us)
     int err = move_source_close(&source, now_us);
     if (err == ERR_LEASED)
         return err;
+    if (err == ERR_STALE)
+        return fail_stale(move);
     if (err != 0)
         return fail(move, err, "the tenant cannot be closed in this store (%s)", error_name(err));
     move->place = TENANT_CLOSED;
@@ -791,10 +901,30 @@ static int write_meta(struct move *move)
 
 /* --- the change of place --- */
 
+/* The connection may have been lost before, and with it the lock: then somebody else may have gone
+ * on, or begun anew. */
+static int check_target_waits(struct move *move)
+{
+    int64_t waiting = 0, move_id;
+    int err = lock_target(move);
+    if (err == 0)
+        err = read_move_id(move, &move_id);
+    if (err == 0)
+        err = ask_one(target_of(move), "SELECT count(*) FROM tenant WHERE id = ? AND place = 1",
+                      move->config.tenant_id, &waiting);
+    if (err == 0 && (waiting != 1 || move_id != move->move_id))
+        err = fail(move, ERR_STALE,
+                   "somebody else has ended, cancelled or begun this move in the target meanwhile; "
+                   "run this again, which finds out");
+    return err;
+}
+
 static int write_end(struct move *move)
 {
     struct progress progress = {.ended_at_us = move->now_us};
-    int err = copy_approval(move);
+    int err = check_target_waits(move);
+    if (err == 0)
+        err = copy_approval(move);
     if (err == 0)
         err = finish_tables(move, false);
     if (err == 0)
@@ -804,8 +934,20 @@ static int write_end(struct move *move)
     if (err == 0)
         err = progress_write(move, "tenant", &progress);
     if (err == 0)
-        err = run_one(target_of(move), "UPDATE tenant SET place = 0 WHERE id = ?",
+        err = run_one(target_of(move), "UPDATE tenant SET place = 0 WHERE id = ? AND place = 1",
                       move->config.tenant_id);
+    return err;
+}
+
+/* The commit has failed; but with its connection the lock may be lost, and another may have ended
+ * the move since. */
+static int take_back(struct move *move)
+{
+    const struct move_source source = source_config_of(move);
+    int err = check_target_waits(move);
+    if (err == 0)
+        err = move_source_return(&source, true);
+    move->place = err == 0 ? TENANT_HERE : TENANT_GONE;
     return err;
 }
 
@@ -819,11 +961,13 @@ static int change_place(struct move *move)
     struct sql *target = target_of(move);
     const struct move_source source = source_config_of(move);
     int err = move_source_go(&source);
-    if (err != 0) {
+    if (err != 0)
         target->driver->rollback(target);
+    if (err == ERR_STALE)
+        return fail_stale(move);
+    if (err != 0)
         return fail(move, err, "the tenant cannot be marked as moved in this store (%s)",
                     error_name(err));
-    }
     move->place = TENANT_GONE;
     err = target->driver->commit(target);
     if (err == 0)
@@ -832,19 +976,28 @@ static int change_place(struct move *move)
         return fail(move, err,
                     "it is not known whether the target has the tenant now; neither store serves "
                     "it until this is run again");
-    int back_err = move_source_return(&source);
-    move->place = back_err == 0 ? TENANT_HERE : TENANT_GONE;
+    int back_err = take_back(move);
     return fail(move, err, "the target did not take the tenant (%s); %s", error_name(err),
                 back_err == 0 ? "this store serves it as before" : "run this again");
+}
+
+/* As this move has closed him. */
+static int check_closed(struct move *move)
+{
+    const int64_t ours = move->move_id;
+    int err = read_place(move);
+    bool is_closed = move->place == TENANT_CLOSED || move->place == TENANT_GONE;
+    if (err != 0 || (is_closed && ours != 0 && move->move_id == ours))
+        return err;
+    move->move_id = ours;
+    return fail_stale(move);
 }
 
 int move_finish(struct move *move, int64_t now_us)
 {
     struct sql *target = target_of(move);
     move->now_us = now_us;
-    int err = read_place(move);
-    if (err == 0 && move->place != TENANT_CLOSED && move->place != TENANT_GONE)
-        err = fail(move, ERR_STALE, "somebody has opened the tenant again in this store meanwhile");
+    int err = check_closed(move);
     if (err == 0)
         err = check_target(move);
     if (err == 0)
@@ -925,18 +1078,47 @@ static int check_unended(struct move *move, bool *is_begun)
     return err;
 }
 
-/* Where he has gone, only the target that he went to can tell that it has not taken him. */
-static int open_again(struct move *move, bool is_begun)
+static int refuse_to_open(struct move *move)
 {
-    const struct move_source source = source_config_of(move);
-    if (move->place == TENANT_HERE)
-        return 0;
+    if (move->place == TENANT_GONE)
+        return fail(move, ERR_ALREADY_EXISTS,
+                    "tenant %lld has moved to another database, not to this target: nothing was "
+                    "changed here or there; cancel there what has not ended",
+                    (long long)move->config.tenant_id);
+    return fail(move, ERR_ALREADY_EXISTS,
+                "tenant %lld is closed for a move to another database, not to this target: cancel "
+                "it there",
+                (long long)move->config.tenant_id);
+}
+
+/* A target that holds nothing of him may be the one of this move, made anew; but never where he has
+ * gone. */
+static int check_may_open(struct move *move, bool is_reached, bool is_begun)
+{
+    int64_t move_id = 0;
     if (move->place == TENANT_GONE && !is_begun)
         return fail(move, ERR_STALE,
                     "tenant %lld has gone to a target, and only that one can tell whether it has "
                     "taken the tenant",
                     (long long)move->config.tenant_id);
-    return move_source_return(&source);
+    if (!is_reached || !is_begun)
+        return 0;
+    int err = read_move_id(move, &move_id);
+    if (err == 0 && (move_id == 0 || move_id != move->move_id))
+        err = refuse_to_open(move);
+    return err;
+}
+
+/* Where he has gone, only the target that he went to can tell that it has not taken him. */
+static int open_again(struct move *move, bool is_reached, bool is_begun)
+{
+    const struct move_source source = source_config_of(move);
+    if (move->place == TENANT_HERE)
+        return 0;
+    int err = check_may_open(move, is_reached, is_begun);
+    if (err == 0)
+        err = move_source_return(&source, is_reached && is_begun);
+    return err == ERR_STALE ? fail_stale(move) : err;
 }
 
 /* The source first: what is left in the target then is what any move that was broken off leaves. */
@@ -955,7 +1137,7 @@ int move_cancel(const struct move_config *config, struct move **move)
     if (err == 0 && (there_err == ERR_LOCKED || there_err == ERR_ALREADY_EXISTS))
         err = there_err;
     if (err == 0)
-        err = open_again(*move, is_begun);
+        err = open_again(*move, there_err == 0, is_begun);
     if (err == 0 && there_err == 0 && is_begun)
         there_err = clear_target(*move);
     return err != 0 ? err : there_err;
@@ -989,6 +1171,8 @@ static int look_at_target(struct move *move, struct move_look *look)
         return 0;
     int err = progress_read(move, "tenant", &progress, &look->is_begun);
     look->is_done = progress.ended_at_us != 0;
+    if (err == 0 && look->is_begun && !look->is_done)
+        err = check_same_move(move);
     if (err == 0 && !look->is_done)
         err = check_target(move);
     return err != 0 || look->is_begun ? err : check_ids(move);

@@ -10,7 +10,9 @@
  * A service may have the source open all the time, and goes on with the other tenants. It may be
  * killed at any moment and begun again: what is there is compared, never believed. In the source
  * the tenant is marked TENANT_GONE before it is TENANT_HERE in the target: never two stores serve
- * it, and between the two, for the moment of one commit, none.
+ * it, and between the two, for the moment of one commit, none. Who takes leave writes a random
+ * number, the move's, into both: what goes on, ends or undoes must find it in both, and changes a
+ * place only from the one that comes before it (ERR_STALE: somebody else has changed it).
  */
 #ifndef COUNTERPART_STORE_MOVE_H
 #define COUNTERPART_STORE_MOVE_H
@@ -54,17 +56,17 @@ void move_close(struct move *move); /* accepts NULL */
  */
 MUST_CHECK int move_copy(struct move *move, int64_t *copied);
 /* The tenant takes leave: a service that loads its directory anew begins nothing for him. What is
- * under way may end. */
+ * under way may end. errors: ERR_STALE: somebody moves him to another target. */
 MUST_CHECK int move_leave(struct move *move);
 /* The tenant is closed: from the commit of this on his rows in the source do not change, whoever
- * writes. errors: ERR_LEASED: his token is being refreshed; again soon. */
+ * writes. errors: ERR_LEASED: his token is being refreshed; again soon. ERR_STALE: as above. */
 MUST_CHECK int move_shut(struct move *move, int64_t now_us);
 /*
  * The rest: all tables are compared row by row, what differs is copied, and the tenant changes its
  * place.
  *
- * errors     ERR_STALE: he is not closed. ERR_STORE_CORRUPT: the copy cannot be made equal.
- *            ERR_COMMIT_UNKNOWN: it may have moved; move_open tells.
+ * errors     ERR_STALE: he is not closed, or not by this move. ERR_STORE_CORRUPT: the copy cannot
+ *            be made equal. ERR_COMMIT_UNKNOWN: it may have moved; move_open tells.
  */
 MUST_CHECK int move_finish(struct move *move, int64_t now_us);
 /* After move_open with *is_done: whether move_note_verified was called in this run or an earlier
@@ -76,7 +78,8 @@ MUST_CHECK int move_note_verified(struct move *move, int64_t now_us);
  * the tenant as before, the latter also while the target cannot be reached, unless it may have him.
  *
  * ownership  as of move_open.
- * errors     ERR_ALREADY_EXISTS: the move has ended. ERR_LOCKED: it is under way.
+ * errors     ERR_ALREADY_EXISTS: the move has ended, or he left for another target. ERR_LOCKED: it
+ *            is under way. ERR_STALE: it has gone on meanwhile.
  */
 MUST_CHECK int move_cancel(const struct move_config *config, struct move **move);
 /* What move_open and all that follows would find; writes nothing. */

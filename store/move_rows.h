@@ -102,17 +102,29 @@ struct move_source {
     const char *location;
     const struct seal *seal;
     int64_t tenant_id;
+    int64_t move_id; /* that he leaves by, or has left by */
 };
 /*
  * Nothing new begins; his rows change no more; they are another store's; he is served here as
- * before. Each is one commit, beside a service too.
+ * before. Each is one commit, beside a service too, and comes only from the place before it, by the
+ * same move; what is done already is done.
  *
- * errors  the store's own; close: ERR_LEASED: a token is being refreshed, try again soon.
+ *     leave   from here
+ *     close   from leaving
+ *     go      from closed
+ *     return  from leaving or closed; is_refused: the target is certain not to take him, then from
+ *             gone, too
+ *
+ * errors  the store's own; ERR_STALE: he is at another place, or left by another move. close:
+ *         ERR_LEASED: a token is being refreshed, try again soon.
  */
 MUST_CHECK int move_source_leave(const struct move_source *source);
 MUST_CHECK int move_source_close(const struct move_source *source, int64_t now_us);
 MUST_CHECK int move_source_go(const struct move_source *source);
-MUST_CHECK int move_source_return(const struct move_source *source);
+MUST_CHECK int move_source_return(const struct move_source *source, bool is_refused);
+/* The target has had him since that move ended, and this store, restored, does not know: from
+ * everywhere but where he has gone by another move. errors: as above. */
+MUST_CHECK int move_source_let_go(const struct move_source *source);
 
 /* --- writing to PostgreSQL (postgres_move.c) --- */
 

@@ -15,7 +15,8 @@
 /* Waits for a busy service: each try is as patient as the store (some seconds). */
 #define TRIES_MAX 20
 
-typedef int (*source_change_fn)(struct sql *sql, int64_t tenant_id, int64_t argument);
+typedef int (*source_change_fn)(struct sql *sql, const struct move_source *source,
+                                int64_t argument);
 
 static int run_text(struct sql *sql, const char *text)
 {
@@ -43,18 +44,49 @@ static int ask_int(struct sql *sql, const char *text, int64_t first, int64_t sec
     return err;
 }
 
-static int write_place(struct sql *sql, int64_t tenant_id, int64_t place)
+/* From where a tenant comes to a place, as conditions of his row; ?3 is the move. */
+#define FROM_HERE "place = 0"
+#define FROM_LEAVING "place = 3 AND move_id = ?3"
+#define FROM_CLOSED "place = 4 AND move_id = ?3"
+#define FROM_OPENED "place IN (3, 4) AND move_id = ?3"
+#define FROM_AWAY "place IN (2, 3, 4) AND move_id = ?3"
+#define FROM_RESTORED "place IN (0, 3, 4)"
+
+/* A place that he was brought to is read back: somebody else may have brought him to another since
+ * it was read last. */
+#define WRITE_PLACE                                                                                \
+    "UPDATE tenant SET place = ?1, move_id = CASE ?1 WHEN 0 THEN 0 ELSE ?3 END WHERE id = ?2 AND "
+#define READ_PLACE                                                                                 \
+    "SELECT count(*) FROM tenant WHERE id = ?2 AND place = ?1 "                                    \
+    "AND move_id = CASE ?1 WHEN 0 THEN 0 ELSE ?3 END"
+
+static int run_place(struct sql *sql, const char *text, const struct move_source *source,
+                     int64_t place, int64_t *value)
 {
     struct binder binder;
-    int err =
-        move_prepare(sql, "UPDATE tenant SET place = ?1 WHERE id = ?2 AND place <> ?1", &binder);
+    bool has_row = false;
+    int err = move_prepare(sql, text, &binder);
     if (err != 0)
         return err;
     bind_int(&binder, place);
-    bind_int(&binder, tenant_id);
-    err = sql_finish(sql, binder.statement);
+    bind_int(&binder, source->tenant_id);
+    bind_int(&binder, source->move_id);
+    err = sql_step(sql, binder.statement, &has_row);
+    if (err == 0 && has_row)
+        *value = sql_column_int(binder.statement, 0);
     sql->driver->finalize(binder.statement);
     return err;
+}
+
+/* text: WRITE_PLACE and from where. */
+static int write_place(struct sql *sql, const struct move_source *source, const char *text,
+                       int64_t place)
+{
+    int64_t count = 0;
+    int err = run_place(sql, text, source, place, &count);
+    if (err == 0)
+        err = run_place(sql, READ_PLACE, source, place, &count);
+    return err == 0 && count != 1 ? ERR_STALE : err;
 }
 
 /* --- the bar --- */
@@ -120,54 +152,68 @@ static int drop_bar(struct sql *sql)
 
 /* --- the changes --- */
 
-static int change_leave(struct sql *sql, int64_t tenant_id, int64_t argument)
+static int change_leave(struct sql *sql, const struct move_source *source, int64_t argument)
 {
     (void)argument;
-    return write_place(sql, tenant_id, TENANT_LEAVING);
+    return write_place(sql, source, WRITE_PLACE FROM_HERE, TENANT_LEAVING);
 }
 
 /* A refresh token that is on its way to Lightspeed may be used up there: the pair that comes back
  * must be written first. */
-static int change_close(struct sql *sql, int64_t tenant_id, int64_t now_us)
+static int change_close(struct sql *sql, const struct move_source *source, int64_t now_us)
 {
     int64_t leases = 0;
     int err = ask_int(sql,
                       "SELECT count(*) FROM oauth_grant WHERE tenant_id = ? AND lease_owner <> '' "
                       "AND leased_until_us > ?",
-                      tenant_id, now_us, &leases);
+                      source->tenant_id, now_us, &leases);
     if (err == 0 && leases > 0)
         return ERR_LEASED;
     if (err == 0)
         err = raise_bar(sql);
-    return err != 0 ? err : write_place(sql, tenant_id, TENANT_CLOSED);
+    if (err == 0)
+        err = write_place(sql, source, WRITE_PLACE FROM_LEAVING, TENANT_CLOSED);
+    return err;
 }
 
 /* The bar is up from its closing; but not in a file that was made before. */
-static int change_go(struct sql *sql, int64_t tenant_id, int64_t argument)
+static int go_from(struct sql *sql, const struct move_source *source, const char *text)
 {
-    (void)argument;
     int err = raise_bar(sql);
-    return err != 0 ? err : write_place(sql, tenant_id, TENANT_GONE);
+    return err != 0 ? err : write_place(sql, source, text, TENANT_GONE);
 }
 
-static int change_return(struct sql *sql, int64_t tenant_id, int64_t argument)
+static int change_go(struct sql *sql, const struct move_source *source, int64_t argument)
 {
     (void)argument;
+    return go_from(sql, source, WRITE_PLACE FROM_CLOSED);
+}
+
+static int change_let_go(struct sql *sql, const struct move_source *source, int64_t argument)
+{
+    (void)argument;
+    return go_from(sql, source, WRITE_PLACE FROM_RESTORED);
+}
+
+static int change_return(struct sql *sql, const struct move_source *source, int64_t is_refused)
+{
     int64_t others = 0;
-    int err = write_place(sql, tenant_id, TENANT_HERE);
+    int err =
+        write_place(sql, source, is_refused != 0 ? WRITE_PLACE FROM_AWAY : WRITE_PLACE FROM_OPENED,
+                    TENANT_HERE);
     if (err == 0)
         err = ask_int(sql, "SELECT count(*) FROM tenant WHERE id <> ? AND place IN (?, 4)",
-                      tenant_id, TENANT_GONE, &others);
+                      source->tenant_id, TENANT_GONE, &others);
     return err != 0 || others > 0 ? err : drop_bar(sql);
 }
 
-static int change_once(struct sql *sql, source_change_fn change, int64_t tenant_id,
+static int change_once(struct sql *sql, const struct move_source *source, source_change_fn change,
                        int64_t argument)
 {
     int err = sql_begin_change(sql);
     if (err != 0)
         return err;
-    err = change(sql, tenant_id, argument);
+    err = change(sql, source, argument);
     if (err == 0)
         return sql_commit_change(sql);
     sql_rollback_change(sql);
@@ -184,7 +230,7 @@ static int change(const struct move_source *source, source_change_fn fn, int64_t
         return err;
     err = ERR_STORE_BUSY;
     for (int i = 0; err == ERR_STORE_BUSY && i < TRIES_MAX; i++)
-        err = change_once(sql_of(writer), fn, source->tenant_id, argument);
+        err = change_once(sql_of(writer), source, fn, argument);
     store_close(writer);
     return err;
 }
@@ -204,7 +250,12 @@ int move_source_go(const struct move_source *source)
     return change(source, change_go, 0);
 }
 
-int move_source_return(const struct move_source *source)
+int move_source_return(const struct move_source *source, bool is_refused)
 {
-    return change(source, change_return, 0);
+    return change(source, change_return, is_refused);
+}
+
+int move_source_let_go(const struct move_source *source)
+{
+    return change(source, change_let_go, 0);
 }

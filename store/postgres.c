@@ -32,7 +32,11 @@
  * a client that fell silent inside a transaction holds its locks no longer than the third; the
  * server looks every second whether the client of a waiting statement is still there.
  * client_min_messages: the warning that a commit may not be replicated must come here, whatever
- * the role's default. synchronous_commit: an answer leaves after the commit is durable.
+ * the role's default. tcp_keepalives_* and tcp_user_timeout: of a machine that is gone in the
+ * middle of a pipeline the server waits for more, and none of the limits above counts meanwhile; it
+ * probes as the client's side does, and the locks are free after 8 s. It ignores these over a Unix
+ * socket.
+ * synchronous_commit: an answer leaves after the commit is durable.
  * Plans are made once, and before a new store has any statistics: they must not scan the ledger,
  * nor hash it because LIMIT ? counts as a tenth of it (test_postgres_texts.c looks at all plans).
  * cursor_tuple_fraction: verify reads its cursors to the end.
@@ -40,6 +44,8 @@
 static const char sql_configure[] =
     "SET statement_timeout = 3000; SET lock_timeout = 1500;"
     "SET idle_in_transaction_session_timeout = 10000; SET client_connection_check_interval = 1000;"
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;"
+    "SET tcp_user_timeout = 5000;"
     "SET client_min_messages = warning; SET synchronous_commit = on;"
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;"
     "SET enable_hashjoin = off; SET enable_mergejoin = off;"

@@ -199,6 +199,8 @@ static void add_what_follows(struct commit *commit)
     for (int32_t i = 0; i < batch->count; i++) {
         struct foreign_attempt attempt;
         struct work work;
+        if (batch->is_skipped[i])
+            continue;
         if (foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
                                     &attempt)) {
             struct binder binder = postgres_set_row(&commit->insert_attempts);

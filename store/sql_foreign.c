@@ -403,7 +403,8 @@ int sql_write_foreign(struct sql *sql, const struct batch *batch)
             err = write_day(sql, &view->foreign_days[i]);
     for (int32_t i = 0; err == 0 && i < batch->count; i++) {
         struct foreign_attempt attempt;
-        if (foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
+        if (!batch->is_skipped[i] &&
+            foreign_attempt_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us,
                                     &attempt))
             err = insert_attempt(sql, &attempt);
     }

@@ -188,7 +188,12 @@ static void find_keys(struct move_pass *pass)
     }
 }
 
-/* Where a tenant is served is each store's own. */
+/* Where a tenant is served, and by which move, is each store's own. */
+static bool is_own(const char *column)
+{
+    return strcmp(column, "place") == 0 || strcmp(column, "move_id") == 0;
+}
+
 static void take_column(struct move_pass *pass, struct columns *row)
 {
     struct move_column *column = &pass->columns[pass->column_count];
@@ -198,7 +203,7 @@ static void take_column(struct move_pass *pass, struct columns *row)
     column_text(row, type, sizeof(type));
     CHECK(!row->is_bad);
     column->kind = strcmp(type, "INTEGER") == 0 ? 'i' : strcmp(type, "BLOB") == 0 ? 'b' : 't';
-    if (strcmp(column->name, "place") != 0)
+    if (!is_own(column->name))
         pass->column_count++;
 }
 

@@ -233,7 +233,8 @@ int sql_write_work(struct sql *sql, const struct batch *batch)
     int err = 0;
     for (int32_t i = 0; err == 0 && i < batch->count; i++) {
         struct work work;
-        if (work_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us, &work))
+        if (!batch->is_skipped[i] &&
+            work_follows(batch->commands[i], &batch->outcomes[i], batch->decided_at_us, &work))
             err = insert_work(sql, &work);
     }
     return err;

@@ -648,9 +648,12 @@ const char sqlite_schema_3[] =
     " PRIMARY KEY (tenant_id, local_date)"
     ") STRICT, WITHOUT ROWID;";
 
-/* Version 4: which tenants are served elsewhere (enum tenant_place). */
+/* Version 4: which tenants are served elsewhere (enum tenant_place), and by which move: a random
+ * number that the one target has, too; 0 while it is here. */
 const char sqlite_schema_4[] = "ALTER TABLE tenant ADD COLUMN place INTEGER NOT NULL DEFAULT 0"
-                               " CHECK (place BETWEEN 0 AND 4);";
+                               " CHECK (place BETWEEN 0 AND 4);"
+                               "ALTER TABLE tenant ADD COLUMN move_id INTEGER NOT NULL DEFAULT 0"
+                               " CHECK (move_id >= 0);";
 
 static const char sql_read_version[] = "PRAGMA user_version";
 static const char sql_read_application[] = "PRAGMA application_id";

@@ -6,8 +6,14 @@ set -eu
 : "${SECRETS:?}" "${OWNER:?}"
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
+key=$SECRETS/counterpart/master.key
 # The master key is written last: where it is, all the rest is there.
-[ ! -e "$SECRETS/counterpart/master.key" ] || exit 0
+[ ! -s "$key" ] || exit 0
+if [ -e "$key" ]; then
+    # Another one would not open what this one has locked.
+    echo "secrets.sh: $key is empty: put it back from a back-up. Where nothing is stored yet, remove all volumes" >&2
+    exit 1
+fi
 counterpart=$(random) replicator=$(random) redis=$(random)
 printf %s "$counterpart" >"$SECRETS/postgres/counterpart"
 printf %s "$replicator" >"$SECRETS/postgres/replicator"
@@ -15,6 +21,9 @@ printf %s "$redis" >"$SECRETS/redis/password"
 umask 077
 printf %s "$redis" >"$SECRETS/counterpart/redis"
 printf '*:*:*:counterpart:%s\n' "$counterpart" >"$SECRETS/counterpart/pgpass"
-printf '%s\n' "$(random)" >"$SECRETS/counterpart/master.key.new"
+printf '%s\n' "$(random)" >"$key.new"
 chown -R "$OWNER" "$SECRETS/counterpart"
-mv "$SECRETS/counterpart/master.key.new" "$SECRETS/counterpart/master.key"
+# PostgreSQL flushes what the key has locked: a power cut must not leave it without the key.
+sync "$key.new" "$SECRETS"/counterpart/* "$SECRETS"/postgres/* "$SECRETS"/redis/* "$SECRETS"/*
+mv "$key.new" "$key"
+sync "$SECRETS/counterpart"

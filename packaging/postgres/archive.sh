@@ -8,7 +8,10 @@ set -euo pipefail
 folder=$1 from=$2 name=$3.gz
 umask 077
 if [ -e "$folder/$name" ]; then
-    gzip -dc "$folder/$name" | cmp -s - "$from" && exit 0
+    if gzip -dc "$folder/$name" | cmp -s - "$from"; then
+        sync "$folder" # whoever wrote it may have ended before its name was on the disk
+        exit 0
+    fi
     echo "archive.sh: $folder/$name is there and differs: is another server writing here?" >&2
     exit 1
 fi

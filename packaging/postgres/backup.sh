@@ -37,7 +37,6 @@ mkdir -p "$to"
 [ -z "$(ls -A "$to")" ] || die "$to is not empty; name a folder that is new, so that nothing is written over"
 if [ -n "$key" ]; then
     grep -qxE '[0-9a-fA-F]{64}' "$key" || die "$key is no master key: a file of 64 hex digits"
-    cp "$key" "$to/master.key"
 fi
 
 pg_basebackup --dbname="$url" --pgdata="$to/base" --format=plain --wal-method=stream --checkpoint=fast \
@@ -45,9 +44,13 @@ pg_basebackup --dbname="$url" --pgdata="$to/base" --format=plain --wal-method=st
 pg_verifybackup --quiet "$to/base" || die "the copy is not what the server sent"
 
 # The manifest has the digest of every file of the copy.
+[ -z "$key" ] || key=$(realpath "$key")
 cd "$to"
 files=(base/backup_manifest)
-[ -z "$key" ] || files+=(master.key)
+if [ -n "$key" ]; then
+    cp "$key" master.key
+    files+=(master.key)
+fi
 sha256sum "${files[@]}" >.SHA256SUMS.part
 sync -f .
 mv .SHA256SUMS.part SHA256SUMS

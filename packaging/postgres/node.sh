@@ -24,6 +24,7 @@ END
 local  all          postgres                  peer
 host   counterpart  counterpart  all          scram-sha-256
 host   replication  replicator   all          scram-sha-256
+host   replication  backup       all          scram-sha-256
 END
 }
 
@@ -52,6 +53,9 @@ copy_cluster() {
     export PGPASSWORD
     pg_basebackup -D "$new" -d "host=$FOLLOW user=replicator" -c fast -X stream --write-recovery-conf
     unset PGPASSWORD
+    # What was switched off there for a while (ALTER SYSTEM: to go on with one server, or by restore.sh) came along, and
+    # stands above node.conf. Promoted one day, this server must wait for a replica, and keep its log.
+    sed -i -E "/^synchronous_standby_names\>/d; /^archive_mode = 'off'/d" "$new/postgresql.auto.conf"
 }
 
 umask 077

@@ -12,7 +12,9 @@ usage: restore.sh --from FOLDER --to DATA_FOLDER --url URL [--archive FOLDER] [-
   --to       the server's data folder: one that is new, or empty
   --url      of the database, with the service's role: postgresql://counterpart@/counterpart (the host is this machine)
   --archive  where archive.sh has kept the log; without it the store is as it was when the back-up was made
-  --until    the moment, as PostgreSQL reads it: '2026-11-22 18:03:00+11'; without it: the end of the log
+  --until    the moment, as PostgreSQL reads it: '2026-11-22 18:03:00+11'; without it: the end of the log. What was
+             committed at that moment or later is not in it. A transaction of then or later must be in the log, and the
+             zone is a number
   --key      the service's master key, where it is not in the back-up
   COUNTERPART names the program, where it is not in PATH.
 TEXT
@@ -71,23 +73,66 @@ touch "$unfinished/recovery.signal"
 echo 'local all all trust' >"$private/hba.conf"
 restore_command=false
 if [ -n "$archive" ]; then
-    piece="'$(realpath "$archive")/%f.gz'"
-    restore_command="test -e $piece && gzip -dc $piece >\"%p\""
+    fetch=$(dirname "$(realpath "${BASH_SOURCE[0]}")")/fetch.sh
+    [ -e "$fetch" ] || die "$fetch is not there"
+    restore_command="bash '$fetch' '$(realpath "$archive")' %f \"%p\""
 fi
 settings=(config_file="$private/empty.conf" hba_file="$private/hba.conf" listen_addresses= ssl=off port=5432
     unix_socket_directories="$private" hot_standby=off archive_mode=off synchronous_standby_names= fsync=on
-    shared_preload_libraries= recovery_target_action=promote restore_command="$restore_command")
+    shared_preload_libraries= recovery_target_action=promote recovery_target_inclusive=off
+    restore_command="$restore_command")
 [ -z "$until" ] || settings+=(recovery_target_time="$until")
 
 # --- the log, up to the moment
+
+# The time of the last transaction that PostgreSQL has met in the log; nothing where there was none.
+find_last_time() { sed -n 's/.*last completed transaction was at log time //p' "$private/log" | tail -n 1; }
+find_pieces() { grep -oE '\<[0-9A-F]{24}\>' | sort | tail -n 1; } # the newest of the names that it reads
+
+tell_end() {
+    local time
+    time=$(find_last_time)
+    if [ -n "$time" ]; then say "the log was followed so far: its last transaction is of $time"
+    else say "there is no transaction in the log since the back-up"; fi
+    # A file of a timeline may be damaged, too: then PostgreSQL has taken another way.
+    grep '^fetch.sh: .* is damaged' "$private/log" | sort -u >&2 || true
+}
+
+# The log has ended where the archive does when PostgreSQL has asked for a piece beyond the newest. Otherwise something
+# is lost between, and PostgreSQL, which cannot know, has taken it for the end.
+check_end() {
+    local newest beyond last why time
+    newest=$(find "$archive" -maxdepth 1 -name '*.gz' -printf '%f\n' | grep -E '^[0-9A-F]{24}\.gz$' | find_pieces)
+    beyond=$(grep '^fetch.sh: .* is not in ' "$private/log" | find_pieces)
+    [[ -n $newest && ! $beyond > $newest ]] || return 0
+    last=$(grep -E '^fetch.sh: |restored log file' "$private/log" | find_pieces)
+    why=$(grep "^fetch.sh: $last is" "$private/log" | tail -n 1)
+    say "the log breaks off at $last (${why:-there is no whole log in it}); the archive goes on to $newest"
+    time=$(find_last_time)
+    if [ -n "$time" ]; then say "to restore what comes before that last transaction, and nothing later: --until '$time'"
+    else say "to restore the back-up alone, and nothing later: no --archive"; fi
+    return 1
+}
+
+not_restored() {
+    server=''
+    cat "$private/log" >&2
+    if grep -q 'recovery ended before configured recovery target' "$private/log"; then
+        tell_end
+        check_end || true
+    fi
+    die "PostgreSQL could not restore it"
+}
 
 postgres -D "$unfinished" "${settings[@]/#/--}" >"$private/log" 2>&1 &
 server=$!
 say "going through the log${until:+ until $until}"
 until pg_isready --quiet --host="$private" --port=5432; do
-    kill -0 "$server" 2>/dev/null || { server=''; cat "$private/log" >&2; die "PostgreSQL could not restore it"; }
+    kill -0 "$server" 2>/dev/null || not_restored
     sleep 0.2
 done
+tell_end
+[ -n "$until" ] || [ -z "$archive" ] || check_end || die "nothing was restored"
 
 # --- the store begins anew, and every law is recomputed
 
@@ -112,6 +157,6 @@ cat "$private/told"
 cat >&2 <<'TEXT'
 restore.sh: restored. Before the service starts, remove the file timeline from the data folder of each of its
 processes, and make sure that no address in COUNTERPART_DATABASE leads to a server of before. When this is the server
-from now on, and no rehearsal: ALTER SYSTEM RESET archive_mode and synchronous_standby_names, restart it, and make a
-back-up.
+from now on, and no rehearsal: ALTER SYSTEM SET archive_mode = on and RESET synchronous_standby_names, restart it, and
+make a back-up. A replica that was copied before has both settings of its own.
 TEXT

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -282,6 +283,45 @@ static void finish_writes_what_is_queued(void **state)
     log_finish(); /* twice, and without a start, is harmless */
 }
 
+static _Noreturn void log_and_fail_a_check(void)
+{
+    signal(SIGABRT, SIG_DFL); /* the sanitizer and cmocka have handlers of their own */
+    check_hook = NULL;
+    if (log_start(LOG_INFO) != 0)
+        _exit(1);
+    for (int i = 0; i < 10; i++)
+        log_event(i < 9 ? LOG_INFO : LOG_ERROR, "last_words", LOG_INT("n", i));
+    bool moon_is_cheese = false;
+    CHECK(moon_is_cheese);
+    _exit(0);
+}
+
+static void what_was_logged_before_a_check_failed_is_written(void **state)
+{
+    (void)state;
+    int status;
+    int file = capture_begin();
+    pid_t child = fork();
+    if (child == 0)
+        log_and_fail_a_check();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    struct text said = capture_end(file);
+    struct text rest = said;
+    struct text line;
+    for (int64_t i = 0; i < 10; i++) {
+        int64_t n = -1;
+        assert_true(next_line(&rest, &line));
+        struct jread *object = parsed(line);
+        assert_int_equal(jread_int64(jread_member(object, "n"), &n), 0);
+        assert_true(n == i);
+        jread_destroy(object);
+    }
+    assert_true(next_line(&rest, &line));
+    assert_true(text_starts_with(line, TEXT("CHECK failed: moon_is_cheese (")));
+    free((void *)(uintptr_t)said.base);
+}
+
 #define WRITERS 4
 #define LINES_EACH 2000
 
@@ -482,6 +522,7 @@ int main(void)
         cmocka_unit_test(lines_of_every_length_stay_json),
         cmocka_unit_test(more_fields_than_allowed_are_our_bug),
         cmocka_unit_test(finish_writes_what_is_queued),
+        cmocka_unit_test(what_was_logged_before_a_check_failed_is_written),
         cmocka_unit_test(lines_of_many_threads_never_mix_and_keep_their_order),
         cmocka_unit_test(full_queue_drops_and_counts_instead_of_waiting),
         cmocka_unit_test(nonblocking_standard_error_is_waited_for),

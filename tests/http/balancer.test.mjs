@@ -262,6 +262,7 @@ test('what is not for registers, too large or no JSON is refused in JSON; what i
     `GET / HTTP/1.1\r\nHost: a\r\nLong: ${'x'.repeat(20_000)}\r\n\r\n`,
     'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}',
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    'POST /oseries/x/checkout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: cow, chunked\r\n\r\n0\r\n\r\n',
   ]) {
     const socket = await RawSocket.connect(balancer.port);
     await socket.write(bytes);
@@ -271,18 +272,26 @@ test('what is not for registers, too large or no JSON is refused in JSON; what i
 });
 
 test('a register that hangs up is noticed behind the balancer: its charge is a suspect', async () => {
-  const { number: card } = await shop.issue({ amount: '5.00' });
+  const suspects = () => services.flatMap(({ events }) => events).filter(({ event }) => event === 'suspect');
+  // Where both come at once, an answer may leave before the end is read: such a charge is told by the order alone.
+  await until('the suspect', async () => {
+    const { number: card } = await shop.issue({ amount: '5.00' });
+    await hangUp({ card, amount: '5.00', order: newOrder() });
+    await until('the charge', async () => (await shop.show(card)).balance === '0.00');
+    return suspects().length > 0;
+  });
+});
+
+/** A checkout whose register is gone when a counterpart reads it. */
+async function hangUp(sale) {
   const socket = await RawSocket.connect(balancer.port);
   for (const service of services) service.signal('SIGSTOP'); // shorter than a probe's patience
-  await socket.write(checkoutBytes({ card, amount: '5.00', order: newOrder() }, { token: shop.token }));
+  await socket.write(checkoutBytes(sale, { token: shop.token }));
   await sleep(SENT_MS);
   socket.destroy();
   await sleep(SENT_MS);
   for (const service of services) service.signal('SIGCONT');
-  const suspects = () => services.flatMap(({ events }) => events).filter(({ event }) => event === 'suspect');
-  await until('the suspect', () => suspects().length > 0);
-  assert.equal((await shop.show(card)).balance, '0.00');
-});
+}
 
 /** Sales until one comes to `frozen`, which stands still and keeps it: the reply to that, and what was sent. */
 async function sendToFrozen(frozen, whileItWaits) {

@@ -7,7 +7,9 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { CAN_RUN, Deployment, FILE, ROOT, readCompose } from '../container/compose.mjs';
-import { areIdentical, isApproved, isRefused, newOrder, request, sign, until } from './support.mjs';
+import { areIdentical, isApproved, isRefused, newOrder, request, run, sign, temporaryDirectory,
+  until } from './support.mjs';
+import { spyOnSync } from './sync_spy.mjs';
 
 const require = createRequire(import.meta.url);
 const TOKEN = 'compose-signature-token';
@@ -58,6 +60,32 @@ test('the times of the balancer fit those of the counterparts', () => {
   assert.ok(number(/timeout server (\d+)s/) > 4, 'the deadline of a command');
   assert.ok(number(/timeout http-keep-alive (\d+)s/) < 15, 'COUNTERPART_REQUEST_TIMEOUT_S');
   assert.match(configuration, /^ +http-reuse never$/m);
+});
+
+test('the master key is on the disk before it has its name, and an empty one is never taken for a key', async () => {
+  const folder = temporaryDirectory();
+  for (const name of ['counterpart', 'postgres', 'redis']) fs.mkdirSync(path.join(folder, name));
+  const spy = spyOnSync(path.join(folder, 'counterpart'));
+  const draw = () => run(path.join(ROOT, 'packaging/compose/secrets.sh'), [], {
+    env: { ...spy.env, SECRETS: folder, OWNER: String(process.getuid()) },
+  });
+  const first = await draw();
+  assert.equal(first.code, 0, first.stderr);
+  const [flushed, named, ...more] = spy.read();
+  assert.deepEqual(more, []);
+  assert.ok(flushed.there.includes('master.key.new') && !flushed.there.includes('master.key'), flushed.there.join());
+  const files = ['counterpart/master.key.new', 'counterpart/pgpass', 'counterpart/redis', 'postgres/counterpart',
+    'postgres/replicator', 'redis/password'].map((name) => path.join(folder, name));
+  assert.deepEqual(files.filter((file) => !flushed.words.includes(file)), []);
+  assert.ok(named.there.includes('master.key') && named.words.includes(path.join(folder, 'counterpart')));
+
+  const passwords = () => files.slice(1).map((file) => fs.readFileSync(file, 'utf8'));
+  const before = passwords();
+  fs.truncateSync(path.join(folder, 'counterpart/master.key'));
+  const empty = await draw();
+  assert.notEqual(empty.code, 0);
+  assert.match(empty.stderr, /master\.key is empty/);
+  assert.deepEqual(passwords(), before);
 });
 
 // --- running -------------------------------------------------------------------------------------
@@ -141,6 +169,21 @@ test('the database and Redis let nobody in without the password', RUNS, async ()
     assert.match((await deployment.run('balancer', ['redis-cli', '-h', host, '-p', port, 'ping'])).stdout, /NOAUTH/);
 });
 
+test('a back-up is made by the role that the docs name, and by it alone', RUNS, async () => {
+  await sql('postgres-one', "CREATE ROLE backup LOGIN REPLICATION PASSWORD 'of-the-test'");
+  const backup = (word, folder) => {
+    const script = path.join(ROOT, 'packaging/postgres/backup.sh');
+    const words = ['--url', 'postgresql://backup@postgres-one:5432/', '--to', folder, '--without-key'];
+    return deployment.run('postgres-one', ['env', `PGPASSWORD=${word}`, 'bash', script, ...words]);
+  };
+  const folder = path.join(deployment.folder, 'volumes/postgres-one/of-the-test');
+  assert.notEqual((await backup('another', folder)).code, 0);
+  const { code, stderr } = await backup('of-the-test', folder);
+  assert.equal(code, 0, stderr);
+  assert.ok(fs.existsSync(path.join(folder, 'SHA256SUMS')));
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('one counterpart stops, and the other serves', RUNS, async () => {
   assert.equal(await deployment.stop('one'), 0);
   isApproved(await send(sale()), { amount: '1.00' });
@@ -177,12 +220,18 @@ test('the primary dies: payments are refused until the replica is promoted and h
     isApproved(await untilPaid(missed), { amount: '1.00' });
     areIdentical(await untilPaid(paid), first);
     deployment.removeVolume('postgres-one');
+    // What restore.sh leaves behind the setting of docs/operations.md.
+    const left = "printf \"archive_mode = 'on'\\narchive_mode = 'off'\\n\" >>\"$PGDATA/postgresql.auto.conf\"";
+    await deployment.must('postgres-two', ['sh', '-c', left]);
     deployment.environment = { POSTGRES_ONE_FOLLOWS: 'postgres-two', POSTGRES_TWO_FOLLOWS: 'postgres-one' };
     await deployment.up('postgres-one');
     await sql('postgres-two', 'ALTER SYSTEM RESET synchronous_standby_names');
     await sql('postgres-two', 'SELECT pg_reload_conf()');
     const standbys = 'SELECT application_name, sync_state FROM pg_stat_replication';
     await until('the replica', async () => (await sql('postgres-two', standbys)) === 'postgres-one|sync', PATIENCE_MS);
+    // The copy was made while nobody was waited for; promoted one day, it must wait, and keep its log.
+    assert.match(await sql('postgres-one', 'SHOW synchronous_standby_names'), /^FIRST 1 \(.*postgres-two/);
+    assert.equal(await sql('postgres-one', 'SHOW archive_mode'), 'on');
     isApproved(await untilPaid(sale()), { amount: '1.00' });
     const charges = 'SELECT count(*) FROM operation WHERE action = 2 AND result = 0';
     const count = await deployment.must('postgres-two', ['psql', '-X', '-A', '-t', '-d', 'counterpart', '-c', charges]);

@@ -4,12 +4,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { COMPANY, startCloud } from './cloud.mjs';
 import { RATE_MAX, connect } from './loyal.mjs';
 import { Postgres, runAsOwner } from './postgres.mjs';
 import { RedisServer } from './redis_server.mjs';
-import { COUNTERPART, ROOT, Service, areIdentical, freePort, isApproved, newOrder, run, sleep,
+import { COUNTERPART, ROOT, Service, areIdentical, freePort, isApproved, newOrder, run, sleep, temporaryDirectory,
   until } from './support.mjs';
+import { spyOnSync } from './sync_spy.mjs';
 
 const PATIENCE_MS = 60_000;
 const SCRIPTS = path.join(ROOT, 'packaging/postgres');
@@ -23,6 +25,7 @@ let a, b; // the processes
 let shop, cards;
 let lost, kept; // what was answered after the moment, and before it
 let moment; // that a restore goes to
+let lostPiece; // of the log: what was answered after the moment is in it
 let operationLast; // given out by the original
 let generations; // of its tokens and hot balances
 
@@ -40,6 +43,13 @@ const balanceAt = (service, card) =>
   });
 const backUp = (to, ...more) =>
   run('bash', [path.join(SCRIPTS, 'backup.sh'), '--url', cluster.adminUrl, '--to', to, ...more]);
+/** Ends a piece of the log, with a transaction in it: its name, once it is in the archive. */
+const archivePiece = async () => {
+  await cluster.sql("SELECT pg_logical_emit_message(true, 'test', 'the end of a piece')");
+  const piece = await cluster.sql('SELECT pg_walfile_name(pg_switch_wal())');
+  await until('the log to be archived', () => fs.existsSync(path.join(here('archive'), `${piece}.gz`)), PATIENCE_MS);
+  return piece;
+};
 const own = async (folder) => {
   if (process.getuid() === 0) assert.equal((await run('chown', ['-R', 'postgres:', folder])).code, 0);
 };
@@ -58,7 +68,7 @@ before(async () => {
     startCloud(undefined, { redirectUris }),
   ]);
   await cloud.settings({ rate_limit_bearer: RATE_MAX });
-  for (const file of [COUNTERPART, path.join(SCRIPTS, 'archive.sh'), path.join(SCRIPTS, 'restore.sh')])
+  for (const file of [COUNTERPART, ...['archive.sh', 'fetch.sh', 'restore.sh'].map((name) => path.join(SCRIPTS, name))])
     fs.copyFileSync(file, here(path.basename(file)));
   fs.mkdirSync(here('archive'));
   await own(here('archive'));
@@ -139,6 +149,7 @@ test('what was answered after the moment is lost with it, and paid at Lightspeed
   await sleep(50);
   moment = await cluster.sql('SELECT clock_timestamp()');
   await sleep(50);
+  await archivePiece();
   lost = { card: cards[1].number, amount: '45.00', order: order.id };
   lost.reply = await charge(b, lost);
   isApproved(lost.reply);
@@ -147,10 +158,10 @@ test('what was answered after the moment is lost with it, and paid at Lightspeed
   const payment = { method_id: OUR_METHOD, amount: 45, ref: lost.reply.json.ref };
   await cloud.control('POST', `/orders/${order.id}/payments`, payment);
   await cloud.control('POST', `/orders/${order.id}/complete`, {});
-  const segment = await cluster.sql('SELECT pg_walfile_name(pg_switch_wal())');
-  await until('the log to be archived', () => fs.existsSync(path.join(here('archive'), `${segment}.gz`)), PATIENCE_MS);
+  lostPiece = await archivePiece();
   generations = await readGenerations();
   for (const service of [a, b]) await service.stop();
+  await archivePiece();
   await own(here('backup'));
 });
 
@@ -191,13 +202,55 @@ test('restore refuses a back-up of which a byte has changed, another key, and a 
   assert.equal(fs.existsSync(here('target.unfinished')), false);
 });
 
+test('a restore goes to the end of the log, and says how far it got', async () => {
+  const { code, stderr } = await restore(here('backup'), here('whole'), '--archive', here('archive'));
+  assert.equal(code, 0, stderr);
+  const [, time] = stderr.match(/its last transaction is of (.+)$/m);
+  assert.equal(await cluster.sql(`SELECT '${time}'::timestamptz > '${moment}'::timestamptz + interval '50 ms'`), 't');
+  fs.rmSync(here('whole'), { recursive: true });
+});
+
+test('a piece of the archive that is damaged or lost ends a restore: it says which, and how far it got', async () => {
+  const copies = ['cut', 'nonsense', 'gap'].map((name) => here(`archive-${name}`));
+  const piece = (copy) => path.join(copy, `${lostPiece}.gz`);
+  for (const copy of copies) fs.cpSync(here('archive'), copy, { recursive: true });
+  const [cut, nonsense, gap] = copies;
+  fs.truncateSync(piece(cut), fs.statSync(piece(cut)).size >> 1);
+  fs.writeFileSync(piece(nonsense), gzipSync(Buffer.alloc(16 << 20, 7))); // well compressed, and no log
+  fs.rmSync(piece(gap));
+  for (const copy of copies) await own(copy);
+  const refuse = async (name, archive, reason, ...more) => {
+    const { code, stdout, stderr } = await restore(here('backup'), here(name), '--archive', archive, ...more);
+    assert.notEqual(code, 0, name);
+    assert.equal(stdout, '');
+    const breaks = `breaks off at ${lostPiece} \\(${reason}.*the archive goes on to [0-9A-F]{24}$`;
+    assert.match(stderr, new RegExp(breaks, 'm'));
+    assert.deepEqual(fs.readdirSync(here(name)), []);
+    const [, time] = stderr.match(/--until '(.+)'/);
+    assert.equal(await cluster.sql(`SELECT '${time}'::timestamptz > '${moment}'::timestamptz`), 't', stderr);
+    return time;
+  };
+  const times = await Promise.all([
+    refuse('of-cut', cut, `fetch.sh: ${lostPiece} is damaged in`),
+    refuse('of-nonsense', nonsense, 'there is no whole log in it'),
+    refuse('of-gap', gap, `fetch.sh: ${lostPiece} is not in`),
+    refuse('beyond-gap', gap, `fetch.sh: ${lostPiece} is not in`, '--until', '2100-01-01 00:00:00+00'),
+  ]);
+  const [time] = times;
+  assert.deepEqual(times, times.map(() => time));
+  const chosen = await restore(here('backup'), here('of-cut'), '--archive', cut, '--until', time);
+  assert.equal(chosen.code, 0, chosen.stderr);
+  fs.rmSync(here('of-cut'), { recursive: true });
+});
+
 test('restored to a moment: all that was answered before it, nothing of after it, and every law holds', async () => {
   const { code, stdout, stderr } = await restore(
     here('backup'),
     here('restored'),
-    ...['--archive', here('archive'), '--until', moment],
+    ...['--archive', here('archive-cut'), '--until', moment], // on purpose: before the damage
   );
   assert.equal(code, 0, stderr);
+  assert.match(stderr, /its last transaction is of \d{4}-/);
   const told = JSON.parse(stdout);
   assert.ok(told.cards === CLIENTS && told.last_operation > operationLast, stdout);
   await cluster.replacePrimary('restored');
@@ -246,6 +299,23 @@ test('the payment that was lost is listed as one that nobody claims', async () =
   );
   assert.equal(item.ref, lost.reply.json.ref);
   await b.verifyIsClean();
+});
+
+test('a piece that is archived already, and the same, is on the disk before archive.sh says so', async () => {
+  const folder = temporaryDirectory();
+  const spy = spyOnSync(folder);
+  const file = path.join(folder, 'piece');
+  fs.writeFileSync(file, 'of the log');
+  const archive = () => run('bash', [path.join(SCRIPTS, 'archive.sh'), folder, file, 'A'], { env: spy.env });
+  for (const count of [2, 1]) {
+    const { code, stderr } = await archive();
+    assert.equal(code, 0, stderr);
+    const calls = spy.read();
+    assert.equal(calls.length, count);
+    assert.ok(calls.at(-1).words.includes(folder) && calls.at(-1).there.includes('A.gz'));
+  }
+  fs.writeFileSync(file, 'another');
+  assert.equal((await archive()).code, 1);
 });
 
 test('a dump that was loaded elsewhere keeps every law, and begins anew', async () => {

@@ -210,6 +210,35 @@ test('a process on a copy of a data folder takes nothing from the one that has t
   await third.stop();
 });
 
+test('a charge that is committed while its process ends is in the balance that the other tells', async () => {
+  const tenant = await newTenant(a);
+  const master = path.join(a.data, 'master.key');
+  const env = { ...a.env, COUNTERPART_MASTER_KEY: master, COUNTERPART_DRAIN_S: '0' };
+  const third = await Service.start({ env });
+  await Promise.all([untilHot(third), isServed(third, tenant), isServed(b, tenant)]);
+  const { number: card } = await tenant.issue({ amount: '50.00' });
+  const before = await hits(b);
+  await until('the balance in Redis', async () => {
+    isApproved(await at(b, tenant).till().checkBalance({ card }), { balance: '50.00' });
+    return (await hits(b)) > before;
+  });
+  const database = new URL(env.COUNTERPART_DATABASE).pathname.slice(1);
+  // The card is somebody's until the process has begun to end.
+  const holding = cluster.sql(
+    `SELECT count(*) FROM (SELECT FROM card WHERE last4 = '${card.slice(-4)}' FOR UPDATE) AS held;
+     SELECT pg_sleep(1.2)`,
+    database,
+  );
+  await cluster.primary.awaitTrue("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+  const charging = at(third, tenant).till().checkout({ card, amount: '20.00', order: newOrder() });
+  await cluster.primary.awaitTrue("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+  third.signal('SIGTERM');
+  isApproved(await charging, { amount: '20.00', balance: '30.00' });
+  await third.stop();
+  isApproved(await at(b, tenant).till().checkBalance({ card }), { balance: '30.00' });
+  await holding;
+});
+
 // Last: it stops one, and kills it.
 test('what a webhook brings to one process the one on duty does, and the other when that is lost', async () => {
   await until('somebody on duty', async () => (await isOnDuty(a)) || (await isOnDuty(b)));

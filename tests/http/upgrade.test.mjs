@@ -194,6 +194,7 @@ test('a schema that this program could not live with is not made while it serves
   assert.deepEqual(await schema(), [2, 1]);
   await machine.runs(a, NEXT);
   await load.goesOn();
+  assert.equal(digestOf(`${machine.installed}.before`), digestOf(COUNTERPART), 'the way back is what it was');
 });
 
 test('once nobody needs what goes, the program after the next takes it away beside the next', async () => {

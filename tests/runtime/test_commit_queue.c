@@ -192,6 +192,39 @@ static void a_full_queue_refuses_and_so_does_a_closed_one(void **state)
     assert_int_equal(commit_queue_push(&fixture->queue, &jobs[DEPTH_MAX]), ERR_SHUTTING_DOWN);
 }
 
+/* Their tills have been answered, and their cards may be another taker's for long. */
+static void what_was_cancelled_makes_room_and_comes_home(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct job jobs[DEPTH_MAX], other;
+    struct job *held = push(fixture, 1);
+    assert_ptr_equal(take(fixture, 0), held);
+    for (int i = 0; i < DEPTH_MAX; i++) {
+        memset(jobs[i].command.card_index, i == 1 ? 2 : 1, CARD_INDEX_BYTES);
+        jobs[i].task = i == 2 ? task_nothing : NULL;
+        assert_int_equal(commit_queue_push(&fixture->queue, &jobs[i]), 0);
+    }
+    memset(other.command.card_index, 3, CARD_INDEX_BYTES);
+    assert_null(commit_queue_drop_cancelled(&fixture->queue));
+    assert_int_equal(commit_queue_push(&fixture->queue, &other), ERR_QUEUE_FULL);
+    for (int i = 1; i < DEPTH_MAX; i++)
+        assert_true(job_move(&jobs[i], JOB_QUEUED, JOB_CANCELLED));
+    fixture->queue.dropped_at_us = 0; /* long ago */
+    struct job *dropped = commit_queue_drop_cancelled(&fixture->queue);
+    for (int i = 1; i < DEPTH_MAX; i++, dropped = dropped->next)
+        assert_ptr_equal(dropped, &jobs[i]);
+    assert_null(dropped);
+    assert_int_equal(commit_queue_depth(&fixture->queue), 1);
+    assert_int_equal(commit_queue_push(&fixture->queue, &other), 0);
+    assert_ptr_equal(take(fixture, 1), &other);
+    assert_null(other.next);
+    assert_ptr_equal(take(fixture, 0), &jobs[0]);
+    assert_null(jobs[0].next);
+    commit_queue_close(&fixture->queue);
+    assert_null(take(fixture, 0));
+    assert_null(take(fixture, 1));
+}
+
 static void at_the_end_each_gets_what_is_left_for_it(void **state)
 {
     struct fixture *fixture = *state;
@@ -316,6 +349,7 @@ int main(void)
         queue_test(tasks_are_the_first_takers),
         queue_test(a_task_that_does_not_join_is_the_last_that_is_taken),
         queue_test(a_full_queue_refuses_and_so_does_a_closed_one),
+        queue_test(what_was_cancelled_makes_room_and_comes_home),
         queue_test(at_the_end_each_gets_what_is_left_for_it),
         cmocka_unit_test(nothing_of_a_card_overtakes_and_nothing_is_lost),
     };

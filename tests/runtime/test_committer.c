@@ -11,7 +11,9 @@
 
 #include "base/clock.h"
 #include "runtime/committer.h"
+#include "store/foreign.h"
 #include "store/grant.h"
+#include "store/work.h"
 #include "tests/support/faulty_store.h"
 
 #define CARD_BALANCE 50000
@@ -278,6 +280,41 @@ static void a_full_queue_refuses_and_keeps_nothing(void **state)
     free(calls);
 }
 
+static void what_was_cancelled_does_not_keep_others_out_of_a_full_queue(void **state)
+{
+    struct fixture *fixture = *state;
+    struct call *calls = calloc(COMMITTER_QUEUE_MAX, sizeof(*calls));
+    struct committer_counters counters;
+    struct call first, next;
+    faulty_store_hold(&fixture->faulty);
+    call_init(&first, fixture, ACTION_CHARGE, 1, 1);
+    submit(fixture, &first);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < COMMITTER_QUEUE_MAX; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 2 + i, 1);
+        submit(fixture, &calls[i]);
+        assert_true(job_move(&calls[i].job, JOB_QUEUED, JOB_CANCELLED));
+    }
+    call_init(&next, fixture, ACTION_CHARGE, 99999, 1);
+    submit(fixture, &next);
+    for (int i = 0; i < COMMITTER_QUEUE_MAX; i++) {
+        call_await(&calls[i]);
+        assert_int_equal(calls[i].job.error, ERR_CANCELLED);
+        call_finish(&calls[i]);
+    }
+    committer_read_counters(fixture->committer, &counters);
+    assert_int_equal(counters.cancelled, COMMITTER_QUEUE_MAX);
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&first);
+    call_await(&next);
+    assert_int_equal(next.job.error, 0);
+    stop_committer(fixture);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 2);
+    call_finish(&first);
+    call_finish(&next);
+    free(calls);
+}
+
 static void a_store_that_fails_and_comes_back_is_told_and_forgotten(void **state)
 {
     struct fixture *fixture = *state;
@@ -431,6 +468,60 @@ static void what_another_process_holds_is_decided_after_the_others(void **state)
     committer_read_counters(fixture->committer, &after);
     assert_int_equal(after.commands - before.commands, COUNT + 1);
     assert_int_equal(after.batches - before.batches, 3); /* the first, the others, what was held */
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1));
+    for (int i = 0; i < COUNT; i++)
+        call_finish(&calls[i]);
+    call_finish(&first);
+}
+
+/* Payments of this service onto orders of others. */
+static void approve(struct fixture *fixture)
+{
+    const enum foreign_state states[] = {FOREIGN_REQUESTED, FOREIGN_APPROVED};
+    for (size_t i = 0; i < COUNT_OF(states); i++) {
+        struct foreign_change change = {.tenant_id = fixture->tenant_id,
+                                        .to = {.state = states[i]},
+                                        .created_at_us = clock_wall_us()};
+        assert_int_equal(store_add_foreign_change(fixture->real, &change), 0);
+    }
+}
+
+/* Decided, rolled back, and then of a card that another process has taken meanwhile: of the first
+ * run nothing is left. */
+static void what_is_skipped_after_a_failed_run_is_written_once(void **state)
+{
+    enum { COUNT = 2 };
+    struct fixture *fixture = *state;
+    struct call first, calls[COUNT];
+    int64_t open;
+    approve(fixture);
+    faulty_store_share(&fixture->faulty);
+    faulty_store_hold(&fixture->faulty);
+    call_init(&first, fixture, ACTION_CHARGE, 1, 100);
+    submit(fixture, &first);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 0; i < COUNT; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 2 + i, 100);
+        calls[i].job.command.payment_is_ours = i == 0;
+        submit(fixture, &calls[i]);
+    }
+    fixture->faulty.commit_error = ERR_STORE_BUSY;
+    fixture->faulty.skip_commits = 1; /* the first one's */
+    fixture->faulty.fail_commits = 1;
+    fixture->faulty.skips_after_failure = true;
+    fixture->faulty.skip_firsts = 1;
+    faulty_store_let_go(&fixture->faulty);
+    call_await(&first);
+    for (int i = 0; i < COUNT; i++) {
+        call_await(&calls[i]);
+        assert_int_equal(calls[i].job.error, 0);
+        assert_int_equal(calls[i].job.outcome.result, RESULT_OK);
+    }
+    assert_int_equal(fixture->faulty.skip_firsts, 0);
+    assert_true(calls[0].job.outcome.operation_id > calls[1].job.outcome.operation_id);
+    stop_committer(fixture);
+    assert_int_equal(store_count_open_work(fixture->real, &open), 0);
+    assert_int_equal(open, 1);
     assert_int_equal(balance(fixture), CARD_BALANCE - 100 * (COUNT + 1));
     for (int i = 0; i < COUNT; i++)
         call_finish(&calls[i]);
@@ -1123,6 +1214,7 @@ int main(void)
         committer_test(a_command_that_was_taken_cannot_be_called_not_done),
         committer_test(a_command_with_too_little_time_left_is_not_begun),
         committer_test(a_full_queue_refuses_and_keeps_nothing),
+        committer_test(what_was_cancelled_does_not_keep_others_out_of_a_full_queue),
         committer_test(a_store_that_fails_and_comes_back_is_told_and_forgotten),
         committer_test(a_full_disk_at_commit_moves_nothing),
         committer_test(a_batch_that_breaks_a_constraint_is_run_again_one_by_one),
@@ -1130,6 +1222,7 @@ int main(void)
         committer_test(a_batch_that_met_another_process_is_run_again_at_most_three_times),
         committer_test(a_command_that_met_a_row_that_is_just_there_is_run_again),
         committer_test(what_another_process_holds_is_decided_after_the_others),
+        committer_test(what_is_skipped_after_a_failed_run_is_written_once),
         committer_test(a_batch_that_met_a_busy_file_is_not_run_again),
         committer_test(an_unknown_commit_that_happened_is_answered_as_done),
         committer_test(an_unknown_commit_that_did_not_happen_never_can),

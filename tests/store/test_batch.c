@@ -67,6 +67,21 @@ static void cleared_batch_starts_over(void **state)
     assert_true(batch->keys[0].wants_order_operations);
 }
 
+/* Else what is skipped the second time would keep the answer that was rolled back. */
+static void what_is_fetched_again_has_no_answer_from_before(void **state)
+{
+    struct batch *batch = *state;
+    struct command command = {.action = ACTION_CHARGE, .tenant_id = 1};
+    for (int i = 0; i < 2; i++) {
+        batch_add(batch, &command);
+        batch->outcomes[i] = (struct outcome){.result = RESULT_OK, .operation_id = 4711};
+    }
+    batch_rewind(batch);
+    assert_int_equal(batch->count, 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(batch->outcomes[i].operation_id, 0);
+}
+
 static void batch_takes_no_more_than_it_has_room_for(void **state)
 {
     struct batch *batch = *state;
@@ -88,6 +103,7 @@ int main(void)
         TEST_CASE(loaded_rows_alone_are_no_change),
         TEST_CASE(each_kind_of_change_is_seen_alone),
         TEST_CASE(cleared_batch_starts_over),
+        TEST_CASE(what_is_fetched_again_has_no_answer_from_before),
         TEST_CASE(batch_takes_no_more_than_it_has_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

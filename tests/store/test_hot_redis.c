@@ -614,6 +614,34 @@ static void what_is_answered_while_redis_is_down_is_no_hit(void **state)
     redis_process_signal(&server, SIGCONT);
 }
 
+static void what_waits_at_the_end_is_written_before_it(void **state)
+{
+    (void)state;
+    deliver(&one, 1, 1);
+    assert_version(&other, 1, 1);
+    for (int64_t version = 2; version < 50; version++) {
+        commit(&one, 1, version);
+        for (uint8_t number = 2; number < 200; number++)
+            commit(&one, number, version);
+    }
+    hot_redis_stop(one.hot);
+    assert_int_equal(counters(&one).pending, 0);
+    assert_version(&other, 1, 49);
+    assert_version(&other, 199, 49);
+}
+
+/* And holds up nobody for long. */
+static void at_the_end_a_redis_that_says_nothing_is_left(void **state)
+{
+    (void)state;
+    deliver(&one, 1, 1);
+    redis_process_signal(&server, SIGSTOP);
+    commit(&one, 1, 2);
+    hot_redis_stop(one.hot);
+    redis_process_signal(&server, SIGCONT);
+    assert_int_equal(counters(&one).pending, 1);
+}
+
 #define TEST_CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -637,6 +665,8 @@ int main(void)
         TEST_CASE(a_tombstone_of_what_was_late_keeps_old_reads_out),
         TEST_CASE(more_than_can_wait_costs_a_generation),
         TEST_CASE(one_card_that_moves_all_the_time_waits_once),
+        TEST_CASE(what_waits_at_the_end_is_written_before_it),
+        TEST_CASE(at_the_end_a_redis_that_says_nothing_is_left),
         TEST_CASE(nothing_is_asked_or_held_until_the_store_has_given_a_generation),
         TEST_CASE(a_new_generation_is_asked_and_filled_when_every_process_may_know_of_it),
         TEST_CASE(who_waits_for_a_generation_of_its_own_follows_no_other),

@@ -22,6 +22,9 @@
 #define CARD_B "6000000000000002"
 #define ORDER INT64_C(2802065908)
 #define DATABASE "moved"
+#define DATABASE_OTHER "moved_elsewhere"
+/* Nobody listens there. */
+#define TARGET_LOST "postgresql://counterpart@127.0.0.1:1/lost?connect_timeout=2"
 #define TABLES_MAX 40
 
 static struct postgres_process cluster;
@@ -34,6 +37,9 @@ struct fixture {
     const char *tables[TABLES_MAX]; /* told */
     int64_t row_counts[TABLES_MAX];
     int table_count;
+    void (*on_compared)(struct fixture *fixture); /* NULL; at the first table that is told */
+    char target_other[POSTGRES_LOCATION_MAX];
+    struct move *other; /* into target_other */
 };
 
 static void on_table(void *context, const char *table, int64_t rows,
@@ -44,6 +50,8 @@ static void on_table(void *context, const char *table, int64_t rows,
     assert_true(fixture->table_count < TABLES_MAX);
     fixture->tables[fixture->table_count] = table;
     fixture->row_counts[fixture->table_count++] = rows;
+    if (fixture->table_count == 1 && fixture->on_compared != NULL)
+        fixture->on_compared(fixture);
 }
 
 static int64_t told(const struct fixture *fixture, const char *table)
@@ -514,7 +522,230 @@ static void only_one_moves_into_a_target_at_a_time(void **state)
     must_finish(fixture);
 }
 
+/* --- more than one target, and more than one who moves --- */
+
+static int set_up_two(void **state)
+{
+    int err = set_up(state);
+    struct fixture *fixture = *state;
+    postgres_process_create_database(&cluster, DATABASE_OTHER);
+    postgres_process_location(&cluster, NULL, DATABASE_OTHER, fixture->target_other);
+    return err;
+}
+
+static int tear_down_two(void **state)
+{
+    struct fixture *fixture = *state;
+    move_close(fixture->other);
+    postgres_process_drop_database(&cluster, DATABASE_OTHER);
+    return tear_down(state);
+}
+
+static struct move_config config_to(const struct fixture *fixture, const char *target)
+{
+    return (struct move_config){
+        .source = fixture->location, .target = target, .seal = fixture->rows.seal, .tenant_id = 1};
+}
+
+static int begin_other(struct fixture *fixture)
+{
+    const struct move_config config = config_to(fixture, fixture->target_other);
+    bool is_done;
+    int64_t copied;
+    move_close(fixture->other);
+    int err = move_open(&config, &fixture->other, &is_done);
+    return err != 0 ? err : move_copy(fixture->other, &copied);
+}
+
+/* A rehearsal that was stopped while it copied: the target keeps what has come. */
+static void rehearse_other(struct fixture *fixture)
+{
+    assert_int_equal(begin_other(fixture), 0);
+    move_close(fixture->other);
+    fixture->other = NULL;
+}
+
+static int cancel_at(struct fixture *fixture, const char *target, const char *words)
+{
+    const struct move_config config = config_to(fixture, target);
+    struct move *undone;
+    int err = move_cancel(&config, &undone);
+    if (strstr(move_fault(undone), words) == NULL)
+        fail_msg("not told: %s, but: %s", words, move_fault(undone));
+    move_close(undone);
+    return err;
+}
+
+static int64_t place_here(const struct fixture *fixture)
+{
+    const struct store_config config = {.location = fixture->location, .seal = fixture->rows.seal};
+    struct store *store;
+    struct tenant tenant;
+    assert_int_equal(store_open(&config, STORE_READER, &store), 0);
+    assert_int_equal(store_read_tenant(store, 1, &tenant), 0);
+    store_close(store);
+    return tenant.place;
+}
+
+static int64_t place_at_other(void)
+{
+    return postgres_process_read_int(&cluster, DATABASE_OTHER, "SELECT place FROM tenant");
+}
+
+static void a_tenant_that_went_elsewhere_is_not_opened_by_cancelling_an_earlier_move(void **state)
+{
+    struct fixture *fixture = *state;
+    rehearse_other(fixture);
+    begin_and_copy(fixture);
+    must_finish(fixture);
+    assert_int_equal(cancel_at(fixture, fixture->target_other, "has moved to another database"),
+                     ERR_ALREADY_EXISTS);
+    assert_int_equal(place_here(fixture), TENANT_GONE);
+    assert_int_equal(ask("SELECT place FROM tenant"), TENANT_HERE);
+}
+
+static void a_tenant_that_went_elsewhere_is_not_taken_by_an_earlier_move(void **state)
+{
+    struct fixture *fixture = *state;
+    rehearse_other(fixture);
+    begin_and_copy(fixture);
+    must_finish(fixture);
+    assert_int_equal(begin_other(fixture), ERR_ALREADY_EXISTS);
+    assert_non_null(strstr(move_fault(fixture->other), "and not to this target"));
+    assert_int_equal(place_at_other(), TENANT_ARRIVING);
+    assert_int_equal(place_here(fixture), TENANT_GONE);
+}
+
+static void a_tenant_that_is_closed_for_one_target_is_cancelled_and_continued_there(void **state)
+{
+    struct fixture *fixture = *state;
+    rehearse_other(fixture);
+    begin_and_copy(fixture);
+    assert_int_equal(move_leave(fixture->move), 0);
+    assert_int_equal(cancel_at(fixture, fixture->target_other, "cancel it there"),
+                     ERR_ALREADY_EXISTS);
+    assert_int_equal(begin_other(fixture), ERR_ALREADY_EXISTS);
+    assert_int_equal(place_here(fixture), TENANT_LEAVING);
+    move_close(fixture->move);
+    fixture->move = NULL;
+    begin_and_copy(fixture); /* it goes on where it was broken off */
+    assert_int_equal(place_here(fixture), TENANT_LEAVING);
+    must_finish(fixture);
+    assert_int_equal(ask("SELECT place FROM tenant"), TENANT_HERE);
+}
+
+static void cancel_out_of_reach(struct fixture *fixture)
+{
+    assert_int_not_equal(cancel_at(fixture, TARGET_LOST, "cannot be opened"), 0);
+    assert_int_equal(place_here(fixture), TENANT_HERE);
+}
+
+static void charge_here(struct fixture *fixture)
+{
+    const struct store_config config = {.location = fixture->location, .seal = fixture->rows.seal};
+    assert_int_equal(store_open(&config, STORE_WRITER, &fixture->rows.store), 0);
+    assert_int_equal(try_charge(&fixture->rows, ORDER + 60), 0);
+    store_close(fixture->rows.store);
+    fixture->rows.store = NULL;
+}
+
+static void cancel_out_of_reach_and_charge(struct fixture *fixture)
+{
+    cancel_out_of_reach(fixture);
+    charge_here(fixture);
+}
+
+static void what_is_paid_after_a_cancel_out_of_reach_is_never_left_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_and_copy(fixture);
+    fixture->on_compared = cancel_out_of_reach_and_charge;
+    assert_int_equal(finish(fixture), ERR_STALE);
+    assert_non_null(strstr(move_fault(fixture->move), "opened the tenant again"));
+    assert_int_equal(move_place(fixture->move), TENANT_HERE);
+    assert_int_equal(place_here(fixture), TENANT_HERE);
+    assert_int_equal(ask("SELECT place FROM tenant"), TENANT_ARRIVING);
+    fixture->on_compared = NULL;
+    begin_and_copy(fixture);
+    must_finish(fixture);
+    assert_int_equal(ask("SELECT count(*) FROM operation WHERE order_id = 2802065968"), 1);
+    assert_int_equal(place_here(fixture), TENANT_GONE);
+}
+
+static void cancel_out_of_reach_and_close_for_other(struct fixture *fixture)
+{
+    cancel_out_of_reach_and_charge(fixture);
+    assert_int_equal(begin_other(fixture), 0);
+    assert_int_equal(move_leave(fixture->other), 0);
+    assert_int_equal(move_shut(fixture->other, ROWS_NOW_US), 0);
+}
+
+static void a_tenant_that_was_closed_again_for_another_target_goes_only_there(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_and_copy(fixture);
+    fixture->on_compared = cancel_out_of_reach_and_close_for_other;
+    assert_int_equal(finish(fixture), ERR_STALE);
+    assert_non_null(strstr(move_fault(fixture->move), "to another database"));
+    assert_int_equal(ask("SELECT place FROM tenant"), TENANT_ARRIVING);
+    assert_int_equal(move_finish(fixture->other, ROWS_NOW_US), 0);
+    assert_int_equal(place_at_other(), TENANT_HERE);
+    assert_int_equal(move_finish(fixture->move, ROWS_NOW_US), ERR_STALE);
+    assert_int_equal(ask("SELECT place FROM tenant"), TENANT_ARRIVING);
+}
+
+static void of_two_who_move_to_two_targets_one_ends(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_and_copy(fixture);
+    assert_int_equal(begin_other(fixture), 0);
+    must_finish(fixture);
+    assert_int_equal(move_leave(fixture->other), ERR_STALE);
+    assert_non_null(strstr(move_fault(fixture->other), "to another database"));
+    assert_int_equal(place_here(fixture), TENANT_GONE);
+    assert_int_equal(ask("SELECT place FROM tenant"), TENANT_HERE);
+    assert_int_equal(place_at_other(), TENANT_ARRIVING);
+}
+
+static void who_closed_a_tenant_first_is_not_disturbed_by_another(void **state)
+{
+    struct fixture *fixture = *state;
+    begin_and_copy(fixture);
+    assert_int_equal(begin_other(fixture), 0);
+    assert_int_equal(move_leave(fixture->move), 0);
+    assert_int_equal(move_shut(fixture->move, ROWS_NOW_US), 0);
+    assert_int_equal(move_leave(fixture->other), ERR_STALE);
+    assert_int_equal(place_here(fixture), TENANT_CLOSED);
+    assert_int_equal(move_finish(fixture->move, ROWS_NOW_US), 0);
+}
+
+/* The lock goes with the connection, and a new one is made without a word. */
+static void who_has_lost_the_target_does_not_disturb_who_went_on(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct move_config config = config_to(fixture, fixture->target);
+    bool is_done;
+    begin_and_copy(fixture);
+    ask("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    int err;
+    do { /* the server lets go of the lock soon */
+        move_close(fixture->other);
+        err = move_open(&config, &fixture->other, &is_done);
+    } while (err == ERR_LOCKED);
+    assert_int_equal(err, 0);
+    assert_int_equal(move_leave(fixture->other), 0);
+    move_close(fixture->other);
+    fixture->other = NULL;
+    assert_int_not_equal(move_leave(fixture->move), 0);
+    begin_and_copy(fixture);
+    must_finish(fixture);
+    assert_int_equal(place_here(fixture), TENANT_GONE);
+    assert_int_equal(ask("SELECT place FROM tenant"), TENANT_HERE);
+}
+
 #define MOVE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define MOVE_TEST_TWO(name) cmocka_unit_test_setup_teardown(name, set_up_two, tear_down_two)
 
 int main(void)
 {
@@ -533,6 +764,14 @@ int main(void)
         MOVE_TEST(proofs_are_looked_for_from_where_they_were_when_the_tenant_left),
         MOVE_TEST(a_move_that_is_cancelled_leaves_nothing_there_and_all_laws),
         MOVE_TEST(only_one_moves_into_a_target_at_a_time),
+        MOVE_TEST_TWO(a_tenant_that_went_elsewhere_is_not_opened_by_cancelling_an_earlier_move),
+        MOVE_TEST_TWO(a_tenant_that_went_elsewhere_is_not_taken_by_an_earlier_move),
+        MOVE_TEST_TWO(a_tenant_that_is_closed_for_one_target_is_cancelled_and_continued_there),
+        MOVE_TEST_TWO(what_is_paid_after_a_cancel_out_of_reach_is_never_left_behind),
+        MOVE_TEST_TWO(a_tenant_that_was_closed_again_for_another_target_goes_only_there),
+        MOVE_TEST_TWO(of_two_who_move_to_two_targets_one_ends),
+        MOVE_TEST_TWO(who_closed_a_tenant_first_is_not_disturbed_by_another),
+        MOVE_TEST_TWO(who_has_lost_the_target_does_not_disturb_who_went_on),
     };
     postgres_process_create(&cluster);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

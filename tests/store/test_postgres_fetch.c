@@ -8,6 +8,7 @@
 
 #include "store/foreign.h"
 #include "store/postgres.h"
+#include "store/work.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -412,6 +413,61 @@ static void a_batch_that_would_begin_a_day_which_a_payment_has_begun_is_decided_
     assert_int_equal(rows_verify(rows->store), 0);
 }
 
+static int64_t count_open_work(struct rows *rows)
+{
+    int64_t open;
+    assert_int_equal(store_count_open_work(rows->store, &open), 0);
+    return open;
+}
+
+/* What a batch decides and does not commit, because another process is busy with the days. */
+static void fail_busy(const struct fixture *fixture, const struct command *commands, int32_t count)
+{
+    struct rows *rows = (struct rows *)&fixture->rows;
+    PGconn *busy = postgres_process_connect(&cluster, fixture->database);
+    rows_decide(rows, commands, count);
+    say(busy, "BEGIN; LOCK TABLE foreign_day IN SHARE MODE");
+    assert_int_equal(store_commit(rows->store, rows->batch), ERR_STORE_BUSY);
+    say(busy, "ROLLBACK");
+    PQfinish(busy);
+}
+
+static void what_was_rolled_back_and_then_skipped_leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows, *other = &fixture->other;
+    struct batch *batch = rows->batch;
+    rows_run(rows, rows_issue(rows, "6000000000000001", 1000));
+    rows_run(rows, rows_issue(rows, "6000000000000002", 1000));
+    approve(rows, 1000);
+    struct command ours[] = {charge_elsewhere(rows, 1, 100), charge_elsewhere(rows, 2, 10)};
+    memcpy(ours[1].card_index,
+           rows_command(rows, ACTION_CHARGE, "6000000000000002", 2, 10).card_index,
+           CARD_INDEX_BYTES);
+    fail_busy(fixture, ours, 2);
+    other->now_us = rows->now_us;
+    struct command theirs = rows_command(other, ACTION_CHARGE, "6000000000000001", 3, 10);
+    rows_decide(other, &theirs, 1);
+    batch_rewind(batch);
+    batch->may_skip = true;
+    assert_int_equal(store_fetch(rows->store, batch), 0);
+    assert_true(batch->is_skipped[0] && !batch->is_skipped[1]);
+    batch_decide(batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, batch), 0);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM foreign_attempt"), 1);
+    assert_int_equal(count_open_work(rows), 1);
+    assert_int_equal(rows_verify(rows->store), 0);
+    store_rollback(other->store);
+    assert_int_equal(batch_keep_skipped(batch), 1);
+    assert_int_equal(store_fetch(rows->store, batch), 0);
+    batch_decide(batch, rows->now_us);
+    assert_int_equal(store_commit(rows->store, batch), 0);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM foreign_attempt"), 2);
+    assert_int_equal(read_int(fixture, "SELECT paid_minor FROM foreign_day"), 110);
+    assert_int_equal(count_open_work(rows), 2);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
 /* Ids rise along a card's chain, so they are taken by who holds its lock. */
 static void ids_are_taken_by_who_comes_next_and_not_by_who_asked_first(void **state)
 {
@@ -539,6 +595,47 @@ static void a_connection_that_ended_while_nobody_used_it_costs_no_answer(void **
                      "WHERE application_name = 'counterpart' AND datname = current_database()");
     rows_run(rows, rows_command(rows, ACTION_CHARGE, "6000000000000001", 1, 10));
     assert_int_equal(rows_card(rows, "6000000000000001").balance_minor, 990);
+}
+
+static int64_t read_setting(struct store_postgres *postgres, const char *name)
+{
+    char sql[96];
+    int64_t number;
+    PGresult *result;
+    (void)snprintf(sql, sizeof(sql), "SELECT setting FROM pg_settings WHERE name = '%s'", name);
+    assert_int_equal(postgres_ask(postgres, sql, &result), 0);
+    assert_int_equal(text_parse_int64(text_of(PQgetvalue(result, 0, 0)), &number), 0);
+    PQclear(result);
+    return number;
+}
+
+/* Of a machine that is gone in the middle of a pipeline nothing comes, and nothing is sent to it:
+ * only the server's own probes find out, and then the cards are free. */
+static void the_server_looks_soon_whether_the_machine_of_a_session_is_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_postgres *postgres = postgres_of(fixture->rows.store);
+    int64_t idle_s = read_setting(postgres, "tcp_keepalives_idle");
+    int64_t interval_s = read_setting(postgres, "tcp_keepalives_interval");
+    int64_t count = read_setting(postgres, "tcp_keepalives_count");
+    assert_true(idle_s > 0 && interval_s > 0 && count > 0);
+    assert_in_range(idle_s + interval_s * count, 1, 10);
+    assert_in_range(read_setting(postgres, "tcp_user_timeout"), 1, 10000);
+}
+
+/* There it is no matter, and no reason not to be served. */
+static void a_session_over_a_unix_socket_has_no_such_probes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->other;
+    char location[LOCATION_MAX];
+    store_close(rows->store);
+    (void)snprintf(location, sizeof(location), "postgresql://counterpart@/%s?host=%s&port=%d",
+                   fixture->database, cluster.folder, cluster.port);
+    struct store_config config = {.location = location, .seal = rows->seal};
+    assert_int_equal(store_open(&config, STORE_WRITER, &rows->store), 0);
+    assert_int_equal(read_setting(postgres_of(rows->store), "tcp_keepalives_idle"), 0);
+    assert_int_equal(read_setting(postgres_of(rows->store), "tcp_user_timeout"), 0);
 }
 
 static void a_connection_that_ends_under_a_batch_leaves_nothing_of_it(void **state)
@@ -689,9 +786,12 @@ int main(void)
         FETCH_TEST(a_batch_that_would_begin_a_day_which_a_payment_has_begun_is_decided_again),
         FETCH_TEST(ids_are_taken_by_who_comes_next_and_not_by_who_asked_first),
         FETCH_TEST(a_batch_that_may_skip_leaves_out_what_another_process_holds),
+        FETCH_TEST(what_was_rolled_back_and_then_skipped_leaves_nothing),
         FETCH_TEST(a_register_day_under_way_is_waited_for),
         FETCH_TEST(of_a_deadlock_the_batch_is_told_and_can_be_run_again),
         FETCH_TEST(a_connection_that_ended_while_nobody_used_it_costs_no_answer),
+        FETCH_TEST(the_server_looks_soon_whether_the_machine_of_a_session_is_there),
+        FETCH_TEST(a_session_over_a_unix_socket_has_no_such_probes),
         FETCH_TEST(a_connection_that_ends_under_a_batch_leaves_nothing_of_it),
         FETCH_TEST(a_chain_that_leads_nowhere_is_damage_and_not_an_answer),
         FETCH_TEST(everything_is_found_by_key_also_in_a_store_that_is_new),

@@ -32,7 +32,8 @@ static int faulty_fetch(struct store *store, struct batch *batch)
     if (count_down(faulty, &faulty->fail_fetches))
         return faulty->fetch_error;
     int err = store_fetch(faulty->real, batch);
-    batch->is_skipped[0] = err == 0 && batch->may_skip && count_down(faulty, &faulty->skip_firsts);
+    batch->is_skipped[0] = err == 0 && batch->may_skip && !faulty->skips_after_failure &&
+                           count_down(faulty, &faulty->skip_firsts);
     if (batch->is_skipped[0] && faulty->holds_skipped)
         faulty_store_hold(faulty);
     return err;
@@ -53,6 +54,7 @@ static int faulty_commit(struct store *store, const struct batch *batch)
         return err != 0 ? err : ERR_COMMIT_UNKNOWN;
     }
     store_rollback(faulty->real);
+    faulty->skips_after_failure = false;
     return faulty->commit_error;
 }
 

@@ -21,9 +21,10 @@ struct faulty_store {
     int fetch_error;
     int skip_firsts; /* in so many of the next fetches that may skip, another process holds the card
                         of the first command */
-    bool holds_skipped; /* the fetch that comes for these waits */
-    int skip_commits;   /* so many are not spoilt first */
-    int fail_commits;   /* so many of the next commits fail with commit_error */
+    bool skips_after_failure; /* and these begin when the next commit has failed */
+    bool holds_skipped;       /* the fetch that comes for these waits */
+    int skip_commits;         /* so many are not spoilt first */
+    int fail_commits;         /* so many of the next commits fail with commit_error */
     int commit_error;
     bool unknown_happens; /* ERR_COMMIT_UNKNOWN: commit really, then claim not to know; else roll
                              back */
