@@ -245,7 +245,8 @@ static int receive_rows(struct fetch *fetch, struct postgres_set *set, receive_f
     return err;
 }
 
-/* At the place of the wanted one for now; where there is none, or not for us, its id reads 0. */
+/* A card stands where it is wanted until receive_cards closes the gaps. Its id reads 0 where there
+ * is no such card, or another process has it. */
 static int receive_card(struct fetch *fetch, struct sql_statement *row)
 {
     struct columns columns = {.statement = row, .position = sql_column_count(row) - 2};
