@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/banned.h"
 
@@ -17,6 +18,8 @@
 #define WAITING_MAX 256
 /* Waking a thread costs as much as half a look-up, and fewer the writer has found as soon. */
 #define WORTH 6
+/* Where there is not enough processor time for all, others have it. */
+#define SCOUT_NICE 5
 
 struct wanted {
     int64_t tenant_id;
@@ -102,6 +105,7 @@ static void *scout_run(void *argument)
 {
     struct scout *scout = argument;
     struct wanted wanted[WAITING_MAX];
+    (void)setpriority(PRIO_PROCESS, 0, SCOUT_NICE); /* of this thread alone, on Linux */
     bool is_open = scout_open(scout);
     if (!is_open)
         log_event(LOG_WARNING, "scout_failed",
