@@ -584,7 +584,8 @@ async function resetsEverywhere(tenant, make) {
   const sample = await RawSocket.connect(port);
   const order = newOrder();
   await sample.write(make(card, order));
-  await sleep(500);
+  await until('the reply', () => sample.received.includes('"success":true'));
+  await sleep(500); // and what may come behind it
   const replyLength = sample.received.length;
   sample.destroy();
   await card.settles(order, 'the sample');
