@@ -210,6 +210,38 @@ test('a process on a copy of a data folder takes nothing from the one that has t
   await third.stop();
 });
 
+/** Who has the duty, and who has not. */
+async function byDuty() {
+  await until('somebody on duty', async () => (await isOnDuty(a)) || (await isOnDuty(b)));
+  return (await isOnDuty(a)) ? [a, b] : [b, a];
+}
+
+/** An order of David's that is complete, with its webhook sent to a process. */
+async function completeAt(service) {
+  const order = await cloud.order({ customer_id: DAVID });
+  await cloud.control('POST', `/orders/${order.id}/complete`, {});
+  const body = JSON.stringify({ id: order.id, status: 'COMPLETE' });
+  const headers = { 'X-Kounta-Signature': sign(body, cloud.signatureToken) };
+  const reply = await request(`${service.origin}${shop.base}/webhooks/orders/completed`, { body, headers });
+  assert.equal(reply.status, 200, reply.text);
+  return order;
+}
+
+// The one on duty may look for work before it looks for news, or after: so several times.
+test('what waits for a connection goes on within seconds, whichever process the merchant connects at', async () => {
+  const [holder, other] = await byDuty();
+  for (let round = 1; round <= 5; round++) {
+    const { status } = await statusAt(other);
+    if (status === 'connected') await other.must(['oauth', 'revoke', '--tenant', String(shop.id)]);
+    await until('the other to know', async () => (await statusAt(holder)).status !== 'connected');
+    const { id } = await completeAt(other);
+    const lines = () => holder.events.filter(({ event, subject_id }) => event === 'work' && subject_id === id);
+    await until('it to wait', () => lines().some(({ reason }) => /^waits until the merchant is connected/.test(reason)));
+    await connect(other, cloud, shop);
+    await until(`round ${round}: it to be done`, () => lines().some(({ state }) => state === 'done'), 10_000);
+  }
+});
+
 test('a charge that is committed while its process ends is in the balance that the other tells', async () => {
   const tenant = await newTenant(a);
   const master = path.join(a.data, 'master.key');
@@ -241,8 +273,7 @@ test('a charge that is committed while its process ends is in the balance that t
 
 // Last: it stops one, and kills it.
 test('what a webhook brings to one process the one on duty does, and the other when that is lost', async () => {
-  await until('somebody on duty', async () => (await isOnDuty(a)) || (await isOnDuty(b)));
-  const [holder, other] = (await isOnDuty(a)) ? [a, b] : [b, a];
+  const [holder, other] = await byDuty();
   assert.equal(await isOnDuty(other), false);
   await other.must([
     ...['member', 'add', '--tenant', String(shop.id), '--first-name', 'David', '--last-name', 'Kent'],
@@ -250,23 +281,15 @@ test('what a webhook brings to one process the one on duty does, and the other w
   ]);
   const points = async () =>
     Number((await other.must(['points', 'show', '--tenant', String(shop.id), '--member', 'M-1'])).points);
-  const complete = async () => {
-    const order = await cloud.order({ customer_id: DAVID });
-    await cloud.control('POST', `/orders/${order.id}/complete`, {});
-    const body = JSON.stringify({ id: order.id, status: 'COMPLETE' });
-    const headers = { 'X-Kounta-Signature': sign(body, cloud.signatureToken) };
-    const reply = await request(`${other.origin}${shop.base}/webhooks/orders/completed`, { body, headers });
-    assert.equal(reply.status, 200, reply.text);
-  };
   const before = await points();
-  await complete();
+  await completeAt(other);
   await until('its points', async () => (await points()) === before + 45, PATIENCE_MS);
   assert.ok(holder.events.some((event) => event.event === 'work' && event.kind === 'order_changed'));
   assert.ok(!other.events.some((event) => event.event === 'work' && event.kind === 'order_changed'));
 
   // Stopped for longer than its lease while it waits for an order: what it was at is another's.
   await cloud.faults({ match: { method: 'GET', path: '/orders/' }, action: 'hang', ms: 3000, count: 1 });
-  await complete();
+  await completeAt(other);
   await until('the order to be asked for', async () => (await cloud.control('GET', '/faults'))[0]?.fired === 1);
   holder.signal('SIGSTOP');
   const { number: card } = await at(other, shop).issue({ amount: '5.00' });
