@@ -235,8 +235,8 @@ test('what waits for a connection goes on within seconds, whichever process the 
     if (status === 'connected') await other.must(['oauth', 'revoke', '--tenant', String(shop.id)]);
     await until('the other to know', async () => (await statusAt(holder)).status !== 'connected');
     const { id } = await completeAt(other);
-    const lines = () => holder.events.filter(({ event, subject_id }) => event === 'work' && subject_id === id);
-    await until('it to wait', () => lines().some(({ reason }) => /^waits until the merchant is connected/.test(reason)));
+    const lines = () => holder.events.filter(({ event, subject_id: about }) => event === 'work' && about === id);
+    await until('it to wait', () => lines().some(({ reason }) => /^waits until the merchant is/.test(reason)));
     await connect(other, cloud, shop);
     await until(`round ${round}: it to be done`, () => lines().some(({ state }) => state === 'done'), 10_000);
   }
