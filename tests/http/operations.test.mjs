@@ -18,6 +18,7 @@ import {
   areIdentical,
   certificate,
   freePort,
+  holdConnections,
   isApproved,
   isJsonReply,
   isRefused,
@@ -78,11 +79,13 @@ test('no core is written and no debugger let in, unless somebody asks for it', a
   const env = { ASAN_OPTIONS: 'disable_coredump=0', TSAN_OPTIONS: 'halt_on_error=1:disable_coredump=0' }; // else they do it
   await withService({ env, wrap }, async (service) => {
     assert.deepEqual(look(service), { core: '0 0', isOpen: isSanitized }); // a sanitizer is a debugger
+    await until('its start in the log', () => service.events.some(({ event }) => event === 'listening'));
     assert.ok(!service.events.some(({ event }) => event === 'core_dumps_are_on'));
   });
   await withService({ env: { ...env, COUNTERPART_CORE_DUMPS: 'on' }, wrap }, async (service) => {
     assert.deepEqual(look(service), { core: '4096 4096', isOpen: true });
-    assert.equal(service.events.find(({ event }) => event === 'core_dumps_are_on').level, 'warning');
+    const warning = ({ event, level }) => event === 'core_dumps_are_on' && level === 'warning';
+    await until('the warning', () => service.events.some(warning));
   });
   assert.match((await failsToStart({ COUNTERPART_CORE_DUMPS: 'yes' })).stderr, /CORE_DUMPS must be on or off/);
   assert.match((await run(COUNTERPART, ['help', 'serve'])).stdout, /COUNTERPART_CORE_DUMPS .*master key.*\[off\]/);
@@ -704,6 +707,7 @@ test('a data folder that others may enter is warned of at the start, a closed on
   fs.mkdirSync(data);
   fs.chmodSync(data, 0o755);
   const open = await Service.start({ data });
+  await until('the warning', () => warned(open).length > 0);
   assert.deepEqual(
     warned(open).map(({ level, path: where, mode }) => [level, where, mode]),
     [['warning', data, '0755']],
@@ -711,8 +715,8 @@ test('a data folder that others may enter is warned of at the start, a closed on
   await open.stop();
   fs.chmodSync(data, 0o700);
   const closed = await Service.start({ data });
-  assert.deepEqual(warned(closed), []);
   await closed.stop();
+  assert.deepEqual(warned(closed), []);
 });
 
 test('SIGINT ends it as SIGTERM does', async () => {
@@ -727,11 +731,7 @@ test('beyond the connection limit a client gets 503 in JSON, and a freed place i
   withService({ env: { COUNTERPART_CONNECTIONS_MAX: '20' } }, async (service) => {
     const shop = await newTenant(service);
     const { number: card } = await shop.issue({ amount: '10.00' });
-    const held = await Promise.all(Array.from({ length: 20 }, () => RawSocket.connect(service.port)));
-    for (const raw of held) {
-      await raw.write('GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
-      assert.equal((await raw.reply(1)).status, 200);
-    }
+    const held = await holdConnections(service, 20);
     const refused = await RawSocket.connect(service.port);
     await refused.write(
       rawRequest(`${shop.base}/check-balance`, JSON.stringify(shop.till().fields('check-balance', { card }))),
