@@ -440,7 +440,8 @@ test('pipelined requests are answered in order', async () => {
   raw.destroy();
 });
 
-// Bytes that are no HTTP at all never come from a register; libh2o answers those by itself, in text.
+// Bytes that are no HTTP, or a head beyond its limits, never come from a register; libh2o answers those by itself, in
+// text, which the balancer's configuration makes JSON (balancer.test.mjs).
 test('garbage instead of HTTP ends the connection and nothing else', async () => {
   for (const garbage of [
     '\x16\x03\x01\x02\x00\x01',
