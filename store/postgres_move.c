@@ -15,8 +15,8 @@
 
 /* Held by the connection of whoever moves tenants into the store. */
 #define LOCK_MOVE INT64_C(0x436f756e74657234)
-/* A server needs a moment to see that a connection has ended, with its lock: also of a move that ended
- * well, so that the next one may come at once. */
+/* A server needs a moment to see that a connection has ended, with its lock: also of a move that
+ * ended well, so that the next one may come at once. */
 #define LOCK_PATIENCE_US (INT64_C(5) * CLOCK_US_PER_S)
 /* As in make_partition. */
 #define PARTITION_IDS INT64_C(67108864)
