@@ -420,7 +420,7 @@ test('Expect: 100-continue is honoured', async () => {
   const head = rawRequest(`${shop.base}/checkout`, text, { headers: ['Expect: 100-continue'] });
   const raw = await RawSocket.connect(service.port);
   await raw.write(head.subarray(0, head.length - text.length));
-  await until('100 Continue', () => raw.received.toString('latin1').startsWith('HTTP/1.1 100'), 5000);
+  await until('100 Continue', () => raw.received.toString('latin1').startsWith('HTTP/1.1 100'));
   await raw.write(text);
   isApproved(await raw.reply(), { balance: '9.00' });
   raw.destroy();
@@ -727,7 +727,7 @@ test(
     const whole = await RawSocket.connect(modern.port);
     const order = newOrder();
     await whole.write(http2CutOffRequest(card, order));
-    await until('an HTTP/2 reply', () => hasHttp2Reply(whole.received), 5000);
+    await until('an HTTP/2 reply', () => hasHttp2Reply(whole.received));
     whole.destroy();
     await card.settles(order, 'whole');
     const { length, replyLength } = await resetsEverywhere(tenant, http2CutOffRequest);

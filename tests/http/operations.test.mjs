@@ -400,7 +400,7 @@ test('TLS is served, and a new certificate is taken up on SIGHUP without droppin
       assert.equal(await subject(agent), 'first.test');
       install(second);
       service.signal('SIGHUP');
-      await until('the second certificate', async () => (await subject(false)) === 'second.test', 5000);
+      await until('the second certificate', async () => (await subject(false)) === 'second.test');
       assert.equal(await subject(agent), 'first.test', 'the connection from before is still the same one');
       agent.destroy();
       // A file that cannot be used leaves the last good one in force.
@@ -508,7 +508,6 @@ test('a profile renames every request and reply field on SIGHUP, without rebuild
     await until(
       'the new names',
       async () => names(await send('check-balance', { card })).includes(rename('balance')),
-      5000,
     );
 
     const order = newOrder();
@@ -659,8 +658,8 @@ test('while draining, readyz is red and the door is closed; what is under way is
   assert.deepEqual([before.status, before.json.ready, before.json.draining], [200, true, false]);
 
   service.child.kill('SIGTERM');
-  await until('the draining to begin', () => service.events.some((event) => event.event === 'draining'), 5000);
-  await until('the door to close', async () => (await service.probe('/readyz')) === 0, 5000);
+  await until('the draining to begin', () => service.events.some((event) => event.event === 'draining'));
+  await until('the door to close', async () => (await service.probe('/readyz')) === 0);
   await kept.write('GET /readyz HTTP/1.1\r\nHost: t\r\n\r\n');
   const during = await kept.reply(2);
   assert.ok(during, 'an answer on the connection that was kept');
@@ -686,7 +685,7 @@ test('during the notice of a drain readyz is red and everything is served, on ne
   const { number: card } = await shop.issue({ amount: '10.00' });
   const kept = await RawSocket.connect(service.port);
   service.child.kill('SIGTERM');
-  await until('a red readyz', async () => (await service.probe('/readyz')) === 503, 5000);
+  await until('a red readyz', async () => (await service.probe('/readyz')) === 503);
   await sleep(300); // far more than a process without notice stays
   const sent = { card, amount: '1.00', order: newOrder() };
   const reply = await shop.till().checkout(sent);
@@ -751,7 +750,6 @@ test('beyond the connection limit a client gets 503 in JSON, and a freed place i
             .checkBalance({ card })
             .catch(() => ({}))
         ).status === 200,
-      5000,
     );
     for (const raw of held) raw.destroy();
     await until(
@@ -760,7 +758,6 @@ test('beyond the connection limit a client gets 503 in JSON, and a freed place i
         /^counterpart_connections_refused_total [1-9]/m.test(
           (await service.get('/metrics').catch(() => ({ text: '' }))).text,
         ),
-      5000,
     );
   }));
 
@@ -770,7 +767,7 @@ test('X-Forwarded-For is believed from trusted proxies only, and only its last u
     const before = service.events.length;
     await shop.till().checkBalance({ card: '1234' }, { token: 'wrong', headers: { 'X-Forwarded-For': forwarded } });
     return (
-      await until('the log line', () => service.events.slice(before).find((event) => event.event === 'signature'), 3000)
+      await until('the log line', () => service.events.slice(before).find((event) => event.event === 'signature'))
     ).client;
   };
   await withService({ env: { COUNTERPART_TRUSTED_PROXIES: '127.0.0.0/8, 10.0.0.0/8' } }, async (service) => {
@@ -861,7 +858,7 @@ test('a full disk: nothing is charged and that is said, readyz is red all the ti
       60_000,
     );
     assert.match(refused.json.error, /Nothing was charged/);
-    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503, 5000);
+    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503);
 
     const order = newOrder();
     const before = charged;
@@ -898,8 +895,8 @@ test('a full disk: nothing is charged and that is said, readyz is red all the ti
 
     fs.closeSync(file);
     fs.rmSync(filler);
-    await until('the same order to be charged', async () => (await charge(order)).json.success, 10_000);
-    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200, 10_000);
+    await until('the same order to be charged', async () => (await charge(order)).json.success);
+    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200);
     isApproved(await till.checkBalance({ card }), { balance: (100 - charged / 100).toFixed(2) });
     await service.verifyIsClean();
   });
@@ -923,15 +920,14 @@ test('a failing disk is told in JSON within the deadline, and service resumes wi
     const order = newOrder();
     isRefused(await isRefusedInTime(() => till.checkout({ card, amount: 1, order })), /^Not confirmed/);
     isRefused(await isRefusedInTime(() => till.topUp({ card, amount: 1, order: newOrder() })), /^Not done/);
-    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503, 10_000);
+    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503);
     isApproved(await till.checkBalance({ card }), { balance: '9.00' });
     await limit('unlimited');
     await until(
       'the next checkout to work',
       async () => (await till.checkout({ card, amount: 1, order })).json.success,
-      10_000,
     );
-    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200, 10_000);
+    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200);
     isApproved(await till.checkBalance({ card }), { balance: '8.00' });
     await service.verifyIsClean();
   });
@@ -960,7 +956,6 @@ test('a locked database is told in JSON within the deadline, and what was told a
     await until(
       'the next checkout to work',
       async () => (await till.checkout({ card, amount: 1, order: next })).json.success,
-      10_000,
     );
     const charged = movements(await shop.show(card)).map((entry) => entry.order_id);
     for (const order of notDone)

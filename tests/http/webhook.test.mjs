@@ -531,7 +531,7 @@ test('a refund whose order cannot be read is bounded by the merchant, in time', 
     await cloud.faults({ path: `/orders/${refund.id}`, ...fault });
     const asked = Date.now();
     isRefused(await till.refund({ card: card.number, amount: '7.01', order: refund.id }), /Sale not known: at most \$7\.00/);
-    assert.ok(Date.now() - asked < 2500, `${fault.action}: the register waited ${Date.now() - asked} ms`);
+    assert.ok(Date.now() - asked < 4000, `${fault.action}: the register waited ${Date.now() - asked} ms`);
     await cloud.control('DELETE', '/faults');
   }
   isApproved(await till.refund({ card: card.number, amount: '7.01', order: refund.id }), { amount: '7.01' });
