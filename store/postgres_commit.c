@@ -25,7 +25,7 @@
 /*
  * What every charge writes, in one statement: beginning one costs the server as much as a row. It
  * names the partitions that the new ids lie in, where each kind lies in one: the server need not
- * look for them, nor ask whether a transfer is of an operation (which are_of_operations does).
+ * look for them, nor to run their triggers (refuse_unsound asks what those would).
  *
  * UPDATE names only what a decision may change, and no column of an index: the row's new version
  * can then stay on its page, and no index is touched.
@@ -220,33 +220,42 @@ static void add_what_follows(struct commit *commit)
     }
 }
 
-/* Law 1 for what goes into a partition, of which the table's trigger is not told: each is of an
- * operation that is written with it. */
-static bool are_of_operations(const struct commit *commit)
+/*
+ * What the triggers of both tables ask, of what goes into their partitions and past them: an
+ * operation moves money only for a card and when it is no refusal, a transfer is of an operation
+ * that is written with it, and each comes behind the one before.
+ */
+static bool is_sound_operation(const struct operation *operation)
+{
+    bool is_tombstone = operation->action == ACTION_VOID;
+    bool moves_nothing = operation->result != RESULT_OK || is_tombstone;
+    return operation->id > operation->previous_operation_id &&
+           (operation->amount_minor == 0 || !moves_nothing) &&
+           (operation->card_id != 0 || is_tombstone);
+}
+
+static bool is_sound_transfer(const struct commit *commit, const struct transfer *transfer)
+{
+    return transfer->id > transfer->previous_transfer_id &&
+           transfer->operation_id >= commit->postgres->operation_id_begin &&
+           transfer->operation_id < commit->batch->view.next_operation_id;
+}
+
+static int refuse_unsound(const struct commit *commit)
 {
     const struct view *view = &commit->batch->view;
+    bool is_sound = true;
+    for (int32_t i = 0; i < view->operation_count; i++)
+        is_sound &=
+            !view->operations[i].is_new || is_sound_operation(&view->operations[i].operation);
     for (int32_t i = 0; i < view->transfer_count; i++)
-        if (view->transfers[i].operation_id < commit->postgres->operation_id_begin ||
-            view->transfers[i].operation_id >= view->next_operation_id)
-            return false;
-    return true;
+        is_sound &= is_sound_transfer(commit, &view->transfers[i]);
+    if (!is_sound)
+        log_event(LOG_ERROR, "batch_is_unsound", LOG_INT("commands", commit->batch->count));
+    return is_sound ? 0 : ERR_STORE_CONSTRAINT;
 }
 
-static int add_transfers(struct commit *commit)
-{
-    const struct view *view = &commit->batch->view;
-    if (!are_of_operations(commit)) {
-        log_event(LOG_ERROR, "transfer_of_nothing");
-        return ERR_STORE_CONSTRAINT;
-    }
-    for (int32_t i = 0; i < view->transfer_count; i++) {
-        struct binder binder = postgres_set_row(&commit->insert_transfers);
-        row_bind_transfer(&binder, &view->transfers[i]);
-    }
-    return 0;
-}
-
-static int add_rows(struct commit *commit)
+static void add_rows(struct commit *commit)
 {
     const struct view *view = &commit->batch->view;
     for (int32_t i = 0; i < view->card_count; i++) {
@@ -256,11 +265,14 @@ static int add_rows(struct commit *commit)
             add_changed_card(commit, &view->cards[i]);
     }
     add_operations(commit);
+    for (int32_t i = 0; i < view->transfer_count; i++) {
+        struct binder binder = postgres_set_row(&commit->insert_transfers);
+        row_bind_transfer(&binder, &view->transfers[i]);
+    }
     for (int32_t i = 0; i < view->day_count; i++)
         if (view->days[i].is_changed)
             add_day(commit, &view->days[i]);
     add_what_follows(commit);
-    return add_transfers(commit);
 }
 
 /* --- what writes the ledger --- */
@@ -465,11 +477,13 @@ int postgres_commit(struct store *store, const struct batch *batch)
     check_ids(postgres, &batch->view);
     if (!batch_has_changes(batch))
         return commit_nothing(postgres, batch);
-    int err = begin_sets(&commit);
+    int err = refuse_unsound(&commit);
     if (err == 0)
-        err = add_rows(&commit);
-    if (err == 0)
+        err = begin_sets(&commit);
+    if (err == 0) {
+        add_rows(&commit);
         err = commit_all(&commit);
+    }
     if (err != 0)
         postgres_driver.rollback(&postgres->sql);
     return err;

@@ -181,8 +181,9 @@ const char postgres_schema_1[] =
     /*
      * Where batches write, what a number must keep by itself is its column's domain: the server
      * has a domain's bounds ready, while it reads the text of each CHECK of a table anew with each
-     * statement. So there only what several columns must keep between them is a CHECK, in as few
-     * words as say it.
+     * statement. So what several columns must keep between them is a CHECK where it is of money,
+     * and else looked at when a row is inserted: by the program for what it sends, by a trigger for
+     * what anybody else inserts.
      */
     "CREATE DOMAIN not_negative AS BIGINT CHECK (VALUE >= 0);"
     "CREATE DOMAIN positive AS BIGINT CHECK (VALUE > 0);"
@@ -239,10 +240,7 @@ const char postgres_schema_1[] =
     " given_back_minor not_negative NOT NULL,"
     " previous_operation_id not_negative NOT NULL,"
     " created_at_us BIGINT NOT NULL,"
-    /* What moves nothing: a refusal, and a tombstone, which alone is of no card. */
-    " CONSTRAINT operation_check CHECK (id > previous_operation_id"
-    "  AND amount_minor >= given_back_minor AND least(result, amount_minor) = 0"
-    "  AND CASE WHEN action = 5 THEN amount_minor = 0 ELSE card_id <> 0 END)"
+    " CONSTRAINT operation_check CHECK (amount_minor >= given_back_minor)"
     ") PARTITION BY RANGE (id);"
     /* Successes apart from refusals: however often a sale is refused, what it paid is found. */
     "CREATE INDEX operation_by_order ON operation (tenant_id, order_id, card_id, id)"
@@ -264,8 +262,7 @@ const char postgres_schema_1[] =
     " balance_minor_after not_negative NOT NULL,"
     " previous_transfer_id not_negative NOT NULL,"
     " created_at_us BIGINT NOT NULL,"
-    " CONSTRAINT transfer_check CHECK (id > previous_transfer_id"
-    "  AND credit_account <> debit_account)"
+    " CONSTRAINT transfer_check CHECK (credit_account <> debit_account)"
     ") PARTITION BY RANGE (id);"
     "CREATE INDEX transfer_by_answer ON transfer (answers_operation_id, operation_id)"
     " WHERE answers_operation_id <> operation_id;"
@@ -587,12 +584,27 @@ const char postgres_schema_1[] =
     " FOR EACH ROW EXECUTE FUNCTION refuse('law 1: a transfer is never deleted');"
     "CREATE TRIGGER transfer_is_never_emptied BEFORE TRUNCATE ON transfer"
     " FOR EACH STATEMENT EXECUTE FUNCTION refuse('law 1: a transfer is never deleted');"
-    /* Of what was written, at once: a foreign key would lock each operation's row besides. */
+    /* Of what was inserted, at once (a foreign key would lock each operation's row besides). Not
+     * asked for what goes into a partition by its name: there postgres_commit.c looks itself. */
     "CREATE FUNCTION refuse_transfers_of_nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
     " IF EXISTS (SELECT 1 FROM made WHERE NOT EXISTS"
     "  (SELECT 1 FROM operation WHERE operation.id = made.operation_id OFFSET 0)) THEN"
     "  RAISE EXCEPTION USING MESSAGE = 'law 1: a transfer is of an operation', ERRCODE = '23503';"
+    " ELSIF EXISTS (SELECT 1 FROM made WHERE id <= previous_transfer_id) THEN"
+    "  RAISE EXCEPTION USING MESSAGE = 'law 1: a transfer comes behind the one before',"
+    "   ERRCODE = '23514';"
     " END IF; RETURN NULL; END $$;"
+    /* What moves nothing: a refusal, and a tombstone, which alone is of no card. */
+    "CREATE FUNCTION refuse_contradictions() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " IF EXISTS (SELECT 1 FROM made WHERE id <= previous_operation_id"
+    "  OR (amount_minor <> 0 AND (result <> 0 OR action = 5))"
+    "  OR (card_id = 0 AND action <> 5)) THEN"
+    "  RAISE EXCEPTION USING MESSAGE = 'law 5: an operation contradicts itself',"
+    "   ERRCODE = '23514';"
+    " END IF; RETURN NULL; END $$;"
+    "CREATE TRIGGER operation_is_sound AFTER INSERT ON operation"
+    " REFERENCING NEW TABLE AS made FOR EACH STATEMENT"
+    " EXECUTE FUNCTION refuse_contradictions();"
     "CREATE TRIGGER transfer_is_of_an_operation AFTER INSERT ON transfer"
     " REFERENCING NEW TABLE AS made FOR EACH STATEMENT"
     " EXECUTE FUNCTION refuse_transfers_of_nothing();"
