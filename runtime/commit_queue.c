@@ -181,6 +181,26 @@ static void append(struct commit_queue *queue, struct job *job)
         add_free(queue, 1);
 }
 
+static void prepend(struct commit_queue *queue, struct job *job)
+{
+    uint16_t slot = slot_of(job);
+    CHECK(queue->slots[slot].held > 0);
+    queue->slots[slot].waiting++;
+    job->next = queue->oldest;
+    if (queue->oldest == NULL)
+        queue->end = &job->next;
+    queue->oldest = job;
+    queue->depth++;
+}
+
+void commit_queue_put_back(struct commit_queue *queue, struct job *const jobs[], int32_t count)
+{
+    pthread_mutex_lock(&queue->mutex);
+    for (int32_t i = count - 1; i >= 0; i--)
+        prepend(queue, jobs[i]);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
 int commit_queue_push(struct commit_queue *queue, struct job *job)
 {
     int err = 0;

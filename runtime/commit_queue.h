@@ -82,6 +82,9 @@ struct job *commit_queue_take(struct commit_queue *queue, int32_t taker, int32_t
 /* Of the commands that the taker took, it has these left: the cards of the others are free. */
 void commit_queue_keep(struct commit_queue *queue, int32_t taker, struct job *const jobs[],
                        int32_t count);
+/* Commands that the taker has wait again, in their order and before all others: anybody's, once it
+ * has done with their cards. */
+void commit_queue_put_back(struct commit_queue *queue, struct job *const jobs[], int32_t count);
 /* What else waits of the cards that the taker has; NULL: nothing. Does not wait. */
 struct job *commit_queue_take_more(struct commit_queue *queue, int32_t taker, int32_t count_max);
 /* How long a taker's fetch has taken. */

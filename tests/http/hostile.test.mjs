@@ -321,6 +321,33 @@ async function rawIsHarmless(bytes, { mustAnswer = true, mayBeText = false, stat
   await nothingMoved();
 }
 
+/** Requests with two signatures, one of them or both over `text`. */
+function signedTwice(pathname, text, options) {
+  const good = sign(text);
+  const pairs = [[good, sign('else')], [sign('else'), good], [good, good], ['', good]];
+  return pairs.map((pair) => {
+    const headers = pair.map((signature) => `X-Kounta-Signature: ${signature}`);
+    return rawRequest(pathname, text, { token: null, headers, ...options });
+  });
+}
+
+test('a second signature is one too many, whichever fits, for every surface that asks for one', async () => {
+  const strict = await newTenant(service, { company: shop.company + 500 });
+  await strict.set('--loyalty-signature-mode', 'enforce');
+  const search = JSON.stringify({ keyword: 'x' });
+  for (const bytes of [
+    ...signedTwice(`${shop.base}/checkout`, json()),
+    ...signedTwice(`${shop.base}/webhooks/orders/completed`, JSON.stringify({ id: 7, status: 'COMPLETE' })),
+    ...signedTwice(`${strict.base}/customer-search`, search),
+    ...signedTwice(`${strict.base}/customer-search?keyword=x`, '', { method: 'GET' }),
+  ])
+    await rawIsHarmless(bytes, { statuses: [401] });
+  const once = await RawSocket.connect(service.port);
+  await once.write(rawRequest(`${strict.base}/customer-search`, search));
+  assert.equal((await once.reply()).status, 200);
+  once.destroy();
+});
+
 test('two Content-Lengths are refused, equal or not', async () => {
   const text = json();
   const length = Buffer.byteLength(text);
@@ -413,7 +440,8 @@ test('pipelined requests are answered in order', async () => {
   raw.destroy();
 });
 
-// Bytes that are no HTTP at all never come from a register; libh2o answers those by itself, in text.
+// Bytes that are no HTTP, or a head beyond its limits, never come from a register; libh2o answers those by itself, in
+// text, which the balancer's configuration makes JSON (balancer.test.mjs).
 test('garbage instead of HTTP ends the connection and nothing else', async () => {
   for (const garbage of [
     '\x16\x03\x01\x02\x00\x01',

@@ -137,6 +137,39 @@ static void a_taker_may_have_more_of_the_cards_that_it_has(void **state)
     assert_ptr_equal(jobs[2]->next, task);
 }
 
+/* Another process has their card: what came later of it must not go first. */
+static void what_is_put_back_is_taken_before_all_others_and_in_its_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct job *jobs[] = {push(fixture, 1), push(fixture, 1), push(fixture, 2)};
+    assert_ptr_equal(take(fixture, 0), jobs[0]);
+    struct job *same = push(fixture, 1);
+    struct job *other = push(fixture, 3);
+    commit_queue_put_back(&fixture->queue, jobs, 2);
+    assert_int_equal(commit_queue_depth(&fixture->queue), 4);
+    assert_ptr_equal(take(fixture, 1), other);
+    assert_null(other->next);
+    commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    assert_ptr_equal(take(fixture, 1), jobs[0]);
+    assert_ptr_equal(jobs[0]->next, jobs[1]);
+    assert_ptr_equal(jobs[1]->next, same);
+    assert_null(same->next);
+}
+
+static void what_is_put_back_into_an_empty_queue_has_what_comes_behind_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct job *back = push(fixture, 1);
+    assert_ptr_equal(take(fixture, 0), back);
+    commit_queue_put_back(&fixture->queue, &back, 1);
+    struct job *behind = push(fixture, 2);
+    commit_queue_close(&fixture->queue);
+    assert_ptr_equal(take(fixture, 0), back);
+    assert_ptr_equal(back->next, behind);
+    assert_null(behind->next);
+    assert_null(take(fixture, 0));
+}
+
 /* So a machine that is busy is not given more to do. */
 static void a_command_waits_longer_where_fetches_take_longer(void **state)
 {
@@ -293,12 +326,34 @@ static void enter(struct person *person, const struct job *job)
     atomic_fetch_add(&crowd->taken_count, 1);
 }
 
+/* Of the oldest one's card, where another process might have it. What is left. */
+static struct job *put_back_once(struct person *person, struct job *list)
+{
+    struct job *back[8], *left = NULL, **end = &left;
+    int32_t count = 0;
+    int64_t card = list->command.register_id;
+    bool is_first = list->skipped_count == 0 && list->command.order_id % 3 == 0;
+    for (struct job *job = list; job != NULL; job = job->next) {
+        if (is_first && job->command.register_id == card) {
+            job->skipped_count = 1;
+            back[count++] = job;
+        } else {
+            *end = job;
+            end = &job->next;
+        }
+    }
+    *end = NULL;
+    commit_queue_put_back(&person->crowd->queue, back, count);
+    return left;
+}
+
 static void *take_many(void *argument)
 {
     struct person *person = argument;
     struct crowd *crowd = person->crowd;
     struct job *list;
     while ((list = commit_queue_take(&crowd->queue, person->number, 8)) != NULL) {
+        list = put_back_once(person, list);
         for (struct job *job = list; job != NULL; job = job->next)
             enter(person, job);
         for (struct job *job = list; job != NULL; job = job->next)
@@ -345,6 +400,8 @@ int main(void)
         queue_test(a_card_is_anybodys_when_its_taker_comes_again),
         queue_test(what_a_taker_keeps_is_all_that_waits_for_it),
         queue_test(a_taker_may_have_more_of_the_cards_that_it_has),
+        queue_test(what_is_put_back_is_taken_before_all_others_and_in_its_order),
+        queue_test(what_is_put_back_into_an_empty_queue_has_what_comes_behind_it),
         queue_test(a_command_waits_longer_where_fetches_take_longer),
         queue_test(tasks_are_the_first_takers),
         queue_test(a_task_that_does_not_join_is_the_last_that_is_taken),
