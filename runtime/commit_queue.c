@@ -66,21 +66,29 @@ static void hold(struct commit_queue *queue, int32_t taker, uint16_t slot)
     }
     CHECK(self->slot_count < BATCH_MAX);
     self->slots[self->slot_count++] = slot;
+    queue->taken_count++;
 }
 
 static void release(struct commit_queue *queue, uint16_t slot)
 {
     CHECK(queue->slots[slot].held > 0);
+    queue->taken_count--;
     if (--queue->slots[slot].held == 0)
         add_free(queue, queue->slots[slot].waiting);
 }
 
 /* --- who begins --- */
 
-static bool is_worth_it(const struct commit_queue *queue)
+static bool are_enough(const struct commit_queue *queue)
+{
+    return queue->free_count >= COMMIT_QUEUE_WORTH ||
+           (queue->free_count >= COMMIT_QUEUE_WORTH_MIN && queue->free_count >= queue->taken_count);
+}
+
+bool commit_queue_is_worth_it(const struct commit_queue *queue)
 {
     return queue->free_count > 0 &&
-           (queue->busy_count == 0 || queue->is_closed || queue->free_count >= COMMIT_QUEUE_WORTH);
+           (queue->busy_count == 0 || queue->is_closed || are_enough(queue));
 }
 
 int64_t commit_queue_wait_us(const struct commit_queue *queue)
@@ -98,7 +106,7 @@ static int64_t watch_until_us(const struct commit_queue *queue)
 
 static bool may_take_commands(const struct commit_queue *queue)
 {
-    return is_worth_it(queue) ||
+    return commit_queue_is_worth_it(queue) ||
            (queue->free_count > 0 && clock_monotonic_us() >= watch_until_us(queue));
 }
 
@@ -131,7 +139,7 @@ static void call(struct commit_queue *queue)
             return;
         queue->called = taker;
         wake(queue, taker);
-    } else if (queue->is_watching && is_worth_it(queue)) {
+    } else if (queue->is_watching && commit_queue_is_worth_it(queue)) {
         queue->is_watching = false;
         wake(queue, queue->called);
     }
