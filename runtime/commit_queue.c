@@ -79,16 +79,18 @@ static void release(struct commit_queue *queue, uint16_t slot)
 
 /* --- who begins --- */
 
-static bool are_enough(const struct commit_queue *queue)
+static int32_t worth(const struct commit_queue *queue)
 {
-    return queue->free_count >= COMMIT_QUEUE_WORTH ||
-           (queue->free_count >= COMMIT_QUEUE_WORTH_MIN && queue->free_count >= queue->taken_count);
+    int32_t half = queue->usual_sum / COMMIT_QUEUE_USUAL_BATCHES / 2;
+    if (half < COMMIT_QUEUE_WORTH_MIN)
+        return COMMIT_QUEUE_WORTH_MIN;
+    return half < COMMIT_QUEUE_WORTH ? half : COMMIT_QUEUE_WORTH;
 }
 
 bool commit_queue_is_worth_it(const struct commit_queue *queue)
 {
     return queue->free_count > 0 &&
-           (queue->busy_count == 0 || queue->is_closed || are_enough(queue));
+           (queue->busy_count == 0 || queue->is_closed || queue->free_count >= worth(queue));
 }
 
 int64_t commit_queue_wait_us(const struct commit_queue *queue)
@@ -330,6 +332,13 @@ static struct job *cut(struct commit_queue *queue, int32_t taker, int32_t count_
     return first;
 }
 
+/* Whoever waits or is being decided on, before a batch begins. */
+static void note_under_way(struct commit_queue *queue)
+{
+    int32_t under_way = queue->depth - queue->task_count + queue->taken_count;
+    queue->usual_sum += under_way - queue->usual_sum / COMMIT_QUEUE_USUAL_BATCHES;
+}
+
 static void finish_taken(struct commit_queue *queue, struct commit_queue_taker *self)
 {
     queue->busy_count -= self->slot_count > 0;
@@ -351,6 +360,8 @@ struct job *commit_queue_take(struct commit_queue *queue, int32_t taker, int32_t
         takes_commands = may_take_commands(queue);
         takes_tasks = taker == 0 && queue->task_count > 0;
     }
+    if (takes_commands)
+        note_under_way(queue);
     if (takes_commands || takes_tasks)
         taken = cut(queue, taker, count_max, takes_commands ? WANTED_ALL : WANTED_TASKS);
     queue->busy_count += self->slot_count > 0;

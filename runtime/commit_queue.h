@@ -4,7 +4,7 @@
  * wait for each other's rows. Tasks are all the first committer's.
  *
  * Who commands wait for is decided by what pays: a free committer begins when no other is at work,
- * when COMMIT_QUEUE_WORTH commands wait, or as many as the others have and a few at least, or when
+ * when half of the commands that are usually under way wait, or COMMIT_QUEUE_WORTH of them, or when
  * one has waited for longer than it takes to decide on them and to write: then the other waits for a
  * replica or a slow disk.
  */
@@ -21,10 +21,12 @@
  * and 0.04 ms for each command): from here on a second one beside the first costs less than half
  * of what it does. */
 #define COMMIT_QUEUE_WORTH 16
-/* As many as the others have need not wait for them: of 32 tills half would always wait for the other
- * half, and no batch would be larger for it. Fewer than this do: a transaction for each that comes
- * beside another costs most. */
+/* Of fewer than twice as many, half is worth it: else one half of the tills would always wait for the
+ * other half, and no batch would be larger for it. Less than this is not: a transaction for each
+ * that comes beside another costs most. */
 #define COMMIT_QUEUE_WORTH_MIN 4
+/* What is usual is told by the last so many batches. */
+#define COMMIT_QUEUE_USUAL_BATCHES 16
 /* So long a command waits beside another batch: some times what a fetch has taken lately, which is
  * processor time where a commit's is waiting. So a busy machine is not given more to do, and a
  * replica holds up nobody. Not less than a batch of so many takes on a machine of its own; not more
@@ -57,6 +59,7 @@ struct commit_queue {
     int64_t fetch_us;      /* how long fetches have taken lately */
     int32_t busy_count;    /* takers that have commands */
     int32_t taken_count;   /* commands that they have */
+    int32_t usual_sum;     /* COMMIT_QUEUE_USUAL_BATCHES times what is usually under way */
     int32_t called;        /* the taker that looks after them; or COMMIT_QUEUE_NOBODY */
     bool is_watching;      /* it waits until enough have come, or for long enough */
     bool is_closed;

@@ -11,7 +11,7 @@
 #include "runtime/commit_queue.h"
 
 #define DEPTH_MAX 64
-#define JOBS 64
+#define JOBS 96
 
 struct fixture {
     struct commit_queue queue;
@@ -170,68 +170,66 @@ static void what_is_put_back_into_an_empty_queue_has_what_comes_behind_it(void *
     assert_null(take(fixture, 0));
 }
 
-static void push_many_of(struct fixture *fixture, uint8_t card, int32_t count)
+static void push_cards(struct fixture *fixture, uint8_t first_card, int32_t count)
 {
     for (int32_t i = 0; i < count; i++)
-        push(fixture, (uint8_t)(card + i));
+        push(fixture, (uint8_t)(first_card + i));
 }
 
-static void a_further_taker_begins_when_as_many_wait_as_the_others_have(void **state)
+/* Batches of so many, until that is usual; then the first taker has as many of one card. */
+static void begin_with(struct fixture *fixture, int32_t count)
 {
-    struct fixture *fixture = *state;
-    assert_false(commit_queue_is_worth_it(&fixture->queue));
-    push_many_of(fixture, 1, 6);
-    assert_true(commit_queue_is_worth_it(&fixture->queue));
-    assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
-    push_many_of(fixture, 1, 6); /* theirs, all of them */
-    assert_false(commit_queue_is_worth_it(&fixture->queue));
-    push_many_of(fixture, 11, 5);
-    assert_false(commit_queue_is_worth_it(&fixture->queue));
-    push_many_of(fixture, 16, 1);
-    assert_true(commit_queue_is_worth_it(&fixture->queue));
-    commit_queue_close(&fixture->queue);
-    assert_ptr_equal(take(fixture, 0), &fixture->jobs[6]);
-    commit_queue_keep(&fixture->queue, 0, NULL, 0);
-    assert_null(take(fixture, 0));
-}
-
-static void a_few_wait_for_fewer(void **state)
-{
-    struct fixture *fixture = *state;
-    push_many_of(fixture, 1, 1);
-    assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
-    push_many_of(fixture, 2, COMMIT_QUEUE_WORTH_MIN - 1);
-    assert_false(commit_queue_is_worth_it(&fixture->queue));
-    push_many_of(fixture, 11, 1);
-    assert_true(commit_queue_is_worth_it(&fixture->queue));
-    assert_ptr_equal(take(fixture, 1), &fixture->jobs[1]);
-}
-
-static void enough_wait_for_no_others(void **state)
-{
-    struct fixture *fixture = *state;
-    for (int32_t i = 0; i < COMMIT_QUEUE_WORTH + 2; i++)
+    for (int32_t i = 0; i < 20 * COMMIT_QUEUE_USUAL_BATCHES; i++) {
+        fixture->count = 0;
+        push_cards(fixture, 1, count);
+        assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+        commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    }
+    fixture->count = 0;
+    for (int32_t i = 0; i < count; i++)
         push(fixture, 1);
     assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
-    push_many_of(fixture, 2, COMMIT_QUEUE_WORTH - 1);
-    assert_false(commit_queue_is_worth_it(&fixture->queue));
-    push_many_of(fixture, 2 + COMMIT_QUEUE_WORTH - 1, 1);
-    assert_true(commit_queue_is_worth_it(&fixture->queue));
-    assert_ptr_equal(take(fixture, 1), &fixture->jobs[COMMIT_QUEUE_WORTH + 2]);
 }
 
-/* What is waited for is what others have still. */
-static void what_was_answered_is_nobodys_any_more(void **state)
+/* The second taker begins with so many of its own, and with no fewer. */
+static void expect_worth(struct fixture *fixture, int32_t count)
+{
+    int32_t first = fixture->count;
+    push(fixture, 1); /* the first one's */
+    push_cards(fixture, 2, count - 1);
+    assert_false(commit_queue_is_worth_it(&fixture->queue));
+    push(fixture, 200);
+    assert_true(commit_queue_is_worth_it(&fixture->queue));
+    assert_ptr_equal(take(fixture, 1), &fixture->jobs[first + 1]);
+    commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[first]);
+}
+
+static void what_waits_beside_nobody_is_worth_it(void **state)
 {
     struct fixture *fixture = *state;
-    struct job *kept = push(fixture, 1);
-    push_many_of(fixture, 2, 7);
-    assert_ptr_equal(take(fixture, 0), kept);
-    push_many_of(fixture, 11, COMMIT_QUEUE_WORTH_MIN);
     assert_false(commit_queue_is_worth_it(&fixture->queue));
-    commit_queue_keep(&fixture->queue, 0, &kept, 1);
+    push(fixture, 1);
     assert_true(commit_queue_is_worth_it(&fixture->queue));
-    assert_ptr_equal(take(fixture, 1), &fixture->jobs[8]);
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+}
+
+static void half_of_what_is_usually_under_way_is_worth_a_further_taker(void **state)
+{
+    begin_with(*state, 24);
+    expect_worth(*state, 12);
+}
+
+static void few_are_not_worth_a_further_taker(void **state)
+{
+    begin_with(*state, 2);
+    expect_worth(*state, COMMIT_QUEUE_WORTH_MIN);
+}
+
+static void enough_are_worth_a_further_taker_however_many_are_usual(void **state)
+{
+    begin_with(*state, 60);
+    expect_worth(*state, COMMIT_QUEUE_WORTH);
 }
 
 /* So a machine that is busy is not given more to do. */
@@ -466,10 +464,10 @@ int main(void)
         queue_test(a_taker_may_have_more_of_the_cards_that_it_has),
         queue_test(what_is_put_back_is_taken_before_all_others_and_in_its_order),
         queue_test(what_is_put_back_into_an_empty_queue_has_what_comes_behind_it),
-        queue_test(a_further_taker_begins_when_as_many_wait_as_the_others_have),
-        queue_test(a_few_wait_for_fewer),
-        queue_test(enough_wait_for_no_others),
-        queue_test(what_was_answered_is_nobodys_any_more),
+        queue_test(what_waits_beside_nobody_is_worth_it),
+        queue_test(half_of_what_is_usually_under_way_is_worth_a_further_taker),
+        queue_test(few_are_not_worth_a_further_taker),
+        queue_test(enough_are_worth_a_further_taker_however_many_are_usual),
         queue_test(a_command_waits_longer_where_fetches_take_longer),
         queue_test(tasks_are_the_first_takers),
         queue_test(a_task_that_does_not_join_is_the_last_that_is_taken),
