@@ -25,6 +25,12 @@
  * one more run may wait as long as a lock does (1.5 s). */
 #define RERUN_WITHIN_US (INT64_C(2) * CLOCK_US_PER_S)
 
+/* A command whose card another process holds comes again with the next batch so often: that one is
+ * made anyway. Then a transaction of its own waits for the card. Of two processes with cards by
+ * Zipf's law every second batch finds such a card; where each of them is waited for at once, a
+ * third of all transactions does nothing else, and after so many a twentieth. */
+#define SKIPS_MAX 3
+
 struct worker {
     struct committer *committer;
     struct store *store;
@@ -263,10 +269,30 @@ static void worker_keep(struct worker *worker)
     commit_queue_keep(&worker->committer->queue, worker->index, worker->jobs, worker->batch->count);
 }
 
+/* One that was put back is taken already; with as little time left as job_take asks for it never
+ * ran and never will, either. */
+static bool take_again(struct job *job, int64_t now_us)
+{
+    bool is_in_time = job->deadline_us - now_us >= JOB_RESERVE_US;
+    if (!is_in_time)
+        job_end(job, ERR_CANCELLED);
+    return is_in_time;
+}
+
+static bool take_first(struct job *job, int64_t now_us)
+{
+    bool is_taken = job_take(job, now_us);
+    if (is_taken)
+        job->skipped_count = 0;
+    return is_taken;
+}
+
 /* true: it is the caller's, until job_end. */
 static bool committer_take_job(struct committer *committer, struct job *job)
 {
-    if (job_take(job, clock_monotonic_us()))
+    int64_t now_us = clock_monotonic_us();
+    bool was_taken = atomic_load(&job->state) == JOB_TAKEN;
+    if (was_taken ? take_again(job, now_us) : take_first(job, now_us))
         return true;
     pthread_mutex_lock(&committer->mutex);
     committer->counters.cancelled++;
@@ -294,13 +320,42 @@ static void worker_add_more(struct worker *worker)
     }
 }
 
-/* First without the cards that another process holds, so that the others need not wait for it; then
- * those, which must. */
+/* What was skipped waits for the next batch, with whatever is of its card; but what was skipped too
+ * often stays. */
+static void worker_put_back(struct worker *worker)
+{
+    struct batch *batch = worker->batch;
+    struct job *skipped[BATCH_MAX], *back[BATCH_MAX];
+    int32_t skipped_count = batch->count, back_count = 0;
+    memcpy(skipped, worker->jobs, (size_t)skipped_count * sizeof(skipped[0]));
+    batch_clear(batch);
+    for (int32_t i = 0; i < skipped_count; i++) {
+        if (skipped[i]->skipped_count++ < SKIPS_MAX)
+            back[back_count++] = skipped[i];
+        else
+            worker_add_command(worker, skipped[i]);
+    }
+    commit_queue_put_back(&worker->committer->queue, back, back_count);
+}
+
+/* One alone waits for its card, and so do several of which each was skipped before: another
+ * transaction without them would be for nothing. */
+static bool may_skip(const struct worker *worker)
+{
+    bool has_new = false;
+    for (int32_t i = 0; i < worker->batch->count; i++)
+        has_new |= worker->jobs[i]->skipped_count == 0;
+    return has_new && worker->batch->count > 1;
+}
+
+/* Without the cards that another process holds, so that the others need not wait for it; then those
+ * which were skipped often enough, and these wait. */
 static void worker_flush(struct worker *worker)
 {
-    worker->batch->may_skip = worker->batch->count > 1;
+    worker->batch->may_skip = may_skip(worker);
     while (worker->batch->count > 0) {
         worker_flush_batch(worker);
+        worker_put_back(worker);
         if (worker->batch->count > 0) {
             worker_keep(worker);
             worker_add_more(worker);

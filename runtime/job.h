@@ -52,6 +52,7 @@ struct job {
                    nothing but through the store, and what it returns holds only when the job's
                    error is 0 as well */
     _Atomic int32_t *begun_count; /* its worker's count of jobs begun and not ended; or NULL */
+    int32_t skipped_count;        /* batches that left it out, another process had its card */
     struct command command;
     struct outcome outcome; /* valid when DONE and error is 0 */
     int error;              /* ERR_* */

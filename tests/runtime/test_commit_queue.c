@@ -11,7 +11,7 @@
 #include "runtime/commit_queue.h"
 
 #define DEPTH_MAX 64
-#define JOBS 32
+#define JOBS 96
 
 struct fixture {
     struct commit_queue queue;
@@ -135,6 +135,101 @@ static void a_taker_may_have_more_of_the_cards_that_it_has(void **state)
     commit_queue_keep(&fixture->queue, 1, NULL, 0);
     assert_ptr_equal(take(fixture, 0), jobs[2]);
     assert_ptr_equal(jobs[2]->next, task);
+}
+
+/* Another process has their card: what came later of it must not go first. */
+static void what_is_put_back_is_taken_before_all_others_and_in_its_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct job *jobs[] = {push(fixture, 1), push(fixture, 1), push(fixture, 2)};
+    assert_ptr_equal(take(fixture, 0), jobs[0]);
+    struct job *same = push(fixture, 1);
+    struct job *other = push(fixture, 3);
+    commit_queue_put_back(&fixture->queue, jobs, 2);
+    assert_int_equal(commit_queue_depth(&fixture->queue), 4);
+    assert_ptr_equal(take(fixture, 1), other);
+    assert_null(other->next);
+    commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    assert_ptr_equal(take(fixture, 1), jobs[0]);
+    assert_ptr_equal(jobs[0]->next, jobs[1]);
+    assert_ptr_equal(jobs[1]->next, same);
+    assert_null(same->next);
+}
+
+static void what_is_put_back_into_an_empty_queue_has_what_comes_behind_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct job *back = push(fixture, 1);
+    assert_ptr_equal(take(fixture, 0), back);
+    commit_queue_put_back(&fixture->queue, &back, 1);
+    struct job *behind = push(fixture, 2);
+    commit_queue_close(&fixture->queue);
+    assert_ptr_equal(take(fixture, 0), back);
+    assert_ptr_equal(back->next, behind);
+    assert_null(behind->next);
+    assert_null(take(fixture, 0));
+}
+
+static void push_cards(struct fixture *fixture, uint8_t first_card, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        push(fixture, (uint8_t)(first_card + i));
+}
+
+/* Batches of so many, until that is usual; then the first taker has as many of one card. */
+static void begin_with(struct fixture *fixture, int32_t count)
+{
+    for (int32_t i = 0; i < 20 * COMMIT_QUEUE_USUAL_BATCHES; i++) {
+        fixture->count = 0;
+        push_cards(fixture, 1, count);
+        assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+        commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    }
+    fixture->count = 0;
+    for (int32_t i = 0; i < count; i++)
+        push(fixture, 1);
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+}
+
+/* The second taker begins with so many of its own, and with no fewer. */
+static void expect_worth(struct fixture *fixture, int32_t count)
+{
+    int32_t first = fixture->count;
+    push(fixture, 1); /* the first one's */
+    push_cards(fixture, 2, count - 1);
+    assert_false(commit_queue_is_worth_it(&fixture->queue));
+    push(fixture, 200);
+    assert_true(commit_queue_is_worth_it(&fixture->queue));
+    assert_ptr_equal(take(fixture, 1), &fixture->jobs[first + 1]);
+    commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[first]);
+}
+
+static void what_waits_beside_nobody_is_worth_it(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_false(commit_queue_is_worth_it(&fixture->queue));
+    push(fixture, 1);
+    assert_true(commit_queue_is_worth_it(&fixture->queue));
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+}
+
+static void half_of_what_is_usually_under_way_is_worth_a_further_taker(void **state)
+{
+    begin_with(*state, 24);
+    expect_worth(*state, 12);
+}
+
+static void few_are_not_worth_a_further_taker(void **state)
+{
+    begin_with(*state, 2);
+    expect_worth(*state, COMMIT_QUEUE_WORTH_MIN);
+}
+
+static void enough_are_worth_a_further_taker_however_many_are_usual(void **state)
+{
+    begin_with(*state, 60);
+    expect_worth(*state, COMMIT_QUEUE_WORTH);
 }
 
 /* So a machine that is busy is not given more to do. */
@@ -293,12 +388,34 @@ static void enter(struct person *person, const struct job *job)
     atomic_fetch_add(&crowd->taken_count, 1);
 }
 
+/* Of the oldest one's card, where another process might have it. What is left. */
+static struct job *put_back_once(struct person *person, struct job *list)
+{
+    struct job *back[8], *left = NULL, **end = &left;
+    int32_t count = 0;
+    int64_t card = list->command.register_id;
+    bool is_first = list->skipped_count == 0 && list->command.order_id % 3 == 0;
+    for (struct job *job = list; job != NULL; job = job->next) {
+        if (is_first && job->command.register_id == card) {
+            job->skipped_count = 1;
+            back[count++] = job;
+        } else {
+            *end = job;
+            end = &job->next;
+        }
+    }
+    *end = NULL;
+    commit_queue_put_back(&person->crowd->queue, back, count);
+    return left;
+}
+
 static void *take_many(void *argument)
 {
     struct person *person = argument;
     struct crowd *crowd = person->crowd;
     struct job *list;
     while ((list = commit_queue_take(&crowd->queue, person->number, 8)) != NULL) {
+        list = put_back_once(person, list);
         for (struct job *job = list; job != NULL; job = job->next)
             enter(person, job);
         for (struct job *job = list; job != NULL; job = job->next)
@@ -345,6 +462,12 @@ int main(void)
         queue_test(a_card_is_anybodys_when_its_taker_comes_again),
         queue_test(what_a_taker_keeps_is_all_that_waits_for_it),
         queue_test(a_taker_may_have_more_of_the_cards_that_it_has),
+        queue_test(what_is_put_back_is_taken_before_all_others_and_in_its_order),
+        queue_test(what_is_put_back_into_an_empty_queue_has_what_comes_behind_it),
+        queue_test(what_waits_beside_nobody_is_worth_it),
+        queue_test(half_of_what_is_usually_under_way_is_worth_a_further_taker),
+        queue_test(few_are_not_worth_a_further_taker),
+        queue_test(enough_are_worth_a_further_taker_however_many_are_usual),
         queue_test(a_command_waits_longer_where_fetches_take_longer),
         queue_test(tasks_are_the_first_takers),
         queue_test(a_task_that_does_not_join_is_the_last_that_is_taken),

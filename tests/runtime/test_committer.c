@@ -474,6 +474,93 @@ static void what_another_process_holds_is_decided_after_the_others(void **state)
     call_finish(&first);
 }
 
+/* Of all but the first two each has a card of its own, and a batch has two commands: so the second
+ * call, whose card another process holds in so many fetches, has one of the others beside it. */
+static void submit_beside_a_held_card(struct fixture *fixture, struct call *calls, int count,
+                                      int skips)
+{
+    struct committer_config config = {.stores = {&fixture->faulty.super}, .batch_max = 2};
+    stop_committer(fixture);
+    assert_int_equal(committer_create(&config, &fixture->committer), 0);
+    faulty_store_hold(&fixture->faulty);
+    for (int i = 0; i < count; i++) {
+        call_init(&calls[i], fixture, ACTION_CHARGE, 1 + i, 100);
+        if (i > 1)
+            memset(calls[i].job.command.card_index, 20 + i, CARD_INDEX_BYTES);
+    }
+    submit(fixture, &calls[0]);
+    faulty_store_await_waiting(&fixture->faulty);
+    for (int i = 1; i < count; i++)
+        submit(fixture, &calls[i]);
+    fixture->faulty.skip_firsts = skips;
+}
+
+static void let_go_and_await_all(struct fixture *fixture, struct call *calls, int count,
+                                 struct committer_counters *counters)
+{
+    faulty_store_let_go(&fixture->faulty);
+    for (int i = 0; i < count; i++)
+        call_await(&calls[i]);
+    committer_read_counters(fixture->committer, counters);
+    stop_committer(fixture);
+    for (int i = 0; i < count; i++)
+        call_finish(&calls[i]);
+}
+
+static void what_another_process_holds_goes_along_with_the_next_batch(void **state)
+{
+    enum { COUNT = 4 };
+    struct fixture *fixture = *state;
+    struct call calls[COUNT];
+    struct committer_counters counters;
+    submit_beside_a_held_card(fixture, calls, COUNT, 1);
+    let_go_and_await_all(fixture, calls, COUNT, &counters);
+    assert_int_equal(calls[1].job.outcome.result, RESULT_OK);
+    assert_int_equal(counters.commands, COUNT);
+    assert_int_equal(counters.batches,
+                     3); /* the first; the one beside; what was held and the last */
+    assert_int_equal(balance(fixture), CARD_BALANCE - 200);
+}
+
+static void what_another_process_always_holds_is_waited_for_in_the_end(void **state)
+{
+    enum { TRIES = 4, COUNT = 2 + TRIES + 1 };
+    struct fixture *fixture = *state;
+    struct call calls[COUNT];
+    struct committer_counters counters;
+    submit_beside_a_held_card(fixture, calls, COUNT, TRIES);
+    let_go_and_await_all(fixture, calls, COUNT, &counters);
+    assert_int_equal(calls[1].job.outcome.result, RESULT_OK);
+    assert_int_equal(counters.batch_size[0], COUNT); /* each by itself: nothing waits beside it */
+    assert_int_equal(balance(fixture), CARD_BALANCE - 200);
+}
+
+static struct call *late;
+
+/* On the committer's thread, before what was skipped is put back. */
+static void on_home_makes_late(struct job *job)
+{
+    late->job.deadline_us = 0;
+    on_home(job);
+}
+
+static void what_was_skipped_until_its_time_was_over_is_never_decided(void **state)
+{
+    enum { COUNT = 4 };
+    struct fixture *fixture = *state;
+    struct call calls[COUNT];
+    struct committer_counters counters;
+    submit_beside_a_held_card(fixture, calls, COUNT, 1);
+    late = &calls[1];
+    calls[2].job.give_back = on_home_makes_late;
+    let_go_and_await_all(fixture, calls, COUNT, &counters);
+    assert_int_equal(late->job.error, ERR_CANCELLED);
+    assert_int_equal(calls[3].job.error, 0);
+    assert_int_equal(counters.cancelled, 1);
+    assert_int_equal(counters.commands, COUNT - 1);
+    assert_int_equal(balance(fixture), CARD_BALANCE - 100);
+}
+
 /* Payments of this service onto orders of others. */
 static void approve(struct fixture *fixture)
 {
@@ -1222,6 +1309,9 @@ int main(void)
         committer_test(a_batch_that_met_another_process_is_run_again_at_most_three_times),
         committer_test(a_command_that_met_a_row_that_is_just_there_is_run_again),
         committer_test(what_another_process_holds_is_decided_after_the_others),
+        committer_test(what_another_process_holds_goes_along_with_the_next_batch),
+        committer_test(what_another_process_always_holds_is_waited_for_in_the_end),
+        committer_test(what_was_skipped_until_its_time_was_over_is_never_decided),
         committer_test(what_is_skipped_after_a_failed_run_is_written_once),
         committer_test(a_batch_that_met_a_busy_file_is_not_run_again),
         committer_test(an_unknown_commit_that_happened_is_answered_as_done),
