@@ -37,7 +37,6 @@ struct scout {
     bool has_begun; /* the thread */
     bool is_idle;
     bool is_closed;
-    int64_t count;
     int32_t waiting_count;
     struct wanted waiting[WAITING_MAX];
 };
@@ -96,7 +95,6 @@ static int32_t take(struct scout *scout, struct wanted wanted[WAITING_MAX])
     int32_t count = scout->waiting_count;
     memcpy(wanted, scout->waiting, (size_t)count * sizeof(wanted[0]));
     scout->waiting_count = 0;
-    scout->count += count;
     pthread_mutex_unlock(&scout->mutex);
     return count;
 }
@@ -165,14 +163,6 @@ void scout_forget(struct scout *scout)
     pthread_mutex_lock(&scout->mutex);
     scout->waiting_count = 0;
     pthread_mutex_unlock(&scout->mutex);
-}
-
-int64_t scout_count(struct scout *scout)
-{
-    pthread_mutex_lock(&scout->mutex);
-    int64_t count = scout->count;
-    pthread_mutex_unlock(&scout->mutex);
-    return count;
 }
 
 void scout_destroy(struct scout *scout)

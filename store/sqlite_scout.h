@@ -13,12 +13,11 @@ struct scout;
 
 /* location, ids: borrowed. Its thread begins with the first commands worth it. NULL: no memory. */
 struct scout *scout_create(const char *location, struct card_ids *ids);
+/* Once it has begun, what waits is looked up first. */
 void scout_destroy(struct scout *scout); /* accepts NULL */
 /* Any thread. A command that waits. */
 void scout_tell(struct scout *scout, const struct command *command);
 /* By the writer: it has taken what waited. */
 void scout_forget(struct scout *scout);
-/* Cards looked up so far, for tests. Any thread. */
-int64_t scout_count(struct scout *scout);
 
 #endif
