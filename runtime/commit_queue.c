@@ -66,21 +66,31 @@ static void hold(struct commit_queue *queue, int32_t taker, uint16_t slot)
     }
     CHECK(self->slot_count < BATCH_MAX);
     self->slots[self->slot_count++] = slot;
+    queue->taken_count++;
 }
 
 static void release(struct commit_queue *queue, uint16_t slot)
 {
     CHECK(queue->slots[slot].held > 0);
+    queue->taken_count--;
     if (--queue->slots[slot].held == 0)
         add_free(queue, queue->slots[slot].waiting);
 }
 
 /* --- who begins --- */
 
-static bool is_worth_it(const struct commit_queue *queue)
+static int32_t worth(const struct commit_queue *queue)
+{
+    int32_t half = queue->usual_sum / COMMIT_QUEUE_USUAL_BATCHES / 2;
+    if (half < COMMIT_QUEUE_WORTH_MIN)
+        return COMMIT_QUEUE_WORTH_MIN;
+    return half < COMMIT_QUEUE_WORTH ? half : COMMIT_QUEUE_WORTH;
+}
+
+bool commit_queue_is_worth_it(const struct commit_queue *queue)
 {
     return queue->free_count > 0 &&
-           (queue->busy_count == 0 || queue->is_closed || queue->free_count >= COMMIT_QUEUE_WORTH);
+           (queue->busy_count == 0 || queue->is_closed || queue->free_count >= worth(queue));
 }
 
 int64_t commit_queue_wait_us(const struct commit_queue *queue)
@@ -98,7 +108,7 @@ static int64_t watch_until_us(const struct commit_queue *queue)
 
 static bool may_take_commands(const struct commit_queue *queue)
 {
-    return is_worth_it(queue) ||
+    return commit_queue_is_worth_it(queue) ||
            (queue->free_count > 0 && clock_monotonic_us() >= watch_until_us(queue));
 }
 
@@ -131,7 +141,7 @@ static void call(struct commit_queue *queue)
             return;
         queue->called = taker;
         wake(queue, taker);
-    } else if (queue->is_watching && is_worth_it(queue)) {
+    } else if (queue->is_watching && commit_queue_is_worth_it(queue)) {
         queue->is_watching = false;
         wake(queue, queue->called);
     }
@@ -322,6 +332,13 @@ static struct job *cut(struct commit_queue *queue, int32_t taker, int32_t count_
     return first;
 }
 
+/* Whoever waits or is being decided on, before a batch begins. */
+static void note_under_way(struct commit_queue *queue)
+{
+    int32_t under_way = queue->depth - queue->task_count + queue->taken_count;
+    queue->usual_sum += under_way - queue->usual_sum / COMMIT_QUEUE_USUAL_BATCHES;
+}
+
 static void finish_taken(struct commit_queue *queue, struct commit_queue_taker *self)
 {
     queue->busy_count -= self->slot_count > 0;
@@ -343,6 +360,8 @@ struct job *commit_queue_take(struct commit_queue *queue, int32_t taker, int32_t
         takes_commands = may_take_commands(queue);
         takes_tasks = taker == 0 && queue->task_count > 0;
     }
+    if (takes_commands)
+        note_under_way(queue);
     if (takes_commands || takes_tasks)
         taken = cut(queue, taker, count_max, takes_commands ? WANTED_ALL : WANTED_TASKS);
     queue->busy_count += self->slot_count > 0;

@@ -4,8 +4,9 @@
  * wait for each other's rows. Tasks are all the first committer's.
  *
  * Who commands wait for is decided by what pays: a free committer begins when no other is at work,
- * when COMMIT_QUEUE_WORTH commands wait, or when one has waited for longer than it takes to decide
- * on them and to write: then the other waits for a replica or a slow disk.
+ * when half of the commands that are usually under way wait, or COMMIT_QUEUE_WORTH of them, or when
+ * one has waited for longer than it takes to decide on them and to write: then the other waits
+ * for a replica or a slow disk.
  */
 #ifndef COUNTERPART_RUNTIME_COMMIT_QUEUE_H
 #define COUNTERPART_RUNTIME_COMMIT_QUEUE_H
@@ -16,10 +17,16 @@
 #include <pthread.h>
 
 #define COMMIT_QUEUE_TAKERS_MAX 16
-/* As many commands as one transaction of PostgreSQL costs by itself (0.6 ms of processor time,
- * and 0.04 ms for each command): from here on a second one beside the first costs less than half
+/* As many commands as one transaction of PostgreSQL costs by itself (0.3 ms of processor time,
+ * and 0.02 ms for each command): from here on a second one beside the first costs less than half
  * of what it does. */
 #define COMMIT_QUEUE_WORTH 16
+/* Of fewer than twice as many, half is worth it: else one half of the tills would always wait
+ * for the other half, and no batch would be larger for it. Less than this is not: a transaction
+ * for each that comes beside another costs most. */
+#define COMMIT_QUEUE_WORTH_MIN 4
+/* What is usual is told by the last so many batches. */
+#define COMMIT_QUEUE_USUAL_BATCHES 16
 /* So long a command waits beside another batch: some times what a fetch has taken lately, which is
  * processor time where a commit's is waiting. So a busy machine is not given more to do, and a
  * replica holds up nobody. Not less than a batch of so many takes on a machine of its own; not more
@@ -51,6 +58,8 @@ struct commit_queue {
     int64_t free_since_us; /* how long the first of them may have waited */
     int64_t fetch_us;      /* how long fetches have taken lately */
     int32_t busy_count;    /* takers that have commands */
+    int32_t taken_count;   /* commands that they have */
+    int32_t usual_sum;     /* COMMIT_QUEUE_USUAL_BATCHES times what is usually under way */
     int32_t called;        /* the taker that looks after them; or COMMIT_QUEUE_NOBODY */
     bool is_watching;      /* it waits until enough have come, or for long enough */
     bool is_closed;
@@ -89,6 +98,8 @@ void commit_queue_put_back(struct commit_queue *queue, struct job *const jobs[],
 struct job *commit_queue_take_more(struct commit_queue *queue, int32_t taker, int32_t count_max);
 /* How long a taker's fetch has taken. */
 void commit_queue_note_fetch(struct commit_queue *queue, int64_t fetch_us);
+/* Is what waits enough for a further taker, at once? Else it waits for so long at most. */
+bool commit_queue_is_worth_it(const struct commit_queue *queue);
 int64_t commit_queue_wait_us(const struct commit_queue *queue);
 /* No more pushes; takers get what is left, then NULL. */
 void commit_queue_close(struct commit_queue *queue);

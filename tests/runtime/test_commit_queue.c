@@ -11,7 +11,7 @@
 #include "runtime/commit_queue.h"
 
 #define DEPTH_MAX 64
-#define JOBS 32
+#define JOBS 96
 
 struct fixture {
     struct commit_queue queue;
@@ -168,6 +168,68 @@ static void what_is_put_back_into_an_empty_queue_has_what_comes_behind_it(void *
     assert_ptr_equal(back->next, behind);
     assert_null(behind->next);
     assert_null(take(fixture, 0));
+}
+
+static void push_cards(struct fixture *fixture, uint8_t first_card, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        push(fixture, (uint8_t)(first_card + i));
+}
+
+/* Batches of so many, until that is usual; then the first taker has as many of one card. */
+static void begin_with(struct fixture *fixture, int32_t count)
+{
+    for (int32_t i = 0; i < 20 * COMMIT_QUEUE_USUAL_BATCHES; i++) {
+        fixture->count = 0;
+        push_cards(fixture, 1, count);
+        assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+        commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    }
+    fixture->count = 0;
+    for (int32_t i = 0; i < count; i++)
+        push(fixture, 1);
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+}
+
+/* The second taker begins with so many of its own, and with no fewer. */
+static void expect_worth(struct fixture *fixture, int32_t count)
+{
+    int32_t first = fixture->count;
+    push(fixture, 1); /* the first one's */
+    push_cards(fixture, 2, count - 1);
+    assert_false(commit_queue_is_worth_it(&fixture->queue));
+    push(fixture, 200);
+    assert_true(commit_queue_is_worth_it(&fixture->queue));
+    assert_ptr_equal(take(fixture, 1), &fixture->jobs[first + 1]);
+    commit_queue_keep(&fixture->queue, 0, NULL, 0);
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[first]);
+}
+
+static void what_waits_beside_nobody_is_worth_it(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_false(commit_queue_is_worth_it(&fixture->queue));
+    push(fixture, 1);
+    assert_true(commit_queue_is_worth_it(&fixture->queue));
+    assert_ptr_equal(take(fixture, 0), &fixture->jobs[0]);
+}
+
+static void half_of_what_is_usually_under_way_is_worth_a_further_taker(void **state)
+{
+    begin_with(*state, 24);
+    expect_worth(*state, 12);
+}
+
+static void few_are_not_worth_a_further_taker(void **state)
+{
+    begin_with(*state, 2);
+    expect_worth(*state, COMMIT_QUEUE_WORTH_MIN);
+}
+
+static void enough_are_worth_a_further_taker_however_many_are_usual(void **state)
+{
+    begin_with(*state, 60);
+    expect_worth(*state, COMMIT_QUEUE_WORTH);
 }
 
 /* So a machine that is busy is not given more to do. */
@@ -402,6 +464,10 @@ int main(void)
         queue_test(a_taker_may_have_more_of_the_cards_that_it_has),
         queue_test(what_is_put_back_is_taken_before_all_others_and_in_its_order),
         queue_test(what_is_put_back_into_an_empty_queue_has_what_comes_behind_it),
+        queue_test(what_waits_beside_nobody_is_worth_it),
+        queue_test(half_of_what_is_usually_under_way_is_worth_a_further_taker),
+        queue_test(few_are_not_worth_a_further_taker),
+        queue_test(enough_are_worth_a_further_taker_however_many_are_usual),
         queue_test(a_command_waits_longer_where_fetches_take_longer),
         queue_test(tasks_are_the_first_takers),
         queue_test(a_task_that_does_not_join_is_the_last_that_is_taken),

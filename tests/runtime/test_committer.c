@@ -524,7 +524,7 @@ static void what_another_process_holds_goes_along_with_the_next_batch(void **sta
 
 static void what_another_process_always_holds_is_waited_for_in_the_end(void **state)
 {
-    enum { TRIES = 5, COUNT = 2 + TRIES + 1 };
+    enum { TRIES = 4, COUNT = 2 + TRIES + 1 };
     struct fixture *fixture = *state;
     struct call calls[COUNT];
     struct committer_counters counters;
