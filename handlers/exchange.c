@@ -729,34 +729,34 @@ void exchange_close_after(struct exchange *exchange)
         linger_arm(exchange->loop, req->conn->callbacks->get_socket(req->conn));
 }
 
+static struct text header_at(const h2o_headers_t *headers, ssize_t at)
+{
+    return (struct text){headers->entries[at].value.base, headers->entries[at].value.len};
+}
+
 bool exchange_header(const struct exchange *exchange, const char *name_lower, struct text *value)
 {
     const h2o_headers_t *headers = &exchange->req->headers;
-    ssize_t at = h2o_find_header_by_str(headers, name_lower, strlen(name_lower), -1);
-    if (at == -1)
+    size_t length = strlen(name_lower), size = 0;
+    ssize_t first = h2o_find_header_by_str(headers, name_lower, length, -1);
+    if (first == -1)
         return false;
-    *value = (struct text){headers->entries[at].value.base, headers->entries[at].value.len};
-    return true;
-}
-
-/* The lines of X-Forwarded-For as one list (RFC 9110 section 5.3): a proxy that does not extend the
- * caller's line adds its own after it. */
-static struct text forwarded_list(struct exchange *exchange)
-{
-    const h2o_headers_t *headers = &exchange->req->headers;
-    size_t size = 1;
-    ssize_t at = -1;
-    while ((at = h2o_find_header(headers, H2O_TOKEN_X_FORWARDED_FOR, at)) != -1)
+    *value = header_at(headers, first);
+    if (h2o_find_header_by_str(headers, name_lower, length, first) == -1)
+        return true;
+    for (ssize_t at = first; at != -1; at = h2o_find_header_by_str(headers, name_lower, length, at))
         size += headers->entries[at].value.len + 1;
     struct text_buffer list;
     text_buffer_init(&list, h2o_mem_alloc_pool(&exchange->req->pool, size), size);
-    while ((at = h2o_find_header(headers, H2O_TOKEN_X_FORWARDED_FOR, at)) != -1) {
-        if (list.length > 0)
+    for (ssize_t at = first; at != -1;
+         at = h2o_find_header_by_str(headers, name_lower, length, at)) {
+        if (at != first)
             text_append_char(&list, ',');
-        text_append(&list,
-                    (struct text){headers->entries[at].value.base, headers->entries[at].value.len});
+        text_append(&list, header_at(headers, at));
     }
-    return text_buffer_text(&list);
+    CHECK(!list.is_cut);
+    *value = text_buffer_text(&list);
+    return true;
 }
 
 struct text exchange_client(struct exchange *exchange)
@@ -771,7 +771,10 @@ struct text exchange_client(struct exchange *exchange)
     if (host_length == SIZE_MAX)
         return TEXT("unknown");
     struct text peer = pool_copy(exchange, (struct text){host, host_length});
-    return client_address(exchange->handlers->proxies, peer, forwarded_list(exchange));
+    /* A proxy that does not extend the caller's line adds its own after it. */
+    struct text forwarded = TEXT("");
+    (void)exchange_header(exchange, "x-forwarded-for", &forwarded);
+    return client_address(exchange->handlers->proxies, peer, forwarded);
 }
 
 struct exchange *exchange_begin(h2o_req_t *req)

@@ -249,7 +249,9 @@ void exchange_refuse_busy(struct exchange *exchange, int error);
 /* 500 for a request-local violation of our own rules; logged. */
 void exchange_fail_bug(struct exchange *exchange, const char *what);
 
-/* The value of a request header; false when it is not there. */
+/* The value of a request header; false when it is not there. What comes in several lines is one
+ * list with commas, as a proxy on the way may make it (RFC 9110 section 5.3): so two signatures are
+ * none that is good, whoever has put the second one there. */
 bool exchange_header(const struct exchange *exchange, const char *name_lower, struct text *value);
 /* The client's address as text: the socket's, or what a trusted proxy says. For logs. */
 struct text exchange_client(struct exchange *exchange);

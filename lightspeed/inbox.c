@@ -20,7 +20,7 @@
 #define LOOK_AGAIN_US CLOCK_US_PER_S /* after the store has failed */
 #define FORGET_US (INT64_C(86400) * CLOCK_US_PER_S)
 #define FORGET_MORE_US CLOCK_US_PER_S /* there is more than one turn forgets */
-/* Not connected: somebody must act, and inbox_connected tells when that is done. */
+/* Not connected: somebody must act, and inbox_connected or _elsewhere tells when that is done. */
 #define CONNECT_US (INT64_C(600) * CLOCK_US_PER_S)
 
 static void inbox_look(struct inbox *inbox);

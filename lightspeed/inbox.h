@@ -71,6 +71,9 @@ void inbox_wake(struct inbox *inbox);
 /* The tenant has just been connected: its webhooks are registered, and what waited for this is
  * looked at. On the outbound thread. */
 void inbox_connected(struct inbox *inbox, int64_t tenant_id);
+/* Another process has connected him, and this one knows the tokens only now: what it put off since
+ * is looked at too. On the outbound thread. */
+void inbox_connected_elsewhere(struct inbox *inbox, int64_t tenant_id);
 
 struct inbox_counters {
     uint64_t done, given_up, retried;

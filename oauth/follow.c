@@ -50,6 +50,8 @@ static void follow_grant(struct oauth *oauth, const struct grant *grant)
     if (oauth_find_or_add(oauth, grant->tenant_id, &entry) != 0 || !life_is_resting(entry->phase) ||
         grant->version <= entry->grant.version)
         return;
+    bool is_new =
+        grant->status == GRANT_CONNECTED && grant->connected_at_us != entry->grant.connected_at_us;
     outbound_cancel_timer(oauth->config.outbound, &entry->timer);
     entry_adopt(entry, grant);
     life_doubt_future(&entry->grant, clock_steady_us());
@@ -57,6 +59,8 @@ static void follow_grant(struct oauth *oauth, const struct grant *grant)
     entry->last_error = 0;
     entry_publish(entry);
     entry_begin_schedule(entry);
+    if (is_new && oauth->config.on_connected_elsewhere != NULL)
+        oauth->config.on_connected_elsewhere(oauth->config.connected_context, entry->tenant_id);
 }
 
 static bool is_elsewhere(const struct oauth *oauth, int64_t tenant_id)

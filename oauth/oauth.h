@@ -52,6 +52,8 @@ struct oauth_config {
     /* A tenant was connected, anew or again; on the outbound thread, tokens can be had already.
      * NULL: nobody wants to know. */
     void (*on_connected)(void *context, int64_t tenant_id);
+    /* The same by another process, which has made what follows from it. NULL as above. */
+    void (*on_connected_elsewhere)(void *context, int64_t tenant_id);
     void *connected_context;
 };
 /* What to register at Lightspeed, exactly. */

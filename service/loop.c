@@ -210,15 +210,22 @@ static bool is_waiting(h2o_req_t *req, const h2o_socket_t *sock)
     return sock->_cb.read != NULL && !is_chunked;
 }
 
-/* Over TLS, and a request may come in a moment. */
-static bool is_expected(const struct loop *loop, const h2o_socket_t *sock)
+/* Libh2o has not read all that the client has sent: perhaps this machine stood still meanwhile. */
+static bool has_unread(h2o_socket_t *sock)
+{
+    char byte;
+    return recv(h2o_socket_get_fd(sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* Over TLS, and a request may come in a moment, or is there. */
+static bool is_expected(const struct loop *loop, h2o_socket_t *sock)
 {
     int64_t now_us = clock_monotonic_us();
     if (sock->ssl == NULL || sock->on_close.cb != on_connection_closed)
         return false;
     const struct connection *connection = sock->on_close.data;
     bool is_young = sock->bytes_written == 0 && now_us - connection->opened_at_us < YOUNG_US;
-    return is_young || now_us - loop->held_at_us < TLS_GRACE_US;
+    return is_young || now_us - loop->held_at_us < TLS_GRACE_US || has_unread(sock);
 }
 
 /* TLS has a state that no other process can take over: such a connection ends between requests. */

@@ -415,6 +415,13 @@ static void on_connected(void *context, int64_t tenant_id)
     inbox_connected(handlers->inbox, tenant_id);
 }
 
+/* Nor is there news before. */
+static void on_connected_elsewhere(void *context, int64_t tenant_id)
+{
+    const struct handlers *handlers = context;
+    inbox_connected_elsewhere(handlers->inbox, tenant_id);
+}
+
 /* The readers' threads are there, but nobody has a job for them yet. */
 static int start_oauth(struct service *service)
 {
@@ -436,6 +443,7 @@ static int start_oauth(struct service *service)
         .reload = reload_directory,
         .reload_context = handlers,
         .on_connected = on_connected,
+        .on_connected_elsewhere = on_connected_elsewhere,
         .connected_context = handlers,
     };
     int err = oauth_create(&config, service->readers[0], &handlers->oauth);

@@ -118,8 +118,6 @@ struct store_backend_proofs {
     int (*each_unclaimed)(struct store *store, int64_t tenant_id, int64_t site_id,
                           int64_t amount_minor, int64_t since_us, store_register_payment_fn each,
                           void *context);
-    int (*claim_payment)(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
-                         int64_t operation_id);
     int (*put_order_seen)(struct store *store, const struct order_seen *seen);
     int (*read_order_seen)(struct store *store, int64_t tenant_id, int64_t order_id,
                            struct order_seen *seen);

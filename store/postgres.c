@@ -47,6 +47,7 @@ static const char sql_configure[] =
     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;"
     "SET tcp_user_timeout = 5000;"
     "SET client_min_messages = warning; SET synchronous_commit = on;"
+    "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;"
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;"
     "SET enable_hashjoin = off; SET enable_mergejoin = off;"
     "SET max_parallel_workers_per_gather = 0;"
@@ -209,6 +210,16 @@ static int read_number(const PGresult *result, int column, int64_t *number)
     return text_parse_int64(text_of(PQgetvalue(result, 0, column)), number);
 }
 
+static int prepare_named(struct store_postgres *postgres, const char *name, const char *text)
+{
+    PGresult *result = NULL;
+    if (PQsendPrepare(postgres->connection, name, text, 0, NULL) == 0)
+        return postgres_lose(postgres, PQerrorMessage(postgres->connection));
+    int err = postgres_take(postgres, text, false, &result);
+    PQclear(result);
+    return err;
+}
+
 /* Settings, and who it is: an old primary is sent away. */
 static int introduce(struct store_postgres *postgres)
 {
@@ -222,6 +233,10 @@ static int introduce(struct store_postgres *postgres)
     PQclear(result);
     if (err == 0)
         err = cluster_meet(postgres->cluster, identifier, postgres->timeline);
+    if (err == 0)
+        err = prepare_named(postgres, POSTGRES_NAMED_BEGIN, "BEGIN");
+    if (err == 0)
+        err = prepare_named(postgres, POSTGRES_NAMED_COMMIT, "COMMIT");
     if (err == 0 && postgres->sql.mode == STORE_READER)
         err = postgres_execute(postgres, sql_configure_reader);
     return err == 0 ? postgres_schema_announce(postgres) : err;

@@ -31,6 +31,8 @@ struct postgres_host {
     char port[8];                          /* or "" */
 };
 
+#define POSTGRES_LEDGER_TEXT_MAX 2048
+
 struct store_postgres {
     struct sql sql;     /* first: callers hold only its store */
     PGconn *connection; /* NULL: none; the next begin makes one */
@@ -60,7 +62,16 @@ struct store_postgres {
     int64_t card_id_end; /* what take_ids gave out ends before these */
     int64_t operation_id_end;
     int64_t transfer_id_end;
+    int64_t operation_id_begin; /* and begins at these */
+    int64_t transfer_id_begin;
     bool has_change_lock; /* proofs may be written */
+    /* --- what writes the ledger (postgres_commit.c) --- */
+    int64_t row_types_connection; /* that told the numbers below; 0: none */
+    struct postgres_row_type row_types[3];
+    struct {
+        int64_t operations, transfers;
+    } partitions;                               /* that its text names */
+    char ledger_text[POSTGRES_LEDGER_TEXT_MAX]; /* "": none yet */
 };
 
 static inline struct store_postgres *postgres_of(struct store *store)
@@ -139,6 +150,10 @@ void postgres_on_notice(void *postgres, const PGresult *notice);
 extern const struct sql_driver postgres_driver;
 
 #define POSTGRES_BEGIN "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+/* Statements that each session has, so that a batch's ends are not parsed anew: BEGIN, which is of
+ * the kind above by the session's settings, and COMMIT. */
+#define POSTGRES_NAMED_BEGIN "begin"
+#define POSTGRES_NAMED_COMMIT "commit"
 /* What the server is allowed for one statement is less, so it is the one that says no; who waits
  * longer waits for a server that is silent. */
 #define POSTGRES_PATIENCE_US (INT64_C(3500) * 1000)
@@ -208,6 +223,9 @@ MUST_CHECK int postgres_begin(struct store_postgres *postgres);
 void postgres_bind_ints(struct sql_statement *statement, int position);
 void postgres_bind_blobs(struct sql_statement *statement, int position);
 void postgres_bind_texts(struct sql_statement *statement, int position);
+/* Of rows: add_int fills them column by column. */
+void postgres_bind_rows(struct sql_statement *statement, int position,
+                        const struct postgres_row_type *row);
 void postgres_add_int(struct sql_statement *statement, int position, int64_t value);
 void postgres_add_blob(struct sql_statement *statement, int position, const void *bytes,
                        size_t size);

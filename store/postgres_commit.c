@@ -22,25 +22,32 @@
 
 #define NEW_OPERATIONS(of)                                                                         \
     "INSERT INTO operation (" OPERATION_COLUMNS ") SELECT * FROM " POSTGRES_ROWS_18(of) " AS made"
-#define NEW_TRANSFERS(of)                                                                          \
-    "INSERT INTO transfer (" TRANSFER_COLUMNS ") SELECT * FROM " POSTGRES_ROWS_11(of) " AS made"
-/* Names only what a decision may change, and no column of an index: the row's new version can then
- * stay on its page, and no index is touched. */
-#define CHANGED_CARDS(of)                                                                          \
-    "UPDATE card SET status = to_status, valid_from = to_valid_from, expires_on = to_expires_on, " \
-    "balance_minor = to_balance_minor, version = to_version, last_transfer_id = to_transfer_id, "  \
-    "last_operation_id = to_operation_id, loaded_on = to_loaded_on, "                              \
-    "loaded_minor = to_loaded_minor, used_hour = to_used_hour, used_count = to_used_count "        \
-    "FROM " POSTGRES_ROWS_13(                                                                      \
-        of) " AS changed (to_status, to_valid_from, to_expires_on, "                               \
-            "to_balance_minor, to_version, to_transfer_id, to_operation_id, to_loaded_on, "        \
-            "to_loaded_minor, to_used_hour, to_used_count, of_id, of_version) "                    \
-            "WHERE card.id = of_id AND version = of_version"
-/* What every charge writes, in one statement: beginning one costs the server as much as a row. */
+/*
+ * What every charge writes, in one statement: beginning one costs the server as much as a row. It
+ * names the partitions that the new ids lie in, where each kind lies in one: the server need not
+ * look for them, nor to run their triggers (refuse_unsound asks what those would).
+ *
+ * UPDATE names only what a decision may change, and no column of an index: the row's new version
+ * can then stay on its page, and no index is touched.
+ */
 static const char text_write_ledger[] =
-    "WITH met AS (" CHANGED_CARDS("?1") " RETURNING 1), recorded AS (" NEW_OPERATIONS(
-        "?2") "), "
-              "moved AS (" NEW_TRANSFERS("?3") ") " ALL_WERE_MET("13");
+    "WITH met AS (UPDATE card SET status = to_status, valid_from = to_valid_from, "
+    "expires_on = to_expires_on, balance_minor = to_balance_minor, version = to_version, "
+    "last_transfer_id = to_transfer_id, last_operation_id = to_operation_id, "
+    "loaded_on = to_loaded_on, loaded_minor = to_loaded_minor, used_hour = to_used_hour, "
+    "used_count = to_used_count FROM unnest(?1) AS changed "
+    "WHERE card.id = of_id AND version = of_version RETURNING 1), "
+    "recorded AS (INSERT INTO operation%s (" OPERATION_COLUMNS ") SELECT * FROM unnest(?2)), "
+    "moved AS (INSERT INTO transfer%s (" TRANSFER_COLUMNS ") SELECT * FROM unnest(?3)) "
+    "SELECT 1 / CAST(count(*) = cardinality(?1) AS INTEGER) FROM met";
+/* As postgres_tables.c names them; by name as struct store_postgres has them. */
+static const char sql_row_types[] =
+    "SELECT oid, typarray FROM pg_type WHERE oid IN ('changed_card'::regtype,"
+    " 'new_operation'::regtype, 'new_transfer'::regtype) ORDER BY typname";
+static const int32_t row_widths[] = {13, 18, 11};
+/* As in make_partition. */
+#define PARTITION_IDS INT64_C(67108864)
+#define PARTITION_NONE (-1)
 static const char text_insert_cards[] =
     "INSERT INTO card (" CARD_COLUMNS ", number_sealed, key_version) "
     "SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -213,6 +220,41 @@ static void add_what_follows(struct commit *commit)
     }
 }
 
+/*
+ * What the triggers of both tables ask, of what goes into their partitions and past them: an
+ * operation moves money only for a card and when it is no refusal, a transfer is of an operation
+ * that is written with it, and each comes behind the one before.
+ */
+static bool is_sound_operation(const struct operation *operation)
+{
+    bool is_tombstone = operation->action == ACTION_VOID;
+    bool moves_nothing = operation->result != RESULT_OK || is_tombstone;
+    return operation->id > operation->previous_operation_id &&
+           (operation->amount_minor == 0 || !moves_nothing) &&
+           (operation->card_id != 0 || is_tombstone);
+}
+
+static bool is_sound_transfer(const struct commit *commit, const struct transfer *transfer)
+{
+    return transfer->id > transfer->previous_transfer_id &&
+           transfer->operation_id >= commit->postgres->operation_id_begin &&
+           transfer->operation_id < commit->batch->view.next_operation_id;
+}
+
+static int refuse_unsound(const struct commit *commit)
+{
+    const struct view *view = &commit->batch->view;
+    bool is_sound = true;
+    for (int32_t i = 0; i < view->operation_count; i++)
+        is_sound &=
+            !view->operations[i].is_new || is_sound_operation(&view->operations[i].operation);
+    for (int32_t i = 0; i < view->transfer_count; i++)
+        is_sound &= is_sound_transfer(commit, &view->transfers[i]);
+    if (!is_sound)
+        log_event(LOG_ERROR, "batch_is_unsound", LOG_INT("commands", commit->batch->count));
+    return is_sound ? 0 : ERR_STORE_CONSTRAINT;
+}
+
 static void add_rows(struct commit *commit)
 {
     const struct view *view = &commit->batch->view;
@@ -233,6 +275,87 @@ static void add_rows(struct commit *commit)
     add_what_follows(commit);
 }
 
+/* --- what writes the ledger --- */
+
+/* Once a connection: the numbers of the types that its rows are sent as. */
+static int read_row_types(struct store_postgres *postgres)
+{
+    PGresult *result;
+    if (postgres->row_types_connection == postgres->connection_number)
+        return 0;
+    int err = postgres_ask(postgres, sql_row_types, &result);
+    if (err == 0 && PQntuples(result) != COUNT_OF(row_widths))
+        err = ERR_STORE_CORRUPT;
+    for (int32_t i = 0; err == 0 && i < (int32_t)COUNT_OF(row_widths); i++) {
+        int64_t type = 0, array_type = 0;
+        err = text_parse_int64(text_of(PQgetvalue(result, i, 0)), &type);
+        if (err == 0)
+            err = text_parse_int64(text_of(PQgetvalue(result, i, 1)), &array_type);
+        postgres->row_types[i] =
+            (struct postgres_row_type){(uint32_t)type, (uint32_t)array_type, row_widths[i]};
+    }
+    PQclear(result);
+    postgres->row_types_connection = err == 0 ? postgres->connection_number : 0;
+    return err;
+}
+
+/* That of ids from begin up to before next. */
+static int64_t partition_of(int64_t begin, int64_t next)
+{
+    int64_t number = begin / PARTITION_IDS;
+    return next <= begin || (next - 1) / PARTITION_IDS == number ? number : PARTITION_NONE;
+}
+
+static void format_suffix(int64_t partition, char suffix[24])
+{
+    struct text_buffer buffer;
+    text_buffer_init(&buffer, suffix, 24);
+    if (partition != PARTITION_NONE)
+        text_append_format(&buffer, "_%lld", (long long)partition);
+    CHECK(!buffer.is_cut);
+}
+
+/* Another one, about each time a partition is full. */
+static void make_ledger_text(struct store_postgres *postgres, int64_t operations, int64_t transfers)
+{
+    char of_operations[24], of_transfers[24];
+    struct text_buffer buffer;
+    struct sql_statement **place = &postgres->sql.statements[AREA_BACKEND][SET_WRITE_LEDGER];
+    postgres_driver.finalize(*place);
+    *place = NULL;
+    format_suffix(operations, of_operations);
+    format_suffix(transfers, of_transfers);
+    text_buffer_init(&buffer, postgres->ledger_text, sizeof(postgres->ledger_text));
+    text_append_format(&buffer, text_write_ledger, of_operations, of_transfers);
+    CHECK(!buffer.is_cut);
+    postgres->partitions.operations = operations;
+    postgres->partitions.transfers = transfers;
+}
+
+static int begin_ledger(struct commit *commit)
+{
+    struct store_postgres *postgres = commit->postgres;
+    const struct view *view = &commit->batch->view;
+    int64_t operations = partition_of(postgres->operation_id_begin, view->next_operation_id);
+    int64_t transfers = partition_of(postgres->transfer_id_begin, view->next_transfer_id);
+    int err = read_row_types(postgres);
+    if (err != 0)
+        return err;
+    if (postgres->ledger_text[0] == '\0' || postgres->partitions.operations != operations ||
+        postgres->partitions.transfers != transfers)
+        make_ledger_text(postgres, operations, transfers);
+    err = postgres_set_begin(postgres, SET_WRITE_LEDGER, postgres->ledger_text, "rrrrrrrrrrrrr",
+                             &commit->update_cards);
+    if (err != 0)
+        return err;
+    postgres_set_join(&commit->update_cards, 2, "rrrrrrrrrrrrrrrrrr", &commit->insert_operations);
+    postgres_set_join(&commit->update_cards, 3, "rrrrrrrrrrr", &commit->insert_transfers);
+    postgres_set_type(&commit->update_cards, &postgres->row_types[0]);
+    postgres_set_type(&commit->insert_operations, &postgres->row_types[1]);
+    postgres_set_type(&commit->insert_transfers, &postgres->row_types[2]);
+    return 0;
+}
+
 static int begin_sets(struct commit *commit)
 {
     const struct {
@@ -240,7 +363,6 @@ static int begin_sets(struct commit *commit)
         const char *text, *kinds;
         enum postgres_set_number number;
     } sets[] = {
-        {&commit->update_cards, text_write_ledger, "rrrrrrrrrrrrr", SET_WRITE_LEDGER},
         {&commit->insert_cards, text_insert_cards, "iibtiibiiiiiiiiiibi", SET_INSERT_CARDS},
         {&commit->update_given_back, text_update_given_back, "rrr", SET_UPDATE_GIVEN_BACK},
         {&commit->insert_days, text_insert_days, "rrrrr", SET_INSERT_DAYS},
@@ -250,15 +372,11 @@ static int begin_sets(struct commit *commit)
         {&commit->insert_attempts, text_insert_attempts, "iiiiiiiiiiitiii", SET_INSERT_ATTEMPTS},
         {&commit->insert_work, text_insert_work, "iiibiiiiit", SET_INSERT_WORK},
     };
-    int err = 0;
+    int err = begin_ledger(commit);
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
         err = postgres_set_begin(commit->postgres, sets[i].number, sets[i].text, sets[i].kinds,
                                  sets[i].set);
-    if (err != 0)
-        return err;
-    postgres_set_join(&commit->update_cards, 2, "rrrrrrrrrrrrrrrrrr", &commit->insert_operations);
-    postgres_set_join(&commit->update_cards, 3, "rrrrrrrrrrr", &commit->insert_transfers);
-    return 0;
+    return err;
 }
 
 /* --- the transaction's end --- */
@@ -359,7 +477,9 @@ int postgres_commit(struct store *store, const struct batch *batch)
     check_ids(postgres, &batch->view);
     if (!batch_has_changes(batch))
         return commit_nothing(postgres, batch);
-    int err = begin_sets(&commit);
+    int err = refuse_unsound(&commit);
+    if (err == 0)
+        err = begin_sets(&commit);
     if (err == 0) {
         add_rows(&commit);
         err = commit_all(&commit);

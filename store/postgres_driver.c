@@ -241,7 +241,7 @@ struct sent_values {
 static bool is_array(const struct postgres_parameter *parameter)
 {
     return parameter->type == POSTGRES_INT8_ARRAY || parameter->type == POSTGRES_BYTEA_ARRAY ||
-           parameter->type == POSTGRES_TEXT_ARRAY;
+           parameter->type == POSTGRES_TEXT_ARRAY || parameter->array.row.width > 0;
 }
 
 /* errors  ERR_NO_MEMORY: an array that could not grow. */

@@ -90,20 +90,23 @@ static const char text_lock_free_cards[] =
     "SELECT free.*, of_place, CASE WHEN free.id IS NULL THEN coalesce((SELECT 1 FROM card "
     "WHERE " IS_WANTED "), 0) ELSE 0 END FROM " WANTED " LEFT JOIN LATERAL (SELECT " CARD_COLUMNS
     " FROM card WHERE " IS_WANTED " FOR UPDATE SKIP LOCKED) AS free ON TRUE";
-static const char text_take_ids[] =
-    "SELECT card_id, operation_id, transfer_id FROM take_ids(?, ?, ?)";
 static const char text_read_known[] =
     "SELECT of_command FROM unnest(?, ?, ?) AS wanted (of_command, of_tenant, of_order) "
     "CROSS JOIN LATERAL (SELECT 1 FROM operation WHERE tenant_id = of_tenant "
     "AND order_id = of_order AND result = 0 AND action IN " CHARGES " LIMIT 1) AS found";
-/* Which have any operation, on whatever card: of most sales a charge is the first. */
-static const char text_read_orders_seen[] = "SELECT of_command FROM " POSTGRES_ROWS_3(
-    "?1") " AS wanted "
-          "(of_command, of_tenant, of_order) CROSS JOIN LATERAL (SELECT 1 FROM operation "
-          "WHERE tenant_id = of_tenant AND order_id = of_order AND result = 0 UNION ALL "
-          "SELECT 1 FROM operation WHERE tenant_id = of_tenant AND order_id = of_order AND "
-          "result <> 0 "
-          "LIMIT 1) AS found";
+/* The ids, in the row of no command; and which orders have any operation, on whatever card: of
+ * most sales a charge is the first. In one statement, for beginning one costs as much as rows. */
+static const char text_take_ids[] =
+    "SELECT -1, last_operation_id, last_transfer_id, is_done FROM take_ids(?2, ?3) "
+    "UNION ALL SELECT of_command, 0, 0, TRUE FROM " POSTGRES_ROWS_3(
+        "?1") " AS wanted "
+              "(of_command, of_tenant, of_order) CROSS JOIN LATERAL (SELECT 1 FROM operation "
+              "WHERE tenant_id = of_tenant AND order_id = of_order AND result = 0 UNION ALL "
+              "SELECT 1 FROM operation WHERE tenant_id = of_tenant AND order_id = of_order AND "
+              "result <> 0 "
+              "LIMIT 1) AS found";
+#define NO_COMMAND (-1)
+static const char text_take_card_ids[] = "SELECT last_card_id, is_done FROM take_card_ids(?)";
 /* What a refund's named sale has, comes beside what its own order has. */
 static const char text_read_orders[] =
     "SELECT found.*, of_command, is_of_sale FROM " POSTGRES_ROWS_6(
@@ -174,6 +177,10 @@ struct wanted_card {
     bool is_skipped; /* another process holds it */
 };
 
+struct id_counts {
+    int64_t cards, operations, transfers;
+};
+
 /* One fetch under way. */
 struct fetch {
     struct store_postgres *postgres;
@@ -183,7 +190,8 @@ struct fetch {
     int32_t wanted_count;
     int32_t slots[WANTED_SLOTS];  /* into wanted, VIEW_NONE: free */
     int32_t wanted_of[BATCH_MAX]; /* by command */
-    struct postgres_set lock_changes, lock_cards, take_ids, read_known, read_orders_seen,
+    struct id_counts ids;         /* that are taken */
+    struct postgres_set lock_changes, lock_cards, take_ids, take_card_ids, read_known,
         read_orderless, read_answered, lock_days, lock_foreign_days, read_approvals, read_orders,
         read_recent;
 };
@@ -294,7 +302,7 @@ static bool is_loads_only(const struct command *command)
 static void want_orders_seen(struct fetch *fetch, int32_t at)
 {
     const struct command *command = fetch->batch->commands[at];
-    struct binder binder = postgres_set_row(&fetch->read_orders_seen);
+    struct binder binder = postgres_set_row(&fetch->take_ids);
     bind_int(&binder, at);
     bind_int(&binder, command->tenant_id);
     bind_int(&binder, command->order_id);
@@ -364,15 +372,6 @@ static void want_order(struct fetch *fetch, int32_t at, int64_t order_id, bool i
     bind_int(&binder, card == VIEW_NONE ? NO_CARD : fetch->view->cards[card].card.id);
     bind_int(&binder, order_id);
     bind_int(&binder, is_loads_only(command));
-}
-
-static int receive_order_seen(struct fetch *fetch, struct sql_statement *row)
-{
-    int32_t at;
-    int err = read_index(&(struct columns){.statement = row}, fetch->batch->count, &at);
-    if (err == 0)
-        want_order(fetch, at, fetch->batch->commands[at]->order_id, false);
-    return err;
 }
 
 /* Behind an operation: the command, and a mark of its own. */
@@ -542,7 +541,6 @@ static int64_t transfers_max(const struct fetch *fetch, int32_t at)
 
 static void want_ids(struct fetch *fetch)
 {
-    struct store_postgres *postgres = fetch->postgres;
     int64_t cards = 0, operations = 0, transfers = 0;
     for (int32_t i = 0; i < fetch->batch->count; i++) {
         enum action action = fetch->batch->commands[i]->action;
@@ -550,28 +548,67 @@ static void want_ids(struct fetch *fetch)
         operations += action == ACTION_CHARGE ? 2 : 1;
         transfers += transfers_max(fetch, i);
     }
-    fetch->take_ids.row_count = 1;
-    struct binder binder = {.statement = fetch->take_ids.statement};
-    bind_int(&binder, cards);
+    struct binder binder = {.statement = fetch->take_ids.statement, .position = 1};
     bind_int(&binder, operations);
     bind_int(&binder, transfers);
-    postgres->card_id_end = cards; /* beyond the first, which is not known yet */
-    postgres->operation_id_end = operations;
-    postgres->transfer_id_end = transfers;
+    fetch->take_ids.row_count++; /* sent also where no order is looked for */
+    bind_int(&(struct binder){.statement = fetch->take_card_ids.statement}, cards);
+    fetch->take_card_ids.row_count = cards > 0;
+    fetch->ids = (struct id_counts){cards, operations, transfers};
 }
 
-static int receive_ids(struct fetch *fetch, struct sql_statement *row)
+/* Up to the last one. errors: ERR_STORE_CORRUPT: a sequence that tells none, or another order. */
+static int end_ids(int64_t last, int64_t count, int64_t *next, int64_t *end)
 {
-    struct columns columns = {.statement = row};
+    *next = last - count + 1;
+    *end = last + 1;
+    return *next > 0 ? 0 : ERR_STORE_CORRUPT;
+}
+
+static int read_ids(struct fetch *fetch, struct sql_statement *row)
+{
     struct view *view = fetch->view;
     struct store_postgres *postgres = fetch->postgres;
-    view->next_card_id = column_int(&columns);
-    view->next_operation_id = column_int(&columns);
-    view->next_transfer_id = column_int(&columns);
-    postgres->card_id_end += view->next_card_id;
-    postgres->operation_id_end += view->next_operation_id;
-    postgres->transfer_id_end += view->next_transfer_id;
-    return 0;
+    struct columns columns = {.statement = row, .position = 1};
+    int err = end_ids(column_int(&columns), fetch->ids.operations, &view->next_operation_id,
+                      &postgres->operation_id_end);
+    if (err == 0)
+        err = end_ids(column_int(&columns), fetch->ids.transfers, &view->next_transfer_id,
+                      &postgres->transfer_id_end);
+    postgres->operation_id_begin = view->next_operation_id;
+    postgres->transfer_id_begin = view->next_transfer_id;
+    return err == 0 && !column_bool(&columns) ? ERR_STORE_CORRUPT : err;
+}
+
+static int receive_id_or_order(struct fetch *fetch, struct sql_statement *row)
+{
+    int32_t at;
+    if (sql_column_int(row, 0) == NO_COMMAND)
+        return read_ids(fetch, row);
+    int err = read_index(&(struct columns){.statement = row}, fetch->batch->count, &at);
+    if (err == 0)
+        want_order(fetch, at, fetch->batch->commands[at]->order_id, false);
+    return err;
+}
+
+static int receive_card_ids(struct fetch *fetch, struct sql_statement *row)
+{
+    struct columns columns = {.statement = row};
+    int err = end_ids(column_int(&columns), fetch->ids.cards, &fetch->view->next_card_id,
+                      &fetch->postgres->card_id_end);
+    return err == 0 && !column_bool(&columns) ? ERR_STORE_CORRUPT : err;
+}
+
+/* A session that was broken off while it took ids may keep them from everybody. */
+static int receive_ids(struct fetch *fetch)
+{
+    fetch->postgres->card_id_end = 0;
+    int err = receive_rows(fetch, &fetch->take_ids, receive_id_or_order);
+    if (err == 0)
+        err = receive_rows(fetch, &fetch->take_card_ids, receive_card_ids);
+    if (err != 0)
+        postgres_disconnect(fetch->postgres);
+    return err;
 }
 
 /* --- the batch --- */
@@ -608,9 +645,9 @@ static int begin_sets(struct fetch *fetch)
         {&fetch->lock_changes, text_lock_changes, "", SET_LOCK_CHANGES},
         {&fetch->lock_cards, may_skip ? text_lock_free_cards : text_lock_cards, "rb",
          may_skip ? SET_LOCK_FREE_CARDS : SET_LOCK_CARDS},
-        {&fetch->take_ids, text_take_ids, "", SET_TAKE_IDS},
+        {&fetch->take_ids, text_take_ids, "rrr", SET_TAKE_IDS},
+        {&fetch->take_card_ids, text_take_card_ids, "", SET_TAKE_CARD_IDS},
         {&fetch->read_known, text_read_known, "iii", SET_READ_KNOWN},
-        {&fetch->read_orders_seen, text_read_orders_seen, "rrr", SET_READ_ORDERS_SEEN},
         {&fetch->read_orderless, text_read_orderless, "iibiiii", SET_READ_ORDERLESS},
         {&fetch->read_answered, text_read_answered, "ii", SET_READ_ANSWERED},
         {&fetch->lock_days, text_lock_days, "iiiii", SET_LOCK_DAYS},
@@ -653,9 +690,9 @@ static int receive_nothing(struct fetch *fetch, struct sql_statement *row)
 static int send_all(struct fetch *fetch)
 {
     struct postgres_set *const sets[] = {
-        &fetch->lock_changes,   &fetch->lock_cards,       &fetch->take_ids,
-        &fetch->read_known,     &fetch->read_orders_seen, &fetch->read_orderless,
-        &fetch->read_answered,  &fetch->lock_days,        &fetch->lock_foreign_days,
+        &fetch->lock_changes,   &fetch->lock_cards, &fetch->take_ids,
+        &fetch->take_card_ids,  &fetch->read_known, &fetch->read_orderless,
+        &fetch->read_answered,  &fetch->lock_days,  &fetch->lock_foreign_days,
         &fetch->read_approvals,
     };
     int err = postgres_send_begin(fetch->postgres);
@@ -680,9 +717,7 @@ static int receive_all(struct fetch *fetch)
         struct postgres_set *set;
         receive_fn receive;
     } sets[] = {
-        {&fetch->take_ids, receive_ids},
         {&fetch->read_known, receive_known},
-        {&fetch->read_orders_seen, receive_order_seen},
         {&fetch->read_orderless, receive_operation},
         {&fetch->read_answered, receive_operation},
         {&fetch->lock_days, receive_day},
@@ -694,8 +729,10 @@ static int receive_all(struct fetch *fetch)
         err = receive_rows(fetch, &fetch->lock_changes, receive_nothing);
     if (err == 0)
         err = receive_cards(fetch);
-    if (err == 0)
+    if (err == 0) {
         scope_cards(fetch);
+        err = receive_ids(fetch);
+    }
     for (size_t i = 0; err == 0 && i < COUNT_OF(sets); i++)
         err = receive_rows(fetch, sets[i].set, sets[i].receive);
     return err;

@@ -5,14 +5,19 @@
 #include "store/postgres.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/banned.h"
 
 /* Held by the connection of whoever moves tenants into the store. */
 #define LOCK_MOVE INT64_C(0x436f756e74657234)
+/* A server needs a moment to see that a connection has ended, with its lock: also of a move that
+ * ended well, so that the next one may come at once. */
+#define LOCK_PATIENCE_US (INT64_C(5) * CLOCK_US_PER_S)
 /* As in make_partition. */
 #define PARTITION_IDS INT64_C(67108864)
 #define TEXT_MAX 8192
@@ -174,8 +179,14 @@ static int ask_int(struct sql *sql, const char *text, int64_t argument, int64_t 
 
 int move_target_lock(struct sql *target)
 {
+    const struct timespec rest = {.tv_nsec = 20 * 1000 * 1000};
+    int64_t until_us = clock_monotonic_us() + LOCK_PATIENCE_US;
     int64_t is_ours = 0;
     int err = ask_int(target, "SELECT pg_try_advisory_lock(?)", LOCK_MOVE, &is_ours);
+    while (err == 0 && is_ours == 0 && clock_monotonic_us() < until_us) {
+        nanosleep(&rest, NULL);
+        err = ask_int(target, "SELECT pg_try_advisory_lock(?)", LOCK_MOVE, &is_ours);
+    }
     return err == 0 && is_ours == 0 ? ERR_LOCKED : err;
 }
 

@@ -21,7 +21,7 @@ static void bind_array(struct sql_statement *base, int position, enum postgres_t
 {
     struct postgres_parameter *parameter = array_at(base, position);
     postgres_array_clear(&parameter->array, type);
-    parameter->type = (Oid)postgres_array_type(&parameter->array);
+    parameter->type = postgres_array_type(&parameter->array);
 }
 
 void postgres_bind_ints(struct sql_statement *statement, int position)
@@ -37,6 +37,14 @@ void postgres_bind_blobs(struct sql_statement *statement, int position)
 void postgres_bind_texts(struct sql_statement *statement, int position)
 {
     bind_array(statement, position, POSTGRES_TEXT);
+}
+
+void postgres_bind_rows(struct sql_statement *statement, int position,
+                        const struct postgres_row_type *row)
+{
+    struct postgres_parameter *parameter = array_at(statement, position);
+    postgres_array_clear_rows(&parameter->array, row);
+    parameter->type = postgres_array_type(&parameter->array);
 }
 
 void postgres_add_int(struct sql_statement *statement, int position, int64_t value)
@@ -70,9 +78,9 @@ int postgres_pipeline(struct store_postgres *postgres)
     return postgres_lose(postgres, PQerrorMessage(postgres->connection));
 }
 
-static int send_text(struct store_postgres *postgres, const char *text)
+static int send_named(struct store_postgres *postgres, const char *name)
 {
-    if (PQsendQueryParams(postgres->connection, text, 0, NULL, NULL, NULL, NULL, 1) == 1)
+    if (PQsendQueryPrepared(postgres->connection, name, 0, NULL, NULL, NULL, 1) == 1)
         return 0;
     return postgres_lose(postgres, PQerrorMessage(postgres->connection));
 }
@@ -82,7 +90,7 @@ int postgres_send_begin(struct store_postgres *postgres)
     CHECK(!postgres->is_begun);
     postgres->is_begun = true;
     postgres->is_beginning = true;
-    return send_text(postgres, POSTGRES_BEGIN);
+    return send_named(postgres, POSTGRES_NAMED_BEGIN);
 }
 
 int postgres_send(struct store_postgres *postgres, struct sql_statement *base)
@@ -101,7 +109,7 @@ int postgres_send_commit(struct store_postgres *postgres)
 {
     CHECK(postgres->is_begun);
     postgres->is_committing = true;
-    return send_text(postgres, "COMMIT");
+    return send_named(postgres, POSTGRES_NAMED_COMMIT);
 }
 
 int postgres_sync(struct store_postgres *postgres)
@@ -146,7 +154,7 @@ static int receive_text(struct store_postgres *postgres)
     PGresult *result;
     bool is_commit = postgres->is_committing && !postgres->is_beginning;
     postgres->is_beginning = false;
-    int err = receive_result(postgres, is_commit ? "COMMIT" : POSTGRES_BEGIN, false, &result);
+    int err = receive_result(postgres, is_commit ? "COMMIT" : "BEGIN", false, &result);
     if (is_commit) {
         err = postgres_judge_commit(postgres, result, err);
         postgres_end_transaction(postgres);

@@ -84,6 +84,13 @@ void postgres_set_join(struct postgres_set *first, int parameter, const char *ki
     empty_arrays(set);
 }
 
+void postgres_set_type(struct postgres_set *set, const struct postgres_row_type *row)
+{
+    CHECK((size_t)row->width == strlen(set->kinds) &&
+          strspn(set->kinds, "r") == (size_t)row->width);
+    postgres_bind_rows(set->statement, set->parameter_first, row);
+}
+
 struct binder postgres_set_row(struct postgres_set *set)
 {
     struct postgres_set *sent = set->first == NULL ? set : set->first;

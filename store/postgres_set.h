@@ -1,9 +1,10 @@
 /*
  * Sets: one statement for all rows of a batch. Its parameters are arrays: one per column, which the
  * text puts side by side with unnest(); or one for all integers, row behind row, of which the text
- * picks each by its place (POSTGRES_ROWS_3 and the like). The server makes a table of each array
- * that it unnests, and reads a place at once: what every charge sends comes in rows. Not for other
- * folders.
+ * picks each by its place (POSTGRES_ROWS_3 and the like); or one for all integers as rows of a
+ * type of the schema (postgres_set_type), which unnest() gives back as they are. The server makes a
+ * table of each array that it unnests, and prepares each place that a text names anew with each
+ * statement: what every charge writes comes as rows of a type. Not for other folders.
  *
  *     err = postgres_set_begin(postgres, SET_.., text, kinds, &set);
  *     struct binder binder = postgres_set_row(&set);      for each row, then bind_int(&binder, ..)
@@ -23,8 +24,8 @@ enum postgres_set_number {
     SET_LOCK_CARDS,
     SET_LOCK_FREE_CARDS,
     SET_TAKE_IDS,
+    SET_TAKE_CARD_IDS,
     SET_READ_KNOWN,
-    SET_READ_ORDERS_SEEN,
     SET_READ_ORDERS,
     SET_READ_ORDERLESS,
     SET_READ_ANSWERED,
@@ -70,6 +71,8 @@ MUST_CHECK int postgres_set_begin(struct store_postgres *postgres, enum postgres
  * stepped as first, where any of them has rows. */
 void postgres_set_join(struct postgres_set *first, int parameter, const char *kinds,
                        struct postgres_set *set);
+/* Its integers are one array of rows of that type. Before its first row. */
+void postgres_set_type(struct postgres_set *set, const struct postgres_row_type *row);
 struct binder postgres_set_row(struct postgres_set *set);
 MUST_CHECK int postgres_set_send(struct store_postgres *postgres, struct postgres_set *set);
 /* Of one that was not sent: no rows. */
@@ -83,8 +86,6 @@ MUST_CHECK int postgres_set_step(struct store_postgres *postgres, struct postgre
 #define POSTGRES_ROWS_5(of) POSTGRES_ROWS_OF(of, "5", POSTGRES_ROW_5(of))
 #define POSTGRES_ROWS_6(of) POSTGRES_ROWS_OF(of, "6", POSTGRES_ROW_6(of))
 #define POSTGRES_ROWS_8(of) POSTGRES_ROWS_OF(of, "8", POSTGRES_ROW_8(of))
-#define POSTGRES_ROWS_11(of) POSTGRES_ROWS_OF(of, "11", POSTGRES_ROW_11(of))
-#define POSTGRES_ROWS_13(of) POSTGRES_ROWS_OF(of, "13", POSTGRES_ROW_13(of))
 #define POSTGRES_ROWS_18(of) POSTGRES_ROWS_OF(of, "18", POSTGRES_ROW_18(of))
 #define POSTGRES_ROWS_OF(of, width, columns)                                                       \
     "(SELECT " columns " FROM generate_series(1, cardinality(" of "), " width ") AS rows (at))"

@@ -15,43 +15,39 @@
  * tenants that all writers share or operations just written; verify follows those references.
  */
 const char postgres_schema_1[] =
-    "CREATE SEQUENCE card_ids;"
-    "CREATE SEQUENCE operation_ids;"
-    "CREATE SEQUENCE transfer_ids;"
+    /* From 0, which is nobody's: pg_sequence_last_value tells the last of one that has given some
+     * out. */
+    "CREATE SEQUENCE card_ids MINVALUE 0;"
+    "CREATE SEQUENCE operation_ids MINVALUE 0;"
+    "CREATE SEQUENCE transfer_ids MINVALUE 0;"
+    "SELECT setval('card_ids', 0), setval('operation_ids', 0), setval('transfer_ids', 0);"
 
     /*
-     * The first ids of contiguous blocks for one batch. The lock that tells everybody of a batch
-     * under way (its key: the first operation id, negative) comes before the ids: whoever sees that
-     * an id was given out sees the lock, too, until the batch is visible or gone. One batch at a
-     * time: the ids of transfers go up with those of their operations.
+     * The last ids of contiguous blocks for one batch. The lock that tells everybody of a batch
+     * under way (its key: the first operation id, negative, which is ~ of the one before) comes
+     * before the ids: whoever sees that an id was given out sees the lock, too, until the batch is
+     * visible or gone. One batch at a time: the ids of transfers go up with those of their
+     * operations. That lock is the session's, for no other can be given back before the transaction
+     * ends: whoever meets an error here ends the session (postgres_fetch.c).
+     *
+     * As few calls as do it, one behind the other from left to right (is_done: the lock was there
+     * to be given back), because preparing a call costs more than the call. And said to be stable,
+     * which it is not: so a planner puts this text in the place of a call, once for all batches.
      */
-    "CREATE FUNCTION take_ids(cards BIGINT, operations BIGINT, transfers BIGINT,"
-    " OUT card_id BIGINT, OUT operation_id BIGINT, OUT transfer_id BIGINT)"
-    /* Assignments only: each is one expression, where a statement would be planned, begun and ended
-     * besides. */
-    " LANGUAGE plpgsql AS $$ DECLARE is_locked BOOLEAN := FALSE; is_done BOOLEAN; BEGIN"
-    " is_done := pg_current_xact_id() IS NOT NULL;"
-    " is_locked := pg_advisory_lock(4859231640215712307) IS NOT NULL;"
-    " card_id := pg_sequence_last_value('card_ids') + 1;"
-    " operation_id := pg_sequence_last_value('operation_ids') + 1;"
-    " transfer_id := pg_sequence_last_value('transfer_ids') + 1;"
-    /* NULL of one that has not given any out since it was set. */
-    " IF card_id IS NULL THEN SELECT last_value INTO card_id FROM card_ids; END IF;"
-    " IF operation_id IS NULL THEN SELECT last_value INTO operation_id FROM operation_ids; END IF;"
-    " IF transfer_id IS NULL THEN SELECT last_value INTO transfer_id FROM transfer_ids; END IF;"
-    " IF operations > 0 THEN"
-    "  is_done := pg_advisory_xact_lock(-operation_id) IS NOT NULL;"
-    "  is_done := setval('operation_ids', operation_id + operations - 1) > 0;"
-    " END IF;"
-    " IF cards > 0 THEN is_done := setval('card_ids', card_id + cards - 1) > 0; END IF;"
-    " IF transfers > 0 THEN"
-    "  is_done := setval('transfer_ids', transfer_id + transfers - 1) > 0;"
-    " END IF;"
-    " is_locked := NOT pg_advisory_unlock(4859231640215712307);"
-    /* A session's lock outlives its transaction: whatever ends this, it goes. */
-    " EXCEPTION WHEN query_canceled OR OTHERS THEN"
-    " IF is_locked THEN PERFORM pg_advisory_unlock(4859231640215712307); END IF;"
-    " RAISE; END $$;"
+    "CREATE FUNCTION take_ids(operations BIGINT, transfers BIGINT)"
+    " RETURNS TABLE (last_operation_id BIGINT, last_transfer_id BIGINT, is_done BOOLEAN)"
+    " LANGUAGE sql STABLE ROWS 1 AS $$ SELECT"
+    "  CASE WHEN pg_advisory_lock(4859231640215712307) IS NOT NULL"
+    "   AND pg_advisory_xact_lock(~pg_sequence_last_value('operation_ids')) IS NOT NULL"
+    "   THEN setval('operation_ids', pg_sequence_last_value('operation_ids') + operations) END,"
+    "  setval('transfer_ids', pg_sequence_last_value('transfer_ids') + transfers),"
+    "  pg_advisory_unlock(4859231640215712307) $$;"
+    "CREATE FUNCTION take_card_ids(cards BIGINT)"
+    " RETURNS TABLE (last_card_id BIGINT, is_done BOOLEAN)"
+    " LANGUAGE sql STABLE ROWS 1 AS $$ SELECT"
+    "  CASE WHEN pg_advisory_lock(4859231640215712307) IS NOT NULL"
+    "   THEN setval('card_ids', pg_sequence_last_value('card_ids') + cards) END,"
+    "  pg_advisory_unlock(4859231640215712307) $$;"
 
     /* From now on greater ones are given out: after a failover the new primary may not know of all
      * that the old one gave. */
@@ -183,34 +179,43 @@ const char postgres_schema_1[] =
     ");"
 
     /*
-     * Where batches write, what numbers must keep stands in one CHECK for each table: with every
-     * statement the server reads each CHECK anew.
+     * Where batches write, what a number must keep by itself is its column's domain: the server
+     * has a domain's bounds ready, while it reads the text of each CHECK of a table anew with each
+     * statement. So what several columns must keep between them is a CHECK where it is of money,
+     * and else looked at when a row is inserted: by the program for what it sends, by a trigger for
+     * what anybody else inserts.
      */
+    "CREATE DOMAIN not_negative AS BIGINT CHECK (VALUE >= 0);"
+    "CREATE DOMAIN positive AS BIGINT CHECK (VALUE > 0);"
+    "CREATE DOMAIN yes_or_no AS BIGINT CHECK (VALUE IN (0, 1));"
+    "CREATE DOMAIN card_status AS BIGINT CHECK (VALUE BETWEEN 0 AND 2);"
+    "CREATE DOMAIN card_index AS BYTEA CHECK (length(VALUE) = 32);"
+    "CREATE DOMAIN last_digits AS TEXT COLLATE \"C\" CHECK (length(VALUE) <= 4);"
+    "CREATE DOMAIN action_number AS BIGINT CHECK (VALUE BETWEEN 1 AND 9);"
+    "CREATE DOMAIN result_number AS BIGINT CHECK (VALUE BETWEEN 0 AND 31);"
+    "CREATE DOMAIN cause_number AS BIGINT CHECK (VALUE BETWEEN 1 AND 5);"
     /* Room in each page for the next version of a row, so that a charge writes no index. */
     "CREATE TABLE card ("
-    " id BIGINT PRIMARY KEY,"
+    " id positive PRIMARY KEY,"
     " tenant_id BIGINT NOT NULL,"
-    " number_index BYTEA NOT NULL,"
-    " last4 TEXT COLLATE \"C\" NOT NULL,"
-    " status BIGINT NOT NULL,"
-    " has_pin BIGINT NOT NULL,"
+    " number_index card_index NOT NULL,"
+    " last4 last_digits NOT NULL,"
+    " status card_status NOT NULL,"
+    " has_pin yes_or_no NOT NULL,"
     " pin_hash BYTEA NOT NULL,"
     " valid_from BIGINT NOT NULL,"
     " expires_on BIGINT NOT NULL,"
-    " balance_minor BIGINT NOT NULL,"
-    " version BIGINT NOT NULL,"
-    " last_transfer_id BIGINT NOT NULL,"
-    " last_operation_id BIGINT NOT NULL,"
+    " balance_minor not_negative NOT NULL,"
+    " version not_negative NOT NULL,"
+    " last_transfer_id not_negative NOT NULL,"
+    " last_operation_id not_negative NOT NULL,"
     " loaded_on BIGINT NOT NULL,"
-    " loaded_minor BIGINT NOT NULL,"
+    " loaded_minor not_negative NOT NULL,"
     " used_hour BIGINT NOT NULL,"
-    " used_count BIGINT NOT NULL,"
+    " used_count not_negative NOT NULL,"
     " number_sealed BYTEA NOT NULL,"
     " key_version BIGINT NOT NULL,"
-    " CONSTRAINT card_check CHECK (id > 0 AND least(balance_minor, version, last_transfer_id,"
-    "  last_operation_id, loaded_minor, used_count, status, has_pin) >= 0"
-    "  AND status <= 2 AND has_pin <= 1 AND length(pin_hash) = 32 * has_pin"
-    "  AND length(number_index) = 32 AND length(last4) <= 4),"
+    " CONSTRAINT card_check CHECK (length(pin_hash) = 32 * has_pin),"
     " UNIQUE (tenant_id, number_index)"
     ") WITH (fillfactor = 75);"
     /* The tenant last: a planner without statistics might take it for cards by number, too. */
@@ -219,27 +224,23 @@ const char postgres_schema_1[] =
     "CREATE TABLE operation ("
     " id BIGINT PRIMARY KEY,"
     " tenant_id BIGINT NOT NULL,"
-    " card_id BIGINT NOT NULL,"
-    " action BIGINT NOT NULL,"
-    " result BIGINT NOT NULL,"
+    " card_id not_negative NOT NULL,"
+    " action action_number NOT NULL,"
+    " result result_number NOT NULL,"
     " order_id BIGINT NOT NULL,"
     " refunded_order_id BIGINT NOT NULL,"
-    " answers_operation_id BIGINT NOT NULL,"
+    " answers_operation_id not_negative NOT NULL,"
     " site_id BIGINT NOT NULL,"
     " register_id BIGINT NOT NULL,"
     " asked_minor BIGINT NOT NULL,"
-    " amount_minor BIGINT NOT NULL,"
-    " balance_minor_after BIGINT NOT NULL,"
-    " card_version_after BIGINT NOT NULL,"
+    " amount_minor not_negative NOT NULL,"
+    " balance_minor_after not_negative NOT NULL,"
+    " card_version_after not_negative NOT NULL,"
     " limit_minor BIGINT NOT NULL,"
-    " given_back_minor BIGINT NOT NULL,"
-    " previous_operation_id BIGINT NOT NULL,"
+    " given_back_minor not_negative NOT NULL,"
+    " previous_operation_id not_negative NOT NULL,"
     " created_at_us BIGINT NOT NULL,"
-    " CONSTRAINT operation_check CHECK (least(result, answers_operation_id, balance_minor_after,"
-    "  card_version_after, given_back_minor, previous_operation_id) >= 0"
-    "  AND id > previous_operation_id AND amount_minor >= given_back_minor"
-    "  AND (amount_minor = 0 OR (result = 0 AND action <> 5)) AND (card_id > 0 OR action = 5)"
-    "  AND action BETWEEN 1 AND 9 AND result <= 31)"
+    " CONSTRAINT operation_check CHECK (amount_minor >= given_back_minor)"
     ") PARTITION BY RANGE (id);"
     /* Successes apart from refusals: however often a sale is refused, what it paid is found. */
     "CREATE INDEX operation_by_order ON operation (tenant_id, order_id, card_id, id)"
@@ -252,21 +253,35 @@ const char postgres_schema_1[] =
     "CREATE TABLE transfer ("
     " id BIGINT PRIMARY KEY,"
     " operation_id BIGINT NOT NULL,"
-    " debit_account BIGINT NOT NULL,"
-    " credit_account BIGINT NOT NULL,"
-    " amount_minor BIGINT NOT NULL,"
-    " cause BIGINT NOT NULL,"
-    " answers_operation_id BIGINT NOT NULL,"
-    " version BIGINT NOT NULL,"
-    " balance_minor_after BIGINT NOT NULL,"
-    " previous_transfer_id BIGINT NOT NULL,"
+    " debit_account positive NOT NULL,"
+    " credit_account positive NOT NULL,"
+    " amount_minor positive NOT NULL,"
+    " cause cause_number NOT NULL,"
+    " answers_operation_id positive NOT NULL,"
+    " version positive NOT NULL,"
+    " balance_minor_after not_negative NOT NULL,"
+    " previous_transfer_id not_negative NOT NULL,"
     " created_at_us BIGINT NOT NULL,"
-    " CONSTRAINT transfer_check CHECK (least(debit_account, credit_account, amount_minor, cause,"
-    "  answers_operation_id, version) > 0 AND least(balance_minor_after, previous_transfer_id) >= 0"
-    "  AND id > previous_transfer_id AND credit_account <> debit_account AND cause <= 5)"
+    " CONSTRAINT transfer_check CHECK (credit_account <> debit_account)"
     ") PARTITION BY RANGE (id);"
     "CREATE INDEX transfer_by_answer ON transfer (answers_operation_id, operation_id)"
     " WHERE answers_operation_id <> operation_id;"
+
+    /* What a batch sends of each row that it writes: the server makes rows of an array of these at
+     * once. */
+    "CREATE TYPE changed_card AS (to_status BIGINT, to_valid_from BIGINT, to_expires_on BIGINT,"
+    " to_balance_minor BIGINT, to_version BIGINT, to_transfer_id BIGINT, to_operation_id BIGINT,"
+    " to_loaded_on BIGINT, to_loaded_minor BIGINT, to_used_hour BIGINT, to_used_count BIGINT,"
+    " of_id BIGINT, of_version BIGINT);"
+    "CREATE TYPE new_operation AS (id BIGINT, tenant_id BIGINT, card_id BIGINT, action BIGINT,"
+    " result BIGINT, order_id BIGINT, refunded_order_id BIGINT, answers_operation_id BIGINT,"
+    " site_id BIGINT, register_id BIGINT, asked_minor BIGINT, amount_minor BIGINT,"
+    " balance_minor_after BIGINT, card_version_after BIGINT, limit_minor BIGINT,"
+    " given_back_minor BIGINT, previous_operation_id BIGINT, created_at_us BIGINT);"
+    "CREATE TYPE new_transfer AS (id BIGINT, operation_id BIGINT, debit_account BIGINT,"
+    " credit_account BIGINT, amount_minor BIGINT, cause BIGINT, answers_operation_id BIGINT,"
+    " version BIGINT, balance_minor_after BIGINT, previous_transfer_id BIGINT,"
+    " created_at_us BIGINT);"
 
     "CREATE TABLE register_day ("
     " tenant_id BIGINT NOT NULL,"
@@ -569,12 +584,27 @@ const char postgres_schema_1[] =
     " FOR EACH ROW EXECUTE FUNCTION refuse('law 1: a transfer is never deleted');"
     "CREATE TRIGGER transfer_is_never_emptied BEFORE TRUNCATE ON transfer"
     " FOR EACH STATEMENT EXECUTE FUNCTION refuse('law 1: a transfer is never deleted');"
-    /* Of what was written, at once: a foreign key would lock each operation's row besides. */
+    /* Of what was inserted, at once (a foreign key would lock each operation's row besides). Not
+     * asked for what goes into a partition by its name: there postgres_commit.c looks itself. */
     "CREATE FUNCTION refuse_transfers_of_nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
     " IF EXISTS (SELECT 1 FROM made WHERE NOT EXISTS"
     "  (SELECT 1 FROM operation WHERE operation.id = made.operation_id OFFSET 0)) THEN"
     "  RAISE EXCEPTION USING MESSAGE = 'law 1: a transfer is of an operation', ERRCODE = '23503';"
+    " ELSIF EXISTS (SELECT 1 FROM made WHERE id <= previous_transfer_id) THEN"
+    "  RAISE EXCEPTION USING MESSAGE = 'law 1: a transfer comes behind the one before',"
+    "   ERRCODE = '23514';"
     " END IF; RETURN NULL; END $$;"
+    /* What moves nothing: a refusal, and a tombstone, which alone is of no card. */
+    "CREATE FUNCTION refuse_contradictions() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " IF EXISTS (SELECT 1 FROM made WHERE id <= previous_operation_id"
+    "  OR (amount_minor <> 0 AND (result <> 0 OR action = 5))"
+    "  OR (card_id = 0 AND action <> 5)) THEN"
+    "  RAISE EXCEPTION USING MESSAGE = 'law 5: an operation contradicts itself',"
+    "   ERRCODE = '23514';"
+    " END IF; RETURN NULL; END $$;"
+    "CREATE TRIGGER operation_is_sound AFTER INSERT ON operation"
+    " REFERENCING NEW TABLE AS made FOR EACH STATEMENT"
+    " EXECUTE FUNCTION refuse_contradictions();"
     "CREATE TRIGGER transfer_is_of_an_operation AFTER INSERT ON transfer"
     " REFERENCING NEW TABLE AS made FOR EACH STATEMENT"
     " EXECUTE FUNCTION refuse_transfers_of_nothing();"
@@ -673,6 +703,9 @@ const char postgres_schema_1[] =
     " PERFORM pg_advisory_xact_lock(4859231640215712306);"
     " IF to_regclass(part) IS NOT NULL THEN RETURN 0; END IF;"
     " EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, whole);"
+    /* Whoever asks for it: batches write to it by its name. */
+    " EXECUTE format('ALTER TABLE %I OWNER TO %s', part,"
+    "  (SELECT relowner::regrole FROM pg_class WHERE oid = whole::regclass));"
     " EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT'"
     "  || ' EXECUTE FUNCTION refuse(%L)', whole || '_is_never_emptied', part,"
     "  'law 1: of a ledger nothing is deleted');"

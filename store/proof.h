@@ -198,11 +198,6 @@ MUST_CHECK int store_has_payment_ref(struct store *store, int64_t tenant_id, con
 MUST_CHECK int store_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
                                             int64_t amount_minor, int64_t since_us,
                                             store_register_payment_fn each, void *context);
-/* operation_id 0: nobody's again. What it claimed before, and what had claimed this one, as in
- * store_put_register_payments. errors: ERR_NOT_FOUND: no such payment, or operation of the tenant.
- */
-MUST_CHECK int store_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id,
-                                   int64_t number, int64_t operation_id);
 
 /* --- orders that were read, and the sweep that finds those that were not --- */
 

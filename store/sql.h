@@ -367,8 +367,6 @@ int sql_has_payment_ref(struct store *store, int64_t tenant_id, const char *pref
 int sql_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t site_id,
                                int64_t amount_minor, int64_t since_us,
                                store_register_payment_fn each, void *context);
-int sql_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
-                      int64_t operation_id);
 int sql_put_order_seen(struct store *store, const struct order_seen *seen);
 int sql_read_order_seen(struct store *store, int64_t tenant_id, int64_t order_id,
                         struct order_seen *seen);

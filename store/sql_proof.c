@@ -540,7 +540,6 @@ const struct store_backend_proofs sql_proofs = {
     .each_payment_of_ref = sql_each_payment_of_ref,
     .has_ref = sql_has_payment_ref,
     .each_unclaimed = sql_each_unclaimed_payment,
-    .claim_payment = sql_claim_payment,
     .put_order_seen = sql_put_order_seen,
     .read_order_seen = sql_read_order_seen,
     .forget_orders = sql_forget_orders,

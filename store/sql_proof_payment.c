@@ -18,8 +18,6 @@ enum payment_statement {
     PAYMENT_DELETE,
     PAYMENT_RELEASE,
     PAYMENT_INSERT,
-    PAYMENT_CLAIM,
-    PAYMENT_READ_CLAIM,
     PAYMENT_READ_CLAIMANT,
     PAYMENT_SUM_UP,
     PAYMENT_REOPEN,
@@ -44,10 +42,6 @@ static const char *const payment_text[PAYMENT_STATEMENTS] = {
                         "WHERE operation_id = ? AND operation_id <> 0",
     [PAYMENT_INSERT] = "INSERT INTO register_payment (" REGISTER_PAYMENT_COLUMNS ") "
                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [PAYMENT_CLAIM] = "UPDATE register_payment SET operation_id = ? "
-                      "WHERE tenant_id = ? AND order_id = ? AND number = ?",
-    [PAYMENT_READ_CLAIM] = "SELECT operation_id FROM register_payment "
-                           "WHERE tenant_id = ? AND order_id = ? AND number = ?",
     [PAYMENT_READ_CLAIMANT] = "SELECT 1 FROM operation WHERE id = ? AND tenant_id = ?",
     [PAYMENT_SUM_UP] = "UPDATE proof SET shown_minor = "
                        "(SELECT CAST(coalesce(sum(amount_minor), 0) AS BIGINT) FROM "
@@ -261,58 +255,6 @@ int sql_put_register_payments(struct store *store, int64_t tenant_id, int64_t or
     if (err != 0)
         return err;
     return sql_end_change(sql, write_payments(sql, tenant_id, order_id, payments, count));
-}
-
-static int read_claim(struct sql *sql, int64_t tenant_id, int64_t order_id, int64_t number,
-                      struct claims *claims)
-{
-    struct binder binder;
-    int err = payment_prepare(sql, PAYMENT_READ_CLAIM, &binder);
-    if (err != 0)
-        return err;
-    bind_int(&binder, tenant_id);
-    bind_int(&binder, order_id);
-    bind_int(&binder, number);
-    err = sql_step_to_row(sql, binder.statement);
-    if (err != 0)
-        return err;
-    err = add_claim(claims, column_int(&(struct columns){.statement = binder.statement}));
-    sql_reset(binder.statement);
-    return err;
-}
-
-static int write_claim(struct sql *sql, int64_t tenant_id, int64_t order_id, int64_t number,
-                       int64_t operation_id)
-{
-    struct claims claims = {.count = 0};
-    struct binder binder;
-    int err = read_claim(sql, tenant_id, order_id, number, &claims);
-    if (err == 0)
-        err = check_claimant(sql, tenant_id, operation_id);
-    if (err == 0)
-        err = add_claim(&claims, operation_id);
-    if (err == 0 && operation_id != 0)
-        err = run_of_operation(sql, PAYMENT_RELEASE, operation_id);
-    if (err == 0)
-        err = payment_prepare(sql, PAYMENT_CLAIM, &binder);
-    if (err != 0)
-        return err;
-    bind_int(&binder, operation_id);
-    bind_int(&binder, tenant_id);
-    bind_int(&binder, order_id);
-    bind_int(&binder, number);
-    err = sql_finish(sql, binder.statement);
-    return err != 0 ? err : sum_up(sql, &claims);
-}
-
-int sql_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
-                      int64_t operation_id)
-{
-    struct sql *sql = sql_of(store);
-    int err = sql_begin_change(sql);
-    if (err != 0)
-        return err;
-    return sql_end_change(sql, write_claim(sql, tenant_id, order_id, number, operation_id));
 }
 
 /* --- reading --- */

@@ -171,12 +171,6 @@ int store_each_unclaimed_payment(struct store *store, int64_t tenant_id, int64_t
                                                   each, context);
 }
 
-int store_claim_payment(struct store *store, int64_t tenant_id, int64_t order_id, int64_t number,
-                        int64_t operation_id)
-{
-    return store->backend->proofs->claim_payment(store, tenant_id, order_id, number, operation_id);
-}
-
 /* --- orders that were read, and the sweep --- */
 
 int store_put_order_seen(struct store *store, const struct order_seen *seen)

@@ -14,11 +14,6 @@ static const char *const CHANCES[FAULT_CHANCES] = {
     "drop_reply", "send_at_once",    "send_after_timeout", "send_concurrent",
     "delay",      "reset_mid_reply", "wrong_signature"};
 
-const char *send_twice_name(enum send_twice twice)
-{
-    return TWICE[twice];
-}
-
 void till_faults_init(struct till_faults *faults, int64_t seed)
 {
     *faults = (struct till_faults){

@@ -16,7 +16,6 @@ enum send_twice {
     SEND_CONCURRENT,
     SEND_WAYS,
 };
-const char *send_twice_name(enum send_twice twice); /* "no", "at_once" ... */
 
 struct fault_set {
     bool drops_reply;

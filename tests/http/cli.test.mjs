@@ -8,11 +8,11 @@ import { after, before, test } from 'node:test';
 import { startCloud } from './cloud.mjs';
 import {
   COUNTERPART,
-  RawSocket,
   Service,
   TILLSIM,
   cardNumber,
   freePort,
+  holdConnections,
   isApproved,
   isRefused,
   newOrder,
@@ -676,20 +676,15 @@ test('on a terminal the output is for people, with --json for programs', async (
 });
 
 test('the connection limit is for registers: it neither locks the administrator out nor counts him', async (t) => {
-  const full = await Service.start({ env: { COUNTERPART_CONNECTIONS_MAX: '5' } });
+  const full = await Service.start({ env: { COUNTERPART_CONNECTIONS_MAX: '5', COUNTERPART_REQUEST_TIMEOUT_S: '600' } });
   t.after(() => full.child.kill('SIGKILL')); // after a failure only: else it has ended
-  const idle = [];
-  const open = () => idle.filter((raw) => !raw.isClosed).length;
+  const idle = await holdConnections(full, 5);
   t.after(() => idle.forEach((raw) => raw.destroy()));
-  // While the end of an earlier probe is not seen, one of these is turned away: another takes its place.
-  await until('the limit', async () => {
-    if (open() < 5) return idle.push(await RawSocket.connect(full.port)), false;
-    return (await full.probe('/healthz')) === 503 && open() === 5;
-  }, 5000);
+  assert.equal(await full.probe('/healthz'), 503, 'no place is left');
   for (let i = 0; i < 10; i++) assert.deepEqual((await full.must(['tenant', 'list'])).tenants, []);
   assert.equal(await full.probe('/healthz'), 503, 'the ends of local connections freed no place');
   for (const raw of idle) raw.destroy();
-  await until('a place', async () => (await full.probe('/healthz')) === 200, 5000);
+  await until('a place', async () => (await full.probe('/healthz')) === 200);
 
   const local = await Promise.all(Array.from({ length: 5 }, () => connectLocal(path.join(full.data, 'admin.sock'))));
   assert.equal(await full.probe('/healthz'), 200);
@@ -790,7 +785,8 @@ test('the lines that the demo seed prints work when pasted', async () => {
 test('beside a cloud the demo tenant is connected by OAuth, again when the cloud is new, and its lines redeem', async () => {
   const port = await freePort();
   const redirectUris = [`http://127.0.0.1:${port}/oauth/callback`];
-  let cloud = await startCloud(undefined, { redirectUris });
+  const listen = `127.0.0.1:${await freePort()}`; // one cloud after the other
+  let cloud = await startCloud(undefined, { redirectUris, listen });
   const fresh = await Service.start({ port, env: cloud.environment });
   assert.match((await seedDemo(fresh, cloud)).stderr, /connected to/);
   assert.equal((await cloud.grant()).codes_issued, 1);
@@ -799,7 +795,7 @@ test('beside a cloud the demo tenant is connected by OAuth, again when the cloud
   assert.equal((await cloud.grant()).codes_issued, 1);
 
   await cloud.stop();
-  cloud = await startCloud(undefined, { redirectUris, listen: new URL(cloud.urls.url).host });
+  cloud = await startCloud(undefined, { redirectUris, listen });
   const demo = await seedDemo(fresh, cloud);
   assert.match(demo.stderr, /connected to/, 'a cloud that knows nothing of the grant');
   const status = await fresh.must(['oauth', 'status']);

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
+import tls from 'node:tls';
 import { after, test } from 'node:test';
 import {
   IS_SLOW,
@@ -154,6 +155,45 @@ test('a connection that was open and idle is served by the successor, and never 
   assert.equal((await shop.show(number)).balance, '47.00');
   await successor.stop();
   living.delete(successor);
+});
+
+/** An open connection over TLS. */
+const connectTls = (port, ca) =>
+  new Promise((resolve, reject) => {
+    const socket = tls.connect({ host: '127.0.0.1', port, ca }, () => resolve(new RawSocket(socket, port)));
+    socket.once('error', reject);
+  });
+
+test('a request over TLS that came while the predecessor stood still is answered', async () => {
+  const { cert, key } = await certificate(temporaryDirectory(), 'till');
+  const ca = fs.readFileSync(cert);
+  const env = { COUNTERPART_TLS_CERT: cert, COUNTERPART_TLS_KEY: key };
+  let service = started(await Service.start({ scheme: 'https', env }));
+  const shop = await newTenant(service);
+  const { number } = await shop.issue({ amount: '50.00' });
+  let answer;
+  for (let i = 0; i < 5 && answer === undefined; i++) {
+    const socket = await connectTls(service.port, ca);
+    await socket.write(checkout(shop, number, '1.00'));
+    assert.equal((await socket.reply(1)).status, 200);
+    const pending = service.succeed();
+    await until('the predecessor to hold', () => service.log.includes('"event":"handing_over"'));
+    service.signal('SIGSTOP');
+    await sleep(50);
+    const isTooLate = socket.isClosed; // it has closed what was idle for so long
+    if (!isTooLate) await socket.write(checkout(shop, number, '1.00'));
+    await sleep(400); // more than it waits for who is between two requests
+    service.signal('SIGCONT');
+    const successor = started(await pending);
+    if (!isTooLate) answer = (await socket.reply(2)) ?? 'the connection was closed';
+    await gone(service);
+    service = successor;
+    socket.destroy();
+  }
+  assert.equal(answer?.json?.success, true, answer?.text ?? answer);
+  await service.verifyIsClean();
+  await service.stop();
+  living.delete(service);
 });
 
 for (const [what, cut] of [

@@ -321,6 +321,33 @@ async function rawIsHarmless(bytes, { mustAnswer = true, mayBeText = false, stat
   await nothingMoved();
 }
 
+/** Requests with two signatures, one of them or both over `text`. */
+function signedTwice(pathname, text, options) {
+  const good = sign(text);
+  const pairs = [[good, sign('else')], [sign('else'), good], [good, good], ['', good]];
+  return pairs.map((pair) => {
+    const headers = pair.map((signature) => `X-Kounta-Signature: ${signature}`);
+    return rawRequest(pathname, text, { token: null, headers, ...options });
+  });
+}
+
+test('a second signature is one too many, whichever fits, for every surface that asks for one', async () => {
+  const strict = await newTenant(service, { company: shop.company + 500 });
+  await strict.set('--loyalty-signature-mode', 'enforce');
+  const search = JSON.stringify({ keyword: 'x' });
+  for (const bytes of [
+    ...signedTwice(`${shop.base}/checkout`, json()),
+    ...signedTwice(`${shop.base}/webhooks/orders/completed`, JSON.stringify({ id: 7, status: 'COMPLETE' })),
+    ...signedTwice(`${strict.base}/customer-search`, search),
+    ...signedTwice(`${strict.base}/customer-search?keyword=x`, '', { method: 'GET' }),
+  ])
+    await rawIsHarmless(bytes, { statuses: [401] });
+  const once = await RawSocket.connect(service.port);
+  await once.write(rawRequest(`${strict.base}/customer-search`, search));
+  assert.equal((await once.reply()).status, 200);
+  once.destroy();
+});
+
 test('two Content-Lengths are refused, equal or not', async () => {
   const text = json();
   const length = Buffer.byteLength(text);
@@ -393,7 +420,7 @@ test('Expect: 100-continue is honoured', async () => {
   const head = rawRequest(`${shop.base}/checkout`, text, { headers: ['Expect: 100-continue'] });
   const raw = await RawSocket.connect(service.port);
   await raw.write(head.subarray(0, head.length - text.length));
-  await until('100 Continue', () => raw.received.toString('latin1').startsWith('HTTP/1.1 100'), 5000);
+  await until('100 Continue', () => raw.received.toString('latin1').startsWith('HTTP/1.1 100'));
   await raw.write(text);
   isApproved(await raw.reply(), { balance: '9.00' });
   raw.destroy();
@@ -413,7 +440,8 @@ test('pipelined requests are answered in order', async () => {
   raw.destroy();
 });
 
-// Bytes that are no HTTP at all never come from a register; libh2o answers those by itself, in text.
+// Bytes that are no HTTP, or a head beyond its limits, never come from a register; libh2o answers those by itself, in
+// text, which the balancer's configuration makes JSON (balancer.test.mjs).
 test('garbage instead of HTTP ends the connection and nothing else', async () => {
   for (const garbage of [
     '\x16\x03\x01\x02\x00\x01',
@@ -584,7 +612,8 @@ async function resetsEverywhere(tenant, make) {
   const sample = await RawSocket.connect(port);
   const order = newOrder();
   await sample.write(make(card, order));
-  await sleep(500);
+  await until('the reply', () => sample.received.includes('"success":true'));
+  await sleep(500); // and what may come behind it
   const replyLength = sample.received.length;
   sample.destroy();
   await card.settles(order, 'the sample');
@@ -698,7 +727,7 @@ test(
     const whole = await RawSocket.connect(modern.port);
     const order = newOrder();
     await whole.write(http2CutOffRequest(card, order));
-    await until('an HTTP/2 reply', () => hasHttp2Reply(whole.received), 5000);
+    await until('an HTTP/2 reply', () => hasHttp2Reply(whole.received));
     whole.destroy();
     await card.settles(order, 'whole');
     const { length, replyLength } = await resetsEverywhere(tenant, http2CutOffRequest);

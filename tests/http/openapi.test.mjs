@@ -19,7 +19,8 @@ import {
   spec,
   specOperations,
 } from './contract.mjs';
-import { COUNTERPART, ROOT, RawSocket, Service, freePort, request, run, seedDemo, sign, until } from './support.mjs';
+import { COUNTERPART, ROOT, RawSocket, Service, freePort, holdConnections, request, run, seedDemo,
+  sign } from './support.mjs';
 
 const require = createRequire(import.meta.url);
 const read = (name) => fs.readFileSync(path.join(ROOT, name), 'utf8');
@@ -428,14 +429,9 @@ test('every operation says what may be told before anybody looks at what is aske
 });
 
 test('a listener that holds no more connections says so on every path, as the file says', async (t) => {
-  const full = await Service.start({ env: { COUNTERPART_CONNECTIONS_MAX: '5' } });
+  const full = await Service.start({ env: { COUNTERPART_CONNECTIONS_MAX: '5', COUNTERPART_REQUEST_TIMEOUT_S: '600' } });
   t.after(() => full.child.kill('SIGKILL')); // after a failure only: else it has ended
-  const idle = await Promise.all(Array.from({ length: 5 }, () => RawSocket.connect(full.port)));
-  await until('the limit', async () => {
-    if ((await full.probe('/healthz')) === 503) return true;
-    idle.push(await RawSocket.connect(full.port)); // for one that was still closing
-    return false;
-  });
+  const idle = await holdConnections(full, 5);
   for (const operation of specOperations().filter(({ isPublic }) => isPublic)) {
     const { method } = operation;
     const reply = await request(full.origin + publicTarget(operation), { method, agent: false });

@@ -11,12 +11,14 @@ import tls from 'node:tls';
 import { outsideTheSpec } from './contract.mjs';
 import {
   COUNTERPART,
+  ROOT,
   RawSocket,
   Service,
   TOKEN,
   areIdentical,
   certificate,
   freePort,
+  holdConnections,
   isApproved,
   isJsonReply,
   isRefused,
@@ -77,11 +79,13 @@ test('no core is written and no debugger let in, unless somebody asks for it', a
   const env = { ASAN_OPTIONS: 'disable_coredump=0', TSAN_OPTIONS: 'halt_on_error=1:disable_coredump=0' }; // else they do it
   await withService({ env, wrap }, async (service) => {
     assert.deepEqual(look(service), { core: '0 0', isOpen: isSanitized }); // a sanitizer is a debugger
+    await until('its start in the log', () => service.events.some(({ event }) => event === 'listening'));
     assert.ok(!service.events.some(({ event }) => event === 'core_dumps_are_on'));
   });
   await withService({ env: { ...env, COUNTERPART_CORE_DUMPS: 'on' }, wrap }, async (service) => {
     assert.deepEqual(look(service), { core: '4096 4096', isOpen: true });
-    assert.equal(service.events.find(({ event }) => event === 'core_dumps_are_on').level, 'warning');
+    const warning = ({ event, level }) => event === 'core_dumps_are_on' && level === 'warning';
+    await until('the warning', () => service.events.some(warning));
   });
   assert.match((await failsToStart({ COUNTERPART_CORE_DUMPS: 'yes' })).stderr, /CORE_DUMPS must be on or off/);
   assert.match((await run(COUNTERPART, ['help', 'serve'])).stdout, /COUNTERPART_CORE_DUMPS .*master key.*\[off\]/);
@@ -396,7 +400,7 @@ test('TLS is served, and a new certificate is taken up on SIGHUP without droppin
       assert.equal(await subject(agent), 'first.test');
       install(second);
       service.signal('SIGHUP');
-      await until('the second certificate', async () => (await subject(false)) === 'second.test', 5000);
+      await until('the second certificate', async () => (await subject(false)) === 'second.test');
       assert.equal(await subject(agent), 'first.test', 'the connection from before is still the same one');
       agent.destroy();
       // A file that cannot be used leaves the last good one in force.
@@ -504,7 +508,6 @@ test('a profile renames every request and reply field on SIGHUP, without rebuild
     await until(
       'the new names',
       async () => names(await send('check-balance', { card })).includes(rename('balance')),
-      5000,
     );
 
     const order = newOrder();
@@ -655,8 +658,8 @@ test('while draining, readyz is red and the door is closed; what is under way is
   assert.deepEqual([before.status, before.json.ready, before.json.draining], [200, true, false]);
 
   service.child.kill('SIGTERM');
-  await until('the draining to begin', () => service.events.some((event) => event.event === 'draining'), 5000);
-  await until('the door to close', async () => (await service.probe('/readyz')) === 0, 5000);
+  await until('the draining to begin', () => service.events.some((event) => event.event === 'draining'));
+  await until('the door to close', async () => (await service.probe('/readyz')) === 0);
   await kept.write('GET /readyz HTTP/1.1\r\nHost: t\r\n\r\n');
   const during = await kept.reply(2);
   assert.ok(during, 'an answer on the connection that was kept');
@@ -682,7 +685,7 @@ test('during the notice of a drain readyz is red and everything is served, on ne
   const { number: card } = await shop.issue({ amount: '10.00' });
   const kept = await RawSocket.connect(service.port);
   service.child.kill('SIGTERM');
-  await until('a red readyz', async () => (await service.probe('/readyz')) === 503, 5000);
+  await until('a red readyz', async () => (await service.probe('/readyz')) === 503);
   await sleep(300); // far more than a process without notice stays
   const sent = { card, amount: '1.00', order: newOrder() };
   const reply = await shop.till().checkout(sent);
@@ -703,6 +706,7 @@ test('a data folder that others may enter is warned of at the start, a closed on
   fs.mkdirSync(data);
   fs.chmodSync(data, 0o755);
   const open = await Service.start({ data });
+  await until('the warning', () => warned(open).length > 0);
   assert.deepEqual(
     warned(open).map(({ level, path: where, mode }) => [level, where, mode]),
     [['warning', data, '0755']],
@@ -710,8 +714,8 @@ test('a data folder that others may enter is warned of at the start, a closed on
   await open.stop();
   fs.chmodSync(data, 0o700);
   const closed = await Service.start({ data });
-  assert.deepEqual(warned(closed), []);
   await closed.stop();
+  assert.deepEqual(warned(closed), []);
 });
 
 test('SIGINT ends it as SIGTERM does', async () => {
@@ -726,11 +730,7 @@ test('beyond the connection limit a client gets 503 in JSON, and a freed place i
   withService({ env: { COUNTERPART_CONNECTIONS_MAX: '20' } }, async (service) => {
     const shop = await newTenant(service);
     const { number: card } = await shop.issue({ amount: '10.00' });
-    const held = await Promise.all(Array.from({ length: 20 }, () => RawSocket.connect(service.port)));
-    for (const raw of held) {
-      await raw.write('GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n');
-      assert.equal((await raw.reply(1)).status, 200);
-    }
+    const held = await holdConnections(service, 20);
     const refused = await RawSocket.connect(service.port);
     await refused.write(
       rawRequest(`${shop.base}/check-balance`, JSON.stringify(shop.till().fields('check-balance', { card }))),
@@ -750,7 +750,6 @@ test('beyond the connection limit a client gets 503 in JSON, and a freed place i
             .checkBalance({ card })
             .catch(() => ({}))
         ).status === 200,
-      5000,
     );
     for (const raw of held) raw.destroy();
     await until(
@@ -759,7 +758,6 @@ test('beyond the connection limit a client gets 503 in JSON, and a freed place i
         /^counterpart_connections_refused_total [1-9]/m.test(
           (await service.get('/metrics').catch(() => ({ text: '' }))).text,
         ),
-      5000,
     );
   }));
 
@@ -769,7 +767,7 @@ test('X-Forwarded-For is believed from trusted proxies only, and only its last u
     const before = service.events.length;
     await shop.till().checkBalance({ card: '1234' }, { token: 'wrong', headers: { 'X-Forwarded-For': forwarded } });
     return (
-      await until('the log line', () => service.events.slice(before).find((event) => event.event === 'signature'), 3000)
+      await until('the log line', () => service.events.slice(before).find((event) => event.event === 'signature'))
     ).client;
   };
   await withService({ env: { COUNTERPART_TRUSTED_PROXIES: '127.0.0.0/8, 10.0.0.0/8' } }, async (service) => {
@@ -860,7 +858,7 @@ test('a full disk: nothing is charged and that is said, readyz is red all the ti
       60_000,
     );
     assert.match(refused.json.error, /Nothing was charged/);
-    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503, 5000);
+    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503);
 
     const order = newOrder();
     const before = charged;
@@ -897,8 +895,8 @@ test('a full disk: nothing is charged and that is said, readyz is red all the ti
 
     fs.closeSync(file);
     fs.rmSync(filler);
-    await until('the same order to be charged', async () => (await charge(order)).json.success, 10_000);
-    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200, 10_000);
+    await until('the same order to be charged', async () => (await charge(order)).json.success);
+    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200);
     isApproved(await till.checkBalance({ card }), { balance: (100 - charged / 100).toFixed(2) });
     await service.verifyIsClean();
   });
@@ -922,15 +920,14 @@ test('a failing disk is told in JSON within the deadline, and service resumes wi
     const order = newOrder();
     isRefused(await isRefusedInTime(() => till.checkout({ card, amount: 1, order })), /^Not confirmed/);
     isRefused(await isRefusedInTime(() => till.topUp({ card, amount: 1, order: newOrder() })), /^Not done/);
-    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503, 10_000);
+    await until('readyz to be red', async () => (await service.get('/readyz')).status === 503);
     isApproved(await till.checkBalance({ card }), { balance: '9.00' });
     await limit('unlimited');
     await until(
       'the next checkout to work',
       async () => (await till.checkout({ card, amount: 1, order })).json.success,
-      10_000,
     );
-    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200, 10_000);
+    await until('readyz to be green', async () => (await service.get('/readyz')).status === 200);
     isApproved(await till.checkBalance({ card }), { balance: '8.00' });
     await service.verifyIsClean();
   });
@@ -959,7 +956,6 @@ test('a locked database is told in JSON within the deadline, and what was told a
     await until(
       'the next checkout to work',
       async () => (await till.checkout({ card, amount: 1, order: next })).json.success,
-      10_000,
     );
     const charged = movements(await shop.show(card)).map((entry) => entry.order_id);
     for (const order of notDone)
@@ -969,17 +965,39 @@ test('a locked database is told in JSON within the deadline, and what was told a
     await service.verifyIsClean();
   }));
 
-test('what the log tells of the master key and the database is in the manual, each event by its name', () => {
-  const at = (name) => fs.readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
-  const files = ['base/seal.c', 'store/sqlite.c', 'store/sqlite_driver.c'].concat(
-    fs.readdirSync(new URL('../../store', import.meta.url)).filter((name) => /^postgres.*\.c$/.test(name)).map((name) => `store/${name}`),
-  );
-  const events = files.flatMap((name) => [...at(name).matchAll(/log_event\([^"]*"([a-z_]+)"/g)].map(([, event]) => event));
-  const told = events.filter((event) => /^(postgres|master_key|sql|timeline)_/.test(event));
-  for (const event of ['postgres_is_an_old_primary', 'postgres_not_connected', 'postgres_timeline', 'sql_failed'])
-    assert.ok(told.includes(event), event);
-  const rows = at('docs/operations.md').split('\n').filter((line) => line.startsWith('| `'));
-  for (const event of told) assert.ok(rows.some((row) => row.split(' | ')[0].includes(`\`${event}\``)), event);
+/** Every event that the program logs, from its sources: {name: its levels, in order, as text}. */
+function loggedEvents() {
+  const order = ['debug', 'info', 'warning', 'error'];
+  const levels = new Map();
+  for (const folder of ['base', 'ledger', 'store', 'runtime', 'oauth', 'lightspeed', 'handlers', 'service', 'mocks'])
+    for (const name of fs.readdirSync(path.join(ROOT, folder), { recursive: true })) {
+      if (!name.endsWith('.c')) continue;
+      const text = fs.readFileSync(path.join(ROOT, folder, name), 'utf8');
+      const calls = text.matchAll(/\b(?:log_event\(|format_line\(&buffer, (?=LOG_))([^,;]*),([^,;]*)/g);
+      for (const [call, level, event] of calls) {
+        const names = [...event.matchAll(/"(\w+)"/g)];
+        const found = [...level.matchAll(/\bLOG_(DEBUG|INFO|WARNING|ERROR)\b/g)].map(([, each]) => each.toLowerCase());
+        assert.ok(names.length > 0 && found.length > 0, `${folder}/${name}: ${call}`);
+        for (const [, each] of names) levels.set(each, new Set([...(levels.get(each) ?? []), ...found]));
+      }
+    }
+  const inOrder = (set) => order.filter((level) => set.has(level)).join(', ');
+  return Object.fromEntries([...levels].sort().map(([name, set]) => [name, inOrder(set)]));
+}
+
+test('every event of the log is in the manual with its levels, and nothing else is', () => {
+  const manual = fs.readFileSync(path.join(ROOT, 'docs/operations.md'), 'utf8');
+  const rows = manual.split('| event | level |')[1].split('\n').slice(2);
+  const told = rows.slice(0, rows.findIndex((row) => !row.startsWith('|'))).flatMap((row) => {
+    const [, names, level, meaning] = row.split(' | ').length === 3 ? /^\| (.*?) \| (.*?) \| (.*) \|$/.exec(row) : [];
+    assert.ok(meaning, row);
+    return [...names.matchAll(/`(\w+)`/g)].map(([, name]) => [name, level]);
+  });
+  const logged = loggedEvents();
+  for (const event of ['duty_is_anothers', 'log_dropped', 'core_dumps_are_on', 'postgres_failed', 'work'])
+    assert.ok(event in logged, event);
+  assert.deepEqual(Object.fromEntries(told.sort()), logged);
+  assert.equal(told.length, Object.keys(logged).length, 'each once');
 });
 
 test('signing through the CLI gives what a register sends', () =>

@@ -4,7 +4,8 @@ import net from 'node:net';
 
 import { freePort } from './support.mjs';
 
-const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
+// Each session prepares them by these names (store/postgres.h).
+const NAMED = { begin: 'BEGIN', commit: 'COMMIT' };
 
 /** Whole messages out of a stream of bytes. The first one that a client sends has no letter. */
 class Frames {
@@ -29,12 +30,15 @@ class Frames {
   }
 }
 
-/** The text of a Parse message, else nothing. */
+/** The text of a Parse message, and of a Bind to what has a name of its own; else nothing. */
 function textOf({ type, bytes }) {
-  if (type !== 'P') return '';
-  const name = bytes.indexOf(0, 5);
-  return bytes.toString('latin1', name + 1, bytes.indexOf(0, name + 1));
+  if (type !== 'P' && type !== 'B') return '';
+  const first = bytes.indexOf(0, 5);
+  const second = bytes.toString('latin1', first + 1, bytes.indexOf(0, first + 1));
+  return type === 'P' ? second : (NAMED[second] ?? '');
 }
+
+const isOf = (frame, text) => frame.type === 'B' && textOf(frame) === text;
 
 /** What a message is, in words: the same for the same step of each checkout. */
 function nameOf(side, frame) {
@@ -88,9 +92,9 @@ class Connection {
 
   /** A batch of the committer is what begins with this, sent with others; everything else begins in its own way. */
   #judge(side, frame) {
-    if (side === 'client' && textOf(frame) === BEGIN) this.seen = { client: 0, server: 0, isCommitting: false };
+    if (side === 'client' && isOf(frame, NAMED.begin)) this.seen = { client: 0, server: 0, isCommitting: false };
     if (this.seen === undefined) return 'pass';
-    if (side === 'client' && textOf(frame) === 'COMMIT') this.seen.isCommitting = true;
+    if (side === 'client' && isOf(frame, NAMED.commit)) this.seen.isCommitting = true;
     const at = this.seen[side]++;
     this.proxy.trace?.[side].push(nameOf(side, frame));
     if (this.seen.isCommitting && side === 'server' && frame.type === 'Z') this.seen = undefined;

@@ -49,6 +49,7 @@ test('the replica takes over, and the old primary is refused when it comes back'
   isApproved(await till.checkout({ card, amount: '10.00', order: newOrder() }), { balance: '40.00' });
 
   await cluster.killPrimary();
+  await untilReady(service, false);
   await cluster.promote();
   await untilReady(service);
   isApproved(await till.checkout({ card, amount: '10.00', order: newOrder() }), { balance: '30.00' });

@@ -730,11 +730,16 @@ function tail(args, started = service) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const told = { child, out: '', err: '' };
+  const asked = () => started.events.filter(({ event, route }) => event === 'request' && route === 'admin.tail').length;
+  const askedBefore = asked();
+  /** It begins with what comes from now on. */
+  told.begun = () => until('tail to ask for the first time', () => asked() > askedBefore);
   child.stdout.on('data', (data) => (told.out += data));
   child.stderr.on('data', (data) => (told.err += data));
   Object.defineProperty(told, 'objects', {
     get: () =>
       told.out
+        .slice(0, told.out.lastIndexOf('\n') + 1) // of the last line perhaps only the beginning has come
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line)),
@@ -752,7 +757,7 @@ test('tail shows each operation as it comes, and no replay', async (t) => {
   const card = await tenant.issue({ amount: '30.00' });
   const told = tail(of(tenant));
   t.after(() => told.child.kill('SIGKILL'));
-  await sleep(700); // it begins with what comes from now on
+  await told.begun();
   const order = newOrder();
   const paid = await charge(tenant, card, '5.00', { order });
   await until('the charge to be told', () => told.objects.length === 1);
@@ -791,7 +796,7 @@ test('tail waits for a service that is restarted, says so, and misses nothing', 
   const card = await tenant.issue({ amount: '30.00' });
   const told = tail([], own);
   t.after(() => told.child.kill('SIGKILL'));
-  await sleep(700);
+  await told.begun();
   await charge(tenant, card, '1.00');
   await until('the first charge', () => told.objects.length === 1);
   await own.stop();

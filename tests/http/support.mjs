@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
+import dgram from 'node:dgram';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -150,16 +151,30 @@ export async function run(command, args, { env = {}, input = '', cwd = ROOT, ms 
 export const spawnHelper = (command, args) =>
   start(LEASH[0], [...LEASH.slice(1), command, ...args], { env: ENVIRONMENT });
 
-/** A port that is free now, below the range that outgoing connections use. */
+/** Nobody else who asks for one is given this port while this process lives, whether it is in use or between two uses:
+ *  its namesake of UDP, which nothing here needs, stays bound. */
+const claimPort = (port) =>
+  new Promise((resolve) => {
+    const claim = dgram.createSocket('udp4');
+    claim.once('error', () => claim.close(() => resolve(false)));
+    claim.bind({ port, address: '127.0.0.1', exclusive: true }, () => {
+      claim.unref();
+      resolve(true);
+    });
+  });
+
+const isPortFree = (port) =>
+  new Promise((resolve) => {
+    const server = net.createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+
+/** A port that is free, and stays ours; below the range that outgoing connections use. */
 export async function freePort() {
   for (;;) {
     const port = crypto.randomInt(18_000, 32_000);
-    const isFree = await new Promise((resolve) => {
-      const server = net.createServer();
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (isFree) return port;
+    if ((await claimPort(port)) && (await isPortFree(port))) return port;
   }
 }
 
@@ -312,6 +327,19 @@ export class RawSocket {
   }
 }
 
+/** So many connections that the service has taken and answered on: none of these was turned away. */
+export async function holdConnections({ port }, count) {
+  const held = [];
+  await until(`${count} connections`, async () => {
+    const raw = await RawSocket.connect(port);
+    await raw.write('GET /healthz HTTP/1.1\r\nHost: till.test\r\n\r\n');
+    if ((await raw.reply())?.status === 200) held.push(raw);
+    else raw.destroy(); // the end of an earlier one is not seen yet
+    return held.length === count;
+  });
+  return held;
+}
+
 export function rawRequest(pathname, body, { method = 'POST', token = TOKEN, headers = [], length = true } = {}) {
   const bytes = Buffer.from(body);
   const lines = [`${method} ${pathname} HTTP/1.1`, 'Host: till.test', 'Content-Type: application/json'];
@@ -394,12 +422,12 @@ export class Service {
     this.#end = new Promise((resolve) => {
       this.child.once('close', (code, signal) => resolve({ code, signal }));
     });
-    this.child.stdout.on('data', (data) => {
-      this.log += data;
-    });
-    this.child.stderr.on('data', (data) => {
-      this.log += data;
-    });
+    this.log = this.wholeLines; // one that was killed may have been at the middle of a line
+    const past = this.log.length;
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => {
+        this.log += text;
+      });
     // A test that failed and left it running must not keep the test process from its end.
     for (const handle of this.#handles) handle.unref();
     let end;
@@ -409,7 +437,7 @@ export class Service {
     });
     await until('the service to be ready', async () => {
       if (end) throw new Error(`the service ended at once (${end.code ?? end.signal}):\n${this.log}`);
-      if (this.takesOver) return this.log.includes('"event":"listening"'); // until then another answers
+      if (this.takesOver) return this.log.includes('"event":"listening"', past); // until then another answers
       return (await this.probe('/readyz')) === 200;
     });
     served.add(this.port); // the end of a predecessor has taken it off
@@ -449,9 +477,14 @@ export class Service {
     return request(this.origin + pathname, { method: 'GET', agent: false, ...options });
   }
 
+  /** Of the last line perhaps only the beginning has come. */
+  get wholeLines() {
+    return this.log.slice(0, this.log.lastIndexOf('\n') + 1);
+  }
+
   /** The log as objects; every line must be one. */
   get events() {
-    return this.log
+    return this.wholeLines
       .split('\n')
       .filter((line) => line.trim() !== '')
       .map((line) => JSON.parse(line));
@@ -531,6 +564,7 @@ export class Service {
     assert.ok(end, `did not end within ${STOP_MS} ms of SIGTERM:\n${this.log.slice(-4000)}`);
     this.#sanitizersAreSilent();
     assert.equal(end.code, 0, `ended with ${end.code ?? end.signal}:\n${this.log.slice(-4000)}`);
+    assert.equal(this.log, this.wholeLines, 'its last line is whole');
   }
 
   async kill() {

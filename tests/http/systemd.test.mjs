@@ -85,7 +85,8 @@ test('a register that connects before the service has started is answered, on th
   const shop = await newTenant(service);
   const { number } = await shop.issue({ amount: '5.00' });
   isApproved(await shop.till().checkout({ card: number, amount: '5.00', order: newOrder() }), { balance: '0.00' });
-  const [listening] = service.log.split('\n').filter((line) => line.includes('"event":"listening"'));
+  const isListening = (line) => line.includes('"event":"listening"');
+  const listening = await until('the log', () => service.wholeLines.split('\n').find(isListening));
   assert.match(listening, new RegExp(`"http://127.0.0.1:${port} `));
   assert.doesNotMatch(listening, /127\.0\.0\.1:1 /);
   await service.stop();

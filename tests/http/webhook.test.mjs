@@ -199,9 +199,10 @@ test('a hundred times at once is once', async () => {
   replies.forEach(isTaken);
   await untilDone(order.id);
   assert.equal(await points(), before + 45);
-  const taken = service.events.filter((event) => event.event === 'webhook' && event.order_id === order.id);
-  assert.equal(taken.length, 100);
-  assert.equal(taken.filter((event) => !event.is_known).length, 1);
+  const taken = () => service.events.filter((event) => event.event === 'webhook' && event.order_id === order.id);
+  await until('all of them in the log', () => taken().length >= 100);
+  assert.equal(taken().length, 100);
+  assert.equal(taken().filter((event) => !event.is_known).length, 1);
 });
 
 test('what the body says counts for nothing: the order is read', async () => {
@@ -370,8 +371,9 @@ async function endedDuringRedemption(order, end) {
   await cloud.faults({
     ...{ match: { method: 'PUT', path: `/orders/${order.id}` }, action: 'hang', ms: 800, when: 'after', count: 1 },
   });
+  const isChanged = async () => (await cloud.control('GET', `/orders/${order.id}`)).total < order.total;
   await redeemOn(order, async () => {
-    await sleep(300);
+    await until('the order to be changed', isChanged);
     await cloud.control('POST', `/orders/${order.id}/${end}`, {});
   }, end === 'delete' ? /^The order was deleted/ : null); // it is read back before the cashier is told
   await untilDone(order.id);
@@ -529,7 +531,7 @@ test('a refund whose order cannot be read is bounded by the merchant, in time', 
     await cloud.faults({ path: `/orders/${refund.id}`, ...fault });
     const asked = Date.now();
     isRefused(await till.refund({ card: card.number, amount: '7.01', order: refund.id }), /Sale not known: at most \$7\.00/);
-    assert.ok(Date.now() - asked < 2500, `${fault.action}: the register waited ${Date.now() - asked} ms`);
+    assert.ok(Date.now() - asked < 4000, `${fault.action}: the register waited ${Date.now() - asked} ms`);
     await cloud.control('DELETE', '/faults');
   }
   isApproved(await till.refund({ card: card.number, amount: '7.01', order: refund.id }), { amount: '7.01' });
@@ -571,7 +573,8 @@ test('a payment whose reply was lost is found on the order and not made again', 
   const reply = await till.checkout({ card: card.number, amount: '30.00', order: order.id });
   isApproved(reply);
   await until('the payment to have been sent', async () => (await orderBody(order)).json.payments.length === 1);
-  const open = (await works()).find((work) => work.operation_id === idOf(reply));
+  const open = await until('the payment to be uncertain', async () =>
+    (await works()).find(({ operation_id, reason }) => operation_id === idOf(reply) && reason !== ''));
   assert.equal(open.state, 'open');
   assert.ok(new Date(open.due_at) - Date.now() > 50_000, 'a minute is waited before the order is read again');
 });

@@ -1242,6 +1242,33 @@ static void what_waits_for_a_connection_goes_on_when_it_is_there(void **state)
         "https://partner.example/oseries/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/webhooks");
 }
 
+static void on_connected_elsewhere(void *context)
+{
+    struct connected *connected = context;
+    inbox_connected_elsewhere(connected->fixture->inbox, connected->fixture->tenant.id);
+}
+
+static void what_waits_for_a_connection_goes_on_when_another_process_has_made_it(void **state)
+{
+    struct fixture *fixture = *state;
+    struct connected connected = {.fixture = fixture};
+    connected.message.fn = on_connected_elsewhere;
+    connected.message.context = &connected;
+    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
+    fixture->api.orders[0].result = (struct api_result){.error = ERR_NOT_CONNECTED};
+    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 19);
+    start(fixture);
+    assert_postponed(fixture, &work, "waits until the merchant is connected to Lightspeed", 19,
+                     9 * MINUTE_US, 10 * MINUTE_US);
+    pthread_mutex_lock(&fixture->api.mutex);
+    fixture->api.orders[0].result.error = 0;
+    pthread_mutex_unlock(&fixture->api.mutex);
+    outbound_post(fixture->outbound, &connected.message);
+    assert_done(fixture, &work);
+    assert_int_equal(counters_of(fixture).done, 1); /* the webhooks are the other's work */
+    assert_int_equal(fixture->api.webhook_calls, 0);
+}
+
 static void on_late_work(void *context, const struct work *work)
 {
     *(int *)context += work->due_at_us > clock_steady_us() + 5 * MINUTE_US;
@@ -1824,6 +1851,7 @@ static const struct CMUnitTest tests[] = {
     INBOX_TEST(many_cards_that_wait_are_all_released),
     INBOX_TEST(what_cannot_be_read_is_tried_again_later_and_later),
     INBOX_TEST(what_waits_for_a_connection_goes_on_when_it_is_there),
+    INBOX_TEST(what_waits_for_a_connection_goes_on_when_another_process_has_made_it),
     INBOX_TEST(all_that_waits_for_a_connection_goes_on_however_much_it_is),
     INBOX_TEST(webhooks_that_could_not_be_registered_are_tried_again),
     INBOX_TEST(what_was_open_at_the_end_is_done_after_the_next_start),

@@ -575,7 +575,7 @@ static void an_application_is_taken_over_without_a_job(void **state)
     put_grant(-S);
     start();
     struct app app;
-    assert_int_equal(store_read_app(f.writer, APP_OSERIES, &app), 0);
+    assert_int_equal(store_read_app(f.beside, APP_OSERIES, &app), 0);
     for (int i = 0; i < 20; i++) { /* the last one counts */
         snprintf(app.client_secret, sizeof(app.client_secret), "secret-%d", i);
         assert_int_equal(store_put_app(f.beside, &app), 0);

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../http/support.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const data = mkdtempSync(join(tmpdir(), 'counterpart-readme-'));
@@ -55,13 +55,6 @@ export function assertShows(actual, promised) {
 
 const [first, ...rest] = commandBlocks(readme);
 let service, log = '';
-
-function freePort() {
-  return new Promise((done, fail) => {
-    const server = createServer().once('error', fail);
-    server.listen(0, '127.0.0.1', () => { const { port } = server.address(); server.close(() => done(port)); });
-  });
-}
 
 /** The service's environment: the tests' own variables are none of its business. */
 async function environment() {

@@ -710,7 +710,6 @@ static void a_payment_that_is_put_with_another_merchants_claim_is_refused_whole(
     struct payments payments = payments_of(rows, ORDER);
     assert_int_equal(payments.count, 1);
     assert_same_payment(&payments.rows[0], &kept);
-    assert_int_equal(store_claim_payment(rows->store, tenant_id, ORDER, 1, other), ERR_NOT_FOUND);
     assert_int_equal(proofs_facts(rows, charge).shown_minor, 700);
 }
 
@@ -725,15 +724,12 @@ static void an_operation_claims_one_payment_wherever_it_stands(void **state)
     assert_int_equal(payments_of(rows, ORDER).rows[0].operation_id, 0);
     assert_int_equal(payments_of(rows, ORDER + 1).rows[0].operation_id, charge);
     assert_int_equal(proofs_facts(rows, charge).shown_minor, 710);
-    int64_t tenant_id = rows->tenant.id;
-    assert_int_equal(store_claim_payment(rows->store, tenant_id, ORDER, 1, charge), 0);
+    proofs_put(rows, ORDER, &here, 1);
     assert_int_equal(payments_of(rows, ORDER + 1).rows[0].operation_id, 0);
     assert_int_equal(proofs_facts(rows, charge).shown_minor, 700);
-    assert_int_equal(store_claim_payment(rows->store, tenant_id, ORDER, 1, 0), 0);
+    here.operation_id = 0;
+    proofs_put(rows, ORDER, &here, 1);
     assert_int_equal(proofs_facts(rows, charge).shown_minor, 0);
-    assert_int_equal(store_claim_payment(rows->store, tenant_id, ORDER, 2, charge), ERR_NOT_FOUND);
-    assert_int_equal(store_claim_payment(rows->store, tenant_id + 1, ORDER, 1, charge),
-                     ERR_NOT_FOUND);
 }
 
 static void a_payment_changes_its_owner(void **state)
@@ -744,7 +740,8 @@ static void a_payment_changes_its_owner(void **state)
     proofs_make(rows, ROWS_DATE);
     struct register_payment payment = proofs_payment(rows, ORDER, 1, 700, first);
     proofs_put(rows, ORDER, &payment, 1);
-    assert_int_equal(store_claim_payment(rows->store, rows->tenant.id, ORDER, 1, second), 0);
+    payment.operation_id = second;
+    proofs_put(rows, ORDER, &payment, 1);
     assert_int_equal(proofs_facts(rows, first).shown_minor, 0);
     assert_int_equal(proofs_facts(rows, second).shown_minor, 700);
 }
@@ -814,7 +811,8 @@ static void a_confirmed_proof_whose_payment_is_gone_is_open_again(void **state)
     payment.number = 2;
     proofs_put(rows, ORDER, &payment, 1);
     assert_int_equal(store_update_proof(rows->store, &before, before.changed_at_us), 0);
-    assert_int_equal(store_claim_payment(rows->store, rows->tenant.id, ORDER, 2, 0), 0);
+    payment.operation_id = 0; /* the same payment, and nobody's */
+    proofs_put(rows, ORDER, &payment, 1);
     assert_int_equal(proofs_facts(rows, charge).proof.state, PROOF_OPEN);
 }
 

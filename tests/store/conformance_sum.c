@@ -377,14 +377,6 @@ static void play_payments(struct play *play)
     proofs_put(play->rows, order_id, shown, count);
 }
 
-static void play_claim(struct play *play)
-{
-    int64_t claimed = pick(play, 3) == 0 ? 0 : pick_operation(play);
-    int err = store_claim_payment(play->rows->store, play->rows->tenant.id, pick_order(play),
-                                  1 + pick(play, 4), claimed);
-    assert_true(err == 0 || err == ERR_NOT_FOUND);
-}
-
 static void play_judgement(struct play *play)
 {
     struct proof_facts facts;
@@ -416,10 +408,8 @@ static void play_step(struct play *play)
         play_undo(play);
     else if (step < 12)
         proofs_make(play->rows, ROWS_DATE + (int32_t)pick(play, DAYS));
-    else if (step < 14)
-        play_payments(play);
     else if (step < 15)
-        play_claim(play);
+        play_payments(play);
     else if (step < 19)
         play_judgement(play);
     else

@@ -67,9 +67,9 @@ static void drop_schema(const char *location)
 static void close_gaps(const char *location)
 {
     say(database_of(location),
-        "SELECT setval('card_ids', coalesce(max(id), 1), count(id) > 0) FROM card;"
-        "SELECT setval('operation_ids', coalesce(max(id), 1), count(id) > 0) FROM operation;"
-        "SELECT setval('transfer_ids', coalesce(max(id), 1), count(id) > 0) FROM transfer");
+        "SELECT setval('card_ids', coalesce(max(id), 0)) FROM card;"
+        "SELECT setval('operation_ids', coalesce(max(id), 0)) FROM operation;"
+        "SELECT setval('transfer_ids', coalesce(max(id), 0)) FROM transfer");
 }
 
 int main(void)

@@ -63,6 +63,30 @@ static void bytes_keep_their_zeros_and_may_be_none(void **state)
     postgres_array_finish(&array);
 }
 
+static void rows_carry_the_type_of_each_column(void **state)
+{
+    /* CREATE TYPE two AS (a bigint, b bigint); with 0x10203 as its number
+     * SELECT encode(array_send(ARRAY[ROW(1, -2), ROW(3, 4)]::two[]), 'hex') */
+    static const uint8_t wanted[] = {
+        0, 0, 0, 1,  0, 0, 0, 0,  0, 1, 2, 3,  0,    0,    0,    2,    0,    0,    0,    1,
+        0, 0, 0, 36, 0, 0, 0, 2,  0, 0, 0, 20, 0,    0,    0,    8,    0,    0,    0,    0,
+        0, 0, 0, 1,  0, 0, 0, 20, 0, 0, 0, 8,  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
+        0, 0, 0, 36, 0, 0, 0, 2,  0, 0, 0, 20, 0,    0,    0,    8,    0,    0,    0,    0,
+        0, 0, 0, 3,  0, 0, 0, 20, 0, 0, 0, 8,  0,    0,    0,    0,    0,    0,    0,    4};
+    static const struct postgres_row_type two = {0x10203, 0x10204, 2};
+    static const int64_t values[] = {1, -2, 3, 4};
+    struct postgres_array array = {0};
+    (void)state;
+    postgres_array_clear_rows(&array, &two);
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        postgres_array_add_int(&array, values[i]);
+    assert_bytes(&array, wanted, sizeof(wanted));
+    assert_int_equal(postgres_array_type(&array), 0x10204);
+    postgres_array_clear(&array, POSTGRES_INT8); /* and is used for something else */
+    assert_int_equal(postgres_array_type(&array), POSTGRES_INT8_ARRAY);
+    postgres_array_finish(&array);
+}
+
 static void an_array_of_nothing_has_no_dimension(void **state)
 {
     /* SELECT encode(array_send(ARRAY[]::text[]), 'hex') */
@@ -113,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integers_are_big_endian_behind_a_header_of_one_dimension),
         cmocka_unit_test(bytes_keep_their_zeros_and_may_be_none),
+        cmocka_unit_test(rows_carry_the_type_of_each_column),
         cmocka_unit_test(an_array_of_nothing_has_no_dimension),
         cmocka_unit_test(an_array_is_used_again_after_it_grew),
         cmocka_unit_test(values_of_another_type_are_a_bug),

@@ -226,7 +226,7 @@ static void what_the_replica_does_not_have_is_unknown_until_it_does(void **state
     struct command command = charge(rows, 1);
     bool happened = false;
     rows_decide(rows, &command, 1);
-    postgres_process_execute(&primary, fixture->database, "SELECT take_ids(9, 9, 9)");
+    postgres_process_execute(&primary, fixture->database, "SELECT take_ids(9, 9)");
     postgres_process_stop(&replica);
     assert_int_equal(store_commit(rows->store, rows->batch), ERR_COMMIT_UNKNOWN);
     cut_waits_short(fixture);

@@ -131,6 +131,52 @@ static void ids_beyond_those_that_were_taken_are_a_bug(void **state)
     assert_int_equal(store_commit(rows->store, rows->batch), 0);
 }
 
+static void run_charges(struct fixture *fixture, const char *number, int64_t order_id)
+{
+    struct rows *rows = &fixture->rows;
+    struct command commands[3];
+    for (int32_t i = 0; i < 3; i++)
+        commands[i] = rows_command(rows, ACTION_CHARGE, number, order_id + i, 4);
+    rows_run_all(rows, commands, 3);
+    for (int32_t i = 0; i < 3; i++)
+        assert_int_equal(rows->batch->outcomes[i].result, RESULT_OK);
+}
+
+static void a_batch_is_written_before_in_and_behind_the_border_of_partitions(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows;
+    rows_run(rows, rows_issue(rows, "6000000000000001", 100000));
+    execute(fixture, "SELECT skip_ids(1, 67108850, 67108855); SELECT partition_ahead()");
+    run_charges(fixture, "6000000000000001", 10);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation_1"), 0);
+    execute(fixture, "SELECT skip_ids(1, 67108861, 67108862)"); /* the last is 67108863 */
+    run_charges(fixture, "6000000000000001", 20);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation_1"), 1);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM transfer_1"), 2);
+    run_charges(fixture, "6000000000000001", 30);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM operation_1"), 4);
+    assert_int_equal(read_int(fixture, "SELECT count(*) FROM transfer_1"), 5);
+    assert_int_equal(rows_card(rows, "6000000000000001").balance_minor, 100000 - 9 * 4);
+    assert_int_equal(rows_verify(rows->store), 0);
+}
+
+static void who_is_broken_off_while_it_takes_ids_keeps_them_from_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows *rows = &fixture->rows, *other = &fixture->other;
+    struct command charge = rows_command(rows, ACTION_CHARGE, "6000000000000001", 10, 4);
+    rows_run(rows, rows_issue(rows, "6000000000000001", 100000));
+    execute(fixture, "ALTER SEQUENCE transfer_ids MAXVALUE 2");
+    batch_clear(rows->batch);
+    batch_add(rows->batch, &charge);
+    assert_int_not_equal(store_fetch(rows->store, rows->batch), 0);
+    execute(fixture, "ALTER SEQUENCE transfer_ids NO MAXVALUE");
+    other->now_us = rows->now_us;
+    assert_int_equal(rows_run(other, charge).result, RESULT_OK);
+    assert_int_equal(rows_run(rows, charge).is_replay, true);
+}
+
 /* --- several processes */
 
 #define RACE_CARDS 8
@@ -776,6 +822,8 @@ int main(void)
         cmocka_unit_test(batches_of_512_mixed_commands_load_and_decide_as_on_sqlite),
         FETCH_TEST(a_refund_of_64_charges_stays_within_the_ids_that_were_taken),
         FETCH_TEST(ids_beyond_those_that_were_taken_are_a_bug),
+        FETCH_TEST(a_batch_is_written_before_in_and_behind_the_border_of_partitions),
+        FETCH_TEST(who_is_broken_off_while_it_takes_ids_keeps_them_from_nobody),
         FETCH_TEST(two_processes_on_the_same_cards_wait_for_each_other_and_lose_nothing),
         FETCH_TEST(a_number_that_another_process_has_just_made_is_not_made_twice),
         FETCH_TEST(a_register_day_that_another_process_has_just_begun_is_not_begun_twice),

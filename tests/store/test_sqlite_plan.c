@@ -103,7 +103,7 @@ static void proofs_are_found_by_key_or_index(void **state)
 static void payments_that_orders_show_are_found_by_key_or_index(void **state)
 {
     (void)state;
-    assert_plans(sql_proof_payment_text, 18);
+    assert_plans(sql_proof_payment_text, 16);
 }
 
 static void reports_are_read_by_index(void **state)
