@@ -27,8 +27,8 @@
 
 /* A command whose card another process holds comes again with the next batch so often: that one is
  * made anyway. Then a transaction of its own waits for the card. Of two processes with cards by
- * Zipf's law every second batch finds such a card; where each of them is waited for at once, a third
- * of all transactions does nothing else, and after so many one in sixteen. */
+ * Zipf's law every second batch finds such a card; where each of them is waited for at once, a
+ * third of all transactions does nothing else, and after so many one in sixteen. */
 #define SKIPS_MAX 3
 
 struct worker {
