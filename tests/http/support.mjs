@@ -185,10 +185,11 @@ const served = new Set();
 const isServed = (url) => served.has(Number(new URL(url).port));
 const targetOf = (url) => `${new URL(url).pathname}${new URL(url).search}`;
 
-/** One request: {status, headers, body (Buffer), text, json}. Rejects when no whole reply came. */
+/** One request: {status, headers, body (Buffer), text, json}. Rejects when no whole reply came. On a connection of its
+ *  own, unless an agent is given: one that was kept may be closed at the moment of its next use. */
 export function request(
   url,
-  { method = 'POST', headers = {}, body, agent, client = http, ms = REQUEST_MS, ...rest } = {},
+  { method = 'POST', headers = {}, body, agent = false, client = http, ms = REQUEST_MS, ...rest } = {},
 ) {
   return new Promise((resolve, reject) => {
     const req = client.request(url, { method, headers, agent, ...rest }, (res) => {
