@@ -640,6 +640,8 @@ static bool committer_make_room(struct committer *committer)
 
 int committer_submit(struct committer *committer, struct job *job)
 {
+    if (job->task == NULL) /* before it is another thread's */
+        store_foresee(committer->config.stores[0], &job->command);
     int err = commit_queue_push(&committer->queue, job);
     if (err == ERR_QUEUE_FULL && committer_make_room(committer))
         err = commit_queue_push(&committer->queue, job);

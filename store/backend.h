@@ -168,6 +168,7 @@ struct store_backend {
     const struct store_backend_points *points;
     const struct store_backend_work *work;
     const struct store_backend_proofs *proofs;
+    void (*foresee)(struct store *store, const struct command *command); /* or NULL */
     int (*fetch)(struct store *store, struct batch *batch);
     int (*commit)(struct store *store, const struct batch *batch);
     void (*rollback)(struct store *store);

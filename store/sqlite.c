@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -48,7 +50,8 @@
  * system's page cache answers them in a few microseconds, and more cache of our own buys nothing:
  * measured on 10 M cards, 64 MiB halved a charge's reads, from 2.4 to 1.1, and left the committer's
  * processor time and the rate as they were; nor did it help where the pages came from the disk.
- * With four readers of 2 MiB the store stays below 20 MiB of resident memory.
+ * With four readers of 2 MiB, the scout's 2 and 4 of ids the store stays below 26 MiB of resident
+ * memory.
  */
 static const char sql_configure_writer[] = "PRAGMA page_size = 2048;"
                                            "PRAGMA synchronous = FULL;"
@@ -62,12 +65,16 @@ static const char sql_configure_reader[] = "PRAGMA query_only = ON;"
                                            "PRAGMA trusted_schema = OFF;"
                                            "PRAGMA mmap_size = 0;"
                                            "PRAGMA cache_size = -2048";
+/* From some 250,000 cards on: of fewer the index nearly is in the writer's cache. */
+#define SCOUT_FILE_BYTES (INT64_C(64) << 20)
 static const char sql_count_objects[] = "SELECT count(*) FROM sqlite_schema";
 static const char location_memory[] = ":memory:";
 
 static void sqlite_close(struct store *store)
 {
     struct store_sqlite *sqlite = sqlite_of(store);
+    scout_destroy(sqlite->scout);
+    card_ids_destroy(sqlite->card_ids);
     sql_finalize_all(&sqlite->sql);
     CHECK(sqlite3_close(sqlite->connection) == SQLITE_OK);
     free(sqlite);
@@ -157,8 +164,16 @@ static int sqlite_ping(struct store *store)
     return sql_generation(store, &generation);
 }
 
+static void sqlite_foresee(struct store *store, const struct command *command)
+{
+    struct scout *scout = sqlite_of(store)->scout;
+    if (scout != NULL)
+        scout_tell(scout, command);
+}
+
 static const struct store_backend sqlite_backend = {
     SQL_BACKEND,
+    .foresee = sqlite_foresee,
     .fetch = sqlite_fetch,
     .commit = sqlite_commit,
     .settle = sqlite_settle,
@@ -202,6 +217,27 @@ static int connection_open(struct store_sqlite *sqlite, const char *location)
     return 0;
 }
 
+static bool is_worth_a_scout(const char *location)
+{
+    struct stat info;
+    cpu_set_t cores;
+    return stat(location, &info) == 0 && info.st_size >= SCOUT_FILE_BYTES &&
+           sched_getaffinity(0, sizeof(cores), &cores) == 0 && CPU_COUNT(&cores) > 1;
+}
+
+/* What only the one that decides has. */
+static int writer_prepare(struct store_sqlite *sqlite)
+{
+    sqlite->card_ids = card_ids_create();
+    if (sqlite->card_ids == NULL)
+        return ERR_NO_MEMORY;
+    const char *location = sqlite3_db_filename(sqlite->connection, "main");
+    if (!is_worth_a_scout(location))
+        return 0;
+    sqlite->scout = scout_create(location, sqlite->card_ids);
+    return sqlite->scout == NULL ? ERR_NO_MEMORY : 0;
+}
+
 int store_sqlite_open(const struct store_config *config, enum store_mode mode, struct store **store)
 {
     struct store_sqlite *sqlite = calloc(1, sizeof(*sqlite));
@@ -213,6 +249,8 @@ int store_sqlite_open(const struct store_config *config, enum store_mode mode, s
     int err = connection_open(sqlite, config->location);
     if (err == 0)
         err = sqlite_schema_open(&sqlite->sql);
+    if (err == 0 && mode == STORE_WRITER)
+        err = writer_prepare(sqlite);
     if (err != 0) {
         sqlite_close(&sqlite->sql.store);
         return err;

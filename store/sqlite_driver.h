@@ -5,7 +5,9 @@
 #ifndef COUNTERPART_STORE_SQLITE_DRIVER_H
 #define COUNTERPART_STORE_SQLITE_DRIVER_H
 
+#include "store/card_ids.h"
 #include "store/sql.h"
+#include "store/sqlite_scout.h"
 
 #include <sqlite3.h>
 
@@ -34,7 +36,9 @@ struct store_sqlite {
     int64_t floor_card_id;
     int64_t floor_operation_id;
     int64_t floor_transfer_id;
-    int32_t card_slots[CARD_SLOTS];     /* index into view.cards, VIEW_NONE: free */
+    int32_t card_slots[CARD_SLOTS]; /* index into view.cards, VIEW_NONE: free */
+    struct card_ids *card_ids;
+    struct scout *scout;                /* NULL: not worth it */
     bool has_recent_charges[BATCH_MAX]; /* of the batch under way: by index into view.cards */
 };
 

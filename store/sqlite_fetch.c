@@ -55,6 +55,12 @@ static int fetch_ids(struct sql *sql, struct view *view)
 
 /* --- cards: each once per batch --- */
 
+static bool is_commands(const struct card *card, const struct command *command)
+{
+    return card->tenant_id == command->tenant_id &&
+           memcmp(card->index, command->card_index, CARD_INDEX_BYTES) == 0;
+}
+
 /* The slot of a card, or the free one where it belongs. An index is a MAC, so its first bytes are
  * as good as any hash; and who chooses numbers cannot choose slots. */
 static int32_t *card_slot(struct store_sqlite *sqlite, const struct view *view,
@@ -67,10 +73,24 @@ static int32_t *card_slot(struct store_sqlite *sqlite, const struct view *view,
         if (*slot == VIEW_NONE)
             return slot;
         const struct card *card = &view->cards[*slot].card;
-        if (card->tenant_id == command->tenant_id &&
-            memcmp(card->index, command->card_index, CARD_INDEX_BYTES) == 0)
+        if (is_commands(card, command))
             return slot;
     }
+}
+
+/* By its id where that is known, without the index. Of unsold stock it never is: it must take as
+ * long as an unknown number. */
+static int find_card(struct sql *sql, const struct command *command, struct card *card)
+{
+    struct card_ids *ids = sqlite_of_sql(sql)->card_ids;
+    int64_t id = card_ids_find(ids, command->card_index);
+    int err = id == 0 ? ERR_NOT_FOUND : sql_read_card_by_id(&sql->store, id, card);
+    if ((err == 0 && is_commands(card, command)) || (err != 0 && err != ERR_NOT_FOUND))
+        return err;
+    err = sql_find_card(sql, command->tenant_id, command->card_index, card);
+    if (err == 0 && card->status != CARD_STOCK)
+        card_ids_note(ids, command->card_index, card->id);
+    return err;
 }
 
 static int fetch_card(struct sql *sql, struct view *view, const struct command *command,
@@ -80,7 +100,7 @@ static int fetch_card(struct sql *sql, struct view *view, const struct command *
     if (*slot == VIEW_NONE) {
         struct view_card *added = &view->cards[view->card_count];
         *added = (struct view_card){.operation_newest = VIEW_NONE, .new_card = VIEW_NONE};
-        int err = sql_find_card(sql, command->tenant_id, command->card_index, &added->card);
+        int err = find_card(sql, command, &added->card);
         if (err == ERR_NOT_FOUND)
             return 0;
         if (err != 0)
@@ -309,6 +329,8 @@ int sqlite_fetch(struct store *store, struct batch *batch)
     struct sql *sql = &sqlite->sql;
     CHECK(sql->mode == STORE_WRITER);
     CHECK(!sql_is_in_transaction(sql));
+    if (sqlite->scout != NULL)
+        scout_forget(sqlite->scout);
     int err = sqlite_driver.begin_change(sql);
     if (err != 0)
         return err;

@@ -68,6 +68,12 @@ void store_rollback(struct store *store)
     store->backend->rollback(store);
 }
 
+void store_foresee(struct store *store, const struct command *command)
+{
+    if (store->backend->foresee != NULL)
+        store->backend->foresee(store, command);
+}
+
 int store_settle(struct store *store, const struct batch *batch, bool *happened)
 {
     return store->backend->settle(store, batch, happened);

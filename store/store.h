@@ -47,6 +47,10 @@ MUST_CHECK int store_is_empty(const char *location, bool *is_empty);
 
 /* --- the committer's cycle: fetch, (batch_decide,) commit ----------------------------------- */
 
+/* By any thread, while the store is open: this command waits for the writer. A store may look ahead
+ * for what it will ask for; nothing depends on it. */
+void store_foresee(struct store *store, const struct command *command);
+
 /*
  * store_fetch begins a transaction and loads what batch->keys ask for; sets view and scopes, ids
  * included. Then exactly one of store_commit or store_rollback ends it. With batch->may_skip it may
