@@ -4,8 +4,8 @@
  * wait for each other's rows. Tasks are all the first committer's.
  *
  * Who commands wait for is decided by what pays: a free committer begins when no other is at work,
- * when half of the commands that are usually under way wait, or COMMIT_QUEUE_WORTH of them, or
- * when one has waited for longer than it takes to decide on them and to write: then the other waits
+ * when half of the commands that are usually under way wait, or COMMIT_QUEUE_WORTH of them, or when
+ * one has waited for longer than it takes to decide on them and to write: then the other waits
  * for a replica or a slow disk.
  */
 #ifndef COUNTERPART_RUNTIME_COMMIT_QUEUE_H
@@ -21,9 +21,9 @@
  * and 0.02 ms for each command): from here on a second one beside the first costs less than half
  * of what it does. */
 #define COMMIT_QUEUE_WORTH 16
-/* Of fewer than twice as many, half is worth it: else one half of the tills would always wait for
- * the other half, and no batch would be larger for it. Less than this is not: a transaction for
- * each that comes beside another costs most. */
+/* Of fewer than twice as many, half is worth it: else one half of the tills would always wait
+ * for the other half, and no batch would be larger for it. Less than this is not: a transaction
+ * for each that comes beside another costs most. */
 #define COMMIT_QUEUE_WORTH_MIN 4
 /* What is usual is told by the last so many batches. */
 #define COMMIT_QUEUE_USUAL_BATCHES 16
