@@ -8,9 +8,8 @@
  *     QUEUED -> TAKEN     the worker, with at least JOB_RESERVE_US left
  *     QUEUED -> CANCELLED the loop's timer at the deadline, or the worker when less is left:
  *                         it never ran and never will
- *     TAKEN  -> DONE      the worker, outcome or error filled in; ERR_CANCELLED: the committer
- * put it
- *                         back too late (commit_queue_put_back), it never ran and never will
+ *     TAKEN  -> DONE      the worker, outcome or error filled in; ERR_CANCELLED: the committer had
+ *                         put it back, and too little time was left: it never ran and never will
  */
 #ifndef COUNTERPART_RUNTIME_JOB_H
 #define COUNTERPART_RUNTIME_JOB_H

@@ -9,7 +9,6 @@ const FOR_TESTS = [
   /^sql_\w+_text$/, // their plans are read
   /^store_rollback$/, // a fetch that nothing is decided with
   /^store_hot_generation$/, // what hot_raise raises
-  /^scout_count$/, // nothing depends on what it has looked up, so nothing else shows it
   /^id_luhn_is_valid$/, // that the numbers which are made are right
   /^oseries_api_find_customer$/, // the API as it is documented, for a link without a register
 ];
