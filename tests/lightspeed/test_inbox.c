@@ -1214,11 +1214,11 @@ static void on_connected(void *context)
     inbox_connected(connected->fixture->inbox, connected->fixture->tenant.id);
 }
 
-static void what_waits_for_a_connection_goes_on_when_it_is_there(void **state)
+/* An order that waits until the merchant is connected goes on when tell says that he is. */
+static void wait_until_connected(struct fixture *fixture, void (*tell)(void *context))
 {
-    struct fixture *fixture = *state;
     struct connected connected = {.fixture = fixture};
-    connected.message.fn = on_connected;
+    connected.message.fn = tell;
     connected.message.context = &connected;
     play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
     fixture->api.orders[0].result = (struct api_result){.error = ERR_NOT_CONNECTED};
@@ -1231,6 +1231,12 @@ static void what_waits_for_a_connection_goes_on_when_it_is_there(void **state)
     pthread_mutex_unlock(&fixture->api.mutex);
     outbound_post(fixture->outbound, &connected.message);
     assert_done(fixture, &work);
+}
+
+static void what_waits_for_a_connection_goes_on_when_it_is_there(void **state)
+{
+    struct fixture *fixture = *state;
+    wait_until_connected(fixture, on_connected);
     assert_int_equal(points_of(fixture), 45);
     int64_t until_us = clock_monotonic_us() + PATIENCE_US;
     while (counters_of(fixture).done < 2 && clock_monotonic_us() < until_us)
@@ -1251,20 +1257,7 @@ static void on_connected_elsewhere(void *context)
 static void what_waits_for_a_connection_goes_on_when_another_process_has_made_it(void **state)
 {
     struct fixture *fixture = *state;
-    struct connected connected = {.fixture = fixture};
-    connected.message.fn = on_connected_elsewhere;
-    connected.message.context = &connected;
-    play_order(fixture, ORDER, ORDER_COMPLETE, 4565);
-    fixture->api.orders[0].result = (struct api_result){.error = ERR_NOT_CONNECTED};
-    struct work work = add_work(fixture, WORK_ORDER_CHANGED, ORDER, 19);
-    start(fixture);
-    assert_postponed(fixture, &work, "waits until the merchant is connected to Lightspeed", 19,
-                     9 * MINUTE_US, 10 * MINUTE_US);
-    pthread_mutex_lock(&fixture->api.mutex);
-    fixture->api.orders[0].result.error = 0;
-    pthread_mutex_unlock(&fixture->api.mutex);
-    outbound_post(fixture->outbound, &connected.message);
-    assert_done(fixture, &work);
+    wait_until_connected(fixture, on_connected_elsewhere);
     assert_int_equal(counters_of(fixture).done, 1); /* the webhooks are the other's work */
     assert_int_equal(fixture->api.webhook_calls, 0);
 }
